@@ -1,0 +1,38 @@
+# make reproduce: set up and rebuild the paper on the embedded benchmark.  make test: set up and run the tests.
+# The first interpreter that really starts and is 3.11 or 3.12.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: reproduce test setup lint lock smoke clean
+
+reproduce: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all
+
+smoke: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all smoke
+
+test: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+setup: $(VENV)/installed
+
+# Every package with its hash, and no resolver: the lock is complete. Written last, so that a broken installation is not taken for a whole one.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or name it: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && snakefmt --check Snakefile && lint-imports && snakemake --lint'
+
+# Needs uv (https://docs.astral.sh/uv/). Writes no index address into the lock.
+lock:
+	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --universal --fork-strategy fewest --python-version 3.11 \
+		--override overrides.txt requirements.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .snakemake

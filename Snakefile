@@ -1,0 +1,224 @@
+# Rebuilds the paper: data -> warm-up -> pre-training -> fine-tuning -> tables and figures -> claims -> report.
+# One rule is one `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
+import sys
+
+from diccae.structures import UserError
+from diccae.workflow import FINETUNE_FILES, PRETRAIN_FILES, load_workflow
+
+
+container: "docker://diccae-repro"
+
+
+try:
+    FLOW = load_workflow()
+except UserError as error:
+    sys.exit(f"diccae: {error}")
+
+
+wildcard_constraints:
+    root="|".join(FLOW.plans),
+    data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
+    table="table1|table2|sensitivity|cluster_ce|leakage|learning_rates|feature_quality",
+    figure="figure2|figure3",
+    ablation="[a-z0-9_]+",
+
+
+localrules:
+    all,
+    smoke,
+    pretrain,
+    finetune,
+
+
+rule all:
+    input:
+        FLOW.targets("results"),
+    default_target: True
+
+
+rule smoke:
+    input:
+        FLOW.targets("results/smoke"),
+
+
+rule pretrain:
+    input:
+        FLOW.folders("results", "pretrain"),
+
+
+rule finetune:
+    input:
+        FLOW.folders("results", "finetune"),
+
+
+rule render:
+    output:
+        "{data}/manifest.parquet",
+        "{data}/truth.parquet",
+        "{data}/truth.json",
+    params:
+        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
+        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
+    threads: workflow.cores
+    log:
+        "results/logs/{data}/render.log",
+    benchmark:
+        "results/benchmarks/{data}/render.tsv"
+    shell:
+        "diccae data render --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
+
+
+rule cache:
+    input:
+        "{data}/manifest.parquet",
+    output:
+        "{data}/cache/meta.json",
+    params:
+        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
+    threads: workflow.cores
+    log:
+        "results/logs/{data}/cache.log",
+    benchmark:
+        "results/benchmarks/{data}/cache.tsv"
+    shell:
+        "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
+
+
+rule run_warmup:
+    input:
+        lambda wildcards: FLOW.cells[wildcards.cell].inputs(),
+    output:
+        expand("{{cell}}/{file}", file=PRETRAIN_FILES),
+    wildcard_constraints:
+        cell=FLOW.pattern("warmup"),
+    params:
+        command=lambda wildcards: FLOW.cells[wildcards.cell].command,
+        key=lambda wildcards: FLOW.cells[wildcards.cell].key,
+    priority: 20
+    resources:
+        mem_mb=4000,
+    log:
+        "results/logs/{cell}.log",
+    benchmark:
+        "results/benchmarks/{cell}.tsv"
+    shell:
+        "{params.command} > {log:q} 2>&1"
+
+
+use rule run_warmup as run_pretrain with:
+    wildcard_constraints:
+        cell=FLOW.pattern("pretrain"),
+    priority: 10
+
+
+use rule run_warmup as finetune_a_v_av with:
+    output:
+        expand("{{cell}}/{modality}/{file}", modality=["A", "V", "AV"], file=FINETUNE_FILES),
+    wildcard_constraints:
+        cell=FLOW.pattern("finetune", ("A", "V", "AV")),
+    priority: 0
+
+
+use rule run_warmup as finetune_a_av with:
+    output:
+        expand("{{cell}}/{modality}/{file}", modality=["A", "AV"], file=FINETUNE_FILES),
+    wildcard_constraints:
+        cell=FLOW.pattern("finetune", ("A", "AV")),
+    priority: 0
+
+
+use rule run_warmup as finetune_a with:
+    output:
+        expand("{{cell}}/A/{file}", file=FINETUNE_FILES),
+    wildcard_constraints:
+        cell=FLOW.pattern("finetune", ("A",)),
+    priority: 0
+
+
+use rule run_warmup as finetune_av with:
+    output:
+        expand("{{cell}}/AV/{file}", file=FINETUNE_FILES),
+    wildcard_constraints:
+        cell=FLOW.pattern("finetune", ("AV",)),
+    priority: 0
+
+
+rule table:
+    input:
+        lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
+    output:
+        "{root}/{table}.csv",
+    params:
+        command=lambda wildcards: wildcards.table.replace("_", "-"),
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    log:
+        "{root}/logs/{table}.log",
+    benchmark:
+        "{root}/benchmarks/{table}.tsv"
+    shell:
+        "diccae {params.command:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule ablation:
+    input:
+        lambda wildcards: FLOW.inputs(f"ablations/{wildcards.ablation}", wildcards.root),
+    output:
+        "{root}/ablations/{ablation}.csv",
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    log:
+        "{root}/logs/ablations/{ablation}.log",
+    benchmark:
+        "{root}/benchmarks/ablations/{ablation}.tsv"
+    shell:
+        "diccae ablation {wildcards.ablation:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule figure:
+    input:
+        lambda wildcards: FLOW.inputs(wildcards.figure, wildcards.root),
+    output:
+        "{root}/{figure}.csv",
+        "{root}/{figure}.svg",
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    log:
+        "{root}/logs/{figure}.log",
+    benchmark:
+        "{root}/benchmarks/{figure}.tsv"
+    shell:
+        "diccae {wildcards.figure:q} --plan {params.plan:q} > {log:q} 2>&1"
+
+
+rule claims:
+    input:
+        lambda wildcards: FLOW.tables(wildcards.root),
+        "configs/claims.yaml",
+    output:
+        "{root}/claims.csv",
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    log:
+        "{root}/logs/claims.log",
+    benchmark:
+        "{root}/benchmarks/claims.tsv"
+    shell:
+        "diccae claims --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        lambda wildcards: FLOW.tables(wildcards.root),
+        "{root}/claims.csv",
+        "configs/claims.yaml",
+        "configs/ambiguities.yaml",
+    output:
+        "{root}/report.html",
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    log:
+        "{root}/logs/report.log",
+    benchmark:
+        "{root}/benchmarks/report.tsv"
+    shell:
+        "diccae report --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"

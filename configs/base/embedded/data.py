@@ -1,0 +1,17 @@
+# The embedded benchmark: clips per split, what the cache keeps of a clip, and what the network sees of it.
+benchmark = dict(
+    seed=20250712,
+    counts=dict(unlabelled=4320, train=960, update=480, validation=600, test=4080),
+)
+cache = dict(frame_size=36, num_frames=16, n_mels=64, fbank_frames=64, max_bad_share=0.0)
+data = dict(
+    num_classes=12,
+    num_frames=8,
+    frame_size=32,
+    train_per_class=20,        # labelled clips that a seed draws from the train split
+    update_per_class=20,       # update clips of a class in fine-tuning
+    update_unlabelled=480,     # unlabelled clips held out of pre-training as its update set
+    samples_per_class=4,       # K of P x K batches
+    spec_augment=dict(freq_mask=8, time_mask=8),
+    flip=True,
+)

@@ -1,0 +1,40 @@
+# Every open choice of the paper with its default. `configs/ambiguities.yaml` says what the paper says, what else could be meant, and why.
+method = dict(
+    # Eq. 1: the confusion loss over pairs
+    similarity='sigmoid_cosine',
+    pairs='fused',
+    pair_reduction='balanced',
+    pretrain_batches='uniform',
+    finetune_batches='p_x_k',
+    # Sec. 2.1.2 and 2.1.3: update set, centroids, circles, degree of confusion
+    update_set='train_holdout',
+    update_redraw='fixed',
+    centroid='mean',
+    pca_dim=2,
+    pca_scope='all',
+    circle='quantile',
+    coverage=0.95,
+    normalize_features=True,
+    # Eq. 3 and 4: weights
+    normalization='literal',
+    weight_range=2.0,
+    diagonal_weight=1.0,
+    weight_floor=0.0,
+    smoothing=0.0,
+    weighting='dynamic',
+    static_weight=1.0,
+    # the total loss
+    confusion_weight=1.0,
+    infonce_weight=1.0,
+    infonce_contrast='cross_modal',
+    temperature=0.07,
+    # Sec. 2.3: clusters
+    kmeans_k=24,
+    kmeans_restarts=20,
+    kmeans_spherical=False,
+    refine_every=3,
+    initial_features='warmup',
+    reinit_head='unmatched',
+    cluster_cross_entropy=False,
+    sources='all',
+)

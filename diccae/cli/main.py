@@ -1,0 +1,36 @@
+"""`diccae`: one command a stage. Each is what the Snakefile calls; each can be run by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from diccae.cli import artifacts, data, plan, train
+from diccae.structures import UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Rebuild the DICCAE paper: render or read data, train, and write its tables, figures and report.")
+data.register(app)
+train.register(app)
+artifacts.register(app)
+plan.register(app)
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends with one sentence and exit code 2, not with a traceback."""
+    # Two OpenMP threads on a shared core can be a hundred times slower than one: jobs are parallel, not their loops.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        app()
+    except UserError as error:
+        print(f"diccae: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("diccae: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

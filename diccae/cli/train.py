@@ -1,0 +1,65 @@
+"""`diccae warmup`, `diccae pretrain`, `diccae finetune`, `diccae compose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diccae.cli.options import PlanName, Seed, Variant
+from diccae.settings import load_plan
+from diccae.structures import UserError
+
+Stage = Annotated[str, typer.Option("--stage", help="warmup, pretrain or finetune.")]
+Modality = Annotated[str, typer.Option("--modality", help="A, V or AV.")]
+
+
+def warmup(plan: PlanName = "embedded", seed: Seed = 0) -> None:
+    """Train the short InfoNCE model whose features are clustered first, and cluster them."""
+    from diccae import registry  # noqa: F401
+    from diccae.compose import Run
+    from diccae.engine.runs import execute
+
+    execute(load_plan(plan), Run("warmup", "warmup", seed))
+
+
+def pretrain(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0) -> None:
+    """Cluster-guided audio-video pre-training of one variant (Sec. 2.3)."""
+    from diccae import registry  # noqa: F401
+    from diccae.compose import Run
+    from diccae.engine.runs import execute
+
+    execute(load_plan(plan), Run("pretrain", variant, seed))
+
+
+def finetune(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, modality: Modality = "") -> None:
+    """Fine-tune and score one variant, in every modality that the plan wants of it (or in one, with --modality)."""
+    from diccae import registry  # noqa: F401
+    from diccae.compose import Run
+    from diccae.engine.runs import execute
+
+    chosen = load_plan(plan)
+    modalities = [modality] if modality else [str(m) for m in chosen.cells().get(variant, [])]
+    if not modalities:
+        raise UserError(f"plan {chosen.name} has no variant {variant!r}; name a modality with --modality, or use one of: {', '.join(chosen.cells())}")
+    for each in modalities:
+        execute(chosen, Run("finetune", variant, seed, each))
+
+
+def compose(variant: Variant, stage: Stage = "pretrain", modality: Modality = "AV", plan: PlanName = "embedded", seed: Seed = 0,
+            out: Annotated[Path | None, typer.Option("--out", help="File to write; printed when absent.")] = None) -> None:
+    """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and tools/test.py."""
+    from diccae.compose import Run, compose
+
+    config = compose(load_plan(plan), Run(stage, variant, seed, modality))
+    if out is None:
+        print(config.pretty_text)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        config.dump(out)
+
+
+def register(app: typer.Typer) -> None:
+    for command in (warmup, pretrain, finetune, compose):
+        app.command()(command)

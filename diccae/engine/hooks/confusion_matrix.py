@@ -1,0 +1,65 @@
+"""Dynamic weighting (Sec. 2.1.3): after each epoch, degrees of confusion on the update set become the weights of the next epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from diccae.engine.feature_extractor import extract, loader_of, unwrap
+from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
+
+
+@HOOKS.register_module()
+class ConfusionMatrixHook(Hook):
+    """Infers the update set (`update_dataloader` of the config), computes circles, Eq. 2 and Eq. 3, and fills the model's `confusion_weights`.
+
+    Args:
+        centroid, pca_dim, pca_scope, circle, coverage: see `class_circles`.
+        normalization, weight_range, diagonal_weight, weight_floor: see `normalize_degree`.
+        smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
+        flat: give every pair the mean of the dynamic weights instead of its own.
+        redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one per seed.
+    """
+
+    # after re-clustering (NORMAL), before the history and the checkpoint
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, normalization: str, weight_range: float,
+                 diagonal_weight: float | str, weight_floor: float, smoothing: float, flat: bool, redraw: bool) -> None:
+        self.circles = dict(centroid=centroid, pca_dim=pca_dim, pca_scope=pca_scope, circle=circle, coverage=coverage)
+        self.normalization: dict[str, Any] = dict(normalization=normalization, weight_range=weight_range, diagonal_weight=diagonal_weight,
+                                                  weight_floor=weight_floor)
+        self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
+        self.state: dict[str, torch.Tensor] = {}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        loader = loader_of(runner, "update_dataloader")
+        if self.redraw:
+            loader.dataset.redraw(runner.epoch)
+        model = unwrap(runner)
+        features = extract(model, loader, model.embed)
+        circles = class_circles(features, loader.dataset.labels, len(model.confusion_weights), **self.circles)
+        degree, clamped = confusion_degree(circles)
+        if self.smoothing and "degree" in self.state:
+            degree = self.smoothing * self.state["degree"] + (1 - self.smoothing) * degree
+        weights = normalize_degree(degree, **self.normalization)
+        if self.flat:
+            off = ~torch.eye(len(weights), dtype=torch.bool)
+            weights = torch.where(off, weights[off].mean(), weights)
+        model.confusion_weights.copy_(weights)
+        self.state = {"degree": degree, "weights": weights, "centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
+        thin = [int(index) for index in torch.nonzero(circles.counts < 2)[:, 0]]
+        if thin:
+            runner.logger.info(f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}")
+        if clamped:
+            runner.logger.info(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        checkpoint["confusion_matrix"] = dict(self.state)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        self.state = dict(checkpoint.get("confusion_matrix", {}))

@@ -1,0 +1,119 @@
+"""Where a number came from: the key of a run, its record, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import platform
+import resource
+import subprocess
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from diccae.compose import Run, config_hash, digest, lock_hash, source_hash
+from diccae.settings import Plan
+from diccae.structures import UserError
+
+PACKAGES = ("torch", "torchaudio", "torchvision", "mmaction2", "mmengine", "faiss-gpu", "numpy", "pandas", "av", "snakemake")
+
+
+def file_hash(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+
+
+def data_hash(plan: Plan) -> str:
+    """The manifest (it lists the SHA-256 of every clip) and what the cache kept of the clips."""
+    meta = plan.cache_dir / "meta.json"
+    for path, command in ((plan.manifest, "data render"), (meta, "data cache")):
+        if not path.is_file():
+            raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name}` first")
+    return digest(file_hash(plan.manifest) + file_hash(meta))
+
+
+def run_key(config: Config, plan: Plan, parents: dict[str, str]) -> str:
+    """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
+    return digest(json.dumps([config_hash(config), data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]))
+
+
+def commit() -> tuple[str, bool]:
+    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT."""
+    if "DICCAE_COMMIT" in os.environ:
+        return os.environ["DICCAE_COMMIT"], False
+    root = Path(__file__).resolve().parent.parent.parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], cwd=root, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", False
+    return head, bool(changes.strip())
+
+
+def hardware() -> dict[str, Any]:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "gpu": gpu}
+
+
+def build_record(plan: Plan, run: Run, configured: str, key: str, settings: dict[str, Any], shared_with: str | None, started: datetime,
+                 wall_seconds: float) -> dict[str, Any]:
+    head, dirty = commit()
+    return {
+        "plan": plan.name, "stage": run.stage, "variant": run.variant, "modality": run.modality, "seed": run.seed, "key": key,
+        "config_hash": configured, "data_hash": data_hash(plan), "source_hash": source_hash(), "lock_hash": lock_hash(), "commit": head, "dirty": dirty,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}, "hardware": hardware(),
+        "wall_seconds": round(wall_seconds, 2), "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "started": started.isoformat(timespec="seconds"), "settings": settings, "shared_with": shared_with,
+    }
+
+
+def write_atomically(path: Path, content: Any) -> None:
+    """Write by kind (dict -> JSON or npz or weights, table -> CSV or parquet) beside the target, then rename.
+
+    Raises:
+        UserError: the disk is full or the folder is read-only; what was computed before stays.
+    """
+    writers: dict[str, Callable[[Any, Any], None]] = {
+        ".json": lambda value, handle: handle.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()),
+        ".csv": lambda value, handle: handle.write(value.to_csv(index=False, float_format="%.6f").encode()),
+        ".parquet": lambda value, handle: value.to_parquet(handle, index=False),
+        ".npz": _write_npz,
+        ".pth": lambda value, handle: torch.save(value, handle),
+    }
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as handle:
+            writers[path.suffix](content, handle)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = {errno.ENOSPC: "the disk is full; free some space", errno.EROFS: "the folder is read-only; mount it writable",
+                  errno.EACCES: "no permission to write there; change the folder's owner or mode"}.get(error.errno or 0, str(error))
+        raise UserError(f"{path}: {reason}, then run the same command again: finished work and checkpoints are kept") from None
+
+
+def _write_npz(arrays: dict[str, np.ndarray], handle: Any) -> None:
+    """np.savez with fixed time stamps, so that equal arrays are equal bytes."""
+    import zipfile
+
+    with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), buffer.getvalue())

@@ -1,0 +1,54 @@
+"""Keeps what every table is computed from: the scores of each clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+
+TOP = 5
+
+
+@METRICS.register_module()
+class PredictionMetric(BaseMetric):
+    """Top-1 and top-5 accuracy in percent for each split, one view and all views; afterwards `predictions` and `embeddings` hold the clips."""
+
+    default_prefix = "predictions"
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        for sample in data_samples:
+            self.results.append({
+                "row": sample["row"], "split": sample["split"], "label": int(sample["gt_label"]), "multi": sample["pred_score"].cpu().numpy(),
+                "single": sample["single_score"].cpu().numpy(), "embedding": sample["embedding"].cpu().numpy(),
+            })
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        frames = []
+        for view in ("single", "multi"):
+            scores = np.stack([result[view] for result in results])
+            top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+            frame = pd.DataFrame({key: [result[key] for result in results] for key in ("row", "label", "split")})
+            frame["view"] = view
+            for rank in range(top.shape[1]):
+                frame[f"top{rank + 1}"] = top[:, rank].astype(np.int32)
+                frame[f"score{rank + 1}"] = np.take_along_axis(scores, top, 1)[:, rank].astype(np.float32)
+            frames.append(frame)
+        self.predictions = pd.concat(frames, ignore_index=True)
+        self.embeddings = np.stack([result["embedding"] for result in results])
+        self.rows = np.array([result["row"] for result in results])
+        return accuracies(self.predictions)
+
+
+def accuracies(predictions: pd.DataFrame) -> dict[str, float]:
+    """{`<split>_top1_<view>`, `<split>_top5_<view>`: percent}."""
+    result = {}
+    for (split, view), group in predictions.groupby(["split", "view"], sort=True):
+        tops = group[[column for column in group if str(column).startswith("top")]].to_numpy()
+        hits = tops == group["label"].to_numpy()[:, None]
+        result[f"{split}_top1_{view}"] = 100.0 * float(hits[:, 0].mean())
+        result[f"{split}_top5_{view}"] = 100.0 * float(hits.any(axis=1).mean())
+    return result

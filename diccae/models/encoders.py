@@ -1,0 +1,35 @@
+"""Encoders: one clip's modality in, one feature vector out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class ConvEncoder(nn.Module):
+    """A stack of stride-2 convolutions with batch norm, then a global average.
+
+    Audio comes as one plane (time x mel). Video comes as its frames stacked on the channel axis, so motion is what the first layer sees.
+
+    Args:
+        in_channels: planes of the input (1 for a log-mel spectrogram, 3 x frames for video).
+        widths: output channels of each layer; the last one is the size of the feature.
+    """
+
+    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.out_features = widths[-1]
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for index, width in enumerate(widths):
+            kernel = 5 if index == 0 else 3
+            layers += [nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            channels = width
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, widths[-1])."""
+        return self.layers(inputs)

@@ -1,0 +1,100 @@
+"""Plans and composed configs: what is refused, with which words, and what two variants share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from diccae.compose import Run, check, compose, config_hash, pretrain_source, settings_of
+from diccae.settings import CONFIG_ROOT, Method, known_plans, known_variants, load_plan
+from diccae.structures import UserError
+
+
+def plan_file(folder: Path, **changes: object) -> Path:
+    content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
+    content.update(changes, name="mine")
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize("name", known_plans())
+def test_every_plan_of_the_repository_composes(name: str) -> None:
+    check(load_plan(name))
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"sedes": [0]}, ["sedes", "unknown key", "seeds"]),
+    ({"seeds": []}, ["seeds"]),
+    ({"seeds": [0, 0]}, ["seeds", "distinct"]),
+    ({"table2": {"variants": ["full", "no_kmean"], "modalities": ["A"]}}, ["no_kmean", "no_kmeans"]),
+    ({"table2": {"variants": ["full"], "modalities": ["audio"]}}, ["table2.modalities.0", "audio"]),
+    ({"figure3": {"variant": "fixed_weight", "dynamic": "full", "modality": "A", "weights": [1]}}, ["figure3.weights"]),
+])
+def test_a_wrong_plan_is_refused_with_file_and_key(tmp_path: Path, changes: dict[str, object], words: list[str]) -> None:
+    path = plan_file(tmp_path, **changes)
+    with pytest.raises(UserError) as error:
+        load_plan(path)
+    assert str(path) in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [
+    ("schedule.finetune.epochs", 0, ["finetune.epochs", "greater than or equal to 1"]),
+    ("method.coverage", 1.5, ["coverage", "1.5"]),
+    ("method.normalization", "softmax", ["normalization", "softmax"]),
+    ("method.normalisation", "rank", ["method.normalisation", "normalization"]),
+])
+def test_an_impossible_number_or_key_is_refused_before_anything_runs(tmp_path: Path, key: str, value: object, words: list[str]) -> None:
+    plan = load_plan(plan_file(tmp_path, overrides={key: value}))
+    with pytest.raises(UserError) as error:
+        check(plan)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_missing_plan_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match="known plans: embedded"):
+        load_plan("embeded")
+
+
+def test_every_choice_of_the_method_has_a_default_in_base() -> None:
+    settings = settings_of(load_plan("embedded"), "pretrain", "full")
+    assert set(settings.method.model_dump()) == set(Method.model_fields)
+
+
+@pytest.mark.parametrize("variant", [name for name in known_variants() if name not in ("full", "warmup", "fixed_weight")])
+def test_every_variant_differs_from_the_full_method(variant: str) -> None:
+    plan = load_plan("embedded")
+    stages = ["finetune"] if variant in ("from_scratch", "test_portion") else ["pretrain"]
+    hashes = [[config_hash(compose(plan, Run(stage, name, 0))) for stage in stages] for name in ("full", variant)]
+    assert hashes[0] != hashes[1]
+
+
+def test_variants_with_the_same_pre_training_share_it() -> None:
+    plan = load_plan("embedded")
+    assert pretrain_source(plan, "no_kmeans", 0) == "no_confusion_loss"
+    assert pretrain_source(plan, "test_portion", 1) == "full"
+    assert pretrain_source(plan, "fixed_weight@w=4", 2) == "no_confusion_loss"
+    assert pretrain_source(plan, "no_infonce", 0) == "no_infonce"
+    assert pretrain_source(plan, "from_scratch", 0) is None
+
+
+def test_a_parametrised_variant_sets_its_key() -> None:
+    plan = load_plan("embedded")
+    assert settings_of(plan, "finetune", "fixed_weight@w=4").method.static_weight == 4
+    assert settings_of(plan, "finetune", "full@lr=0.002").schedule.finetune.lr == 0.002
+
+
+def test_the_update_set_of_fine_tuning_decides_nothing_in_pre_training() -> None:
+    plan = load_plan("embedded")
+    assert config_hash(compose(plan, Run("pretrain", "test_portion", 0))) == config_hash(compose(plan, Run("pretrain", "full", 0)))
+
+
+def test_single_modality_runs_have_no_infonce() -> None:
+    plan = load_plan("embedded")
+    assert compose(plan, Run("finetune", "full", 0, "A")).model.info_nce is None
+    assert compose(plan, Run("finetune", "full", 0, "AV")).model.info_nce is not None
