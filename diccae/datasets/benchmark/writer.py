@@ -1,0 +1,165 @@
+"""Renders the benchmark's scenes into MP4 files, a manifest, and the truth that only evaluation may read."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
+from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
+from diccae.datasets.benchmark.sound import RATE, render_audio
+from diccae.datasets.benchmark.truth import truth
+from diccae.structures import UserError
+
+CHUNK = 48
+
+
+@dataclass(frozen=True)
+class BenchmarkSpec:
+    """Clips a split and the benchmark's own seed."""
+
+    counts: dict[str, int]
+    seed: int = 20250712
+
+    def __post_init__(self) -> None:
+        unknown = set(self.counts) - set(SPLITS)
+        if unknown or any(count < 0 for count in self.counts.values()):
+            raise UserError(f"benchmark.counts: wanted numbers >= 0 for {', '.join(SPLITS)}, got {self.counts}")
+
+
+def write_clip(scene: Scene, path: Path) -> str:
+    """Encode one scene (H.264 + AAC in MP4), whole or not at all; returns the file's SHA-256."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with av.open(str(temporary), "w", format="mp4") as container:
+        video = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "26", "threads": "1"})
+        video.width = video.height = SIZE
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=RATE, layout="mono")
+        audio.bit_rate = 48000
+        for image in render_frames(scene):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(video.encode(None))
+        frame = av.AudioFrame.from_ndarray(render_audio(scene)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    os.replace(temporary, path)
+    return digest
+
+
+def clip_id(split: str, index: int) -> str:
+    return f"{split}-{index:06d}"
+
+
+def _render_chunk(task: tuple[int, str, list[int], str]) -> dict[str, str]:
+    seed, split, indices, folder = task
+    try:
+        return {clip_id(split, index): write_clip(draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4") for index in indices}
+    except OSError as error:
+        raise UserError(_disk_words(folder, error)) from None
+
+
+def _disk_words(folder: str | Path, error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"{folder}: the disk is full; free some space and run the same command again, finished clips are kept"
+    if error.errno in (errno.EROFS, errno.EACCES):
+        return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
+    return f"{folder}: {error}"
+
+
+def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool = True) -> Path:
+    """Render every clip that is not there yet; returns the manifest's path.
+
+    Digests of finished clips are kept in `clips/<split>.json`, so an interrupted rendering goes on; a clip whose file vanished or changed size is made again.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return _render_all(spec, root, jobs, progress)
+    except OSError as error:
+        raise UserError(_disk_words(root, error)) from None
+
+
+def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> Path:
+    described = {"seed": spec.seed, "size": SIZE, "fps": FPS, "rate": RATE}
+    marker = root / "clips" / "spec.json"
+    if marker.is_file() and json.loads(marker.read_text()) != described:
+        raise UserError(f"{root} holds clips of another benchmark ({marker}); remove {root} or set another data_root in the plan")
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text(json.dumps(described))
+    tasks, known = [], {}
+    for split in SPLITS:
+        folder = root / "clips" / split
+        folder.mkdir(exist_ok=True)
+        done = _read_digests(folder)
+        known[split] = done
+        todo = [index for index in range(spec.counts.get(split, 0)) if not _finished(folder, done, clip_id(split, index))]
+        tasks += [(spec.seed, split, todo[start : start + CHUNK], str(folder)) for start in range(0, len(todo), CHUNK)]
+    total = sum(spec.counts.values())
+    with tqdm(total=total, initial=total - sum(len(task[2]) for task in tasks), desc="rendering", unit="clip", disable=not progress, mininterval=1) as bar:
+        context = multiprocessing.get_context("spawn")
+        pool = context.Pool(min(jobs, len(tasks)), maxtasksperchild=None) if jobs > 1 and len(tasks) > 1 else None
+        try:
+            results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
+            for task, digests in zip(tasks, results, strict=True):
+                split, folder = task[1], Path(task[3])
+                known[split].update({name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size} for name, digest in digests.items()})
+                _write_json(folder.with_suffix(".json"), known[split])
+                bar.update(len(digests))
+        finally:
+            if pool:
+                pool.terminate()
+    _write_json(root / "truth.json", truth())
+    return _write_manifest(spec, root, known)
+
+
+def _finished(folder: Path, done: dict[str, dict[str, object]], name: str) -> bool:
+    path = folder / f"{name}.mp4"
+    return name in done and path.is_file() and path.stat().st_size == done[name]["bytes"]
+
+
+def _read_digests(folder: Path) -> dict[str, dict[str, object]]:
+    path = folder.with_suffix(".json")
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _write_json(path: Path, content: object) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=None) + "\n")
+    os.replace(temporary, path)
+
+
+def _write_manifest(spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str, dict[str, object]]]) -> Path:
+    rows, hidden = [], []
+    for split in SPLITS:
+        for index in range(spec.counts.get(split, 0)):
+            scene, name = draw_scene(spec.seed, split, index), clip_id(split, index)
+            labelled = split != "unlabelled"
+            rows.append({
+                "id": name, "path": f"clips/{split}/{name}.mp4", "label": scene.activity.label if labelled else -1,
+                "label_name": scene.activity.name if labelled else "", "split": split, "source": SOURCES[scene.source], "start": 0.0, "end": SECONDS,
+                "sha256": digests[split][name]["sha256"],
+            })
+            hidden.append({"id": name, "label": scene.activity.label, "label_name": scene.activity.name, "motion_u": scene.motion_u, "sound_u": scene.sound_u,
+                           "blind": scene.blind, "deaf": scene.deaf})
+    for name, content in (("truth", hidden), ("manifest", rows)):
+        table = pd.DataFrame(content)
+        table["label"] = table["label"].astype(np.int32)
+        temporary = root / f".{name}.parquet.tmp"
+        table.to_parquet(temporary, index=False)
+        os.replace(temporary, root / f"{name}.parquet")
+    return root / "manifest.parquet"

@@ -1,0 +1,191 @@
+"""Every clip of a manifest, decoded once: frames as uint8 and log-mels as float16 in two arrays that processes map into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from diccae.datasets.media import MediaError, decode_clip
+from diccae.structures import UserError
+
+SAMPLE_RATE = 16000
+CHUNK = 64
+TODO = ""
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class ClipCache:
+    """frames uint8 (N, T, H, W, 3), fbank float16 (N, frames, n_mels), index: one row a clip with its status, meta: settings and statistics."""
+
+    frames: np.ndarray
+    fbank: np.ndarray
+    index: pd.DataFrame
+    meta: dict[str, Any]
+
+
+def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
+    """Kaldi filter bank of mono 16 kHz audio (S,), as float16 (frames, n_mels); the hop is what makes `frames` frames of it."""
+    import torch
+    from torchaudio.compliance.kaldi import fbank
+
+    window_ms = 25.0
+    wave = torch.from_numpy(audio)[None]
+    shift = max(1.0, (len(audio) / SAMPLE_RATE * 1000 - window_ms) / (frames - 1))
+    features = fbank(wave - wave.mean(), sample_frequency=SAMPLE_RATE, num_mel_bins=n_mels, frame_length=window_ms, frame_shift=shift, dither=0.0,
+                     window_type="hanning")
+    if len(features) < frames:
+        features = torch.nn.functional.pad(features, (0, 0, 0, frames - len(features)), value=float(features.min()))
+    return features[:frames].numpy().astype(np.float16)
+
+
+def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str, int]]) -> list[tuple[int, str, str]]:
+    import torch
+
+    torch.set_num_threads(1)
+    folder, rows, settings = task
+    frames, fbank = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ("frames", "fbank"))
+    results = []
+    for row, path, start, end in rows:
+        try:
+            clip = decode_clip(path, start=start, end=end, num_frames=settings["num_frames"], size=(settings["frame_size"],) * 2, sample_rate=SAMPLE_RATE)
+            frames[row] = clip.frames
+            fbank[row] = log_mels(clip.audio, settings["n_mels"], settings["fbank_frames"])
+            results.append((row, OK, ""))
+        except MediaError as error:
+            results.append((row, error.reason, str(error)))
+    frames.flush()
+    fbank.flush()
+    return results
+
+
+def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: int, n_mels: int, fbank_frames: int, max_bad_share: float, jobs: int,
+                progress: bool = True) -> Path:
+    """Decode what is not decoded yet; returns the path of meta.json, which is written last.
+
+    A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read.
+
+    Raises:
+        UserError: more than `max_bad_share` of the clips are unusable (names the reasons), or the disk is too small.
+    """
+    table = pd.read_parquet(manifest)
+    settings = {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    meta_path = out_dir / "meta.json"
+    shapes = {"frames": ((len(table), num_frames, frame_size, frame_size, 3), np.uint8), "fbank": ((len(table), fbank_frames, n_mels), np.float16)}
+    needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
+    status = _resume(out_dir, digest, settings, len(table))
+    if status is None:
+        free = shutil.disk_usage(out_dir).free
+        print(f"cache of {len(table)} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
+        if needed > free:
+            raise UserError(f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some space or set cache.frame_size lower")
+        meta_path.unlink(missing_ok=True)
+        for name, (shape, kind) in shapes.items():
+            np.lib.format.open_memmap(out_dir / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
+        status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
+        _save_progress(out_dir, status, digest, settings)
+    root = manifest.parent
+    todo = np.flatnonzero(status["status"] == TODO)
+    columns = table[["path", "start", "end"]].to_numpy()
+    rows = [(int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2])) for row in todo]
+    tasks = [(str(out_dir), rows[start : start + CHUNK], settings) for start in range(0, len(rows), CHUNK)]
+    with tqdm(total=len(table), initial=len(table) - len(todo), desc="caching", unit="clip", disable=not progress, mininterval=1) as bar:
+        pool = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
+        try:
+            for count, results in enumerate(pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)):
+                for row, state, message in results:
+                    status.loc[row, ["status", "message"]] = [state, message]
+                if count % 16 == 15:
+                    _save_progress(out_dir, status, digest, settings)
+                bar.update(len(results))
+        finally:
+            if pool:
+                pool.terminate()
+            _save_progress(out_dir, status, digest, settings)
+    _refuse_if_bad(manifest, status, max_bad_share)
+    index = pd.concat([table, status], axis=1)
+    index.to_parquet(out_dir / "index.parquet", index=False)
+    mean, std = _statistics(np.load(out_dir / "fbank.npy", mmap_mode="r"), index)
+    meta = {"settings": settings, "manifest_sha256": digest, "clips": len(table), "counts": dict(sorted(Counter(status["status"]).items())),
+            "fbank_mean": mean, "fbank_std": std, "bytes": needed}
+    temporary = out_dir / ".meta.json.tmp"
+    temporary.write_text(json.dumps(meta, indent=1) + "\n")
+    os.replace(temporary, meta_path)
+    return meta_path
+
+
+def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
+    bad = status[status["status"] != OK]
+    if len(bad):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10))
+        print(f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}")
+        if len(bad) > max_bad_share * len(status):
+            raise UserError(f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
+                            "Mend them, or raise cache.max_bad_share in the plan")
+
+
+def _statistics(fbank: np.ndarray, index: pd.DataFrame) -> tuple[float, float]:
+    """Mean and standard deviation over usable clips that training may see."""
+    rows = np.flatnonzero(index["split"].isin(["unlabelled", "train"]) & (index["status"] == OK))
+    if len(rows) == 0:
+        rows = np.flatnonzero(index["status"] == OK)
+    totals = np.zeros(2)
+    for start in range(0, len(rows), 1024):
+        block = fbank[rows[start : start + 1024]].astype(np.float64)
+        totals += block.sum(), (block**2).sum()
+    count = len(rows) * fbank.shape[1] * fbank.shape[2]
+    mean = totals[0] / count
+    return float(mean), float(np.sqrt(totals[1] / count - mean**2))
+
+
+def _resume(out_dir: Path, digest: str, settings: dict[str, int], clips: int) -> pd.DataFrame | None:
+    path = out_dir / "progress.json"
+    if not path.is_file() or not (out_dir / "fbank.npy").is_file():
+        return None
+    saved = json.loads(path.read_text())
+    if saved["manifest_sha256"] != digest or saved["settings"] != settings or len(saved["status"]) != clips:
+        return None
+    # a clip that could not be used is tried again: it may have been mended
+    return pd.DataFrame({"status": [state if state == OK else TODO for state in saved["status"]], "message": [""] * clips})
+
+
+def _save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: dict[str, int]) -> None:
+    temporary = out_dir / ".progress.json.tmp"
+    temporary.write_text(json.dumps({"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}))
+    os.replace(temporary, out_dir / "progress.json")
+
+
+def load_cache(folder: str | Path) -> ClipCache:
+    """Open a finished cache; arrays are memory maps.
+
+    Raises:
+        UserError: the cache is missing, unfinished, or belongs to another manifest.
+    """
+    folder = Path(folder)
+    if not (folder / "meta.json").is_file():
+        raise UserError(f"{folder}: no finished clip cache (meta.json is missing); run `diccae data cache` first")
+    return _load(folder, (folder / "meta.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, _changed: int) -> ClipCache:
+    meta = json.loads((folder / "meta.json").read_text())
+    manifest = folder.parent / "manifest.parquet"
+    if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]:
+        raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
+    frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
+    return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
