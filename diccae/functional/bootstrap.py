@@ -46,7 +46,7 @@ def paired_t_pvalue(first: ArrayLike, second: ArrayLike) -> float:
     if len(difference) < 2:
         return float("nan")
     mean, spread = float(difference.mean()), float(difference.std(ddof=1))
-    rounding = 1e-12 * float(np.abs([first, second]).max())
+    rounding = 1e-12 * float(np.abs(np.concatenate([_vector(first), _vector(second)])).max())
     if spread <= rounding:
         return 1.0 if abs(mean) <= rounding else 0.0
     return float(2 * stats.t.sf(abs(mean) / spread * len(difference) ** 0.5, len(difference) - 1))

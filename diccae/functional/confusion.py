@@ -10,6 +10,11 @@ from torch import Tensor
 from diccae.functional.circles import FITS, geometric_median
 from diccae.structures import UserError
 
+CENTROIDS = ("mean", "geometric_median")
+PCA_SCOPES = ("all", "class")
+CIRCLES = ("quantile", *FITS)
+NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
+
 
 class Circles(NamedTuple):
     """centers (C, d), radii (C,), counts (C,) of the samples that made them; distances (C, C) between centres.
@@ -37,14 +42,20 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
             share, which moves the centre too.
         coverage: the share of samples that a circle covers, in (0, 1].
 
-    A class with fewer than two samples has radius 0.
+    A class with fewer than two samples has radius 0; its centre is its sample, or the origin if it has none. All results are float64.
 
     Raises:
-        UserError: features are not finite.
+        UserError: features that are not finite, labels outside of the classes, no such option.
     """
+    _check_options(centroid, pca_dim, pca_scope, circle, coverage, features.shape[1])
     bad = int((~torch.isfinite(features).all(dim=1)).sum())
     if bad:
-        raise UserError(f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; training diverged: lower the learning rate")
+        raise UserError(f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; "
+                        "training diverged: lower the learning rate")
+    largest = int(labels.max()) if len(labels) else -1
+    if largest >= num_classes:
+        raise UserError(f"degrees of confusion: label {largest} with {num_classes} classes; "
+                        f"labels run from 0 to {num_classes - 1}: mend the manifest")
     keep = labels >= 0
     features, labels = features[keep].double(), labels[keep].long()
     counts = torch.bincount(labels, minlength=num_classes)
@@ -52,14 +63,14 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
         features = project(features, pca_dim)
     centers = _centroids(features, labels, num_classes, counts, centroid)
     full_centers = centers
-    radii = torch.zeros(num_classes, dtype=features.dtype)
+    radii = features.new_zeros(num_classes)
     if pca_scope == "class" or circle != "quantile":
         for index in torch.nonzero(counts >= 2)[:, 0].tolist():
             members = features[labels == index]
             center = centers[index]
             if pca_scope == "class" and pca_dim is not None and pca_dim < members.shape[1]:
                 basis = _basis(members - members.mean(0), pca_dim)
-                members, local = (members - center) @ basis, torch.zeros(pca_dim, dtype=features.dtype)
+                members, local = (members - center) @ basis, features.new_zeros(pca_dim)
             else:
                 basis, local = None, center
             moved, radii[index] = _fit(members, local, circle, coverage)
@@ -68,6 +79,18 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
         distances = (features - centers[labels]).norm(dim=1)
         radii = _class_quantiles(distances, labels, counts, coverage)
     return Circles(full_centers, radii, counts, torch.cdist(full_centers, full_centers, compute_mode="donot_use_mm_for_euclid_dist"))
+
+
+def _check_options(centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, width: int) -> None:
+    for key, value, choices in (("centroid", centroid, CENTROIDS), ("pca_scope", pca_scope, PCA_SCOPES), ("circle", circle, CIRCLES)):
+        if value not in choices:
+            raise UserError(f"method.{key}: wanted one of {', '.join(choices)}, got {value!r}")
+    if not 0 < coverage <= 1:
+        raise UserError(f"method.coverage: wanted a share in (0, 1], got {coverage}")
+    if pca_dim is not None and pca_dim < 1:
+        raise UserError(f"method.pca_dim: wanted at least 1 component, or none for all dimensions, got {pca_dim}")
+    if circle == "min_enclosing" and min(width, pca_dim or width) != 2:
+        raise UserError(f"method.circle: min_enclosing lives in a plane, got {min(width, pca_dim or width)} dimensions; set method.pca_dim to 2")
 
 
 def project(features: Tensor, dim: int) -> Tensor:
@@ -82,7 +105,7 @@ def _basis(centred: Tensor, dim: int) -> Tensor:
 
 
 def _centroids(features: Tensor, labels: Tensor, num_classes: int, counts: Tensor, centroid: str) -> Tensor:
-    sums = torch.zeros(num_classes, features.shape[1], dtype=features.dtype).index_add_(0, labels, features)
+    sums = features.new_zeros(num_classes, features.shape[1]).index_add_(0, labels, features)
     centers = sums / counts.clamp(min=1)[:, None]
     if centroid == "geometric_median":
         for index in torch.nonzero(counts >= 2)[:, 0].tolist():
@@ -116,7 +139,8 @@ def _fit(members: Tensor, center: Tensor, circle: str, coverage: float) -> tuple
 def confusion_degree(circles: Circles) -> tuple[Tensor, int]:
     """Eq. 2: M_ij = max(0, r_i + r_j - d_ij) / d_ij off the diagonal, 0 on it, and for classes without two samples.
 
-    Returns the (C, C) degrees and how many off-diagonal distances of zero were clamped to the smallest step of the type.
+    Returns the (C, C) degrees and how many pairs of classes, each counted once, had a distance of zero that was
+    clamped to the smallest step of the type.
     """
     radii, distances = circles.radii, circles.distances
     eps = torch.finfo(distances.dtype).eps
@@ -130,32 +154,50 @@ def confusion_degree(circles: Circles) -> tuple[Tensor, int]:
 
 
 def normalize_degree(degree: Tensor, *, normalization: str = "literal", weight_range: float = 2.0, diagonal_weight: float | str = 1.0,
-                     weight_floor: float = 0.0) -> Tensor:
+                     weight_floor: float = 0.0, valid: Tensor | None = None) -> Tensor:
     """Eq. 3 over off-diagonal entries: (C, C) degrees -> (C, C) float32 weights.
 
-    `literal` maps [min, max] to [0, weight_range]; `robust` caps at the 99th percentile first; `rank` does so with average ranks, `log1p` with log(1 + M);
-    `mean_one` divides by the mean. If all entries are equal every weight is 1.0. The diagonal gets `diagonal_weight`, or each row's mean (`row_mean`).
+    `literal` maps [min, max] to [0, weight_range]; `robust` caps at the 99th percentile first; `rank` does so with
+    average ranks, `log1p` with log(1 + M); `mean_one` divides by the mean. If all entries are equal every weight is
+    1.0, the diagonal too. The diagonal gets `diagonal_weight`, or each row's mean over the other classes (`row_mean`).
+
+    Args:
+        degree: (C, C), symmetric, at least 0.
+        normalization: see above.
+        weight_range: the largest weight, but for `mean_one`, whose weights have no bound.
+        diagonal_weight: weight of same-class pairs.
+        weight_floor: no off-diagonal weight is smaller.
+        valid: (C,) bool, the classes whose degrees were measured. Pairs with another class stay out of minimum, maximum, ranks and mean, and get
+            `weight_floor`. None for all.
+
+    Raises:
+        UserError: no such normalisation.
     """
-    off = ~torch.eye(len(degree), dtype=torch.bool)
-    values = degree[off].double()
-    if values.max() == values.min():
-        return torch.ones(degree.shape, dtype=torch.float32)
-    if normalization == "mean_one":
-        scaled = values / values.mean()
+    if normalization not in NORMALIZATIONS:
+        raise UserError(f"method.normalization: wanted one of {', '.join(NORMALIZATIONS)}, got {normalization!r}")
+    off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
+    measured = off if valid is None else off & valid[:, None] & valid[None]
+    values = _shape(degree[measured].double(), normalization)
+    if not len(values) or values.max() == values.min():
+        return torch.ones_like(degree, dtype=torch.float32)
+    scaled = values / values.mean() if normalization == "mean_one" else (values - values.min()) / (values.max() - values.min()) * weight_range
+    weights = torch.zeros_like(degree, dtype=torch.float64)
+    weights[measured] = scaled
+    weights = torch.where(off, weights.clamp(min=weight_floor), torch.zeros_like(weights))
+    if diagonal_weight == "row_mean":
+        weights.diagonal().copy_(weights.sum(1) / (len(degree) - 1))
     else:
-        if normalization == "robust":
-            values = values.clamp(max=torch.quantile(values, 0.99))
-            if values.max() == values.min():
-                return torch.ones(degree.shape, dtype=torch.float32)
-        elif normalization == "rank":
-            values = _average_ranks(values)
-        elif normalization == "log1p":
-            values = values.log1p()
-        scaled = (values - values.min()) / (values.max() - values.min()) * weight_range
-    weights = torch.zeros(degree.shape, dtype=torch.float64)
-    weights[off] = scaled.clamp(min=weight_floor)
-    diagonal = weights.sum(1) / (len(degree) - 1) if diagonal_weight == "row_mean" else torch.full((len(degree),), float(diagonal_weight)).double()
-    return (weights + torch.diag(diagonal)).float()
+        weights.fill_diagonal_(float(diagonal_weight))
+    return weights.float()
+
+
+def _shape(values: Tensor, normalization: str) -> Tensor:
+    """The (P,) degrees as min-max scaling takes them."""
+    if normalization == "robust" and len(values):
+        return values.clamp(max=torch.quantile(values, 0.99))
+    if normalization == "rank":
+        return _average_ranks(values)
+    return values.log1p() if normalization == "log1p" else values
 
 
 def _average_ranks(values: Tensor) -> Tensor:

@@ -19,9 +19,13 @@ def half_cosine_logits(cosine: Tensor) -> Tensor:
 
 
 def rbf_logits(first: Tensor, second: Tensor, scale: Tensor | float) -> Tensor:
-    """Logits of F_p = exp(-d^2 / (2 s^2)), (B, B'); equal points are kept a hair below 1."""
+    """Logits of F_p = exp(-d^2 / (2 s^2)), (B, B'); equal points are kept a hair below 1.
+
+    log F_p - log(1 - F_p) with both logarithms taken directly, so that far points keep their gradient where F_p itself is 0.
+    """
     squared = (first[:, None] - second[None]).pow(2).sum(-1)
-    return torch.logit(torch.exp(-squared / (2 * scale**2)).clamp(1e-6, 1 - 1e-6))
+    exponent = (squared / (2 * scale**2)).clamp(min=1e-6)
+    return -exponent - torch.log(-torch.expm1(-exponent))
 
 
 def confusion_pair_loss(logits: Tensor, labels_i: Tensor, labels_j: Tensor, *, weights: Tensor | None = None, mask: Tensor | None = None,
@@ -35,6 +39,8 @@ def confusion_pair_loss(logits: Tensor, labels_i: Tensor, labels_j: Tensor, *, w
         mask: (B, B') pairs to take; None for all.
         reduction: `balanced`: mean over same-class pairs and mean over other pairs, halved, so that 308 negatives do not drown a positive; a kind
             that the batch lacks counts 0. `plain_mean`: over all pairs. `sum`: as Eq. 4 is printed.
+
+    A batch without any pair has loss 0 and gradients of 0.
     """
     same = labels_i[:, None] == labels_j[None]
     taken = (labels_i >= 0)[:, None] & (labels_j >= 0)[None]
@@ -55,7 +61,13 @@ def confusion_pair_loss(logits: Tensor, labels_i: Tensor, labels_j: Tensor, *, w
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float, *, one_way: bool = False) -> Tensor:
-    """InfoNCE between the rows of two (B, D) tensors: row i of one belongs to row i of the other. Mean of both directions unless `one_way`."""
+    """InfoNCE between the rows of two (B, D) tensors: row i of one belongs to row i of the other.
+
+    Args:
+        first, second: (B, D); cosines are taken, so their length does not count.
+        temperature: divides the cosines, above 0.
+        one_way: rows of `first` look for theirs in `second` only; otherwise the mean of both directions.
+    """
     logits = cosine_matrix(first, second) / temperature
     target = torch.arange(len(logits), device=logits.device)
     forward = F.cross_entropy(logits, target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import faiss
@@ -19,14 +21,28 @@ class Clustering:
     inertia: float
 
 
-def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int = 20, seed: int = 0, spherical: bool = False) -> Clustering:
-    """The best of `restarts` K-means runs on (N, D) features; on GPUs where faiss sees any.
+def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int = 20, seed: int = 0, spherical: bool = False,
+           use_gpu: str = "auto", threads: int | None = None) -> Clustering:
+    """The best of `restarts` K-means runs.
 
     The same seed gives the same bits on a CPU; on a GPU it need not, which is why assignments are stored.
 
+    Args:
+        features: (N, D), finite.
+        k: number of clusters; a cluster that runs empty takes over a part of a large one.
+        restarts: runs from different random clips; the one with the least inertia is kept.
+        iterations: of each run.
+        seed: of the random starts.
+        spherical: features and centroids are scaled to length 1; inertia is then that of the scaled features.
+        use_gpu: `auto` (every GPU that faiss sees), `always` or `never`.
+        threads: of faiss, for the length of this call; None leaves them as they are.
+
     Raises:
-        UserError: fewer clips than clusters, or features that are not finite.
+        UserError: fewer clips than clusters, features that are not finite, or `always` without a GPU.
     """
+    if k < 1:
+        raise UserError(f"kmeans: wanted at least 1 cluster, got {k}; raise method.kmeans_k in the plan")
+    gpu = _wants_gpu(use_gpu)
     features = np.ascontiguousarray(features, dtype=np.float32)
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
@@ -37,10 +53,12 @@ def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int 
         features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     # faiss trains on 256 points a centroid unless told otherwise
     trainer = faiss.Kmeans(features.shape[1], k, niter=iterations, nredo=restarts, seed=seed, spherical=spherical, min_points_per_centroid=1,
-                           max_points_per_centroid=len(features), gpu=faiss.get_num_gpus() > 0)
-    trainer.train(features)
-    assignments, distances = _assign(features, trainer.centroids)
-    return Clustering(assignments, trainer.centroids, float(distances.sum()))
+                           max_points_per_centroid=len(features), gpu=gpu)
+    with _faiss_threads(threads):
+        trainer.train(features)
+        centroids = np.asarray(trainer.centroids)
+        assignments = _assign(features, centroids)
+    return Clustering(assignments, centroids, _inertia(features, centroids, assignments))
 
 
 def nearest_centroid(features: np.ndarray, centroids: np.ndarray, *, spherical: bool = False) -> np.ndarray:
@@ -48,14 +66,44 @@ def nearest_centroid(features: np.ndarray, centroids: np.ndarray, *, spherical: 
     features = np.ascontiguousarray(features, dtype=np.float32)
     if spherical:
         features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return _assign(features, centroids)[0]
+    return _assign(features, centroids)
 
 
-def _assign(features: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _wants_gpu(use_gpu: str) -> bool:
+    if use_gpu not in ("auto", "always", "never"):
+        raise ValueError(f"use_gpu: wanted auto, always or never, got {use_gpu!r}")
+    found = faiss.get_num_gpus() if use_gpu != "never" else 0
+    if use_gpu == "always" and not found:
+        raise UserError("kmeans: use_gpu is `always`, but faiss sees no GPU; set it to `auto`, or check the driver with nvidia-smi")
+    return found > 0
+
+
+@contextmanager
+def _faiss_threads(threads: int | None) -> Iterator[None]:
+    if threads is None:
+        yield
+        return
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _assign(features: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     index = faiss.IndexFlatL2(centroids.shape[1])
     index.add(centroids)
-    distances, nearest = index.search(features, 1)
-    return nearest[:, 0].astype(np.int32), distances[:, 0].astype(np.float64)
+    return index.search(features, 1)[1][:, 0].astype(np.int32)
+
+
+def _inertia(features: np.ndarray, centroids: np.ndarray, assignments: np.ndarray, block: int = 8192) -> float:
+    """Sum of squared distances, by differences and in float64: the search expands the square and loses small distances to rounding."""
+    total = 0.0
+    for start in range(0, len(features), block):
+        difference = features[start : start + block] - centroids[assignments[start : start + block]]
+        total += float(np.einsum("nd,nd->n", difference, difference).sum(dtype=np.float64))
+    return total
 
 
 def _contingency(assignments: np.ndarray, truth: np.ndarray) -> np.ndarray:

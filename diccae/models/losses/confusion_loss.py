@@ -10,6 +10,8 @@ from diccae.functional.contrastive import confusion_pair_loss, cosine_matrix, ha
 from diccae.models.losses.gather import gather_rows
 
 SIMILARITIES = ("sigmoid_cosine", "half_cosine", "rbf", "mlp")
+PAIRS = ("fused", "intra_modal", "cross_modal")
+REDUCTIONS = ("balanced", "plain_mean", "sum")
 
 
 @MODELS.register_module()
@@ -25,14 +27,20 @@ class ConfusionLoss(nn.Module):
         reduction: `balanced`, `plain_mean` or `sum`, see `confusion_pair_loss`.
         feature_dim: D, needed by `mlp` alone.
         loss_weight: factor of the whole loss.
+        gather: with several processes, take the pairs of the joint batch of all of them, see `gather_rows`; each must hold as many clips.
     """
 
     def __init__(self, num_classes: int, similarity: str = "sigmoid_cosine", pairs: str = "fused", reduction: str = "balanced",
-                 feature_dim: int | None = None, loss_weight: float = 1.0) -> None:
+                 feature_dim: int | None = None, loss_weight: float = 1.0, gather: bool = True) -> None:
         super().__init__()
         if similarity not in SIMILARITIES:
             raise ValueError(f"similarity: wanted one of {', '.join(SIMILARITIES)}, got {similarity!r}")
-        self.num_classes, self.similarity, self.pairs, self.reduction, self.loss_weight = num_classes, similarity, pairs, reduction, loss_weight
+        if pairs not in PAIRS:
+            raise ValueError(f"pairs: wanted one of {', '.join(PAIRS)}, got {pairs!r}")
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction: wanted one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+        self.num_classes, self.similarity, self.pairs, self.reduction = num_classes, similarity, pairs, reduction
+        self.loss_weight, self.gather = loss_weight, gather
         if similarity == "sigmoid_cosine":
             self.scale, self.bias = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.0))
         elif similarity == "rbf":
@@ -59,11 +67,13 @@ class ConfusionLoss(nn.Module):
             features: (B, D) fused features, or those of the first modality.
             labels: (B,) classes in [0, C), -1 for none.
             weights: (C, C) weights of Eq. 4; None for 1.
-            other: (B, D) features of the second modality, for `intra_modal` and `cross_modal`.
+            other: (B, D) features of the second modality, for `intra_modal` and `cross_modal`; without it, as in a run of
+                one modality, the pairs of `features` are taken.
         """
         if weights is not None and weights.shape != (self.num_classes, self.num_classes):
             raise ValueError(f"weights: wanted ({self.num_classes}, {self.num_classes}), got {tuple(weights.shape)}")
-        features, labels = gather_rows(features), gather_rows(labels)
+        if self.gather:
+            features, labels, other = gather_rows(features), gather_rows(labels), None if other is None else gather_rows(other)
         upper = torch.ones(len(features), len(features), dtype=torch.bool, device=features.device).triu(1)
 
         def loss(first: Tensor, second: Tensor, mask: Tensor | None) -> Tensor:
@@ -71,7 +81,6 @@ class ConfusionLoss(nn.Module):
 
         if self.pairs == "fused" or other is None:
             return self.loss_weight * loss(features, features, upper)
-        other = gather_rows(other)
         if self.pairs == "cross_modal":
             return self.loss_weight * loss(features, other, None)
         return self.loss_weight * (loss(features, features, upper) + loss(other, other, upper)) / 2
