@@ -42,7 +42,7 @@ class Settings:
 
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the composed value of every choice, by the dotted keys that the ambiguity register names."""
-        model = {key: self.base[key] for key in ("audio_encoder", "video_encoder", "embedding_dim")}
+        model = {key: self.base[key] for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")}
         return {"method": self.method.model_dump(), "schedule": self.schedule.model_dump(), "model": model, "data": self.base["data"],
                 "cache": self.base["cache"], "benchmark": self.base.get("benchmark")}
 
@@ -167,7 +167,9 @@ def compose(plan: Plan, run: Run) -> Config:
         audio_encoder=settings.base["audio_encoder"] if "audio" in modalities else None,
         video_encoder=settings.base["video_encoder"] if "video" in modalities else None,
         normalize_features=method.normalize_features,
-        data_preprocessor=dict(type="AVPreprocessor", cache_meta=str(plan.cache_dir / "meta.json"), spec_augment=data["spec_augment"]),
+        data_preprocessor=dict(type="AVPreprocessor", cache_meta=str(plan.cache_dir / "meta.json"), spec_augment=data["spec_augment"],
+                               video_input=settings.base["video_input"],
+                               two_views=method.infonce_contrast in ("intra_modal", "both") and heads["info_nce"] is not None),
         **heads,
     )
     custom_hooks: list[dict[str, Any]] = [dict(type="ReproducibilityHook", seed=run.seed), dict(type="HistoryHook")]
@@ -192,6 +194,8 @@ def compose(plan: Plan, run: Run) -> Config:
     config.merge_from_dict(dict(
         model=model,
         train_dataloader=loader(train_set, stage.batch_size, **sampler),
+        # an epoch of fine-tuning is shorter than writing a checkpoint
+        default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
         train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1),
         optim_wrapper=dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)),
         param_scheduler=[dict(type="CosineAnnealingLR", T_max=stage.epochs, by_epoch=True, convert_to_iter_based=True)],
@@ -244,11 +248,15 @@ def digest(text: str) -> str:
 
 @lru_cache
 def source_hash() -> str:
-    """Digest of every Python file of the package, so that results made by other code are seen as other results."""
+    """Digest of the Python files that a run executes, so that results made by other code are seen as other results.
+
+    Left out: what only reads results, and what only makes data (the data hash covers its product, byte by byte).
+    """
     root = Path(__file__).resolve().parent
     hasher = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in ("reporting", "cli"):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(("reporting/", "cli/", "workflow.py", "datasets/benchmark/", "datasets/media.py", "datasets/clip_cache.py")):
             hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return hasher.hexdigest()[:16]
 

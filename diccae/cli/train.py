@@ -17,34 +17,32 @@ Modality = Annotated[str, typer.Option("--modality", help="A, V or AV.")]
 
 def warmup(plan: PlanName = "embedded", seed: Seed = 0) -> None:
     """Train the short InfoNCE model whose features are clustered first, and cluster them."""
-    from diccae import registry  # noqa: F401
-    from diccae.compose import Run
-    from diccae.engine.runs import execute
-
-    execute(load_plan(plan), Run("warmup", "warmup", seed))
+    _execute(plan, [("warmup", "warmup", seed, "AV")])
 
 
 def pretrain(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0) -> None:
     """Cluster-guided audio-video pre-training of one variant (Sec. 2.3)."""
-    from diccae import registry  # noqa: F401
-    from diccae.compose import Run
-    from diccae.engine.runs import execute
-
-    execute(load_plan(plan), Run("pretrain", variant, seed))
+    _execute(plan, [("pretrain", variant, seed, "AV")])
 
 
 def finetune(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, modality: Modality = "") -> None:
     """Fine-tune and score one variant, in every modality that the plan wants of it (or in one, with --modality)."""
-    from diccae import registry  # noqa: F401
-    from diccae.compose import Run
-    from diccae.engine.runs import execute
-
     chosen = load_plan(plan)
     modalities = [modality] if modality else [str(m) for m in chosen.cells().get(variant, [])]
     if not modalities:
         raise UserError(f"plan {chosen.name} has no variant {variant!r}; name a modality with --modality, or use one of: {', '.join(chosen.cells())}")
-    for each in modalities:
-        execute(chosen, Run("finetune", variant, seed, each))
+    _execute(plan, [("finetune", variant, seed, each) for each in modalities])
+
+
+def _execute(plan: str, runs: list[tuple[str, str, int, str]]) -> None:
+    import shutil
+
+    from diccae import registry  # noqa: F401
+    from diccae.compose import Run
+    from diccae.engine.runs import execute
+
+    for work in [execute(load_plan(plan), Run(*run)) for run in runs]:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def compose(variant: Variant, stage: Stage = "pretrain", modality: Modality = "AV", plan: PlanName = "embedded", seed: Seed = 0,

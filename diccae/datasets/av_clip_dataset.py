@@ -65,6 +65,8 @@ class AVClipDataset(Dataset):
             rows = self._draw(rows, per_class, [self.draw_seed, 2])
         self.rows = torch.from_numpy(np.ascontiguousarray(rows)).share_memory_()
         self.labels = torch.from_numpy(self.all_labels[rows].astype(np.int64)).share_memory_()
+        names = index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
+        self.metainfo = {"classes": tuple(names)}
         self.epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
 
     def _draw(self, rows: np.ndarray, per_class: int, seed: list[int]) -> np.ndarray:

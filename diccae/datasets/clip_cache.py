@@ -121,11 +121,17 @@ def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: i
     index.to_parquet(out_dir / "index.parquet", index=False)
     mean, std = _statistics(np.load(out_dir / "fbank.npy", mmap_mode="r"), index)
     meta = {"settings": settings, "manifest_sha256": digest, "clips": len(table), "counts": dict(sorted(Counter(status["status"]).items())),
-            "fbank_mean": mean, "fbank_std": std, "bytes": needed}
+            "fbank_mean": mean, "fbank_std": std, "bytes": needed,
+            "sha256": {name: _digest(out_dir / f"{name}.npy") for name in shapes}}
     temporary = out_dir / ".meta.json.tmp"
     temporary.write_text(json.dumps(meta, indent=1) + "\n")
     os.replace(temporary, meta_path)
     return meta_path
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:

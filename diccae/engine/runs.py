@@ -34,7 +34,10 @@ def work_dir(key: str) -> Path:
 
 
 def execute(plan: Plan, run: Run) -> Path:
-    """Train (or resume) one run and write its declared files; returns the run's folder. Does nothing when they are there under the same key.
+    """Train (or resume) one run and write its declared files; returns the run's work folder. Does nothing when they are there under the same key.
+
+    A copy of the finished files stays in the work folder until the command is done with all its runs: a workflow that deletes the outputs of a job that
+    failed half-way gets the finished half back.
 
     Raises:
         UserError: what the run starts from is missing, or training diverged.
@@ -47,9 +50,13 @@ def execute(plan: Plan, run: Run) -> Path:
     record = folder / "record.json"
     if record.is_file() and json.loads(record.read_text())["key"] == key:
         print(f"{folder}: already there (key {key})")
-        return folder
+        return work_dir(key)
     started, clock = datetime.now(UTC), time.perf_counter()
     work = work_dir(key)
+    if (work / "final" / "record.json").is_file():
+        shutil.copytree(work / "final", folder, dirs_exist_ok=True)
+        print(f"{folder}: finished earlier (key {key})")
+        return work
     work.mkdir(parents=True, exist_ok=True)
     config.work_dir = str(work)
     config.experiment_name = key
@@ -69,9 +76,11 @@ def execute(plan: Plan, run: Run) -> Path:
     files["record.json"] = build_record(plan, run, config_hash(compose(plan, run)), key, settings_of(plan, run.stage, run.variant).as_record(),
                                         _shared_with(plan, run), started, time.perf_counter() - clock)
     for name, content in files.items():
+        write_atomically(work / "final" / name, content)
         write_atomically(folder / name, content)
-    shutil.rmtree(work)
-    return folder
+    for checkpoint in work.glob("epoch_*.pth"):
+        checkpoint.unlink()
+    return work
 
 
 def latest_checkpoint(folder: Path) -> Path | None:

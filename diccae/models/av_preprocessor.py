@@ -21,32 +21,49 @@ class AVPreprocessor(BaseDataPreprocessor):
     Args:
         cache_meta: `meta.json` of the clip cache, which holds the mean and standard deviation of its log-mels (train and unlabelled clips only).
         spec_augment: `freq_mask` and `time_mask`, the widest masks in mel bins and frames; masks are drawn for each clip.
+        video_input: `rgb`, or `motion`: grey frames minus their mean over the clip, which takes a still background away.
+        two_views: while training, add `second_audio` (other masks) and `second_video` (another crop and mirror image) for contrast within a modality.
     """
 
-    def __init__(self, cache_meta: str, spec_augment: dict[str, int]) -> None:
+    def __init__(self, cache_meta: str, spec_augment: dict[str, int], video_input: str = "rgb", two_views: bool = False) -> None:
         super().__init__()
         meta = json.loads(Path(cache_meta).read_text())
         self.fbank_mean, self.fbank_std = float(meta["fbank_mean"]), float(meta["fbank_std"])
         self.freq_mask = FrequencyMasking(spec_augment["freq_mask"], iid_masks=True)
         self.time_mask = TimeMasking(spec_augment["time_mask"], iid_masks=True)
-        self.normalize = v2.Normalize(mean=[0.5], std=[0.25])
+        if video_input not in ("rgb", "motion"):
+            raise ValueError(f"video_input: wanted rgb or motion, got {video_input!r}")
+        self.motion = video_input == "motion"
+        self.two_views = two_views
+        # a moving limb changes a grey value by about a tenth
+        self.normalize = v2.Normalize(mean=[0.0], std=[0.1]) if self.motion else v2.Normalize(mean=[0.5], std=[0.25])
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Audio (T, n_mels) a clip -> (B, 1, T, n_mels); video (V, T, 3, H, W) a clip -> (B, V, 3 T, H, W), V views."""
+        """Audio (T, n_mels) a clip -> (B, 1, T, n_mels); video (V, T, 3, H, W) a clip -> (B, V, T c, H, W), V views, c = 3 (rgb) or 1 (motion)."""
         inputs = {}
         if "audio" in data["inputs"]:
             audio = torch.stack([self._move(clip) for clip in data["inputs"]["audio"]]).float()
             audio = ((audio - self.fbank_mean) / self.fbank_std)[:, None]
-            if training:
-                # the transforms want (..., freq, time)
-                audio = self.time_mask(self.freq_mask(audio.transpose(-1, -2))).transpose(-1, -2)
-            inputs["audio"] = audio
+            if training and self.two_views:
+                inputs["second_audio"] = self._mask(audio)
+            inputs["audio"] = self._mask(audio) if training else audio
         if "video" in data["inputs"]:
             video = torch.stack([self._move(clip) for clip in data["inputs"]["video"]])
-            batch, views, frames, channels, height, width = video.shape
-            video = self.normalize(v2.functional.to_dtype(video, torch.float32, scale=True).reshape(-1, 1, height, width))
-            inputs["video"] = video.reshape(batch, views, frames * channels, height, width)
+            if self.motion:
+                video = v2.functional.rgb_to_grayscale(video)
+            video = v2.functional.to_dtype(video, torch.float32, scale=True)
+            if self.motion:
+                video = video - video.mean(dim=2, keepdim=True)
+            inputs["video"] = self.normalize(video.flatten(2, 3).flatten(0, 1)[:, :, None]).squeeze(2).unflatten(0, video.shape[:2])
+            if training and self.two_views:
+                height, width = video.shape[-2:]
+                crop = v2.Compose([v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()])
+                inputs["second_video"] = crop(inputs["video"])
         return {"inputs": inputs, "data_samples": data.get("data_samples")}
+
+    def _mask(self, audio: Tensor) -> Tensor:
+        # the transforms want (..., freq, time)
+        return self.time_mask(self.freq_mask(audio.transpose(-1, -2))).transpose(-1, -2)
 
     def _move(self, clip: Tensor) -> Tensor:
         return clip.to(self.device, non_blocking=True)

@@ -42,16 +42,17 @@ class DICCAE(BaseModel):
         self.fusion = nn.Sequential(nn.Linear(width, 2 * embedding_dim), nn.BatchNorm1d(2 * embedding_dim), nn.ReLU(inplace=True),
                                     nn.Linear(2 * embedding_dim, embedding_dim))
         self.info_nce = MODELS.build(info_nce) if info_nce else None
-        self.projections = nn.ModuleDict(
-            {name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in self.encoders.items()}) if self.info_nce else None
         self.confusion_loss = MODELS.build(confusion_loss) if confusion_loss else None
+        self.pairs_by_modality = self.confusion_loss is not None and self.confusion_loss.pairs != "fused" and len(self.modalities) == 2
+        self.projections = nn.ModuleDict({name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in self.encoders.items()}) \
+            if self.info_nce is not None or self.pairs_by_modality else None
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
         # Weights before any matrix exists are 1.0 for every pair; a buffer, so that a checkpoint carries them.
         start = 1.0 if static_weight is None else float(static_weight)
         self.register_buffer("confusion_weights", torch.full((num_classes, num_classes), start))
 
     def encode(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Features a modality: audio (B, 1, T, n_mels), video (B, V, 3 T, H, W) -> (B, D) each, D of the encoder; video views are averaged."""
+        """Features a modality: audio (B, 1, T, n_mels), video (B, V, T c, H, W) -> (B, D) each, D of the encoder; video views are averaged."""
         features = {}
         for name in self.modalities:
             value = inputs[name]
@@ -96,22 +97,36 @@ class DICCAE(BaseModel):
         """Sec. 2.2: cross entropy + InfoNCE + dynamically weighted confusion loss, those that this run has."""
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(next(iter(inputs.values())).device)
         features = self.encode(inputs)
+        projected = self._project(features)
         losses = {}
         if self.info_nce is not None:
-            assert self.projections is not None
-            projected = {name: self.projections[name](features[name]) for name in self.modalities}
-            losses["loss_infonce"] = self.info_nce(projected["audio"], projected["video"])
+            losses["loss_infonce"] = self._contrast(projected, inputs)
         if self.classifier is not None or self.confusion_loss is not None:
             fused = self.fuse(features)
             if self.classifier is not None:
                 losses["loss_cls"] = F.cross_entropy(self.logits(fused), labels)
             if self.confusion_loss is not None:
-                losses["loss_confusion"] = self.confusion_loss(fused, labels, weights=self.confusion_weights)
+                first, other = (projected["audio"], projected["video"]) if self.pairs_by_modality else (fused, None)
+                losses["loss_confusion"] = self.confusion_loss(first, labels, weights=self.confusion_weights, other=other)
         return losses
+
+    def _project(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: self.projections[name](features[name]) for name in self.modalities} if self.projections is not None else {}
+
+    def _contrast(self, projected: dict[str, Tensor], inputs: dict[str, Tensor]) -> Tensor:
+        """InfoNCE between the modalities, between two views of each, or the mean of the three."""
+        assert self.info_nce is not None
+        terms = []
+        if self.info_nce.contrast != "intra_modal":
+            terms.append(self.info_nce(projected["audio"], projected["video"]))
+        if self.info_nce.contrast in ("intra_modal", "both"):
+            second = self._project(self.encode({name: inputs[f"second_{name}"] for name in self.modalities}))
+            terms += [self.info_nce(projected[name], second[name]) for name in self.modalities]
+        return sum(terms[1:], terms[0]) / len(terms)
 
     def predict(self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
         """Scores averaged over the video views (`pred_score`), those of the first view (`single_score`), and the embedding of the average."""
-        features = {name: value for name, value in self._features_of_views(inputs).items()}
+        features = self._features_of_views(inputs)
         views = max(value.shape[1] for value in features.values())
         scores, embeddings = [], []
         for view in range(views):

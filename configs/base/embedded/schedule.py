@@ -1,7 +1,7 @@
 # Budgets of the embedded benchmark: a pre-training stays under 45 core-seconds, evaluation included.
 schedule = dict(
-    warmup=dict(epochs=3, batch_size=64, lr=1e-3, weight_decay=0.0),
-    pretrain=dict(epochs=9, batch_size=64, lr=1e-3, weight_decay=0.0),
+    warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0),
+    pretrain=dict(epochs=9, batch_size=64, lr=2e-3, weight_decay=0.0),
     finetune=dict(epochs=30, batch_size=32, lr=1e-3, weight_decay=0.0),
     eval_batch_size=128,
     views=2,

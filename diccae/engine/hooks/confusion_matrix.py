@@ -54,9 +54,9 @@ class ConfusionMatrixHook(Hook):
         self.state = {"degree": degree, "weights": weights, "centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
         thin = [int(index) for index in torch.nonzero(circles.counts < 2)[:, 0]]
         if thin:
-            runner.logger.info(f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}")
+            runner.logger.warning(f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}")
         if clamped:
-            runner.logger.info(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
+            runner.logger.warning(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         checkpoint["confusion_matrix"] = dict(self.state)

@@ -1,0 +1,125 @@
+"""Pair losses and InfoNCE against closed forms and slow references in plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from diccae.functional.contrastive import confusion_pair_loss, cosine_matrix, half_cosine_logits, info_nce, rbf_logits
+
+
+def points(rows: int = 6, width: int = 4, seed: int = 0) -> Tensor:
+    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+LABELS = [0, 0, 1, 2, 1, -1]
+WEIGHTS = torch.tensor([[1.0, 0.5, 2.0], [0.5, 1.0, 0.0], [2.0, 0.0, 1.0]], dtype=torch.float64)
+
+
+def slow_pair_loss(logits: Tensor, weights: Tensor | None, reduction: str) -> float:
+    """Eq. 1 and 4: -[y log F + (1 - y) log(1 - F)] for each i < j, times the weight of the pair of classes."""
+    positive, negative = [], []
+    for i in range(len(LABELS)):
+        for j in range(i + 1, len(LABELS)):
+            if LABELS[i] < 0 or LABELS[j] < 0:
+                continue
+            probability = 1 / (1 + math.exp(-logits[i, j].item()))
+            weight = 1.0 if weights is None else weights[LABELS[i], LABELS[j]].item()
+            if LABELS[i] == LABELS[j]:
+                positive.append(-weight * math.log(probability))
+            else:
+                negative.append(-weight * math.log(1 - probability))
+    if reduction == "sum":
+        return sum(positive + negative)
+    if reduction == "plain_mean":
+        return sum(positive + negative) / len(positive + negative)
+    return (sum(positive) / len(positive) + sum(negative) / len(negative)) / 2
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("reduction", ["balanced", "plain_mean", "sum"])
+def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: str) -> None:
+    logits, labels = 3 * cosine_matrix(points(), points()), torch.tensor(LABELS)
+    got = confusion_pair_loss(logits, labels, labels, weights=weights, mask=torch.ones(6, 6, dtype=torch.bool).triu(1), reduction=reduction)
+    assert got.item() == pytest.approx(slow_pair_loss(logits, weights, reduction), rel=1e-12)
+
+
+def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() -> None:
+    labels = torch.tensor([0, 0, 1, 2, 3, 4, 5])
+    mask = torch.ones(7, 7, dtype=torch.bool).triu(1)
+    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask).item() == pytest.approx(math.log(2))
+    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum").item() == pytest.approx(21 * math.log(2))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [1, 1, 1], [-1, -1, -1], [0, -1, -1]])
+@pytest.mark.parametrize("reduction", ["balanced", "plain_mean", "sum"])
+def test_a_batch_without_one_kind_of_pair_stays_finite(labels: list[int], reduction: str) -> None:
+    logits, classes = torch.zeros(3, 3, requires_grad=True), torch.tensor(labels)
+    mask = torch.ones(3, 3, dtype=torch.bool).triu(1)
+    loss = confusion_pair_loss(logits, classes, classes, mask=mask, reduction=reduction)
+    loss.backward()
+    pairs = 3 if min(labels) >= 0 else 0
+    share = {"balanced": 0.5 if pairs else 0, "plain_mean": 1 if pairs else 0, "sum": pairs}[reduction]
+    assert loss.item() == pytest.approx(share * math.log(2))
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad.tril().eq(0).all()
+
+
+def test_extreme_logits_stay_finite() -> None:
+    logits = torch.tensor([[0.0, 400.0], [0.0, 0.0]], requires_grad=True)
+    loss = confusion_pair_loss(logits, torch.tensor([0, 1]), torch.tensor([0, 1]), mask=torch.tensor([[False, True], [False, False]]), reduction="sum")
+    loss.backward()
+    assert loss.item() == pytest.approx(400)
+    assert logits.grad[0, 1].item() == pytest.approx(1)
+
+
+def test_an_unknown_reduction() -> None:
+    with pytest.raises(ValueError, match="balanced, plain_mean or sum, got 'max'"):
+        confusion_pair_loss(torch.zeros(2, 2), torch.zeros(2).long(), torch.zeros(2).long(), reduction="max")
+
+
+def test_half_cosine_by_angles_on_a_plane() -> None:
+    angle = torch.tensor([0.0, math.pi / 3, math.pi / 2, math.pi], dtype=torch.float64)
+    plane = torch.stack([angle.cos(), angle.sin()], dim=1)
+    probability = half_cosine_logits(cosine_matrix(plane[:1], 5 * plane)).sigmoid()[0]
+    assert probability.tolist() == pytest.approx([1, 0.75, 0.5, 0], abs=2e-6)
+    assert torch.isfinite(half_cosine_logits(torch.tensor([1.0, -1.0], dtype=torch.float16))).all()
+
+
+def test_rbf_probability_and_gradient_far_away() -> None:
+    near = rbf_logits(torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[1.0, 1.0]], dtype=torch.float64), 2.0)
+    assert near.sigmoid().item() == pytest.approx(math.exp(-2 / 8))
+    far = torch.tensor([[30.0, 40.0]], dtype=torch.float64, requires_grad=True)
+    logit = rbf_logits(torch.zeros(1, 2, dtype=torch.float64), far, 1.0)
+    logit.sum().backward()
+    assert logit.item() == pytest.approx(-1250)
+    assert far.grad[0].tolist() == pytest.approx([-30, -40])
+    assert torch.isfinite(rbf_logits(torch.ones(2, 2), torch.ones(2, 2), 1.0)).all()
+
+
+def slow_info_nce(first: Tensor, second: Tensor, temperature: float) -> float:
+    total = 0.0
+    for i in range(len(first)):
+        scores = []
+        for j in range(len(second)):
+            dot = sum(a * b for a, b in zip(first[i].tolist(), second[j].tolist(), strict=True))
+            scores.append(math.exp(dot / math.hypot(*first[i].tolist()) / math.hypot(*second[j].tolist()) / temperature))
+        total -= math.log(scores[i] / sum(scores))
+    return total / len(first)
+
+
+def test_info_nce_equals_the_slow_reference() -> None:
+    first, second = points(seed=1), points(seed=2)
+    forward, backward = slow_info_nce(first, second, 0.3), slow_info_nce(second, first, 0.3)
+    assert forward != pytest.approx(backward)
+    assert info_nce(first, second, 0.3, one_way=True).item() == pytest.approx(forward, rel=1e-12)
+    assert info_nce(first, second, 0.3).item() == pytest.approx((forward + backward) / 2, rel=1e-12)
+
+
+def test_info_nce_closed_forms() -> None:
+    basis = torch.eye(4, dtype=torch.float64)
+    assert info_nce(basis, 3 * basis, 1.0).item() == pytest.approx(math.log(1 + 3 / math.e))
+    assert info_nce(torch.ones(5, 3), torch.ones(5, 3), 0.07).item() == pytest.approx(math.log(5))
