@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -21,6 +23,7 @@ from diccae.datasets.media import MediaError, decode_clip
 from diccae.structures import UserError
 
 SAMPLE_RATE = 16000
+WINDOW_MS = 25.0
 CHUNK = 64
 TODO = ""
 OK = "ok"
@@ -41,7 +44,7 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
     import torch
     from torchaudio.compliance.kaldi import fbank
 
-    window_ms = 25.0
+    window_ms = WINDOW_MS
     wave = torch.from_numpy(audio)[None]
     shift = max(1.0, (len(audio) / SAMPLE_RATE * 1000 - window_ms) / (frames - 1))
     features = fbank(wave - wave.mean(), sample_frequency=SAMPLE_RATE, num_mel_bins=n_mels, frame_length=window_ms, frame_shift=shift, dither=0.0,
@@ -60,7 +63,10 @@ def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str
     results = []
     for row, path, start, end in rows:
         try:
-            clip = decode_clip(path, start=start, end=end, num_frames=settings["num_frames"], size=(settings["frame_size"],) * 2, sample_rate=SAMPLE_RATE)
+            clip = decode_clip(path, start=start, end=end if math.isfinite(end) else None, num_frames=settings["num_frames"],
+                               size=(settings["frame_size"],) * 2, sample_rate=SAMPLE_RATE)
+            if len(clip.audio) < SAMPLE_RATE * WINDOW_MS / 1000:
+                raise MediaError(path, "too_short", f"its sound lasts {len(clip.audio) / SAMPLE_RATE * 1000:.0f} ms, {WINDOW_MS:.0f} ms are needed")
             frames[row] = clip.frames
             fbank[row] = log_mels(clip.audio, settings["n_mels"], settings["fbank_frames"])
             results.append((row, OK, ""))
@@ -75,27 +81,48 @@ def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: i
                 progress: bool = True) -> Path:
     """Decode what is not decoded yet; returns the path of meta.json, which is written last.
 
-    A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read.
+    A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read. A clip whose `end` is not a
+    number is decoded to its end.
 
     Raises:
-        UserError: more than `max_bad_share` of the clips are unusable (names the reasons), or the disk is too small.
+        UserError: the manifest is empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), the disk is too small or
+            fills up, or the folder cannot be written.
     """
+    try:
+        return _build(manifest, out_dir, {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}, max_bad_share,
+                      jobs, progress)
+    except OSError as error:
+        raise UserError(_disk_words(out_dir, error)) from None
+
+
+def _disk_words(folder: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{folder}: the disk is full; free some space or set cache.frame_size lower, and run the same command again"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
+    return f"{folder}: {error}"
+
+
+def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool) -> Path:
     table = pd.read_parquet(manifest)
-    settings = {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}
+    if len(table) == 0:
+        raise UserError(f"{manifest}: the manifest names no clip; make it again with `diccae data render`")
     digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
     out_dir.mkdir(parents=True, exist_ok=True)
     meta_path = out_dir / "meta.json"
-    shapes = {"frames": ((len(table), num_frames, frame_size, frame_size, 3), np.uint8), "fbank": ((len(table), fbank_frames, n_mels), np.float16)}
+    shapes = _shapes(len(table), settings)
     needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
     status = _resume(out_dir, digest, settings, len(table))
     if status is None:
+        # a process that still maps the arrays of an older cache keeps them; the marks of what is done go first
+        for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
+            (out_dir / name).unlink(missing_ok=True)
         free = shutil.disk_usage(out_dir).free
         print(f"cache of {len(table)} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
         if needed > free:
             raise UserError(f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some space or set cache.frame_size lower")
-        meta_path.unlink(missing_ok=True)
         for name, (shape, kind) in shapes.items():
-            np.lib.format.open_memmap(out_dir / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
+            _create(out_dir / f"{name}.npy", shape, kind)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
         _save_progress(out_dir, status, digest, settings)
     root = manifest.parent
@@ -129,6 +156,25 @@ def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: i
     return meta_path
 
 
+def _shapes(clips: int, settings: dict[str, int]) -> dict[str, tuple[tuple[int, ...], type]]:
+    size = settings["frame_size"]
+    return {"frames": ((clips, settings["num_frames"], size, size, 3), np.uint8), "fbank": ((clips, settings["fbank_frames"], settings["n_mels"]), np.float16)}
+
+
+def _create(path: Path, shape: tuple[int, ...], kind: type) -> None:
+    """An array of zeros that has its place on the disk: writing to a sparse one through a memory map kills the process when the disk fills up."""
+    np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape).flush()
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "r+b") as handle:
+        try:
+            os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                path.unlink()
+                raise
+
+
 def _digest(path: Path) -> str:
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
@@ -139,7 +185,7 @@ def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -
     if len(bad):
         reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10))
         print(f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}")
-        if len(bad) > max_bad_share * len(status):
+        if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
             raise UserError(f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
                             "Mend them, or raise cache.max_bad_share in the plan")
 
@@ -160,8 +206,15 @@ def _statistics(fbank: np.ndarray, index: pd.DataFrame) -> tuple[float, float]:
 
 def _resume(out_dir: Path, digest: str, settings: dict[str, int], clips: int) -> pd.DataFrame | None:
     path = out_dir / "progress.json"
-    if not path.is_file() or not (out_dir / "fbank.npy").is_file():
+    if not path.is_file():
         return None
+    for name, (shape, kind) in _shapes(clips, settings).items():
+        try:
+            array = np.load(out_dir / f"{name}.npy", mmap_mode="r")
+        except (OSError, ValueError):
+            return None
+        if array.shape != shape or array.dtype != kind:
+            return None
     saved = json.loads(path.read_text())
     if saved["manifest_sha256"] != digest or saved["settings"] != settings or len(saved["status"]) != clips:
         return None
@@ -182,16 +235,18 @@ def load_cache(folder: str | Path) -> ClipCache:
         UserError: the cache is missing, unfinished, or belongs to another manifest.
     """
     folder = Path(folder)
-    if not (folder / "meta.json").is_file():
-        raise UserError(f"{folder}: no finished clip cache (meta.json is missing); run `diccae data cache` first")
-    return _load(folder, (folder / "meta.json").stat().st_mtime_ns)
+    for name in ("meta.json", "index.parquet", "frames.npy", "fbank.npy"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no finished clip cache ({name} is missing); run `diccae data cache` first")
+    manifest = folder.parent / "manifest.parquet"
+    return _load(folder, (folder / "meta.json").stat().st_mtime_ns, manifest.stat().st_mtime_ns if manifest.is_file() else None)
 
 
 @lru_cache(maxsize=4)
-def _load(folder: Path, _changed: int) -> ClipCache:
+def _load(folder: Path, _made: int, manifest_changed: int | None) -> ClipCache:
     meta = json.loads((folder / "meta.json").read_text())
     manifest = folder.parent / "manifest.parquet"
-    if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]:
+    if manifest_changed is not None and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]:
         raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
     frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
     return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)

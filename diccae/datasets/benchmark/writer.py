@@ -41,7 +41,18 @@ class BenchmarkSpec:
 def write_clip(scene: Scene, path: Path) -> str:
     """Encode one scene (H.264 + AAC in MP4), whole or not at all; returns the file's SHA-256."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with av.open(str(temporary), "w", format="mp4") as container:
+    try:
+        _encode(scene, temporary)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return digest
+
+
+def _encode(scene: Scene, path: Path) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "26", "threads": "1"})
         video.width = video.height = SIZE
         video.pix_fmt = "yuv420p"
@@ -54,9 +65,6 @@ def write_clip(scene: Scene, path: Path) -> str:
         frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
         container.mux(audio.encode(frame))
         container.mux(audio.encode(None))
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    os.replace(temporary, path)
-    return digest
 
 
 def clip_id(split: str, index: int) -> str:
@@ -72,9 +80,9 @@ def _render_chunk(task: tuple[int, str, list[int], str]) -> dict[str, str]:
 
 
 def _disk_words(folder: str | Path, error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{folder}: the disk is full; free some space and run the same command again, finished clips are kept"
-    if error.errno in (errno.EROFS, errno.EACCES):
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
     return f"{folder}: {error}"
 
@@ -100,7 +108,8 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
     if marker.is_file() and json.loads(marker.read_text()) != described:
         raise UserError(f"{root} holds clips of another benchmark ({marker}); remove {root} or set another data_root in the plan")
     marker.parent.mkdir(exist_ok=True)
-    marker.write_text(json.dumps(described))
+    if not marker.is_file():
+        _write_json(marker, described)
     tasks, known = [], {}
     for split in SPLITS:
         folder = root / "clips" / split
