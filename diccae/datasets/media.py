@@ -63,10 +63,11 @@ def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = Non
             audio = _decode_audio(container, start, end, sample_rate)
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise MediaError(path, "unreadable", f"it cannot be decoded ({(str(error).splitlines() or [type(error).__name__])[0]})") from None
+    span = f"between {start} s and {'the end' if end is None else f'{end} s'}"
     if not images:
-        raise MediaError(path, "no_video", f"no frame between {start} s and {end if end is not None else 'the end'}")
+        raise MediaError(path, "no_video", f"no frame {span}")
     if len(audio) == 0:
-        raise MediaError(path, "no_audio", f"no sound between {start} s and {end if end is not None else 'the end'}")
+        raise MediaError(path, "no_audio", f"no sound {span}")
     if not np.isfinite(audio).all():
         raise MediaError(path, "unreadable", "its sound has values that are not finite")
     if np.abs(audio).max() == 0:
@@ -122,7 +123,7 @@ def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
 
 def _decode_audio(container: av.container.InputContainer, start: float, end: float | None, sample_rate: int) -> np.ndarray:
     stream = container.streams.audio[0]
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    resampler = av.AudioResampler(format="flt", rate=sample_rate)
     if start > 0:
         # a packet needs the one before it to come out as in an unbroken decoding
         container.seek(int(max(0.0, start - RUN_UP) / stream.time_base), stream=stream)
@@ -132,10 +133,16 @@ def _decode_audio(container: av.container.InputContainer, start: float, end: flo
         if end is not None and time >= end:
             break
         first = time if first is None else first
-        parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-    parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
+        parts += [_mono(part) for part in resampler.resample(frame)]
+    # a resampler with nothing to do hands the None back
+    parts += [_mono(part) for part in resampler.resample(None) if part is not None]
     audio = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     offset = round((start - (first or 0.0)) * sample_rate)
     audio = audio[offset:] if offset > 0 else np.concatenate([np.zeros(-offset, np.float32), audio]) if len(audio) else audio
     length = len(audio) if end is None else round((end - start) * sample_rate)
     return audio[:length].astype(np.float32)
+
+
+def _mono(frame: av.AudioFrame) -> np.ndarray:
+    """The mean of the channels; the resampler's own mono adds them, times 0.7, and leaves [-1, 1]."""
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1)
