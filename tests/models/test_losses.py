@@ -1,0 +1,228 @@
+"""The loss modules: gradients, edges, and several processes against one."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.multiprocessing.spawn import spawn
+
+from diccae import compat
+from diccae.models.losses import ConfusionLoss, InfoNCELoss
+
+SIMILARITIES = ["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
+LABELS = torch.tensor([0, 0, 1, 2, 1, 2])
+WEIGHTS = torch.tensor([[1.0, 0.5, 2.0], [0.5, 1.0, 0.3], [2.0, 0.3, 1.0]], dtype=torch.float64)
+
+
+def points(seed: int = 0, rows: int = 6, width: int = 4) -> Tensor:
+    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def confusion(**options: Any) -> ConfusionLoss:
+    torch.manual_seed(0)
+    return ConfusionLoss(3, feature_dim=4, **options).double()
+
+
+def loss_parameters(module: nn.Module) -> list[Tensor]:
+    return [parameter for _, parameter in sorted(module.named_parameters())]
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_gradients_of_the_confusion_loss(similarity: str) -> None:
+    module = confusion(similarity=similarity)
+    features = points().requires_grad_()
+    parameters = loss_parameters(module)
+    assert torch.autograd.gradcheck(lambda f, *_: module(f, LABELS, WEIGHTS), (features, *parameters))
+
+
+@pytest.mark.parametrize("pairs", ["intra_modal", "cross_modal"])
+def test_gradients_between_two_modalities(pairs: str) -> None:
+    module = confusion(pairs=pairs)
+    assert torch.autograd.gradcheck(lambda a, b: module(a, LABELS, WEIGHTS, b), (points().requires_grad_(), points(1).requires_grad_()))
+
+
+@pytest.mark.parametrize("contrast", ["cross_modal", "one_way"])
+def test_gradients_of_info_nce(contrast: str) -> None:
+    assert torch.autograd.gradcheck(InfoNCELoss(0.3, contrast), (points().requires_grad_(), points(1).requires_grad_()))
+
+
+def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
+    features = points()
+    positive, negative = [], []
+    for i in range(6):
+        for j in range(i + 1, 6):
+            cosine = float(features[i] @ features[j]) / math.sqrt(float(features[i] @ features[i]) * float(features[j] @ features[j]))
+            probability = 1 / (1 + math.exp(-5 * cosine))
+            weight = WEIGHTS[LABELS[i], LABELS[j]].item()
+            if LABELS[i] == LABELS[j]:
+                positive.append(-weight * math.log(probability))
+            else:
+                negative.append(-weight * math.log(1 - probability))
+    wanted = (sum(positive) / len(positive) + sum(negative) / len(negative)) / 2
+    assert confusion(loss_weight=3.0)(features, LABELS, WEIGHTS).item() == pytest.approx(3 * wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_order_and_names_do_not_matter(similarity: str) -> None:
+    module, features = confusion(similarity=similarity), points()
+    before = module(features, LABELS, WEIGHTS).item()
+    order, renamed = torch.tensor([4, 2, 0, 5, 1, 3]), torch.tensor([2, 0, 1])
+    weights = torch.empty_like(WEIGHTS)
+    weights[renamed[:, None], renamed[None]] = WEIGHTS
+    assert module(features[order], renamed[LABELS[order]], weights).item() == pytest.approx(before, rel=1e-12)
+
+
+@pytest.mark.parametrize("similarity", ["sigmoid_cosine", "half_cosine", "rbf"])
+def test_rotation_of_the_features_does_not_matter(similarity: str) -> None:
+    module, features = confusion(similarity=similarity), points()
+    rotation = torch.linalg.qr(points(5, rows=4)).Q
+    assert module(features @ rotation, LABELS, WEIGHTS).item() == pytest.approx(module(features, LABELS, WEIGHTS).item(), rel=1e-10)
+
+
+def test_a_weight_of_zero_frees_its_pairs_and_a_larger_one_pushes_harder() -> None:
+    module = confusion()
+
+    def push(weight: float) -> float:
+        features, weights = points().requires_grad_(), torch.zeros(3, 3, dtype=torch.float64)
+        weights[0, 1] = weights[1, 0] = weight
+        module(features, LABELS, weights).backward()
+        assert features.grad is not None
+        assert features.grad[LABELS == 2].eq(0).all()
+        return features.grad.norm().item()
+
+    assert push(0) == 0
+    assert push(2) == pytest.approx(2 * push(1))
+    assert push(1) > 0
+
+
+def test_training_separates_classes() -> None:
+    features = points(rows=12).requires_grad_()
+    labels = torch.arange(12) % 3
+    module = confusion()
+    optimizer = torch.optim.Adam([features, *module.parameters()], lr=0.1)
+    for _ in range(150):
+        optimizer.zero_grad()
+        module(features, labels).backward()
+        optimizer.step()
+    cosine = nn.functional.normalize(features.detach(), dim=1)
+    cosine = cosine @ cosine.T
+    same = labels[:, None] == labels[None]
+    assert cosine[same].min() > cosine[~same].max() + 0.5
+
+
+def test_which_pairs_are_taken() -> None:
+    features, other = points(), points(1)
+    fused = confusion()(features, LABELS).item()
+    intra = confusion(pairs="intra_modal")(features, LABELS, other=other).item()
+    assert intra == pytest.approx((fused + confusion()(other, LABELS).item()) / 2)
+    assert confusion(pairs="intra_modal")(features, LABELS).item() == pytest.approx(fused)
+    swapped = confusion(pairs="cross_modal")(other, LABELS, other=features).item()
+    assert confusion(pairs="cross_modal")(features, LABELS, other=other).item() == pytest.approx(swapped)
+    assert swapped != pytest.approx(intra)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_degenerate_batches_have_finite_gradients(similarity: str) -> None:
+    module = confusion(similarity=similarity)
+    for features in (torch.ones(4, 4), torch.zeros(4, 4), 1e3 * points(rows=4)):
+        for labels in ([0, 0, 1, 1], [0, 0, 0, 0], [-1, -1, -1, -1], [0, 1, 2, -1]):
+            leaf = features.double().requires_grad_()
+            loss = module(leaf, torch.tensor(labels))
+            loss.backward()
+            assert math.isfinite(loss.item())
+            assert leaf.grad is not None
+            assert torch.isfinite(leaf.grad).all()
+
+
+def test_unlabelled_rows_are_left_out() -> None:
+    module = confusion()
+    more, labels = torch.cat([points(), points(7)]), torch.cat([LABELS, torch.full((6,), -1)])
+    assert module(more, labels, WEIGHTS).item() == pytest.approx(module(points(), LABELS, WEIGHTS).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda: ConfusionLoss(3, similarity="dot"), "similarity: wanted one of sigmoid_cosine, .*got 'dot'"),
+    (lambda: ConfusionLoss(3, similarity="mlp"), "needs feature_dim"),
+    (lambda: ConfusionLoss(3, pairs="some"), "pairs: wanted one of fused, .*got 'some'"),
+    (lambda: ConfusionLoss(3, reduction="mean"), "reduction: wanted one of balanced, .*got 'mean'"),
+    (lambda: InfoNCELoss(contrast="none"), "contrast: wanted one of cross_modal, .*got 'none'"),
+    (lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)), r"weights: wanted \(3, 3\), got \(2, 2\)"),
+])
+def test_errors_say_what_was_wanted(build: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_registered_for_configs() -> None:
+    # mmaction2's own models must import before its registry builds anything
+    compat.provide_missing_drn()
+    assert isinstance(MODELS.build(dict(type="ConfusionLoss", num_classes=3)), ConfusionLoss)
+    assert isinstance(MODELS.build(dict(type="InfoNCELoss", loss_weight=0.5)), InfoNCELoss)
+
+
+def test_works_in_another_project(tmp_path: Path) -> None:
+    code = ("import torch; from diccae.models.losses import ConfusionLoss; loss = ConfusionLoss(num_classes=4); "
+            "x = torch.randn(8, 16, requires_grad=True); loss(x, torch.arange(8) % 4).backward(); print(tuple(x.grad.shape))")
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout.strip() == "(8, 16)", result.stderr
+
+
+class Joint(nn.Module):
+    """A small encoder under both losses, as a training step has them."""
+
+    def __init__(self, gather: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Linear(4, 4)
+        self.confusion = ConfusionLoss(3, gather=gather)
+        self.contrast = InfoNCELoss(0.3, gather=gather)
+        self.double()
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        features = self.encoder(inputs)
+        return self.confusion(features, labels, WEIGHTS) + self.contrast(features, inputs)
+
+
+def _worker(rank: int, port: int, folder: str) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    rows = slice(3 * rank, 3 * rank + 3)
+    results = {}
+    for gather in (True, False):
+        model = nn.parallel.DistributedDataParallel(Joint(gather))
+        loss = model(points(9)[rows], LABELS[rows])
+        loss.backward()
+        results[gather] = {"loss": loss.detach(), **{name: parameter.grad for name, parameter in model.module.named_parameters()}}
+    torch.save(results, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_equal_one_joint_batch(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    spawn(_worker, args=(port, str(tmp_path)), nprocs=2)
+    model = Joint()
+    loss = model(points(9), LABELS)
+    loss.backward()
+    wanted = {"loss": loss.detach(), **{name: parameter.grad for name, parameter in model.named_parameters()}}
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    for rank in ranks:
+        assert rank[True].keys() == wanted.keys()
+        for name, value in wanted.items():
+            torch.testing.assert_close(rank[True][name], value, rtol=1e-6, atol=1e-9)
+    # without gathering each process knows its own pairs only, and the average is another gradient
+    assert not torch.allclose(ranks[0][False]["encoder.weight"], wanted["encoder.weight"], rtol=1e-3)
