@@ -1,0 +1,147 @@
+"""A verdict on each claim of the paper, by rules that were written down before any run (configs/claims.yaml)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.reporting import collect, paper
+from diccae.reporting.figures import figure2_table, figure3_table
+from diccae.reporting.statistics import order_support, t_interval
+from diccae.reporting.tables import save
+from diccae.settings import Plan
+
+REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
+INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
+SELF_CONTRADICTION = "the paper contradicts itself"
+VERDICTS = (REPRODUCED, DIRECTION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SELF_CONTRADICTION)
+MISSING = "the plan does not run what this claim needs"
+SEED = 0
+
+
+def judge_difference(values: NDArray[np.float64], vggsound: bool, printed: float | None = None) -> tuple[str, str]:
+    """Verdict on (S,) differences that the claim says are positive, and the evidence in words."""
+    low, high = t_interval(values)
+    evidence = f"{values.mean():+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)")
+    if not np.isfinite(low) or low <= 0 <= high:
+        return INCONCLUSIVE, evidence
+    if high < 0:
+        return CONTRADICTED, evidence
+    if vggsound and (printed is None or low <= printed <= high):
+        return REPRODUCED, evidence
+    return DIRECTION, evidence
+
+
+def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
+    wanted = paper.claims()["tolerance"]["support"]
+    if not np.isfinite(support):
+        return INCONCLUSIVE, "one seed: no resampling"
+    evidence = f"holds in {100 * support:.0f} % of the resamplings"
+    if support >= wanted:
+        return (REPRODUCED if vggsound else DIRECTION), evidence
+    return (CONTRADICTED if support <= 1 - wanted else INCONCLUSIVE), evidence
+
+
+def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
+    """(S,) full minus variant in points, paired by seed."""
+    return collect.accuracy(plan, "full", modality) - collect.accuracy(plan, variant, modality)
+
+
+def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+    values = collect.accuracy(plan, claim["variant"], claim["modality"])
+    evidence = f"measured {values.mean():.1f} % on {'VGGSound' if vggsound else 'the embedded benchmark'}"
+    if not vggsound:
+        return NOT_TESTABLE, evidence
+    close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]
+    return (REPRODUCED if close else CONTRADICTED), evidence
+
+
+def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+    return judge_difference(drops(plan, claim["variant"], claim["modality"]), vggsound, paper.printed_drop(claim["variant"], claim["modality"]))
+
+
+def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+    wide = figure2_table(plan).pivot(index="seed", columns="model", values=claim["statistic"])
+    fall = (wide["without DICCAE"] - wide["with DICCAE"]).to_numpy()
+    verdict, evidence = judge_difference(fall, vggsound, -claim["value"])
+    return verdict, f"fall of {evidence}"
+
+
+def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+    if claim["test"] == "av_gain":
+        best = np.maximum(collect.accuracy(plan, "full", "A"), collect.accuracy(plan, "full", "V"))
+        return judge_difference(collect.accuracy(plan, "full", "AV") - best, vggsound)
+    table, sweep = figure3_table(plan), plan.figure3
+    assert sweep is not None
+    chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
+    best_fixed = collect.accuracy(plan, chosen, sweep.modality)
+    if claim["test"] == "threshold":
+        largest = sweep.variants[len(sweep.weights) - 1]
+        verdict, evidence = judge_difference(best_fixed - collect.accuracy(plan, largest, sweep.modality), vggsound)
+        return verdict, f"{chosen} over {largest}: {evidence}"
+    verdict, evidence = judge_difference(collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed, vggsound)
+    return verdict, f"dynamic over {chosen}: {evidence}"
+
+
+def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+    names = paper.claims()["order"]
+    matrix = {name: drops(plan, name, claim["modality"]) for name in names}
+    rng = np.random.default_rng(SEED)
+    if claim["test"] == "full_order":
+        return judge_order(order_support(np.stack([matrix[name] for name in names]), rng), vggsound)
+    own = matrix.pop(claim["variant"])
+    sign = 1 if claim["test"] == "largest" else -1
+    return judge_order(_extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound)
+
+
+def _extreme_support(own: NDArray[np.float64], others: NDArray[np.float64], rng: np.random.Generator, draws: int = 5000) -> float:
+    """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S) `others`."""
+    if len(own) < 2:
+        return float("nan")
+    pick = rng.integers(len(own), size=(draws, len(own)))
+    return float((own[pick].mean(axis=1) > others[:, pick].mean(axis=2).max(axis=0)).mean())
+
+
+RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}
+
+
+def _runs_it(plan: Plan, claim: dict[str, Any]) -> bool:
+    """Whether the plan scores every variant and modality that the claim compares."""
+    cells = plan.cells()
+
+    def scored(variant: str, modality: str) -> bool:
+        return modality in cells.get(variant, [])
+
+    if claim["rule"] == "absolute":
+        return scored(claim["variant"], claim["modality"])
+    if claim["rule"] == "drop":
+        return scored("full", claim["modality"]) and scored(claim["variant"], claim["modality"])
+    if claim["rule"] == "order":
+        return all(scored(name, claim["modality"]) for name in ["full", *paper.claims()["order"]])
+    if claim["rule"] == "change":
+        return plan.figure2 is not None
+    return all(scored("full", m) for m in ("A", "V", "AV")) if claim["test"] == "av_gain" else plan.figure3 is not None
+
+
+def evaluate(plan: Plan) -> pd.DataFrame:
+    """One row a claim: id, source, statement, rule, verdict, evidence, aliases."""
+    aliases = paper.claims()["aliases"]
+    rows = []
+    for claim in paper.claims()["claims"]:
+        if "verdict" in claim:
+            verdict, evidence = claim["verdict"], claim["evidence"]
+        elif not _runs_it(plan, claim):
+            verdict, evidence = NOT_TESTABLE, MISSING
+        else:
+            verdict, evidence = RULES[claim["rule"]](plan, claim, plan.dataset == "vggsound")
+        rows.append({"id": claim["id"], "source": claim["source"], "statement": claim["statement"], "rule": claim.get("rule", "stated"), "verdict": verdict, "evidence": evidence,
+                     "aliases": " ".join(sorted(alias for alias, target in aliases.items() if target == claim["id"]))})
+    return pd.DataFrame(rows)
+
+
+def write_claims(plan: Plan, out: Path) -> None:
+    save(evaluate(plan), out)

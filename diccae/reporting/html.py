@@ -1,0 +1,114 @@
+"""The report: one self-contained HTML file, rendered from result files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from diccae.reporting import claims, collect, paper, pictures
+from diccae.settings import CONFIG_ROOT, Plan
+
+STAGES = ("warmup", "pretrain", "finetune")
+
+
+def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The register with the value that each key has in the composed config; an entry whose key does not exist is an error."""
+    entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
+    for entry in entries:
+        value: Any = settings
+        for part in entry["key"].split("."):
+            value = value[part]
+        entry["value"] = value
+    return entries
+
+
+def write_report(plan: Plan, out: Path) -> None:
+    """Render the report of a plan; sections that the plan does not have say so."""
+    environment = Environment(loader=PackageLoader("diccae.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"num": _number, "interval": _interval}
+    page = environment.get_template("report.html.jinja").render(context(plan))
+    temporary = out.with_name(f".{out.name}.tmp")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(page, encoding="utf-8")
+    os.replace(temporary, out)
+
+
+def context(plan: Plan) -> dict[str, Any]:
+    root = plan.results_root()
+    records = collect.all_records(plan)
+    modality = "AV" if "AV" in plan.table1.modalities else plan.table1.modalities[0]
+    reference = collect.record(plan, "full", plan.seeds[0], modality)
+    verdicts = claims.evaluate(plan)
+    with np.load(collect.run_file(plan, "full", plan.seeds[0], modality, "confusion.npz")) as arrays:
+        counts, degree = arrays["counts_matrix"], arrays["test_degree"]
+    names = pictures.class_names(plan)
+    return {
+        "plan": plan, "embedded": plan.dataset != "vggsound", "reference": reference, "records": _origin(records), "timing": _timing(plan, records),
+        "cache": pictures.cache_counts(plan), "splits": _splits(plan), "truth": collect.truth(plan), "modality": modality,
+        "tables": {name: _rows(root / f"{name}.csv") for name in ("table1", "table2", "sensitivity", "cluster_ce", "leakage", "learning_rates", "figure2", "figure3")},
+        "quality": _quality(root / "feature_quality.csv"), "paper": paper.claims(), "claims": verdicts.to_dict("records"), "counts": Counter(verdicts["verdict"]), "verdicts": claims.VERDICTS,
+        "ambiguities": ambiguities(reference["settings"]), "clips": pictures.sample_clips(plan), "purity": pictures.purity(plan),
+        "confusion": pictures.matrix(counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"),
+        "degrees": pictures.matrix(degree, names, "degree (Eq. 2)"),
+        "figures": {name: pictures.svg_file(root / f"{name}.svg") if (root / f"{name}.svg").is_file() else None for name in ("figure2", "figure3")},
+    }
+
+
+def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"count": len(records), "commits": sorted({record["commit"][:10] + (" with uncommitted changes" if record["dirty"] else "") for record in records}),
+            "sources": sorted({record["source_hash"] for record in records}), "data": sorted({record["data_hash"] for record in records}),
+            "hardware": sorted({json.dumps(record["hardware"]) for record in records}), "peak": max(record["peak_rss_mb"] for record in records),
+            "last": max(record["started"] for record in records)}
+
+
+def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Seconds by step: wall seconds of rendering and caching, job seconds (a core each) of training."""
+    rows = []
+    path = Path(plan.data_root) / "timing.json"
+    if path.is_file():
+        rows = [{"step": f"data: {step}", "jobs": 1, "seconds": seconds} for step, seconds in json.loads(path.read_text()).items()]
+    for stage in STAGES:
+        seconds = [record["wall_seconds"] for record in records if record["stage"] == stage]
+        if seconds:
+            rows.append({"step": stage, "jobs": len(seconds), "seconds": sum(seconds)})
+    return rows
+
+
+def _splits(plan: Plan) -> list[dict[str, Any]]:
+    if not plan.manifest.is_file():
+        return []
+    table = pd.read_parquet(plan.manifest, columns=["split", "source"])
+    return [{"split": split, "clips": len(group), "sources": ", ".join(f"{name} {count}" for name, count in group["source"].value_counts().items())}
+            for split, group in table.groupby("split", sort=False)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]] | None:
+    return pd.read_csv(path).to_dict("records") if path.is_file() else None
+
+
+def _quality(path: Path) -> list[dict[str, Any]] | None:
+    """Feature quality, averaged over seeds."""
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path).drop(columns="seed")
+    return table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index().to_dict("records")
+
+
+def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return "–"
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
+    if low not in row or not np.isfinite(row[low]):
+        return "–"
+    return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"

@@ -1,0 +1,121 @@
+"""Small pictures as data URIs: sample clips, spectrograms, matrices."""
+
+from __future__ import annotations
+
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from diccae.reporting import collect
+from diccae.settings import Plan
+
+mpl.use("Agg")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def png(image: NDArray[np.uint8]) -> str:
+    """uint8 (H, W, 3) -> a PNG data URI."""
+    import cv2
+
+    return data_uri(cv2.imencode(".png", image[..., ::-1])[1].tobytes(), "image/png")
+
+
+def jpeg(image: NDArray[np.uint8]) -> str:
+    import cv2
+
+    return data_uri(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes(), "image/jpeg")
+
+
+def svg_file(path: Path) -> str:
+    return data_uri(path.read_bytes(), "image/svg+xml")
+
+
+def sample_clips(plan: Plan, per_class: int = 1, frames: int = 6) -> list[dict[str, Any]]:
+    """The first test clips of each class, decoded from their files, with the cached spectrogram; an empty list where there are no files."""
+    import av
+
+    if not plan.manifest.is_file() or not (plan.cache_dir / "index.parquet").is_file():
+        return []
+    index = pd.read_parquet(plan.cache_dir / "index.parquet")
+    usable = index[(index["split"] == "test") & (index["status"] == "ok")]
+    fbank = np.load(plan.cache_dir / "fbank.npy", mmap_mode="r")
+    clips = []
+    for row, clip in usable.groupby("label").head(per_class).sort_values("label").iterrows():
+        path = plan.manifest.parent / clip["path"]
+        if not path.is_file():
+            continue
+        with av.open(str(path)) as container:
+            images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        chosen = np.linspace(0, len(images) - 1, frames).round().astype(int)
+        clips.append({"name": clip["label_name"], "id": clip["id"], "strip": jpeg(np.concatenate([images[i] for i in chosen], axis=1)), "spectrogram": spectrogram(fbank[row])})
+    return clips
+
+
+def spectrogram(fbank: NDArray[np.float16]) -> str:
+    """(frames, n_mels) -> picture, low frequencies at the bottom."""
+    image = fbank.astype(np.float32).T[::-1]
+    scaled = (image - image.min()) / max(1e-6, float(np.ptp(image)))
+    return png((mpl.colormaps["magma"](scaled)[..., :3] * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1))
+
+
+def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
+    """A heat map with the names of classes on both sides."""
+    with mpl.rc_context({"font.size": 8, "svg.hashsalt": "diccae", "svg.fonttype": "path"}):
+        figure = Figure(figsize=(5.2, 4.6), constrained_layout=True)
+        axes = figure.subplots()
+        shown = axes.imshow(values, cmap="viridis")
+        ticks = range(len(names)) if len(names) <= 40 else []
+        axes.set_xticks(ticks, [names[i] for i in ticks], rotation=60, ha="right")
+        axes.set_yticks(ticks, [names[i] for i in ticks])
+        figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
+        buffer = BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+    return data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def purity(plan: Plan) -> str | None:
+    """Purity of the clusters against the true classes over refinements, a line a variant (mean over seeds); None where it is not known."""
+    lines: dict[str, dict[int, list[float]]] = {}
+    for path in sorted((plan.results_root() / "runs" / "pretrain").glob("*/seed*/history.csv")):
+        history = pd.read_csv(path)
+        if "purity" in history:
+            for epoch, value in history.dropna(subset=["purity"])[["epoch", "purity"]].to_numpy():
+                lines.setdefault(path.parent.parent.name, {}).setdefault(int(epoch), []).append(100 * value)
+    if not lines:
+        return None
+    with mpl.rc_context({"font.size": 9, "svg.hashsalt": "diccae", "svg.fonttype": "path"}):
+        figure = Figure(figsize=(6.4, 3.8), constrained_layout=True)
+        axes = figure.subplots()
+        for name, points in lines.items():
+            epochs = sorted(points)
+            axes.plot(epochs, [np.mean(points[epoch]) for epoch in epochs], marker="o", markersize=3, linewidth=2 if name == "full" else 1, label=name)
+        axes.set_xlabel("epoch of pre-training (0 = first clusters)")
+        axes.set_ylabel("cluster purity, %")
+        axes.legend(frameon=False, fontsize=7, ncols=2)
+        buffer = BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+    return data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def class_names(plan: Plan) -> list[str]:
+    known = collect.truth(plan)
+    if known:
+        return list(known["classes"])
+    table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
+    return [str(name) for name in table[table["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]]
+
+
+def cache_counts(plan: Plan) -> dict[str, Any]:
+    path = plan.cache_dir / "meta.json"
+    return json.loads(path.read_text()) if path.is_file() else {}

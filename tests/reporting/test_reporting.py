@@ -1,0 +1,199 @@
+"""Tables, verdicts and the page, against values worked out by hand from the made-up runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from diccae.reporting import claims, figures, html, tables
+from diccae.reporting.statistics import clip_bootstrap, holm, order_support, paired_p_value, t_interval
+from diccae.settings import CONFIG_ROOT, Plan
+from diccae.structures import UserError
+from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
+
+N = CLASSES * PER_CLASS
+TABLES = ("table1", "table2", "sensitivity", "cluster_ce", "leakage", "learning_rates", "feature_quality")
+
+
+def expected(variant: str, modality: str, seed: int) -> float:
+    skill = SKILL.get(variant, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality]
+    return 100 * (round(skill * N) + seed) / N
+
+
+def write_all(plan: Plan, root: Path) -> None:
+    for name in TABLES:
+        getattr(tables, f"write_{name}")(plan, root / f"{name}.csv")
+    figures.write_figure2(plan, root / "figure2.csv", root / "figure2.svg")
+    figures.write_figure3(plan, root / "figure3.csv", root / "figure3.svg")
+    claims.write_claims(plan, root / "claims.csv")
+
+
+def test_table2_cells_and_paired_intervals(fake: Plan, tmp_path: Path) -> None:
+    tables.write_table2(fake, tmp_path / "t.csv")
+    table = pd.read_csv(tmp_path / "t.csv").set_index(["variant", "modality"])
+    own = [expected("no_infonce", "AV", seed) for seed in fake.seeds]
+    full = [expected("full", "AV", seed) for seed in fake.seeds]
+    row = table.loc[("no_infonce", "AV")]
+    assert row["top1"] == pytest.approx(np.mean(own), abs=1e-3)
+    assert row["drop"] == pytest.approx(np.mean(np.subtract(full, own)), abs=1e-3)
+    low, high = stats.t.interval(0.95, 2, np.mean(own), stats.sem(own))
+    assert (row["low"], row["high"]) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+    assert row["paper"] == 61.6
+    assert row["paper_drop"] == 3.9
+    assert row["drop_clip_low"] < row["drop"] < row["drop_clip_high"]
+    assert sorted(table.index[table["family"] == "primary"]) == sorted((name, "AV") for name in tables.PRIMARY)
+    assert table.loc[("no_kmeans", "AV"), "family"] == "exploratory"
+
+
+def test_an_ablation_holds_itself_and_the_full_method_alone(fake: Plan, tmp_path: Path) -> None:
+    tables.write_ablation(fake, "no_infonce", tmp_path / "t.csv")
+    assert set(pd.read_csv(tmp_path / "t.csv")["variant"]) == {"full", "no_infonce"}
+
+
+def test_leakage_arms_are_scored_on_the_clips_that_none_used(fake: Plan, tmp_path: Path) -> None:
+    tables.write_leakage(fake, tmp_path / "t.csv")
+    table = pd.read_csv(tmp_path / "t.csv").set_index("arm")
+    assert table.loc["train_holdout", "n_test"] == N - N // 5
+    assert table.loc["test_overlap, its update clips", "n_test"] == N // 5
+    assert np.isfinite(table.loc["test_portion", "gain_low"])
+
+
+def test_table1_keeps_the_datasets_apart(fake: Plan, tmp_path: Path) -> None:
+    tables.write_table1(fake, tmp_path / "t.csv")
+    table = pd.read_csv(tmp_path / "t.csv")
+    measured = table["source"].str.startswith("measured")
+    assert set(table.loc[measured, "dataset"]) == {"embedded benchmark"}
+    assert set(table.loc[~measured, "dataset"]) == {"VGGSound"}
+    assert len(table[~measured]) == 7
+
+
+def test_an_edited_metrics_file_is_noticed(fake: Plan, tmp_path: Path) -> None:
+    path = fake.run_dir("finetune", "full", 1, "AV") / "metrics.json"
+    content = json.loads(path.read_text())
+    content["accuracy"]["test"]["top1_multi"] += 1
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="one was edited") as error:
+        tables.write_table2(fake, tmp_path / "t.csv")
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_run_names_its_command(fake: Plan, tmp_path: Path) -> None:
+    (fake.run_dir("finetune", "no_infonce", 2, "A") / "predictions.parquet").unlink()
+    with pytest.raises(UserError, match=re.escape("diccae finetune --plan fake --variant no_infonce --seed 2")):
+        tables.write_table2(fake, tmp_path / "t.csv")
+
+
+def test_verdicts_follow_the_rules(fake: Plan) -> None:
+    for seed in fake.seeds:
+        write_run(fake, "no_dynamic_weighting", "AV", seed, SKILL["full"] + 0.02 * (seed - 1))
+    verdicts = claims.evaluate(fake).set_index("id")["verdict"]
+    assert verdicts["table2/no_infonce/AV"] == claims.DIRECTION
+    assert verdicts["table2/no_refinement/AV"] == claims.CONTRADICTED
+    assert verdicts["table2/no_dynamic_weighting/AV"] == claims.INCONCLUSIVE
+    assert verdicts["table1/DICCAE/AV"] == claims.NOT_TESTABLE
+    assert verdicts["text/drop_4.2"] == claims.SELF_CONTRADICTION
+    assert verdicts["text/infonce_largest/AV"] == claims.DIRECTION
+    assert verdicts["text/order/AV"] == claims.CONTRADICTED
+    assert verdicts["text/avgain"] == claims.DIRECTION
+
+
+@pytest.mark.parametrize(("values", "vggsound", "printed", "verdict"), [
+    ([2.0, 2.1, 2.2], False, 2.1, claims.DIRECTION), ([2.0, 2.1, 2.2], True, 2.1, claims.REPRODUCED), ([2.0, 2.1, 2.2], True, 9.0, claims.DIRECTION),
+    ([-2.0, -2.1, -2.2], True, 2.1, claims.CONTRADICTED), ([-1.0, 0.0, 1.1], True, 2.1, claims.INCONCLUSIVE), ([5.0], True, 2.1, claims.INCONCLUSIVE),
+])
+def test_a_difference_is_judged_by_its_interval(values: list[float], vggsound: bool, printed: float, verdict: str) -> None:
+    assert claims.judge_difference(np.array(values), vggsound, printed)[0] == verdict
+
+
+def test_every_claim_has_a_rule_and_every_alias_a_target() -> None:
+    content = yaml.safe_load((CONFIG_ROOT / "claims.yaml").read_text())
+    ids = [claim["id"] for claim in content["claims"]]
+    assert len(ids) == len(set(ids))
+    for claim in content["claims"]:
+        assert claim.get("rule") in content["rules"] or claim["verdict"] in claims.VERDICTS
+    assert set(content["aliases"].values()) <= set(ids)
+    assert all(remark["source"] for remark in content["remarks"])
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.resources: list[str] = []
+        self.open: list[str] = []
+        self.tables = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.resources += [str(values[key]) for key in ("src", "srcset") if key in values] + ([str(values["href"])] if tag == "link" else [])
+        self.tables += tag == "table"
+        if tag == "img":
+            assert values.get("alt")
+        if tag not in ("meta", "img", "br", "link", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_one_whole_file(fake: Plan) -> None:
+    root = fake.results_root()
+    write_all(fake, root)
+    html.write_report(fake, root / "report.html")
+    page = (root / "report.html").read_text()
+    reader = _Reader()
+    reader.feed(page)
+    assert reader.open == []
+    assert all(source.startswith("data:") for source in reader.resources)
+    assert reader.tables >= 10
+    first_screen = page[: page.index('<h2 id="run">')]
+    assert "The embedded benchmark is not VGGSound" in first_screen
+    assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL).lower().split()
+
+
+def test_artifacts_are_the_same_bytes_twice(fake: Plan, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_all(fake, tmp_path / name)
+    for path in sorted((tmp_path / "one").iterdir()):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
+    settings = json.loads((fake.run_dir("finetune", "full", 0, "AV") / "record.json").read_text())["settings"]
+    entries = html.ambiguities(settings)
+    assert {entry["value"] for entry in entries if entry["key"] == "method.coverage"} == {0.95}
+    documented = {entry["key"].removeprefix("method.") for entry in entries if entry["key"].startswith("method.")}
+    # weighting is Table 2's own ablation, not an ambiguity
+    assert set(settings["method"]) - documented == {"weighting"}
+
+
+def test_statistics_against_scipy_and_by_hand() -> None:
+    sample = [1.0, 2.0, 4.0]
+    assert t_interval(sample) == pytest.approx(stats.t.interval(0.95, 2, np.mean(sample), stats.sem(sample)))
+    assert paired_p_value(sample) == pytest.approx(stats.ttest_1samp(sample, 0).pvalue)
+    assert np.isnan(t_interval([1.0])).all()
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert np.isnan(holm([0.01, float("nan")])[1])
+    rng = np.random.default_rng(0)
+    values, classes = np.repeat([0.0, 1.0], 50), np.repeat([0, 1], 50)
+    assert clip_bootstrap(values, classes, rng) == (0.5, 0.5)
+    low, high = clip_bootstrap(values, np.zeros(100, int), rng)
+    assert low == pytest.approx(0.4, abs=0.03)
+    assert high == pytest.approx(0.6, abs=0.03)
+    assert order_support(np.array([[3.0, 3.1], [2.0, 2.1], [1.0, 1.1]]), rng) == 1.0
+    assert order_support(np.array([[1.0, 1.1], [2.0, 2.1]]), rng) == 0.0
+    assert np.isnan(order_support(np.array([[1.0], [2.0]]), rng))
+
+
+def test_reporting_loads_no_torch() -> None:
+    code = "import sys; from diccae.reporting import html, tables, figures, claims, pictures; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
