@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diccae.functional.circles import geometric_median, least_squares, min_enclosing
-from diccae.functional.confusion import Circles, class_circles, confusion_degree, degree_statistics, normalize_degree
+from diccae.functional.confusion import Circles, class_circles, confusion_degree, normalize_degree
 from diccae.structures import UserError
 
 
@@ -267,79 +267,3 @@ def test_least_squares_recovers_a_circle() -> None:
     center, radius = least_squares(torch.stack([3 + 2 * angle.cos(), -1 + 2 * angle.sin()], dim=1))
     assert center.tolist() == pytest.approx([3, -1])
     assert radius.item() == pytest.approx(2)
-
-
-DEGREE = torch.tensor([[0.0, 1, 3], [1, 0, 2], [3, 2, 0]], dtype=torch.float64)
-
-
-def test_literal_is_the_printed_equation() -> None:
-    torch.testing.assert_close(normalize_degree(DEGREE), torch.tensor([[1.0, 0, 2], [0, 1, 1], [2, 1, 1]]))
-    torch.testing.assert_close(normalize_degree(DEGREE, weight_range=4.0)[0], torch.tensor([1.0, 0, 4]))
-
-
-def test_the_diagonal_takes_no_part_in_minimum_and_maximum() -> None:
-    infinite = DEGREE.clone().fill_diagonal_(math.inf)
-    torch.testing.assert_close(normalize_degree(infinite), normalize_degree(DEGREE))
-
-
-def test_mean_one_log1p_and_diagonals() -> None:
-    off = ~torch.eye(3, dtype=torch.bool)
-    assert normalize_degree(DEGREE, normalization="mean_one")[off].mean().item() == pytest.approx(1)
-    assert normalize_degree(DEGREE, normalization="mean_one")[0, 2].item() == pytest.approx(1.5)
-    wanted = 2 * (math.log(3) - math.log(2)) / (math.log(4) - math.log(2))
-    assert normalize_degree(DEGREE, normalization="log1p")[1, 2].item() == pytest.approx(wanted)
-    assert normalize_degree(DEGREE, diagonal_weight="row_mean").diagonal().tolist() == pytest.approx([1, 0.5, 1.5])
-    assert normalize_degree(DEGREE, diagonal_weight=0).diagonal().tolist() == [0, 0, 0]
-    assert normalize_degree(DEGREE, weight_floor=0.3)[0, 1].item() == pytest.approx(0.3)
-
-
-def test_ranks_with_ties() -> None:
-    ties = torch.zeros(4, 4)
-    for (i, j), value in {(0, 1): 0, (0, 2): 0, (0, 3): 5, (1, 2): 7, (1, 3): 7, (2, 3): 1e6}.items():
-        ties[i, j] = ties[j, i] = value
-    # each pair stands twice: ranks 1-4 (average 2.5), 5-6 (5.5), 7-10 (8.5), 11-12 (11.5), scaled from [2.5, 11.5] to [0, 2]
-    weights = normalize_degree(ties, normalization="rank")
-    assert [weights[0, 1].item(), weights[0, 2].item()] == pytest.approx([0, 0])
-    assert weights[0, 3].item() == pytest.approx(2 * 3 / 9)
-    assert [weights[1, 2].item(), weights[1, 3].item()] == pytest.approx([2 * 6 / 9] * 2)
-    assert weights[2, 3].item() == pytest.approx(2)
-
-
-def test_robust_caps_an_outlier_that_starves_the_literal_reading() -> None:
-    degree = torch.rand(40, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    degree = (degree + degree.T).fill_diagonal_(0)
-    degree[0, 1] = degree[1, 0] = 1e4
-    off = ~torch.eye(40, dtype=torch.bool)
-    assert normalize_degree(degree)[off].median() < 1e-3
-    robust = normalize_degree(degree, normalization="robust")
-    assert 0.5 < robust[off].median() < 1.5
-    assert robust[0, 1] == robust[off].max() == pytest.approx(2)
-
-
-@pytest.mark.parametrize("normalization", ["literal", "robust", "rank", "log1p", "mean_one"])
-def test_equal_degrees_and_a_single_class_give_unit_weights(normalization: str) -> None:
-    assert torch.equal(normalize_degree(torch.full((3, 3), 0.7), normalization=normalization), torch.ones(3, 3))
-    assert torch.equal(normalize_degree(torch.zeros(1, 1), normalization=normalization), torch.ones(1, 1))
-
-
-def test_unmeasured_classes_stay_out_of_the_range() -> None:
-    degree = torch.zeros(4, 4)
-    degree[:3, :3] = DEGREE
-    valid = torch.tensor([True, True, True, False])
-    weights = normalize_degree(degree, valid=valid, weight_floor=0.1)
-    torch.testing.assert_close(weights[:3, :3], normalize_degree(DEGREE, weight_floor=0.1))
-    assert weights[3, :3].tolist() == weights[:3, 3].tolist() == pytest.approx([0.1] * 3)
-    assert normalize_degree(degree)[0, 1] > 0.5
-
-
-def test_an_unknown_normalisation() -> None:
-    with pytest.raises(UserError, match="method.normalization: wanted one of literal, .*got 'softmax'"):
-        normalize_degree(DEGREE, normalization="softmax")
-
-
-def test_statistics_of_the_upper_triangle() -> None:
-    statistics = degree_statistics(torch.tensor([[9.0, 0, 1], [0, 9, 5], [1, 5, 9]]))
-    assert statistics["mean"] == pytest.approx(2)
-    assert statistics["variance"] == pytest.approx((4 + 1 + 9) / 3)
-    assert statistics["zero_share"] == pytest.approx(1 / 3)
-    assert statistics["quantiles"] == pytest.approx({"0.5": 1, "0.9": 4.2, "0.99": 4.92})
