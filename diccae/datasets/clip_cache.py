@@ -81,16 +81,16 @@ def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: i
                 progress: bool = True) -> Path:
     """Decode what is not decoded yet; returns the path of meta.json, which is written last.
 
-    A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read. A clip whose `end` is not a
-    number is decoded to its end.
+    A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read. A clip whose `end` is
+    not a number is decoded to its end.
 
     Raises:
-        UserError: the manifest is empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), the disk is too small or
-            fills up, or the folder cannot be written.
+        UserError: the manifest is missing or empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), the
+            disk is too small or fills up, or the folder cannot be written.
     """
     try:
-        return _build(manifest, out_dir, {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}, max_bad_share,
-                      jobs, progress)
+        settings = {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}
+        return _build(manifest, out_dir, settings, max_bad_share, jobs, progress)
     except OSError as error:
         raise UserError(_disk_words(out_dir, error)) from None
 
@@ -104,6 +104,8 @@ def _disk_words(folder: Path, error: OSError) -> str:
 
 
 def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool) -> Path:
+    if not manifest.is_file():
+        raise UserError(f"{manifest}: there is no manifest; run `diccae data render` first, or set data_root in the plan to the folder that has one")
     table = pd.read_parquet(manifest)
     if len(table) == 0:
         raise UserError(f"{manifest}: the manifest names no clip; make it again with `diccae data render`")
@@ -120,7 +122,8 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
         free = shutil.disk_usage(out_dir).free
         print(f"cache of {len(table)} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
         if needed > free:
-            raise UserError(f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some space or set cache.frame_size lower")
+            raise UserError(f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+                            "free some space or set cache.frame_size lower")
         for name, (shape, kind) in shapes.items():
             _create(out_dir / f"{name}.npy", shape, kind)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
@@ -158,7 +161,8 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
 
 def _shapes(clips: int, settings: dict[str, int]) -> dict[str, tuple[tuple[int, ...], type]]:
     size = settings["frame_size"]
-    return {"frames": ((clips, settings["num_frames"], size, size, 3), np.uint8), "fbank": ((clips, settings["fbank_frames"], settings["n_mels"]), np.float16)}
+    frames, fbank = (clips, settings["num_frames"], size, size, 3), (clips, settings["fbank_frames"], settings["n_mels"])
+    return {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
 
 
 def _create(path: Path, shape: tuple[int, ...], kind: type) -> None:

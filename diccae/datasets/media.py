@@ -37,8 +37,8 @@ def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = Non
                 sample_rate: int = 16000) -> DecodedClip:
     """Decode the span [start, end) of a file (seconds; None = to its end).
 
-    Frames are the ones on screen at the centres of `num_frames` equal parts of the span: their central part of the shape of `size` (height, width), resized to
-    `size` by area averaging. Audio that begins after `start` is preceded by zeros.
+    Frames are the ones on screen at the centres of `num_frames` equal parts of the span: their central part of the shape of `size` (height, width),
+    resized to `size` by area averaging. Audio that begins after `start` is preceded by zeros.
 
     Raises:
         MediaError: the file is missing, empty, not media, truncated, silent, or lacks a usable video or audio stream in the span.
@@ -86,16 +86,15 @@ def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = Non
 
 
 def _decode_video(container: av.container.InputContainer, start: float, end: float | None) -> tuple[list[av.VideoFrame], list[float], bool]:
-    """Frames of the span as decoded (not converted: that is the dear part), from the one on screen at `start`; their times; whether the stream ended in the span."""
+    """Frames from the one on screen at `start`, as decoded (conversion is the dear part); their times; whether the stream ended within the span."""
     stream = container.streams.video[0]
     stream.thread_count = 1
     rate = float(stream.average_rate or 25)
     if start > 0:
         container.seek(int(start / stream.time_base), stream=stream)
-    frames, times, ended, count = [], [], True, 0
-    for frame in container.decode(stream):
+    frames, times, ended = [], [], True
+    for count, frame in enumerate(container.decode(stream)):
         time = float(frame.time) if frame.time is not None else count / rate
-        count += 1
         if end is not None and time >= end:
             ended = False
             break

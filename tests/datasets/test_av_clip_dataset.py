@@ -11,17 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
+from torch.utils.data import DataLoader
+
 from diccae.datasets import samplers
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.samplers import PKSampler
 from diccae.datasets.transforms import CentreCrop, FrameViews, LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
 from diccae.structures import UserError
-from mmengine.dataset import DefaultSampler
-from torch.utils.data import DataLoader
 
 SPLITS = {"unlabelled": 40, "train": 30, "update": 18, "test": 12}
 TRAINING = [{"type": "LoadCachedClip"}, {"type": "RandomFrames", "num_frames": 2}, {"type": "RandomCropFlip", "size": 6}, {"type": "PackAVInputs"}]
-TESTING = [{"type": "LoadCachedClip"}, {"type": "FrameViews", "num_frames": 2, "views": 2}, {"type": "CentreCrop", "size": 6}, {"type": "PackAVInputs"}]
+TESTING = [{"type": "LoadCachedClip"}, {"type": "FrameViews", "num_frames": 2, "views": 2},
+           {"type": "CentreCrop", "size": 6}, {"type": "PackAVInputs"}]
 
 
 @pytest.fixture(scope="module")

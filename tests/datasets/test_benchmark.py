@@ -14,6 +14,9 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
 from diccae.datasets.benchmark import writer
 from diccae.datasets.benchmark.activities import ACTIVITIES, CORRUPTION, MOTION_SEPARATION, SOUND_SEPARATION
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
@@ -22,8 +25,6 @@ from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import bayes_ceilings, bhattacharyya_normals, overlap, truth
 from diccae.datasets.benchmark.writer import BenchmarkSpec, clip_id, render_benchmark, write_clip
 from diccae.structures import UserError
-from scipy.integrate import quad
-from scipy.stats import norm
 
 SPEC = BenchmarkSpec({"unlabelled": 5, "train": 12, "test": 3}, seed=11)
 
@@ -160,9 +161,10 @@ print(*(write_clip(draw_scene(1, "train", index), Path(sys.argv[1]) / "clip.mp4"
 """
 
 
-@pytest.mark.xfail(reason="libx264's macroblock tree makes a few bytes of the video depend on the process; x264-params mbtree=0 would not", strict=False)
+@pytest.mark.xfail(reason="libx264's macroblock tree makes some bytes of the video depend on the process; mbtree=0 does not", strict=False)
 def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
-    assert len({subprocess.run([sys.executable, "-c", RENDER, str(tmp_path)], capture_output=True, check=True).stdout for _ in range(2)}) == 1
+    command = [sys.executable, "-c", RENDER, str(tmp_path)]
+    assert len({subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)}) == 1
 
 
 @pytest.fixture(scope="module")

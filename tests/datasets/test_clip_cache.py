@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+
 from diccae.datasets import clip_cache
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
@@ -120,6 +121,11 @@ def test_an_empty_manifest_is_refused(manifest: Path) -> None:
     pd.read_parquet(manifest)[:0].to_parquet(manifest)
     with pytest.raises(UserError, match="names no clip"):
         build(manifest)
+
+
+def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no manifest; run `diccae data render` first"):
+        build(tmp_path / "manifest.parquet")
 
 
 def test_a_clip_without_an_end_is_decoded_to_its_end(manifest: Path) -> None:

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from diccae.datasets.media import MediaError, decode_clip
 
 
@@ -32,7 +33,8 @@ def write(path: Path, *, seconds: float = 2.0, fps: int = 12, height: int = 48, 
             stream = container.add_stream("mpeg4", rate=fps)
             stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = width, height, "yuv420p", 12
             stream.bit_rate = 2_000_000
-            streams.append((stream, [av.VideoFrame.from_ndarray(picture(index, height, width), format="rgb24") for index in range(round(seconds * fps))]))
+            pictures = [picture(index, height, width) for index in range(round(seconds * fps))]
+            streams.append((stream, [av.VideoFrame.from_ndarray(image, format="rgb24") for image in pictures]))
         if audio:
             sound = tone(seconds, rate) if sound is None else sound
             layout = "mono" if len(sound) == 1 else "stereo"
