@@ -176,7 +176,7 @@ def compose(plan: Plan, run: Run) -> Config:
     if clustered:
         custom_hooks.append(dict(
             type="PseudoLabelHook", k=method.kmeans_k, restarts=method.kmeans_restarts, refine_every=method.refine_every, seed=run.seed,
-            spherical=method.kmeans_spherical, reinit_head=method.reinit_head,
+            spherical=method.kmeans_spherical, init=method.kmeans_init, reinit_head=method.reinit_head,
             initial=str(warmup_dir(plan, run.seed) / "assignments.npz")))
     if confusion and method.weighting != "static":
         custom_hooks.append(dict(

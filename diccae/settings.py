@@ -55,6 +55,7 @@ class Method(Strict):
     kmeans_k: int = Field(ge=2)
     kmeans_restarts: int = Field(ge=1)
     kmeans_spherical: bool
+    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
     refine_every: int = Field(ge=0)
     initial_features: Literal["warmup", "warmup_weights"]
     reinit_head: Literal["unmatched", "all"]

@@ -32,6 +32,7 @@ method = dict(
     kmeans_k=24,
     kmeans_restarts=20,
     kmeans_spherical=False,
+    kmeans_init='random',
     refine_every=3,
     initial_features='warmup',
     reinit_head='unmatched',

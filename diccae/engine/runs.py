@@ -137,7 +137,8 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
         held_out.dataset.held_out = True
         update = runner.build_dataloader(held_out.to_dict())
         features = extract(model, extracted, model.joint_features).numpy()
-        clustering = kmeans(features, method.kmeans_k, restarts=method.kmeans_restarts, seed=run.seed, spherical=method.kmeans_spherical)
+        clustering = kmeans(features, method.kmeans_k, restarts=method.kmeans_restarts, seed=run.seed, spherical=method.kmeans_spherical,
+                            init=method.kmeans_init)
         fresh = nearest_centroid(extract(model, update, model.joint_features).numpy(), clustering.centroids, spherical=method.kmeans_spherical)
         assignments = {"ids": np.concatenate([extracted.dataset.ids, update.dataset.ids]).astype(str), "epochs": np.array([0]),
                        "assign_0": np.concatenate([clustering.assignments, fresh]).astype(np.int32)}

@@ -25,7 +25,7 @@ class Clustering:
 
 
 def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int = 20, seed: int = 0, spherical: bool = False,
-           init: str = "k-means++", use_gpu: str = "auto", threads: int | None = None) -> Clustering:
+           init: str = "random", use_gpu: str = "auto", threads: int | None = None) -> Clustering:
     """The best of `restarts` K-means runs.
 
     The same seed gives the same bits on a CPU; on a GPU it need not, which is why assignments are stored.
@@ -37,8 +37,8 @@ def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int 
         iterations: of each run.
         seed: of the random starts.
         spherical: features and centroids are scaled to length 1; inertia is then that of the scaled features.
-        init: the starts: `k-means++`, `afk_mc2` (approximates it by Markov chains, cheaper), or `random` clips, the faiss default,
-            which on well separated groups stays in poor minima even after 20 restarts.
+        init: the starts: `random` clips (Sec. 2.3-1), `k-means++`, or `afk_mc2`, which approximates it by Markov chains. Random starts on
+            well separated groups can stay in poor minima even after 20 restarts.
         use_gpu: `auto` (every GPU that faiss sees), `always` or `never`.
         threads: of faiss, for the length of this call; None leaves them as they are.
 

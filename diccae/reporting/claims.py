@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diccae.functional.bootstrap import order_support, t_interval
 from diccae.reporting import collect, paper
 from diccae.reporting.figures import figure2_table, figure3_table
-from diccae.reporting.statistics import order_support, t_interval
 from diccae.reporting.tables import save
 from diccae.settings import Plan
 
@@ -25,7 +25,7 @@ SEED = 0
 
 def judge_difference(values: NDArray[np.float64], vggsound: bool, printed: float | None = None) -> tuple[str, str]:
     """Verdict on (S,) differences that the claim says are positive, and the evidence in words."""
-    low, high = t_interval(values)
+    _, low, high = t_interval(values)
     evidence = f"{values.mean():+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)")
     if not np.isfinite(low) or low <= 0 <= high:
         return INCONCLUSIVE, evidence
@@ -92,7 +92,7 @@ def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]
     matrix = {name: drops(plan, name, claim["modality"]) for name in names}
     rng = np.random.default_rng(SEED)
     if claim["test"] == "full_order":
-        return judge_order(order_support(np.stack([matrix[name] for name in names]), rng), vggsound)
+        return judge_order(order_support(np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng), vggsound)
     own = matrix.pop(claim["variant"])
     sign = 1 if claim["test"] == "largest" else -1
     return judge_order(_extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound)

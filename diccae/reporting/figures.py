@@ -9,8 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from diccae.functional.bootstrap import t_interval
 from diccae.reporting import collect
-from diccae.reporting.statistics import t_interval
 from diccae.reporting.tables import save
 from diccae.settings import Plan
 from diccae.structures import UserError
@@ -72,7 +72,7 @@ def figure3_table(plan: Plan) -> pd.DataFrame:
     rows = []
     for weight, variant in [*zip(sweep.weights, sweep.variants, strict=False), (None, sweep.dynamic)]:
         values, tuned = (collect.accuracy(plan, variant, sweep.modality, split) for split in ("test", "validation"))
-        low, high = t_interval(values)
+        _, low, high = t_interval(values)
         rows.append({"weighting": "dynamic" if weight is None else "fixed", "weight": weight, "variant": variant, "modality": sweep.modality, "seeds": len(plan.seeds),
                      "top1": values.mean(), "low": low, "high": high, "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"), "validation": tuned.mean()})
     table = pd.DataFrame(rows)

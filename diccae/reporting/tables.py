@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from diccae.functional.bootstrap import clip_bootstrap, holm, paired_clip_bootstrap, paired_t_interval, paired_t_pvalue, t_interval
 from diccae.reporting import collect, paper
-from diccae.reporting.statistics import clip_bootstrap, holm, paired_p_value, t_interval
 from diccae.settings import Plan
 from diccae.structures import UserError
 
@@ -38,8 +38,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str = "full", seeds:
     own, classes = collect.hits(plan, variant, modality, seeds=seeds), collect.labels(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    low, high = t_interval(values)
-    clip_low, clip_high = clip_bootstrap(100 * own.mean(axis=0), classes, rng)
+    _, low, high = t_interval(values)
+    _, clip_low, clip_high = clip_bootstrap(100.0 * own, classes, rng=rng)
     result = {
         "variant": variant, "modality": modality, "seeds": len(seeds), "n_test": own.shape[1], "top1": values.mean(), "low": low, "high": high,
         "clip_low": clip_low, "clip_high": clip_high, "top1_single_view": collect.accuracy(plan, variant, modality, view="single", seeds=seeds).mean(),
@@ -47,11 +47,9 @@ def row(plan: Plan, variant: str, modality: str, reference: str = "full", seeds:
     }
     if variant != reference:
         other = collect.hits(plan, reference, modality, seeds=seeds)
-        drops = 100 * (other.mean(axis=1) - own.mean(axis=1))
-        drop_low, drop_high = t_interval(drops)
-        clips = clip_bootstrap(100 * (other.mean(axis=0) - own.mean(axis=0)), classes, rng)
-        result |= {"drop": drops.mean(), "drop_low": drop_low, "drop_high": drop_high, "drop_clip_low": clips[0], "drop_clip_high": clips[1],
-                   "p": paired_p_value(drops)}
+        drop, clips = paired_t_interval(100 * other.mean(axis=1), values), paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng)
+        result |= {"drop": drop.estimate, "drop_low": drop.low, "drop_high": drop.high, "drop_clip_low": clips.low, "drop_clip_high": clips.high,
+                   "p": paired_t_pvalue(100 * other.mean(axis=1), values)}
     return result
 
 
@@ -65,8 +63,8 @@ def write_table1(plan: Plan, out: Path) -> None:
         entry: dict[str, Any] = {"system": names.get(variant, variant), "dataset": dataset, "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}"}
         for modality in plan.table1.modalities:
             values = collect.accuracy(plan, variant, modality)
-            low, high = t_interval(values)
-            entry |= {modality: values.mean(), f"{modality}_low": low, f"{modality}_high": high,
+            mean, low, high = t_interval(values)
+            entry |= {modality: mean, f"{modality}_low": low, f"{modality}_high": high,
                       f"{modality}_single_view": collect.accuracy(plan, variant, modality, view="single").mean(), "n_test": len(collect.labels(plan, variant, modality))}
         rows.append(entry)
     save(pd.DataFrame(rows), out)
@@ -81,7 +79,7 @@ def table2(plan: Plan) -> pd.DataFrame:
     table["family"] = np.where(table["variant"] == "full", "", np.where(primary, "primary", "exploratory"))
     if "p" in table:
         table["p_holm"] = np.nan
-        table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"].tolist())
+        table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"])
     return table
 
 
@@ -147,11 +145,10 @@ def write_leakage(plan: Plan, out: Path) -> None:
     rows = []
     for name, partner, n in (("train_holdout", None, sizes[0]), ("test_portion", "train_holdout", sizes[0]),
                              ("train_holdout, the same clips", None, sizes[1]), ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1])):
-        entry: dict[str, Any] = {"arm": name, "modality": twin.modality, "n_test": n, "top1": np.mean(scores[name])}
-        entry["low"], entry["high"] = t_interval(scores[name])
+        mean, low, high = t_interval(scores[name])
+        entry: dict[str, Any] = {"arm": name, "modality": twin.modality, "n_test": n, "top1": mean, "low": low, "high": high}
         if partner:
-            gains = np.subtract(scores[name], scores[partner])
-            entry["gain"], (entry["gain_low"], entry["gain_high"]) = gains.mean(), t_interval(gains)
+            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(scores[name], scores[partner])
         rows.append(entry)
     save(pd.DataFrame(rows), out)
 

@@ -25,7 +25,7 @@ class PseudoLabelHook(Hook):
     matrix is computed afterwards, on the new ids.
 
     Args:
-        k, restarts, spherical: see `kmeans`.
+        k, restarts, spherical, init: see `kmeans`.
         refine_every: epochs between clusterings; 0 keeps the first clusters (w/o Refinement).
         initial: `assignments.npz` of the warm-up run of this seed.
         reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched` ids, or `all`.
@@ -33,9 +33,10 @@ class PseudoLabelHook(Hook):
 
     priority = "NORMAL"
 
-    def __init__(self, k: int, restarts: int, refine_every: int, seed: int, initial: str, spherical: bool = False, reinit_head: str = "unmatched") -> None:
+    def __init__(self, k: int, restarts: int, refine_every: int, seed: int, initial: str, spherical: bool = False, init: str = "random",
+                 reinit_head: str = "unmatched") -> None:
         self.k, self.restarts, self.refine_every, self.seed = k, restarts, refine_every, seed
-        self.initial, self.spherical, self.reinit_head = initial, spherical, reinit_head
+        self.initial, self.spherical, self.init, self.reinit_head = initial, spherical, init, reinit_head
         self.assignments: dict[str, torch.Tensor] = {}
         self.inertia: dict[int, float] = {}
 
@@ -61,7 +62,7 @@ class PseudoLabelHook(Hook):
         model = unwrap(runner)
         features = extract(model, loader_of(runner, "extract_dataloader"), model.embed).numpy()
         update = extract(model, loader_of(runner, "update_dataloader"), model.embed).numpy()
-        clustering = kmeans(features, self.k, restarts=self.restarts, seed=self.seed + epoch, spherical=self.spherical)
+        clustering = kmeans(features, self.k, restarts=self.restarts, seed=self.seed + epoch, spherical=self.spherical, init=self.init)
         mapping, unmatched = match_clusters(self.assignments["train"].numpy(), clustering.assignments, self.k)
         fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
         self.assignments["train"] = torch.from_numpy(mapping[clustering.assignments].astype(np.int32))
