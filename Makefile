@@ -27,7 +27,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	touch $@
 
 lint: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && snakefmt --check Snakefile && lint-imports && snakemake --lint'
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && ruff format --check . && snakefmt --check Snakefile && lint-imports && snakemake --lint'
 
 # Needs uv (https://docs.astral.sh/uv/). Writes no index address into the lock.
 lock:

@@ -31,9 +31,9 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         FLOW.targets("results"),
-    default_target: True
 
 
 rule smoke:
@@ -56,14 +56,14 @@ rule render:
         "{data}/manifest.parquet",
         "{data}/truth.parquet",
         "{data}/truth.json",
-    params:
-        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
-        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
-    threads: workflow.cores
     log:
         "results/logs/{data}/render.log",
     benchmark:
         "results/benchmarks/{data}/render.tsv"
+    threads: workflow.cores
+    params:
+        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
+        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
     shell:
         "diccae data render --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
@@ -73,13 +73,13 @@ rule cache:
         "{data}/manifest.parquet",
     output:
         "{data}/cache/meta.json",
-    params:
-        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
-    threads: workflow.cores
     log:
         "results/logs/{data}/cache.log",
     benchmark:
         "results/benchmarks/{data}/cache.tsv"
+    threads: workflow.cores
+    params:
+        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
     shell:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
@@ -89,18 +89,18 @@ rule run_warmup:
         lambda wildcards: FLOW.cells[wildcards.cell].inputs(),
     output:
         expand("{{cell}}/{file}", file=PRETRAIN_FILES),
-    wildcard_constraints:
-        cell=FLOW.pattern("warmup"),
-    params:
-        command=lambda wildcards: FLOW.cells[wildcards.cell].command,
-        key=lambda wildcards: FLOW.cells[wildcards.cell].key,
-    priority: 20
-    resources:
-        mem_mb=4000,
     log:
         "results/logs/{cell}.log",
     benchmark:
         "results/benchmarks/{cell}.tsv"
+    wildcard_constraints:
+        cell=FLOW.pattern("warmup"),
+    priority: 20
+    resources:
+        mem_mb=4000,
+    params:
+        command=lambda wildcards: FLOW.cells[wildcards.cell].command,
+        key=lambda wildcards: FLOW.cells[wildcards.cell].key,
     shell:
         "{params.command} > {log:q} 2>&1"
 
@@ -113,7 +113,11 @@ use rule run_warmup as run_pretrain with:
 
 use rule run_warmup as finetune_a_v_av with:
     output:
-        expand("{{cell}}/{modality}/{file}", modality=["A", "V", "AV"], file=FINETUNE_FILES),
+        expand(
+            "{{cell}}/{modality}/{file}",
+            modality=["A", "V", "AV"],
+            file=FINETUNE_FILES,
+        ),
     wildcard_constraints:
         cell=FLOW.pattern("finetune", ("A", "V", "AV")),
     priority: 0
@@ -148,13 +152,13 @@ rule table:
         lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
     output:
         "{root}/{table}.csv",
-    params:
-        command=lambda wildcards: wildcards.table.replace("_", "-"),
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     log:
         "{root}/logs/{table}.log",
     benchmark:
         "{root}/benchmarks/{table}.tsv"
+    params:
+        command=lambda wildcards: wildcards.table.replace("_", "-"),
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     shell:
         "diccae {params.command:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
 
@@ -164,12 +168,12 @@ rule ablation:
         lambda wildcards: FLOW.inputs(f"ablations/{wildcards.ablation}", wildcards.root),
     output:
         "{root}/ablations/{ablation}.csv",
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     log:
         "{root}/logs/ablations/{ablation}.log",
     benchmark:
         "{root}/benchmarks/ablations/{ablation}.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     shell:
         "diccae ablation {wildcards.ablation:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
 
@@ -180,12 +184,12 @@ rule figure:
     output:
         "{root}/{figure}.csv",
         "{root}/{figure}.svg",
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     log:
         "{root}/logs/{figure}.log",
     benchmark:
         "{root}/benchmarks/{figure}.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     shell:
         "diccae {wildcards.figure:q} --plan {params.plan:q} > {log:q} 2>&1"
 
@@ -196,12 +200,12 @@ rule claims:
         "configs/claims.yaml",
     output:
         "{root}/claims.csv",
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     log:
         "{root}/logs/claims.log",
     benchmark:
         "{root}/benchmarks/claims.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     shell:
         "diccae claims --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
 
@@ -214,11 +218,11 @@ rule report:
         "configs/ambiguities.yaml",
     output:
         "{root}/report.html",
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     log:
         "{root}/logs/report.log",
     benchmark:
         "{root}/benchmarks/report.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
     shell:
         "diccae report --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"

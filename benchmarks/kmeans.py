@@ -27,31 +27,57 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--clusters", type=int, default=300)
     parser.add_argument("--restarts", type=int, default=3)
-    parser.add_argument("--spread", type=float, default=3.0, help="noise over the distance between groups: 1 is well separated, 3 overlaps")
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=3.0,
+        help="noise over the distance between groups: 1 is well separated, 3 overlaps",
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     truth = rng.integers(0, options.clusters, options.points)
     centers = rng.normal(size=(options.clusters, options.width)).astype(np.float32)
-    features = centers[truth] + np.float32(options.spread) * rng.normal(size=(options.points, options.width)).astype(np.float32)
+    features = centers[truth] + np.float32(options.spread) * rng.normal(size=(options.points, options.width)).astype(
+        np.float32
+    )
     faiss.omp_set_num_threads(options.threads)
 
     def raw_faiss() -> np.ndarray:
-        trainer = faiss.Kmeans(options.width, options.clusters, niter=20, nredo=options.restarts, seed=0, min_points_per_centroid=1,
-                               max_points_per_centroid=options.points)
+        trainer = faiss.Kmeans(
+            options.width,
+            options.clusters,
+            niter=20,
+            nredo=options.restarts,
+            seed=0,
+            min_points_per_centroid=1,
+            max_points_per_centroid=options.points,
+        )
         trainer.train(features)
         return np.asarray(trainer.centroids)
 
     def scikit_learn() -> np.ndarray:
         with threadpool_limits(options.threads):
-            return KMeans(options.clusters, n_init=options.restarts, max_iter=20, random_state=0).fit(features).cluster_centers_
+            return (
+                KMeans(options.clusters, n_init=options.restarts, max_iter=20, random_state=0)
+                .fit(features)
+                .cluster_centers_
+            )
 
     def ours(start: str) -> Callable[[], np.ndarray]:
-        return lambda: kmeans(features, options.clusters, restarts=options.restarts, seed=0, init=start, use_gpu="never").centroids
+        return lambda: (
+            kmeans(features, options.clusters, restarts=options.restarts, seed=0, init=start, use_gpu="never").centroids
+        )
 
-    contenders: dict[str, Callable[[], np.ndarray]] = {"faiss": raw_faiss, "scikit-learn": scikit_learn, **{f"diccae, {s}": ours(s) for s in STARTS}}
-    print(f"{options.points} x {options.width}, K = {options.clusters}, {options.restarts} restart(s) of 20 iterations, spread {options.spread}, "
-          f"{options.threads} thread(s)")
+    contenders: dict[str, Callable[[], np.ndarray]] = {
+        "faiss": raw_faiss,
+        "scikit-learn": scikit_learn,
+        **{f"diccae, {s}": ours(s) for s in STARTS},
+    }
+    print(
+        f"{options.points} x {options.width}, K = {options.clusters}, {options.restarts} restart(s) of 20 iterations, spread {options.spread}, "
+        f"{options.threads} thread(s)"
+    )
     rivals = []
     for name, run in contenders.items():
         start = time.perf_counter()
@@ -60,8 +86,11 @@ def main() -> None:
         if not name.startswith("diccae"):
             rivals.append((seconds, inertia))
         fastest, least = min(rival[0] for rival in rivals), min(rival[1] for rival in rivals)
-        print(f"{name:20s} {seconds:7.2f} s, {seconds / fastest:5.2f}x the faster rival; "
-              f"inertia {inertia:.5e}, {inertia / least:.4f}x the lower rival", flush=True)
+        print(
+            f"{name:20s} {seconds:7.2f} s, {seconds / fastest:5.2f}x the faster rival; "
+            f"inertia {inertia:.5e}, {inertia / least:.4f}x the lower rival",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     images, labels = torch.randn(options.batch, 1, 64, 64), torch.arange(options.batch) % options.classes
-    model, head, pair_loss = encoder(options.width), nn.Linear(options.width, options.classes), ConfusionLoss(options.classes)
+    model, head, pair_loss = (
+        encoder(options.width),
+        nn.Linear(options.width, options.classes),
+        ConfusionLoss(options.classes),
+    )
     weights = torch.rand(options.classes, options.classes)
     optimizer = torch.optim.Adam([*model.parameters(), *head.parameters(), *pair_loss.parameters()], lr=1e-4)
 
@@ -61,14 +65,20 @@ def main() -> None:
     for confusion in (False, True) * 5:
         step(confusion)
     # one after the other, so that a busy machine slows both alike
-    plain, full = zip(*[(seconds_of(lambda: step(False)), seconds_of(lambda: step(True))) for _ in range(options.steps)], strict=True)
+    plain, full = zip(
+        *[(seconds_of(lambda: step(False)), seconds_of(lambda: step(True))) for _ in range(options.steps)], strict=True
+    )
     without, with_loss = statistics.median(plain), statistics.median(full)
     hook = statistics.median(seconds_of(matrix) for _ in range(10)) / options.steps_an_epoch
-    print(f"batch {options.batch}, C = {options.classes}, D = {options.width}, {torch.get_num_threads()} thread(s): "
-          f"step {1e3 * without:.2f} ms, with confusion loss {1e3 * with_loss:.2f} ms")
-    print(f"confusion loss + {100 * (with_loss / without - 1):.1f} %, matrix once an epoch of {options.steps_an_epoch} steps "
-          f"+ {100 * hook / without:.2f} % (features of the update set not counted); "
-          f"together + {100 * ((with_loss + hook) / without - 1):.1f} % (aim under 5 %)")
+    print(
+        f"batch {options.batch}, C = {options.classes}, D = {options.width}, {torch.get_num_threads()} thread(s): "
+        f"step {1e3 * without:.2f} ms, with confusion loss {1e3 * with_loss:.2f} ms"
+    )
+    print(
+        f"confusion loss + {100 * (with_loss / without - 1):.1f} %, matrix once an epoch of {options.steps_an_epoch} steps "
+        f"+ {100 * hook / without:.2f} % (features of the update set not counted); "
+        f"together + {100 * ((with_loss + hook) / without - 1):.1f} % (aim under 5 %)"
+    )
 
 
 if __name__ == "__main__":

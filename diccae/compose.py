@@ -20,6 +20,7 @@ from diccae.structures import UserError
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 
+
 @dataclass(frozen=True)
 class Run:
     """One training run. `modality` is always AV in warm-up and pre-training."""
@@ -43,8 +44,14 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the composed value of every choice, by the dotted keys that the ambiguity register names."""
         model = {key: self.base[key] for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")}
-        return {"method": self.method.model_dump(), "schedule": self.schedule.model_dump(), "model": model, "data": self.base["data"],
-                "cache": self.base["cache"], "benchmark": self.base.get("benchmark")}
+        return {
+            "method": self.method.model_dump(),
+            "schedule": self.schedule.model_dump(),
+            "model": model,
+            "data": self.base["data"],
+            "cache": self.base["cache"],
+            "benchmark": self.base.get("benchmark"),
+        }
 
 
 @lru_cache
@@ -88,12 +95,19 @@ def _merged(plan_json: str, stage: str, variant: str) -> Settings:
         for key, value in difference.get(part, {}).items():
             _set(config, f"method.{key}", value, where)
     for key, value in {**plan.overrides, **parameters}.items():
-        _set(config, key, value, f"plan {plan.name}, overrides" if key in plan.overrides else f"plan {plan.name}, parameters")
+        _set(
+            config,
+            key,
+            value,
+            f"plan {plan.name}, overrides" if key in plan.overrides else f"plan {plan.name}, parameters",
+        )
     stages = {"pretrain": True, "finetune": True, **difference.get("stages", {})}
     return Settings(
         method=checked(Method, config.pop("method"), f"{where}, method"),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
-        base=config, pretrained=stages["pretrain"], finetuned=stages["finetune"],
+        base=config,
+        pretrained=stages["pretrain"],
+        finetuned=stages["finetune"],
     )
 
 
@@ -134,10 +148,18 @@ def compose(plan: Plan, run: Run) -> Config:
         pool = dict(common, splits=["unlabelled"], holdout=data["update_unlabelled"])
         train_set = dict(pool, sources=sources)
         update_set = dict(pool, held_out=True, test_mode=True)
-    pipeline = [dict(type="LoadCachedClip"), dict(type="RandomFrames", num_frames=data["num_frames"]),
-                dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]), dict(type="PackAVInputs")]
-    test_pipeline = [dict(type="LoadCachedClip"), dict(type="FrameViews", num_frames=data["num_frames"], views=schedule.views),
-                     dict(type="CentreCrop", size=data["frame_size"]), dict(type="PackAVInputs")]
+    pipeline = [
+        dict(type="LoadCachedClip"),
+        dict(type="RandomFrames", num_frames=data["num_frames"]),
+        dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]),
+        dict(type="PackAVInputs"),
+    ]
+    test_pipeline = [
+        dict(type="LoadCachedClip"),
+        dict(type="FrameViews", num_frames=data["num_frames"], views=schedule.views),
+        dict(type="CentreCrop", size=data["frame_size"]),
+        dict(type="PackAVInputs"),
+    ]
     single_view = [dict(test_pipeline[1], views=1) if step["type"] == "FrameViews" else step for step in test_pipeline]
     train_set["pipeline"] = pipeline
     update_set["pipeline"] = single_view
@@ -145,45 +167,95 @@ def compose(plan: Plan, run: Run) -> Config:
     sampler: dict[str, Any] = dict(sampler=dict(type="DefaultSampler", shuffle=True, seed=run.seed), drop_last=True)
     if (method.finetune_batches if supervised else method.pretrain_batches if clustered else "uniform") == "p_x_k":
         # mmengine hands batch_size to the batch sampler
-        sampler = dict(sampler=dict(type="DefaultSampler", shuffle=True, seed=run.seed),
-                       batch_sampler=dict(type="PKSampler", samples_per_class=data["samples_per_class"], seed=run.seed))
+        sampler = dict(
+            sampler=dict(type="DefaultSampler", shuffle=True, seed=run.seed),
+            batch_sampler=dict(type="PKSampler", samples_per_class=data["samples_per_class"], seed=run.seed),
+        )
 
     def loader(dataset: dict[str, Any], batch_size: int, **extra: Any) -> dict[str, Any]:
         workers = schedule.num_workers
-        return dict(batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0, dataset=dataset,
-                    collate_fn=dict(type="pseudo_collate"), **extra)
+        return dict(
+            batch_size=batch_size,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            dataset=dataset,
+            collate_fn=dict(type="pseudo_collate"),
+            **extra,
+        )
 
     frozen = dict(type="DefaultSampler", shuffle=False)
     heads = dict(
-        confusion_loss=dict(type="ConfusionLoss", similarity=method.similarity, reduction=method.pair_reduction, pairs=method.pairs,
-                            num_classes=num_classes, feature_dim=settings.base["embedding_dim"],
-                            loss_weight=method.confusion_weight) if confusion else None,
-        info_nce=dict(type="InfoNCELoss", temperature=method.temperature, contrast=method.infonce_contrast,
-                      loss_weight=method.infonce_weight) if method.infonce_weight > 0 and len(modalities) == 2 else None,
+        confusion_loss=dict(
+            type="ConfusionLoss",
+            similarity=method.similarity,
+            reduction=method.pair_reduction,
+            pairs=method.pairs,
+            num_classes=num_classes,
+            feature_dim=settings.base["embedding_dim"],
+            loss_weight=method.confusion_weight,
+        )
+        if confusion
+        else None,
+        info_nce=dict(
+            type="InfoNCELoss",
+            temperature=method.temperature,
+            contrast=method.infonce_contrast,
+            loss_weight=method.infonce_weight,
+        )
+        if method.infonce_weight > 0 and len(modalities) == 2
+        else None,
         cls_head=classify,
     )
     model = dict(
-        type="DICCAE", modalities=modalities, num_classes=num_classes, embedding_dim=settings.base["embedding_dim"],
+        type="DICCAE",
+        modalities=modalities,
+        num_classes=num_classes,
+        embedding_dim=settings.base["embedding_dim"],
         audio_encoder=settings.base["audio_encoder"] if "audio" in modalities else None,
         video_encoder=settings.base["video_encoder"] if "video" in modalities else None,
         normalize_features=method.normalize_features,
-        data_preprocessor=dict(type="AVPreprocessor", cache_meta=str(plan.cache_dir / "meta.json"), spec_augment=data["spec_augment"],
-                               video_input=settings.base["video_input"],
-                               two_views=method.infonce_contrast in ("intra_modal", "both") and heads["info_nce"] is not None),
+        data_preprocessor=dict(
+            type="AVPreprocessor",
+            cache_meta=str(plan.cache_dir / "meta.json"),
+            spec_augment=data["spec_augment"],
+            video_input=settings.base["video_input"],
+            two_views=method.infonce_contrast in ("intra_modal", "both") and heads["info_nce"] is not None,
+        ),
         **heads,
     )
     custom_hooks: list[dict[str, Any]] = [dict(type="ReproducibilityHook", seed=run.seed), dict(type="HistoryHook")]
     if clustered:
-        custom_hooks.append(dict(
-            type="PseudoLabelHook", k=method.kmeans_k, restarts=method.kmeans_restarts, refine_every=method.refine_every, seed=run.seed,
-            spherical=method.kmeans_spherical, init=method.kmeans_init, reinit_head=method.reinit_head,
-            initial=str(warmup_dir(plan, run.seed) / "assignments.npz")))
+        custom_hooks.append(
+            dict(
+                type="PseudoLabelHook",
+                k=method.kmeans_k,
+                restarts=method.kmeans_restarts,
+                refine_every=method.refine_every,
+                seed=run.seed,
+                spherical=method.kmeans_spherical,
+                init=method.kmeans_init,
+                reinit_head=method.reinit_head,
+                initial=str(warmup_dir(plan, run.seed) / "assignments.npz"),
+            )
+        )
     if confusion and method.weighting != "static":
-        custom_hooks.append(dict(
-            type="ConfusionMatrixHook", centroid=method.centroid, pca_dim=method.pca_dim, pca_scope=method.pca_scope, circle=method.circle,
-            coverage=method.coverage, normalization=method.normalization, weight_range=method.weight_range,
-            diagonal_weight=method.diagonal_weight, weight_floor=method.weight_floor, smoothing=method.smoothing,
-            flat=method.weighting == "flat_mean", redraw=update_redraw))
+        custom_hooks.append(
+            dict(
+                type="ConfusionMatrixHook",
+                centroid=method.centroid,
+                pca_dim=method.pca_dim,
+                pca_scope=method.pca_scope,
+                circle=method.circle,
+                coverage=method.coverage,
+                normalization=method.normalization,
+                weight_range=method.weight_range,
+                diagonal_weight=method.diagonal_weight,
+                weight_floor=method.weight_floor,
+                smoothing=method.smoothing,
+                flat=method.weighting == "flat_mean",
+                redraw=update_redraw,
+            )
+        )
     if confusion and method.weighting == "static":
         model["static_weight"] = method.static_weight
     init = initial_weights(plan, run, settings)
@@ -191,20 +263,29 @@ def compose(plan: Plan, run: Run) -> Config:
         model["init_cfg"] = dict(type="EncoderWeights", checkpoint=str(init), fusion=run.modality == "AV")
 
     config = Config.fromfile(CONFIG_ROOT / "base" / "runtime.py", import_custom_modules=False)
-    config.merge_from_dict(dict(
-        model=model,
-        train_dataloader=loader(train_set, stage.batch_size, **sampler),
-        # an epoch of fine-tuning is shorter than writing a checkpoint
-        default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
-        train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1),
-        optim_wrapper=dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)),
-        param_scheduler=[dict(type="CosineAnnealingLR", T_max=stage.epochs, by_epoch=True, convert_to_iter_based=True)],
-        randomness=dict(seed=run.seed, deterministic=False),
-        custom_hooks=custom_hooks,
-        update_dataloader=loader(update_set, schedule.eval_batch_size, sampler=frozen) if labelled else None,
-        extract_dataloader=loader(dict(train_set, pipeline=single_view, test_mode=True), schedule.eval_batch_size, sampler=frozen)
-        if not supervised else None,
-    ))
+    config.merge_from_dict(
+        dict(
+            model=model,
+            train_dataloader=loader(train_set, stage.batch_size, **sampler),
+            # an epoch of fine-tuning is shorter than writing a checkpoint
+            default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
+            train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1),
+            optim_wrapper=dict(
+                type="OptimWrapper", optimizer=dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)
+            ),
+            param_scheduler=[
+                dict(type="CosineAnnealingLR", T_max=stage.epochs, by_epoch=True, convert_to_iter_based=True)
+            ],
+            randomness=dict(seed=run.seed, deterministic=False),
+            custom_hooks=custom_hooks,
+            update_dataloader=loader(update_set, schedule.eval_batch_size, sampler=frozen) if labelled else None,
+            extract_dataloader=loader(
+                dict(train_set, pipeline=single_view, test_mode=True), schedule.eval_batch_size, sampler=frozen
+            )
+            if not supervised
+            else None,
+        )
+    )
     if supervised:
         test_set = dict(common, splits=["validation", "test"], test_mode=True, pipeline=test_pipeline)
         config.test_dataloader = ConfigDict(loader(test_set, schedule.eval_batch_size, sampler=frozen))
@@ -223,7 +304,10 @@ def pretrain_source(plan: Plan, variant: str, seed: int) -> str | None:
         return None
     own = config_hash(compose(plan, Run("pretrain", variant, seed)))
     for other in plan.cells():
-        if settings_of(plan, "pretrain", other).pretrained and config_hash(compose(plan, Run("pretrain", other, seed))) == own:
+        if (
+            settings_of(plan, "pretrain", other).pretrained
+            and config_hash(compose(plan, Run("pretrain", other, seed))) == own
+        ):
             return other
     return variant
 
@@ -256,7 +340,9 @@ def source_hash() -> str:
     hasher = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(("reporting/", "cli/", "workflow.py", "datasets/benchmark/", "datasets/media.py", "datasets/clip_cache.py")):
+        if not name.startswith(
+            ("reporting/", "cli/", "workflow.py", "datasets/benchmark/", "datasets/media.py", "datasets/clip_cache.py")
+        ):
             hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return hasher.hexdigest()[:16]
 

@@ -168,7 +168,9 @@ class Plan(Strict):
         if match["short"] is None:
             return match["name"], {}
         if match["short"] not in self.parameters:
-            raise ValueError(f"variant {variant!r}: no parameter {match['short']!r} in `parameters` ({', '.join(self.parameters)})")
+            raise ValueError(
+                f"variant {variant!r}: no parameter {match['short']!r} in `parameters` ({', '.join(self.parameters)})"
+            )
         return match["name"], {self.parameters[match["short"]]: float(match["value"])}
 
     def cells(self) -> dict[str, list[Modality]]:
@@ -236,7 +238,9 @@ def load_plan(name_or_path: str | Path) -> Plan:
         raise UserError(f"{path}: wanted a mapping of keys, got {type(content).__name__}")
     plan = checked(Plan, content, str(path))
     if plan.name != path.stem:
-        raise UserError(f"{path}: name is {plan.name!r}, wanted {path.stem!r} (the file's own name, since it names the results folder)")
+        raise UserError(
+            f"{path}: name is {plan.name!r}, wanted {path.stem!r} (the file's own name, since it names the results folder)"
+        )
     return plan
 
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from diccae.compose import Run, check, compose, config_hash, digest, initial_weights, needs_clusters, settings_of, source_hash, warmup_dir
+from diccae.compose import (
+    Run,
+    check,
+    compose,
+    config_hash,
+    digest,
+    initial_weights,
+    needs_clusters,
+    settings_of,
+    source_hash,
+    warmup_dir,
+)
 from diccae.settings import Plan, known_plans, load_plan
 from diccae.structures import UserError
 
@@ -62,7 +73,9 @@ class Workflow:
     """All plans of `configs/plans`, by results folder, and all their jobs, by run folder."""
 
     def __init__(self) -> None:
-        self.plans = {str(plan.results_root()): plan for plan in map(load_plan, known_plans()) if plan.dataset == "embedded"}
+        self.plans = {
+            str(plan.results_root()): plan for plan in map(load_plan, known_plans()) if plan.dataset == "embedded"
+        }
         self.cells: dict[str, Cell] = {}
         for plan in self.plans.values():
             for cell in self._cells_of(plan):
@@ -81,14 +94,23 @@ class Workflow:
 
     def pattern(self, stage: str, modalities: tuple[str, ...] = ("AV",)) -> str:
         """Regular expression of the run folders that one rule serves; one that matches nothing where there are none."""
-        folders = [folder for folder, cell in self.cells.items() if cell.stage == stage and cell.modalities == modalities]
+        folders = [
+            folder for folder, cell in self.cells.items() if cell.stage == stage and cell.modalities == modalities
+        ]
         return "|".join(folder.replace(".", r"\.") for folder in folders) or "no-such-run"
 
-    def runs(self, root: str, variants: Iterable[str], modalities: Iterable[str], seeds: Iterable[int] | None = None) -> list[str]:
+    def runs(
+        self, root: str, variants: Iterable[str], modalities: Iterable[str], seeds: Iterable[int] | None = None
+    ) -> list[str]:
         """Predictions and records of the named variants."""
         plan = self.plans[root]
-        return [str(plan.run_dir("finetune", variant, seed, modality) / name) for variant in variants for seed in (plan.seeds if seeds is None else seeds)
-                for modality in modalities for name in ("predictions.parquet", "record.json", "metrics.json", "confusion.npz")]
+        return [
+            str(plan.run_dir("finetune", variant, seed, modality) / name)
+            for variant in variants
+            for seed in (plan.seeds if seeds is None else seeds)
+            for modality in modalities
+            for name in ("predictions.parquet", "record.json", "metrics.json", "confusion.npz")
+        ]
 
     def inputs(self, artifact: str, root: str) -> list[str]:
         """Run files that one artifact (a name, or `ablations/<variant>`) is computed from."""
@@ -96,7 +118,9 @@ class Workflow:
         if artifact.startswith("ablations/"):
             name = artifact.split("/")[1]
             if name not in plan.table2.variants:
-                raise UserError(f"{name!r} is not a variant of Table 2 in plan {plan.name}; there are: {', '.join(plan.table2.variants)}")
+                raise UserError(
+                    f"{name!r} is not a variant of Table 2 in plan {plan.name}; there are: {', '.join(plan.table2.variants)}"
+                )
             return self.runs(root, ["full", name], plan.table2.modalities)
         if artifact == "leakage" and plan.leakage:
             return self.runs(root, [plan.leakage.holdout, plan.leakage.portion], [plan.leakage.modality])
@@ -108,7 +132,9 @@ class Workflow:
         if artifact == "figure3" and plan.figure3:
             return self.runs(root, plan.figure3.variants, [plan.figure3.modality])
         if artifact == "feature_quality":
-            return [file for name in self.artifacts(root) if name != "feature_quality" for file in self.inputs(name, root)]
+            return [
+                file for name in self.artifacts(root) if name != "feature_quality" for file in self.inputs(name, root)
+            ]
         section = getattr(plan, artifact, None)
         if section is None:
             raise UserError(f"plan {plan.name} has no section {artifact!r}; add it to configs/plans/{plan.name}.yaml")
@@ -131,7 +157,9 @@ class Workflow:
         """The first plan that uses a data folder; plans that share one must describe the same benchmark."""
         sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
         if len({self.benchmark_key_of(plan) for plan in sharing}) > 1:
-            raise UserError(f"plans {', '.join(plan.name for plan in sharing)} share {data_root} but describe different data; give one another data_root")
+            raise UserError(
+                f"plans {', '.join(plan.name for plan in sharing)} share {data_root} but describe different data; give one another data_root"
+            )
         return sharing[0]
 
     @staticmethod

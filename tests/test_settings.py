@@ -25,15 +25,23 @@ def test_every_plan_of_the_repository_composes(name: str) -> None:
     check(load_plan(name))
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"sedes": [0]}, ["sedes", "unknown key", "seeds"]),
-    ({"seeds": []}, ["seeds"]),
-    ({"seeds": [0, 0]}, ["seeds", "distinct"]),
-    ({"table2": {"variants": ["full", "no_kmean"], "modalities": ["A"]}}, ["no_kmean", "no_kmeans"]),
-    ({"table2": {"variants": ["full"], "modalities": ["audio"]}}, ["table2.modalities.0", "audio"]),
-    ({"figure3": {"variant": "fixed_weight", "dynamic": "full", "modality": "A", "weights": [1]}}, ["figure3.weights"]),
-])
-def test_a_wrong_plan_is_refused_with_file_and_key(tmp_path: Path, changes: dict[str, object], words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sedes": [0]}, ["sedes", "unknown key", "seeds"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [0, 0]}, ["seeds", "distinct"]),
+        ({"table2": {"variants": ["full", "no_kmean"], "modalities": ["A"]}}, ["no_kmean", "no_kmeans"]),
+        ({"table2": {"variants": ["full"], "modalities": ["audio"]}}, ["table2.modalities.0", "audio"]),
+        (
+            {"figure3": {"variant": "fixed_weight", "dynamic": "full", "modality": "A", "weights": [1]}},
+            ["figure3.weights"],
+        ),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_file_and_key(
+    tmp_path: Path, changes: dict[str, object], words: list[str]
+) -> None:
     path = plan_file(tmp_path, **changes)
     with pytest.raises(UserError) as error:
         load_plan(path)
@@ -42,13 +50,18 @@ def test_a_wrong_plan_is_refused_with_file_and_key(tmp_path: Path, changes: dict
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize(("key", "value", "words"), [
-    ("schedule.finetune.epochs", 0, ["finetune.epochs", "greater than or equal to 1"]),
-    ("method.coverage", 1.5, ["coverage", "1.5"]),
-    ("method.normalization", "softmax", ["normalization", "softmax"]),
-    ("method.normalisation", "rank", ["method.normalisation", "normalization"]),
-])
-def test_an_impossible_number_or_key_is_refused_before_anything_runs(tmp_path: Path, key: str, value: object, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("schedule.finetune.epochs", 0, ["finetune.epochs", "greater than or equal to 1"]),
+        ("method.coverage", 1.5, ["coverage", "1.5"]),
+        ("method.normalization", "softmax", ["normalization", "softmax"]),
+        ("method.normalisation", "rank", ["method.normalisation", "normalization"]),
+    ],
+)
+def test_an_impossible_number_or_key_is_refused_before_anything_runs(
+    tmp_path: Path, key: str, value: object, words: list[str]
+) -> None:
     plan = load_plan(plan_file(tmp_path, overrides={key: value}))
     with pytest.raises(UserError) as error:
         check(plan)
@@ -66,7 +79,9 @@ def test_every_choice_of_the_method_has_a_default_in_base() -> None:
     assert set(settings.method.model_dump()) == set(Method.model_fields)
 
 
-@pytest.mark.parametrize("variant", [name for name in known_variants() if name not in ("full", "warmup", "fixed_weight")])
+@pytest.mark.parametrize(
+    "variant", [name for name in known_variants() if name not in ("full", "warmup", "fixed_weight")]
+)
 def test_every_variant_differs_from_the_full_method(variant: str) -> None:
     plan = load_plan("embedded")
     stages = ["finetune"] if variant in ("from_scratch", "test_portion") else ["pretrain"]
@@ -91,7 +106,9 @@ def test_a_parametrised_variant_sets_its_key() -> None:
 
 def test_the_update_set_of_fine_tuning_decides_nothing_in_pre_training() -> None:
     plan = load_plan("embedded")
-    assert config_hash(compose(plan, Run("pretrain", "test_portion", 0))) == config_hash(compose(plan, Run("pretrain", "full", 0)))
+    assert config_hash(compose(plan, Run("pretrain", "test_portion", 0))) == config_hash(
+        compose(plan, Run("pretrain", "full", 0))
+    )
 
 
 def test_single_modality_runs_have_no_infonce() -> None:

@@ -1,2 +1,2 @@
 # One weight for all pairs: the mean of the dynamic weights of the moment.
-method = dict(weighting='flat_mean')
+method = dict(weighting="flat_mean")

@@ -1,2 +1,2 @@
 # w/o M_ij: the confusion loss keeps a static weight throughout.
-method = dict(weighting='static')
+method = dict(weighting="static")

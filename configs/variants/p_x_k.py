@@ -1,2 +1,2 @@
 # Batches of P clusters x K clips in pre-training too.
-method = dict(pretrain_batches='p_x_k')
+method = dict(pretrain_batches="p_x_k")

@@ -1,2 +1,2 @@
 # Eq. 3 over ranks.
-method = dict(normalization='rank')
+method = dict(normalization="rank")

@@ -1,2 +1,2 @@
 # Eq. 3 capped at the 99th percentile.
-method = dict(normalization='robust')
+method = dict(normalization="robust")

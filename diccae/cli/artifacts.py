@@ -25,7 +25,7 @@ TABLES = {
 def register(app: typer.Typer) -> None:
     for name, text in TABLES.items():
         app.command(name=name.replace("_", "-"), help=text)(_table(name))
-    for command in (ablation, figure2, figure3, claims, report):
+    for command in (ablation, figure2, figure3, claims, report, compare):
         app.command()(command)
 
 
@@ -39,7 +39,11 @@ def _table(name: str):  # noqa: ANN202 - typer reads the inner signature
     return command
 
 
-def ablation(name: Annotated[str, typer.Argument(help="A variant of Table 2, e.g. no_infonce.")], plan: PlanName = "embedded", out: Out = None) -> None:
+def ablation(
+    name: Annotated[str, typer.Argument(help="A variant of Table 2, e.g. no_infonce.")],
+    plan: PlanName = "embedded",
+    out: Out = None,
+) -> None:
     """One ablation against the full method."""
     from diccae.reporting import tables
 
@@ -77,3 +81,18 @@ def report(plan: PlanName = "embedded", out: Out = None) -> None:
 
     chosen = load_plan(plan)
     html.write_report(chosen, out or chosen.results_root() / "report.html")
+
+
+def compare(
+    mine: Annotated[Path, typer.Argument(help="Results folder.")] = Path("results"),
+    reference: Annotated[Path, typer.Argument(help="Folder to compare with.")] = Path("results/reference"),
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, help="Largest difference that counts as equal.")
+    ] = 0.0,
+) -> None:
+    """Compare the tables of two results folders cell by cell; exit code 1 where they differ."""
+    from diccae.reporting.compare import compare as compare_folders
+
+    table = compare_folders(mine, reference, tolerance)
+    print("all common cells agree" if table.empty else table.to_string(index=False))
+    raise typer.Exit(code=int(not table.empty))

@@ -23,7 +23,9 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     chosen = load_plan(plan)
     settings = settings_of(chosen, "pretrain", "full").base["benchmark"]
     started = time.perf_counter()
-    render_benchmark(BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]), Path(chosen.data_root), jobs=jobs)
+    render_benchmark(
+        BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]), Path(chosen.data_root), jobs=jobs
+    )
     _note_time(Path(chosen.data_root), "render", time.perf_counter() - started)
 
 

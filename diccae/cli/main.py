@@ -10,8 +10,12 @@ import typer
 from diccae.cli import artifacts, data, plan, train
 from diccae.structures import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Rebuild the DICCAE paper: render or read data, train, and write its tables, figures and report.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Rebuild the DICCAE paper: render or read data, train, and write its tables, figures and report.",
+)
 data.register(app)
 train.register(app)
 artifacts.register(app)

@@ -19,9 +19,17 @@ def plan(plan: PlanName = "embedded") -> None:
     print(f"plan {chosen.name}: {len(cells)} variants, seeds {chosen.seeds}, results in {chosen.results_root()}")
     for variant, modalities in cells.items():
         source = sources[variant]
-        start = "no pre-training" if source is None else "own pre-training" if source == variant else f"pre-training of {source}"
+        start = (
+            "no pre-training"
+            if source is None
+            else "own pre-training"
+            if source == variant
+            else f"pre-training of {source}"
+        )
         print(f"  {variant:<28} {'+'.join(modalities):<8} {start}")
-    print(f"{len({source for source in sources.values() if source})} pre-trainings and {sum(map(len, cells.values()))} fine-tunings a seed")
+    print(
+        f"{len({source for source in sources.values() if source})} pre-trainings and {sum(map(len, cells.values()))} fine-tunings a seed"
+    )
 
 
 def register(app: typer.Typer) -> None:

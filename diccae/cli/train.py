@@ -30,7 +30,9 @@ def finetune(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, moda
     chosen = load_plan(plan)
     modalities = [modality] if modality else [str(m) for m in chosen.cells().get(variant, [])]
     if not modalities:
-        raise UserError(f"plan {chosen.name} has no variant {variant!r}; name a modality with --modality, or use one of: {', '.join(chosen.cells())}")
+        raise UserError(
+            f"plan {chosen.name} has no variant {variant!r}; name a modality with --modality, or use one of: {', '.join(chosen.cells())}"
+        )
     _execute(plan, [("finetune", variant, seed, each) for each in modalities])
 
 
@@ -45,8 +47,14 @@ def _execute(plan: str, runs: list[tuple[str, str, int, str]]) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def compose(variant: Variant, stage: Stage = "pretrain", modality: Modality = "AV", plan: PlanName = "embedded", seed: Seed = 0,
-            out: Annotated[Path | None, typer.Option("--out", help="File to write; printed when absent.")] = None) -> None:
+def compose(
+    variant: Variant,
+    stage: Stage = "pretrain",
+    modality: Modality = "AV",
+    plan: PlanName = "embedded",
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; printed when absent.")] = None,
+) -> None:
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and tools/test.py."""
     from diccae.compose import Run, compose
 

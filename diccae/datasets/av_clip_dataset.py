@@ -34,10 +34,20 @@ class AVClipDataset(Dataset):
         test_mode: no shuffling augmentation is expected of the pipeline; kept because mmengine's tools set it.
     """
 
-    def __init__(self, cache_dir: str, splits: Sequence[str], pipeline: Sequence[dict[str, Any]], seed: int = 0,
-                 modalities: Sequence[str] = ("audio", "video"), sources: Sequence[str] | None = None,
-                 per_class: int | None = None, draw_seed: int | None = None, holdout: int = 0, held_out: bool = False,
-                 test_mode: bool = False) -> None:
+    def __init__(
+        self,
+        cache_dir: str,
+        splits: Sequence[str],
+        pipeline: Sequence[dict[str, Any]],
+        seed: int = 0,
+        modalities: Sequence[str] = ("audio", "video"),
+        sources: Sequence[str] | None = None,
+        per_class: int | None = None,
+        draw_seed: int | None = None,
+        holdout: int = 0,
+        held_out: bool = False,
+        test_mode: bool = False,
+    ) -> None:
         self.cache = load_cache(cache_dir)
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
         self.per_class, self.draw_seed = per_class, seed if draw_seed is None else draw_seed
@@ -47,16 +57,22 @@ class AVClipDataset(Dataset):
         if sources is not None:
             missing = set(sources) - set(index["source"])
             if missing:
-                raise UserError(f"{cache_dir}: no clips of source {sorted(missing)}; known sources: {sorted(set(index['source']))}")
+                raise UserError(
+                    f"{cache_dir}: no clips of source {sorted(missing)}; known sources: {sorted(set(index['source']))}"
+                )
         self.pool = np.flatnonzero(chosen.to_numpy())
         self.splits = index["split"].to_numpy()
         self.all_labels = index["label"].to_numpy()
         if len(self.pool) == 0:
-            raise UserError(f"{cache_dir}: no usable clip in split {list(splits)}; see the status column of {cache_dir}/index.parquet")
+            raise UserError(
+                f"{cache_dir}: no usable clip in split {list(splits)}; see the status column of {cache_dir}/index.parquet"
+            )
         rows = self.pool
         if holdout:
             if holdout >= len(rows):
-                raise UserError(f"data.update_unlabelled: wanted {holdout} held-out clips of {len(rows)} unlabelled ones; lower it in the plan")
+                raise UserError(
+                    f"data.update_unlabelled: wanted {holdout} held-out clips of {len(rows)} unlabelled ones; lower it in the plan"
+                )
             order = np.random.default_rng([seed, 1]).permutation(len(rows))
             rows = np.sort(rows[order[:holdout] if held_out else order[holdout:]])
         if sources is not None:
@@ -76,13 +92,15 @@ class AVClipDataset(Dataset):
         for label in np.unique(labels):
             members = rows[labels == label]
             if len(members) < per_class:
-                raise UserError(f"{self.cache_dir}: class {label} has {len(members)} usable clips, wanted {per_class}; "
-                                "lower data.train_per_class / data.update_per_class in the plan")
+                raise UserError(
+                    f"{self.cache_dir}: class {label} has {len(members)} usable clips, wanted {per_class}; "
+                    "lower data.train_per_class / data.update_per_class in the plan"
+                )
             chosen.append(generator.permutation(members)[:per_class])
         return np.sort(np.concatenate(chosen))
 
     def redraw(self, epoch: int) -> None:
-        """Take another draw of the same size from the pool (`update_redraw='each_epoch'`)."""
+        """Take another draw of the same size from the splits (`update_redraw='each_epoch'`); a held-out pool, drawn whole, stays as it is."""
         if self.per_class is not None:
             rows = self._draw(self.pool, self.per_class, [self.draw_seed, 3, epoch])
             self.rows.copy_(torch.from_numpy(rows))
@@ -104,7 +122,13 @@ class AVClipDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = int(self.rows[index])
-        return self.pipeline({
-            "cache": self.cache, "row": row, "label": int(self.labels[index]), "split": self.splits[row], "modalities": self.modalities,
-            "seed": (self.seed, int(self.epoch[0]), row),
-        })
+        return self.pipeline(
+            {
+                "cache": self.cache,
+                "row": row,
+                "label": int(self.labels[index]),
+                "split": self.splits[row],
+                "modalities": self.modalities,
+                "seed": (self.seed, int(self.epoch[0]), row),
+            }
+        )

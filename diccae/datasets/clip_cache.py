@@ -47,8 +47,15 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
     window_ms = WINDOW_MS
     wave = torch.from_numpy(audio)[None]
     shift = max(1.0, (len(audio) / SAMPLE_RATE * 1000 - window_ms) / (frames - 1))
-    features = fbank(wave - wave.mean(), sample_frequency=SAMPLE_RATE, num_mel_bins=n_mels, frame_length=window_ms, frame_shift=shift, dither=0.0,
-                     window_type="hanning")
+    features = fbank(
+        wave - wave.mean(),
+        sample_frequency=SAMPLE_RATE,
+        num_mel_bins=n_mels,
+        frame_length=window_ms,
+        frame_shift=shift,
+        dither=0.0,
+        window_type="hanning",
+    )
     if len(features) < frames:
         features = torch.nn.functional.pad(features, (0, 0, 0, frames - len(features)), value=float(features.min()))
     return features[:frames].numpy().astype(np.float16)
@@ -63,10 +70,20 @@ def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str
     results = []
     for row, path, start, end in rows:
         try:
-            clip = decode_clip(path, start=start, end=end if math.isfinite(end) else None, num_frames=settings["num_frames"],
-                               size=(settings["frame_size"],) * 2, sample_rate=SAMPLE_RATE)
+            clip = decode_clip(
+                path,
+                start=start,
+                end=end if math.isfinite(end) else None,
+                num_frames=settings["num_frames"],
+                size=(settings["frame_size"],) * 2,
+                sample_rate=SAMPLE_RATE,
+            )
             if len(clip.audio) < SAMPLE_RATE * WINDOW_MS / 1000:
-                raise MediaError(path, "too_short", f"its sound lasts {len(clip.audio) / SAMPLE_RATE * 1000:.0f} ms, {WINDOW_MS:.0f} ms are needed")
+                raise MediaError(
+                    path,
+                    "too_short",
+                    f"its sound lasts {len(clip.audio) / SAMPLE_RATE * 1000:.0f} ms, {WINDOW_MS:.0f} ms are needed",
+                )
             frames[row] = clip.frames
             fbank[row] = log_mels(clip.audio, settings["n_mels"], settings["fbank_frames"])
             results.append((row, OK, ""))
@@ -77,8 +94,18 @@ def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str
     return results
 
 
-def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: int, n_mels: int, fbank_frames: int, max_bad_share: float, jobs: int,
-                progress: bool = True) -> Path:
+def build_cache(
+    manifest: Path,
+    out_dir: Path,
+    *,
+    frame_size: int,
+    num_frames: int,
+    n_mels: int,
+    fbank_frames: int,
+    max_bad_share: float,
+    jobs: int,
+    progress: bool = True,
+) -> Path:
     """Decode what is not decoded yet; returns the path of meta.json, which is written last.
 
     A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read. A clip whose `end` is
@@ -97,15 +124,21 @@ def build_cache(manifest: Path, out_dir: Path, *, frame_size: int, num_frames: i
 
 def _disk_words(folder: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{folder}: the disk is full; free some space or set cache.frame_size lower, and run the same command again"
+        return (
+            f"{folder}: the disk is full; free some space or set cache.frame_size lower, and run the same command again"
+        )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
     return f"{folder}: {error}"
 
 
-def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool) -> Path:
+def _build(
+    manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool
+) -> Path:
     if not manifest.is_file():
-        raise UserError(f"{manifest}: there is no manifest; run `diccae data render` first, or set data_root in the plan to the folder that has one")
+        raise UserError(
+            f"{manifest}: there is no manifest; run `diccae data render` first, or set data_root in the plan to the folder that has one"
+        )
     table = pd.read_parquet(manifest)
     if len(table) == 0:
         raise UserError(f"{manifest}: the manifest names no clip; make it again with `diccae data render`")
@@ -122,8 +155,10 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
         free = shutil.disk_usage(out_dir).free
         print(f"cache of {len(table)} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
         if needed > free:
-            raise UserError(f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-                            "free some space or set cache.frame_size lower")
+            raise UserError(
+                f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+                "free some space or set cache.frame_size lower"
+            )
         for name, (shape, kind) in shapes.items():
             _create(out_dir / f"{name}.npy", shape, kind)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
@@ -133,10 +168,19 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
     columns = table[["path", "start", "end"]].to_numpy()
     rows = [(int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2])) for row in todo]
     tasks = [(str(out_dir), rows[start : start + CHUNK], settings) for start in range(0, len(rows), CHUNK)]
-    with tqdm(total=len(table), initial=len(table) - len(todo), desc="caching", unit="clip", disable=not progress, mininterval=1) as bar:
+    with tqdm(
+        total=len(table),
+        initial=len(table) - len(todo),
+        desc="caching",
+        unit="clip",
+        disable=not progress,
+        mininterval=1,
+    ) as bar:
         pool = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
-            for count, results in enumerate(pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)):
+            for count, results in enumerate(
+                pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
+            ):
                 for row, state, message in results:
                     status.loc[row, ["status", "message"]] = [state, message]
                 if count % 16 == 15:
@@ -150,9 +194,16 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
     index = pd.concat([table, status], axis=1)
     index.to_parquet(out_dir / "index.parquet", index=False)
     mean, std = _statistics(np.load(out_dir / "fbank.npy", mmap_mode="r"), index)
-    meta = {"settings": settings, "manifest_sha256": digest, "clips": len(table), "counts": dict(sorted(Counter(status["status"]).items())),
-            "fbank_mean": mean, "fbank_std": std, "bytes": needed,
-            "sha256": {name: _digest(out_dir / f"{name}.npy") for name in shapes}}
+    meta = {
+        "settings": settings,
+        "manifest_sha256": digest,
+        "clips": len(table),
+        "counts": dict(sorted(Counter(status["status"]).items())),
+        "fbank_mean": mean,
+        "fbank_std": std,
+        "bytes": needed,
+        "sha256": {name: _digest(out_dir / f"{name}.npy") for name in shapes},
+    }
     temporary = out_dir / ".meta.json.tmp"
     temporary.write_text(json.dumps(meta, indent=1) + "\n")
     os.replace(temporary, meta_path)
@@ -161,7 +212,10 @@ def _build(manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_shar
 
 def _shapes(clips: int, settings: dict[str, int]) -> dict[str, tuple[tuple[int, ...], type]]:
     size = settings["frame_size"]
-    frames, fbank = (clips, settings["num_frames"], size, size, 3), (clips, settings["fbank_frames"], settings["n_mels"])
+    frames, fbank = (
+        (clips, settings["num_frames"], size, size, 3),
+        (clips, settings["fbank_frames"], settings["n_mels"]),
+    )
     return {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
 
 
@@ -190,8 +244,10 @@ def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -
         reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10))
         print(f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}")
         if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
-            raise UserError(f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
-                            "Mend them, or raise cache.max_bad_share in the plan")
+            raise UserError(
+                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
+                "Mend them, or raise cache.max_bad_share in the plan"
+            )
 
 
 def _statistics(fbank: np.ndarray, index: pd.DataFrame) -> tuple[float, float]:
@@ -223,12 +279,16 @@ def _resume(out_dir: Path, digest: str, settings: dict[str, int], clips: int) ->
     if saved["manifest_sha256"] != digest or saved["settings"] != settings or len(saved["status"]) != clips:
         return None
     # a clip that could not be used is tried again: it may have been mended
-    return pd.DataFrame({"status": [state if state == OK else TODO for state in saved["status"]], "message": [""] * clips})
+    return pd.DataFrame(
+        {"status": [state if state == OK else TODO for state in saved["status"]], "message": [""] * clips}
+    )
 
 
 def _save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: dict[str, int]) -> None:
     temporary = out_dir / ".progress.json.tmp"
-    temporary.write_text(json.dumps({"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}))
+    temporary.write_text(
+        json.dumps({"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()})
+    )
     os.replace(temporary, out_dir / "progress.json")
 
 
@@ -243,7 +303,9 @@ def load_cache(folder: str | Path) -> ClipCache:
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no finished clip cache ({name} is missing); run `diccae data cache` first")
     manifest = folder.parent / "manifest.parquet"
-    return _load(folder, (folder / "meta.json").stat().st_mtime_ns, manifest.stat().st_mtime_ns if manifest.is_file() else None)
+    return _load(
+        folder, (folder / "meta.json").stat().st_mtime_ns, manifest.stat().st_mtime_ns if manifest.is_file() else None
+    )
 
 
 @lru_cache(maxsize=4)

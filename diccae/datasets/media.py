@@ -33,8 +33,15 @@ class DecodedClip:
     duration: float
 
 
-def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = None, num_frames: int = 16, size: tuple[int, int] = (36, 36),
-                sample_rate: int = 16000) -> DecodedClip:
+def decode_clip(
+    path: Path | str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    num_frames: int = 16,
+    size: tuple[int, int] = (36, 36),
+    sample_rate: int = 16000,
+) -> DecodedClip:
     """Decode the span [start, end) of a file (seconds; None = to its end).
 
     Frames are the ones on screen at the centres of `num_frames` equal parts of the span: their central part of the shape of `size` (height, width),
@@ -62,7 +69,9 @@ def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = Non
         with av.open(str(path)) as container:
             audio = _decode_audio(container, start, end, sample_rate)
     except (av.FFmpegError, ValueError, EOFError) as error:
-        raise MediaError(path, "unreadable", f"it cannot be decoded ({(str(error).splitlines() or [type(error).__name__])[0]})") from None
+        raise MediaError(
+            path, "unreadable", f"it cannot be decoded ({(str(error).splitlines() or [type(error).__name__])[0]})"
+        ) from None
     span = f"between {start} s and {'the end' if end is None else f'{end} s'}"
     if not images:
         raise MediaError(path, "no_video", f"no frame {span}")
@@ -78,14 +87,18 @@ def decode_clip(path: Path | str, *, start: float = 0.0, end: float | None = Non
     if end is not None and ended and times[-1] < half and (len(times) > 1 or times[-1] < start - CLOSE):
         raise MediaError(path, "truncated", f"its video ends at {times[-1]:.2f} s, the manifest says {end:.2f} s")
     if start + len(audio) / sample_rate < half:
-        raise MediaError(path, "truncated", f"its sound ends at {start + len(audio) / sample_rate:.2f} s, the span at {stop:.2f} s")
+        raise MediaError(
+            path, "truncated", f"its sound ends at {start + len(audio) / sample_rate:.2f} s, the span at {stop:.2f} s"
+        )
     wanted = start + (np.arange(num_frames) + 0.5) * (stop - start) / num_frames
     chosen = np.clip(np.searchsorted(np.asarray(times), wanted, side="right") - 1, 0, len(times) - 1)
     converted = {int(index): _convert(images[index], size) for index in np.unique(chosen)}
     return DecodedClip(np.stack([converted[int(index)] for index in chosen]), audio, stop - start)
 
 
-def _decode_video(container: av.container.InputContainer, start: float, end: float | None) -> tuple[list[av.VideoFrame], list[float], bool]:
+def _decode_video(
+    container: av.container.InputContainer, start: float, end: float | None
+) -> tuple[list[av.VideoFrame], list[float], bool]:
     """Frames from the one on screen at `start`, as decoded (conversion is the dear part); their times; whether the stream ended within the span."""
     stream = container.streams.video[0]
     stream.thread_count = 1
@@ -114,13 +127,18 @@ def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     if turn:
         image = np.rot90(image, turn // 90)
     (height, width), (rows, columns) = size, image.shape[:2]
-    keep_rows, keep_columns = min(rows, max(1, round(columns * height / width))), min(columns, max(1, round(rows * width / height)))
+    keep_rows, keep_columns = (
+        min(rows, max(1, round(columns * height / width))),
+        min(columns, max(1, round(rows * width / height))),
+    )
     top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
     part = np.ascontiguousarray(image[top : top + keep_rows, left : left + keep_columns])
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _decode_audio(container: av.container.InputContainer, start: float, end: float | None, sample_rate: int) -> np.ndarray:
+def _decode_audio(
+    container: av.container.InputContainer, start: float, end: float | None, sample_rate: int
+) -> np.ndarray:
     stream = container.streams.audio[0]
     resampler = av.AudioResampler(format="flt", rate=sample_rate)
     if start > 0:
@@ -137,7 +155,13 @@ def _decode_audio(container: av.container.InputContainer, start: float, end: flo
     parts += [_mono(part) for part in resampler.resample(None) if part is not None]
     audio = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     offset = round((start - (first or 0.0)) * sample_rate)
-    audio = audio[offset:] if offset > 0 else np.concatenate([np.zeros(-offset, np.float32), audio]) if len(audio) else audio
+    audio = (
+        audio[offset:]
+        if offset > 0
+        else np.concatenate([np.zeros(-offset, np.float32), audio])
+        if len(audio)
+        else audio
+    )
     length = len(audio) if end is None else round((end - start) * sample_rate)
     return audio[:length].astype(np.float32)
 

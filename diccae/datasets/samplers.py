@@ -16,8 +16,9 @@ from diccae.structures import UserError
 class PKSampler:
     """Batch sampler over `dataset.labels`, read anew at the start of each epoch (clusters change).
 
-    Every clip of the larger classes comes at most once an epoch; a class with fewer than K clips repeats them. The epoch's length is that of a uniform
-    sampler. With several processes, each takes its own P x K batch of the same seeded order.
+    Classes are drawn for each batch in proportion to their clips; the clips of a class come in a shuffled cycle, so that over an epoch some come twice and
+    some not at all, and a class with fewer than K clips repeats them within a batch. The epoch's length is that of a uniform sampler. With several
+    processes, each takes its own P x K batch of the same seeded order.
 
     Args:
         sampler: mmengine's DefaultSampler over the dataset, which keeps the epoch.
@@ -31,7 +32,9 @@ class PKSampler:
 
     def __init__(self, sampler: DefaultSampler, batch_size: int, samples_per_class: int, seed: int = 0) -> None:
         if batch_size % samples_per_class:
-            raise UserError(f"batch size {batch_size} is no multiple of data.samples_per_class {samples_per_class}; change one of them in the plan")
+            raise UserError(
+                f"batch size {batch_size} is no multiple of data.samples_per_class {samples_per_class}; change one of them in the plan"
+            )
         self.sampler, self.dataset = sampler, sampler.dataset
         self.batch_size, self.samples_per_class, self.seed = batch_size, samples_per_class, seed
         self.rank, self.world_size = get_dist_info()
@@ -44,14 +47,20 @@ class PKSampler:
         labels = self.dataset.labels.numpy()
         classes, counts = np.unique(labels[labels >= 0], return_counts=True)
         if len(classes) < 2:
-            raise UserError(f"P x K batches need two classes or more, got {len(classes)}; raise method.kmeans_k or check the labels")
+            raise UserError(
+                f"P x K batches need two classes or more, got {len(classes)}; raise method.kmeans_k or check the labels"
+            )
         wanted = self.batch_size // self.samples_per_class
         queues = {label: generator.permutation(np.flatnonzero(labels == label)) for label in classes}
         used = dict.fromkeys(classes.tolist(), 0)
         share = counts / counts.sum()
         for batch in range(len(self) * self.world_size):
             chosen = generator.choice(classes, size=min(wanted, len(classes)), replace=False, p=share)
-            chosen = np.concatenate([chosen, generator.choice(classes, size=wanted - len(chosen))]) if len(chosen) < wanted else chosen
+            chosen = (
+                np.concatenate([chosen, generator.choice(classes, size=wanted - len(chosen))])
+                if len(chosen) < wanted
+                else chosen
+            )
             indices: list[int] = []
             for label in chosen:
                 queue, start = queues[label], used[int(label)]

@@ -99,5 +99,7 @@ class PackAVInputs(BaseTransform):
             inputs["audio"] = results["fbank"]
         if "frames" in results:
             inputs["video"] = results["frames"].contiguous()
-        sample = ActionDataSample(metainfo={"row": results["row"], "split": results["split"]}).set_gt_label(results["label"])
+        sample = ActionDataSample(metainfo={"row": results["row"], "split": results["split"]}).set_gt_label(
+            results["label"]
+        )
         return {"inputs": inputs, "data_samples": sample}

@@ -41,5 +41,7 @@ def extract(model: Any, loader: DataLoader, feature: Callable[[dict[str, Tensor]
     features = torch.cat(batches)
     bad = int((~torch.isfinite(features).all(dim=1)).sum())
     if bad:
-        raise UserError(f"{bad} of {len(features)} clips have NaN or infinite features; training diverged: lower schedule.<stage>.lr in the plan")
+        raise UserError(
+            f"{bad} of {len(features)} clips have NaN or infinite features; training diverged: lower schedule.<stage>.lr in the plan"
+        )
     return features

@@ -25,7 +25,18 @@ from diccae.compose import Run, config_hash, digest, lock_hash, source_hash
 from diccae.settings import Plan
 from diccae.structures import UserError
 
-PACKAGES = ("torch", "torchaudio", "torchvision", "mmaction2", "mmengine", "faiss-gpu", "numpy", "pandas", "av", "snakemake")
+PACKAGES = (
+    "torch",
+    "torchaudio",
+    "torchvision",
+    "mmaction2",
+    "mmengine",
+    "faiss-gpu",
+    "numpy",
+    "pandas",
+    "av",
+    "snakemake",
+)
 
 
 def file_hash(path: Path) -> str:
@@ -44,7 +55,9 @@ def data_hash(plan: Plan) -> str:
 
 def run_key(config: Config, plan: Plan, parents: dict[str, str]) -> str:
     """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
-    return digest(json.dumps([config_hash(config), data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]))
+    return digest(
+        json.dumps([config_hash(config), data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()])
+    )
 
 
 def commit() -> tuple[str, bool]:
@@ -53,8 +66,16 @@ def commit() -> tuple[str, bool]:
         return os.environ["DICCAE_COMMIT"], False
     root = Path(__file__).resolve().parent.parent.parent
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], cwd=root, capture_output=True, text=True, check=True).stdout
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
     return head, bool(changes.strip())
@@ -64,21 +85,45 @@ def hardware() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "gpu": gpu}
 
 
-def build_record(plan: Plan, run: Run, configured: str, key: str, settings: dict[str, Any], shared_with: str | None, started: datetime,
-                 wall_seconds: float) -> dict[str, Any]:
+def build_record(
+    plan: Plan,
+    run: Run,
+    configured: str,
+    key: str,
+    settings: dict[str, Any],
+    shared_with: str | None,
+    started: datetime,
+    wall_seconds: float,
+) -> dict[str, Any]:
     head, dirty = commit()
     return {
-        "plan": plan.name, "stage": run.stage, "variant": run.variant, "modality": run.modality, "seed": run.seed, "key": key,
-        "config_hash": configured, "data_hash": data_hash(plan), "source_hash": source_hash(), "lock_hash": lock_hash(), "commit": head, "dirty": dirty,
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}, "hardware": hardware(),
-        "wall_seconds": round(wall_seconds, 2), "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "started": started.isoformat(timespec="seconds"), "settings": settings, "shared_with": shared_with,
+        "plan": plan.name,
+        "stage": run.stage,
+        "variant": run.variant,
+        "modality": run.modality,
+        "seed": run.seed,
+        "key": key,
+        "config_hash": configured,
+        "data_hash": data_hash(plan),
+        "source_hash": source_hash(),
+        "lock_hash": lock_hash(),
+        "commit": head,
+        "dirty": dirty,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
+        "hardware": hardware(),
+        "wall_seconds": round(wall_seconds, 2),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "started": started.isoformat(timespec="seconds"),
+        "settings": settings,
+        "shared_with": shared_with,
     }
 
 
@@ -103,14 +148,18 @@ def write_atomically(path: Path, content: Any) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        reason = {errno.ENOSPC: "the disk is full; free some space", errno.EROFS: "the folder is read-only; mount it writable",
-                  errno.EACCES: "no permission to write there; change the folder's owner or mode"}.get(error.errno or 0, str(error))
-        raise UserError(f"{path}: {reason}, then run the same command again: finished work and checkpoints are kept") from None
+        reason = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EROFS: "the folder is read-only; mount it writable",
+            errno.EACCES: "no permission to write there; change the folder's owner or mode",
+        }.get(error.errno or 0, str(error))
+        raise UserError(
+            f"{path}: {reason}, then run the same command again: finished work and checkpoints are kept"
+        ) from None
 
 
 def _write_npz(arrays: dict[str, np.ndarray], handle: Any) -> None:
     """np.savez with fixed time stamps, so that equal arrays are equal bytes."""
-    import zipfile
 
     with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():

@@ -46,7 +46,12 @@ def execute(plan: Plan, run: Run) -> Path:
     config = compose(plan, run)
     parents = _parents(plan, run)
     key = run_key(config, plan, parents)
-    folder = plan.run_dir(run.stage if run.stage != "warmup" else "pretrain", run.variant, run.seed, run.modality if run.stage == "finetune" else None)
+    folder = plan.run_dir(
+        run.stage if run.stage != "warmup" else "pretrain",
+        run.variant,
+        run.seed,
+        run.modality if run.stage == "finetune" else None,
+    )
     record = folder / "record.json"
     if record.is_file() and json.loads(record.read_text())["key"] == key:
         print(f"{folder}: already there (key {key})")
@@ -64,7 +69,9 @@ def execute(plan: Plan, run: Run) -> Path:
     if latest is not None:
         config.load_from, config.resume = str(latest), True
         print(f"{folder}: going on from {latest.name}")
-    config.custom_hooks.append(dict(type="ProgressHook", label=f"{run.stage} {run.variant} {run.modality} seed {run.seed}"))
+    config.custom_hooks.append(
+        dict(type="ProgressHook", label=f"{run.stage} {run.variant} {run.modality} seed {run.seed}")
+    )
     runner = Runner.from_cfg(config)
     runner.train()
     files = _supervised_files(runner, plan, run) if run.stage == "finetune" else _cluster_files(runner, plan, run)
@@ -73,8 +80,16 @@ def execute(plan: Plan, run: Run) -> Path:
         history = _with_cluster_quality(history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook))
     files["history.csv"] = history
     files["weights.pth"] = {name: value.detach().cpu().clone() for name, value in unwrap(runner).state_dict().items()}
-    files["record.json"] = build_record(plan, run, config_hash(compose(plan, run)), key, settings_of(plan, run.stage, run.variant).as_record(),
-                                        _shared_with(plan, run), started, time.perf_counter() - clock)
+    files["record.json"] = build_record(
+        plan,
+        run,
+        config_hash(compose(plan, run)),
+        key,
+        settings_of(plan, run.stage, run.variant).as_record(),
+        _shared_with(plan, run),
+        started,
+        time.perf_counter() - clock,
+    )
     for name, content in files.items():
         write_atomically(work / "final" / name, content)
         write_atomically(folder / name, content)
@@ -102,7 +117,11 @@ def _parents(plan: Plan, run: Run) -> dict[str, str]:
         paths.append(warmup_dir(plan, run.seed) / "assignments.npz")
     for path in paths:
         if not path.is_file():
-            command = "warmup" if path.parent == warmup_dir(plan, run.seed) else f"pretrain --variant {path.parent.parent.name}"
+            command = (
+                "warmup"
+                if path.parent == warmup_dir(plan, run.seed)
+                else f"pretrain --variant {path.parent.parent.name}"
+            )
             raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name} --seed {run.seed}` first")
     return {str(path): file_hash(path) for path in paths}
 
@@ -120,7 +139,13 @@ def _hook(runner: Runner, kind: type) -> Any:
 
 def _matrix_arrays(runner: Runner) -> dict[str, np.ndarray]:
     hook = _hook(runner, ConfusionMatrixHook)
-    names = {"degree": "update_degree", "weights": "update_weight", "centers": "centers", "radii": "radii", "counts": "counts"}
+    names = {
+        "degree": "update_degree",
+        "weights": "update_weight",
+        "centers": "centers",
+        "radii": "radii",
+        "counts": "counts",
+    }
     return {names[key]: value.numpy() for key, value in hook.state.items()} if hook is not None else {}
 
 
@@ -129,7 +154,9 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     assignments: dict[str, np.ndarray] = {"ids": np.array([], dtype=str), "epochs": np.array([], dtype=int)}
     hook = _hook(runner, PseudoLabelHook)
     if hook is not None:
-        assignments = hook.table(runner.train_dataloader.dataset.ids, loader_of(runner, "update_dataloader").dataset.ids)
+        assignments = hook.table(
+            runner.train_dataloader.dataset.ids, loader_of(runner, "update_dataloader").dataset.ids
+        )
     elif run.stage == "warmup":
         method, model = settings_of(plan, "warmup", run.variant).method, unwrap(runner)
         extracted = loader_of(runner, "extract_dataloader")
@@ -137,15 +164,30 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
         held_out.dataset.held_out = True
         update = runner.build_dataloader(held_out.to_dict())
         features = extract(model, extracted, model.joint_features).numpy()
-        clustering = kmeans(features, method.kmeans_k, restarts=method.kmeans_restarts, seed=run.seed, spherical=method.kmeans_spherical,
-                            init=method.kmeans_init)
-        fresh = nearest_centroid(extract(model, update, model.joint_features).numpy(), clustering.centroids, spherical=method.kmeans_spherical)
-        assignments = {"ids": np.concatenate([extracted.dataset.ids, update.dataset.ids]).astype(str), "epochs": np.array([0]),
-                       "assign_0": np.concatenate([clustering.assignments, fresh]).astype(np.int32)}
+        clustering = kmeans(
+            features,
+            method.kmeans_k,
+            restarts=method.kmeans_restarts,
+            seed=run.seed,
+            spherical=method.kmeans_spherical,
+            init=method.kmeans_init,
+        )
+        fresh = nearest_centroid(
+            extract(model, update, model.joint_features).numpy(),
+            clustering.centroids,
+            spherical=method.kmeans_spherical,
+        )
+        assignments = {
+            "ids": np.concatenate([extracted.dataset.ids, update.dataset.ids]).astype(str),
+            "epochs": np.array([0]),
+            "assign_0": np.concatenate([clustering.assignments, fresh]).astype(np.int32),
+        }
     return {"assignments.npz": assignments, "confusion.npz": _matrix_arrays(runner)}
 
 
-def _with_cluster_quality(history: pd.DataFrame, assignments: dict[str, np.ndarray], plan: Plan, hook: PseudoLabelHook | None) -> pd.DataFrame:
+def _with_cluster_quality(
+    history: pd.DataFrame, assignments: dict[str, np.ndarray], plan: Plan, hook: PseudoLabelHook | None
+) -> pd.DataFrame:
     """Adds purity and mutual information against the true classes where the benchmark knows them: after training, for the report alone.
 
     Row 0 stands for the clusters that training started from.
@@ -154,10 +196,17 @@ def _with_cluster_quality(history: pd.DataFrame, assignments: dict[str, np.ndarr
     if hook is None or not truth.is_file():
         return history
     labels = pd.read_parquet(truth).set_index("id")["label"].reindex(assignments["ids"]).to_numpy()
-    quality = pd.DataFrame([{
-        "epoch": int(epoch), "purity": cluster_purity(assignments[f"assign_{epoch}"], labels), "nmi": nmi(assignments[f"assign_{epoch}"], labels),
-        "inertia": hook.inertia.get(int(epoch)),
-    } for epoch in assignments["epochs"]])
+    quality = pd.DataFrame(
+        [
+            {
+                "epoch": int(epoch),
+                "purity": cluster_purity(assignments[f"assign_{epoch}"], labels),
+                "nmi": nmi(assignments[f"assign_{epoch}"], labels),
+                "inertia": hook.inertia.get(int(epoch)),
+            }
+            for epoch in assignments["epochs"]
+        ]
+    )
     return history.merge(quality, on="epoch", how="outer").sort_values("epoch", ignore_index=True)
 
 
@@ -174,19 +223,43 @@ def _supervised_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     splits, labels = index["split"].to_numpy()[metric.rows], index["label"].to_numpy()[metric.rows]
     test = splits == "test"
     classes = unwrap(runner).confusion_weights.shape[0]
-    circles = class_circles(torch.from_numpy(metric.embeddings[test]), torch.from_numpy(labels[test].astype(np.int64)), classes, centroid=method.centroid,
-                            pca_dim=method.pca_dim, pca_scope=method.pca_scope, circle=method.circle, coverage=method.coverage)
+    circles = class_circles(
+        torch.from_numpy(metric.embeddings[test]),
+        torch.from_numpy(labels[test].astype(np.int64)),
+        classes,
+        centroid=method.centroid,
+        pca_dim=method.pca_dim,
+        pca_scope=method.pca_scope,
+        circle=method.circle,
+        coverage=method.coverage,
+    )
     degree, clamped = confusion_degree(circles)
     headline = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (headline["label"].to_numpy(), headline["top1"].to_numpy()), 1)
     reached = accuracies(predictions)
     metrics = {
-        "plan": plan.name, "variant": run.variant, "seed": run.seed, "modality": run.modality,
-        "accuracy": {split: {"n": int((splits == split).sum()), "top1_single": reached[f"{split}_top1_single"], "top1_multi": reached[f"{split}_top1_multi"],
-                             "top5_multi": reached[f"{split}_top5_multi"]} for split in ("test", "validation")},
+        "plan": plan.name,
+        "variant": run.variant,
+        "seed": run.seed,
+        "modality": run.modality,
+        "accuracy": {
+            split: {
+                "n": int((splits == split).sum()),
+                "top1_single": reached[f"{split}_top1_single"],
+                "top1_multi": reached[f"{split}_top1_multi"],
+                "top5_multi": reached[f"{split}_top5_multi"],
+            }
+            for split in ("test", "validation")
+        },
         "degrees": {"test": {**degree_statistics(degree), "clamped": clamped}},
     }
-    matrix = {"test_degree": degree.numpy(), "test_centers": circles.centers.numpy(), "test_radii": circles.radii.numpy(),
-              "test_counts": circles.counts.numpy(), "counts_matrix": counts, **_matrix_arrays(runner)}
+    matrix = {
+        "test_degree": degree.numpy(),
+        "test_centers": circles.centers.numpy(),
+        "test_radii": circles.radii.numpy(),
+        "test_counts": circles.counts.numpy(),
+        "counts_matrix": counts,
+        **_matrix_arrays(runner),
+    }
     return {"metrics.json": metrics, "predictions.parquet": predictions, "confusion.npz": matrix}

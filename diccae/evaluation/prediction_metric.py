@@ -21,10 +21,16 @@ class PredictionMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
-            self.results.append({
-                "row": sample["row"], "split": sample["split"], "label": int(sample["gt_label"]), "multi": sample["pred_score"].cpu().numpy(),
-                "single": sample["single_score"].cpu().numpy(), "embedding": sample["embedding"].cpu().numpy(),
-            })
+            self.results.append(
+                {
+                    "row": sample["row"],
+                    "split": sample["split"],
+                    "label": int(sample["gt_label"]),
+                    "multi": sample["pred_score"].cpu().numpy(),
+                    "single": sample["single_score"].cpu().numpy(),
+                    "embedding": sample["embedding"].cpu().numpy(),
+                }
+            )
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         frames = []

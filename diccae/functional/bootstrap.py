@@ -67,7 +67,9 @@ def holm(pvalues: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def clip_bootstrap(correct: ArrayLike, strata: ArrayLike | None = None, *, n: int = 2000, level: float = 0.95, rng: np.random.Generator) -> Interval:
+def clip_bootstrap(
+    correct: ArrayLike, strata: ArrayLike | None = None, *, n: int = 2000, level: float = 0.95, rng: np.random.Generator
+) -> Interval:
     """Percentile interval of the mean accuracy when the clips are drawn anew, the seeds kept.
 
     Args:
@@ -83,8 +85,15 @@ def clip_bootstrap(correct: ArrayLike, strata: ArrayLike | None = None, *, n: in
     return _resample(_per_clip(correct), strata, n, level, rng)
 
 
-def paired_clip_bootstrap(first: ArrayLike, second: ArrayLike, strata: ArrayLike | None = None, *, n: int = 2000, level: float = 0.95,
-                          rng: np.random.Generator) -> Interval:
+def paired_clip_bootstrap(
+    first: ArrayLike,
+    second: ArrayLike,
+    strata: ArrayLike | None = None,
+    *,
+    n: int = 2000,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Interval:
     """Percentile interval of the mean of first - second over the same clips, (S, N) and (S', N); arguments as in `clip_bootstrap`."""
     a, b = _per_clip(first), _per_clip(second)
     if len(a) != len(b):

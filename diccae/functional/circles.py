@@ -26,7 +26,9 @@ def min_enclosing(points: Tensor) -> tuple[Tensor, Tensor]:
     Points are visited in the given order; a point outside of the circle so far lies on the boundary of the next one.
     """
     if points.shape[1] != 2:
-        raise ValueError(f"minimal enclosing circles live in a plane: wanted (N, 2) points, got {tuple(points.shape)}; set method.pca_dim to 2")
+        raise ValueError(
+            f"minimal enclosing circles live in a plane: wanted (N, 2) points, got {tuple(points.shape)}; set method.pca_dim to 2"
+        )
     rows = [complex(x, y) for x, y in points.tolist()]
     center, radius = rows[0], 0.0
     for i, p in enumerate(rows):
@@ -64,4 +66,7 @@ def least_squares(points: Tensor) -> tuple[Tensor, Tensor]:
     return center + offset, (solution[-1] + center @ center).clamp(min=0).sqrt()
 
 
-FITS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {"min_enclosing": min_enclosing, "least_squares": least_squares}
+FITS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "min_enclosing": min_enclosing,
+    "least_squares": least_squares,
+}

@@ -29,8 +29,17 @@ class Circles(NamedTuple):
     distances: Tensor
 
 
-def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroid: str = "mean", pca_dim: int | None = 2, pca_scope: str = "all",
-                  circle: str = "quantile", coverage: float = 0.95) -> Circles:
+def class_circles(
+    features: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    *,
+    centroid: str = "mean",
+    pca_dim: int | None = 2,
+    pca_scope: str = "all",
+    circle: str = "quantile",
+    coverage: float = 0.95,
+) -> Circles:
     """One circle a class that covers its central part (Sec. 2.1.2, steps 1 and 2).
 
     Args:
@@ -52,12 +61,16 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
     # any NaN or infinity survives a sum, which is 50 times cheaper than looking at every element
     bad = 0 if bool(torch.isfinite(features.sum())) else int((~torch.isfinite(features).all(dim=1)).sum())
     if bad:
-        raise UserError(f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; "
-                        "training diverged: lower the learning rate")
+        raise UserError(
+            f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; "
+            "training diverged: lower the learning rate"
+        )
     largest = int(labels.max()) if len(labels) else -1
     if largest >= num_classes:
-        raise UserError(f"degrees of confusion: label {largest} with {num_classes} classes; "
-                        f"labels run from 0 to {num_classes - 1}: mend the manifest")
+        raise UserError(
+            f"degrees of confusion: label {largest} with {num_classes} classes; "
+            f"labels run from 0 to {num_classes - 1}: mend the manifest"
+        )
     labelled = labels >= 0
     if not bool(labelled.all()):
         features, labels = features[labelled], labels[labelled]
@@ -84,8 +97,14 @@ def class_circles(features: Tensor, labels: Tensor, num_classes: int, *, centroi
     return Circles(full_centers, radii, counts, _pair_distances(full_centers))
 
 
-def _check_options(centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, width: int) -> None:
-    for key, value, choices in (("centroid", centroid, CENTROIDS), ("pca_scope", pca_scope, PCA_SCOPES), ("circle", circle, CIRCLES)):
+def _check_options(
+    centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, width: int
+) -> None:
+    for key, value, choices in (
+        ("centroid", centroid, CENTROIDS),
+        ("pca_scope", pca_scope, PCA_SCOPES),
+        ("circle", circle, CIRCLES),
+    ):
         if value not in choices:
             raise UserError(f"method.{key}: wanted one of {', '.join(choices)}, got {value!r}")
     if not 0 < coverage <= 1:
@@ -93,7 +112,9 @@ def _check_options(centroid: str, pca_dim: int | None, pca_scope: str, circle: s
     if pca_dim is not None and pca_dim < 1:
         raise UserError(f"method.pca_dim: wanted at least 1 component, or none for all dimensions, got {pca_dim}")
     if circle == "min_enclosing" and min(width, pca_dim or width) != 2:
-        raise UserError(f"method.circle: min_enclosing lives in a plane, got {min(width, pca_dim or width)} dimensions; set method.pca_dim to 2")
+        raise UserError(
+            f"method.circle: min_enclosing lives in a plane, got {min(width, pca_dim or width)} dimensions; set method.pca_dim to 2"
+        )
 
 
 def project(features: Tensor, dim: int) -> Tensor:
@@ -186,8 +207,15 @@ def confusion_degree(circles: Circles) -> tuple[Tensor, int]:
     return torch.where(pairs, degree, torch.zeros_like(degree)), clamped
 
 
-def normalize_degree(degree: Tensor, *, normalization: str = "literal", weight_range: float = 2.0, diagonal_weight: float | str = 1.0,
-                     weight_floor: float = 0.0, valid: Tensor | None = None) -> Tensor:
+def normalize_degree(
+    degree: Tensor,
+    *,
+    normalization: str = "literal",
+    weight_range: float = 2.0,
+    diagonal_weight: float | str = 1.0,
+    weight_floor: float = 0.0,
+    valid: Tensor | None = None,
+) -> Tensor:
     """Eq. 3 over off-diagonal entries: (C, C) degrees -> (C, C) float32 weights.
 
     `literal` maps [min, max] to [0, weight_range]; `robust` caps at the 99th percentile first; `rank` does so with
@@ -213,7 +241,11 @@ def normalize_degree(degree: Tensor, *, normalization: str = "literal", weight_r
     values = _shape(degree[measured].double(), normalization)
     if not len(values) or values.max() == values.min():
         return torch.ones_like(degree, dtype=torch.float32)
-    scaled = values / values.mean() if normalization == "mean_one" else (values - values.min()) / (values.max() - values.min()) * weight_range
+    scaled = (
+        values / values.mean()
+        if normalization == "mean_one"
+        else (values - values.min()) / (values.max() - values.min()) * weight_range
+    )
     weights = torch.zeros_like(degree, dtype=torch.float64)
     weights[measured] = scaled
     weights = torch.where(off, weights.clamp(min=weight_floor), torch.zeros_like(weights))
@@ -243,5 +275,9 @@ def degree_statistics(degree: Tensor) -> dict[str, Any]:
     """Mean, population variance, share of exact zeros and quantiles of the upper triangle (Sec. 2.1.2-4)."""
     rows, columns = torch.triu_indices(len(degree), len(degree), offset=1)
     values = degree[rows, columns].double()
-    return {"mean": float(values.mean()), "variance": float(values.var(unbiased=False)), "zero_share": float((values == 0).double().mean()),
-            "quantiles": {str(q): float(torch.quantile(values, q)) for q in (0.5, 0.9, 0.99)}}
+    return {
+        "mean": float(values.mean()),
+        "variance": float(values.var(unbiased=False)),
+        "zero_share": float((values == 0).double().mean()),
+        "quantiles": {str(q): float(torch.quantile(values, q)) for q in (0.5, 0.9, 0.99)},
+    }

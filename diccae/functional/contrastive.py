@@ -29,8 +29,15 @@ def rbf_logits(first: Tensor, second: Tensor, scale: Tensor | float) -> Tensor:
     return -exponent - torch.log(-torch.expm1(-exponent))
 
 
-def confusion_pair_loss(logits: Tensor, labels_i: Tensor, labels_j: Tensor, *, weights: Tensor | None = None, mask: Tensor | None = None,
-                        reduction: str = "balanced") -> Tensor:
+def confusion_pair_loss(
+    logits: Tensor,
+    labels_i: Tensor,
+    labels_j: Tensor,
+    *,
+    weights: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: str = "balanced",
+) -> Tensor:
     """Eq. 1 over pairs, weighted as in Eq. 4; a scalar.
 
     Args:

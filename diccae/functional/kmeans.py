@@ -11,8 +11,11 @@ import numpy as np
 
 from diccae.structures import UserError
 
-STARTS = {"k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS, "afk_mc2": faiss.ClusteringInitMethod_AFK_MC2,
-          "random": faiss.ClusteringInitMethod_RANDOM}
+STARTS = {
+    "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+    "afk_mc2": faiss.ClusteringInitMethod_AFK_MC2,
+    "random": faiss.ClusteringInitMethod_RANDOM,
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,18 @@ class Clustering:
     inertia: float
 
 
-def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int = 20, seed: int = 0, spherical: bool = False,
-           init: str = "random", use_gpu: str = "auto", threads: int | None = None) -> Clustering:
+def kmeans(
+    features: np.ndarray,
+    k: int,
+    *,
+    restarts: int = 20,
+    iterations: int = 20,
+    seed: int = 0,
+    spherical: bool = False,
+    init: str = "random",
+    use_gpu: str = "auto",
+    threads: int | None = None,
+) -> Clustering:
     """The best of `restarts` K-means runs.
 
     The same seed gives the same bits on a CPU; on a GPU it need not, which is why assignments are stored.
@@ -53,14 +66,26 @@ def kmeans(features: np.ndarray, k: int, *, restarts: int = 20, iterations: int 
     features = np.ascontiguousarray(features, dtype=np.float32)
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
-        raise UserError(f"kmeans: {bad} of {len(features)} feature rows are NaN or infinite; training diverged: lower the learning rate in the plan")
+        raise UserError(
+            f"kmeans: {bad} of {len(features)} feature rows are NaN or infinite; training diverged: lower the learning rate in the plan"
+        )
     if len(features) < k:
         raise UserError(f"kmeans: {len(features)} clips for {k} clusters; lower method.kmeans_k in the plan")
     if spherical:
         features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     # faiss trains on 256 points a centroid unless told otherwise
-    trainer = faiss.Kmeans(features.shape[1], k, niter=iterations, nredo=restarts, seed=seed, spherical=spherical, min_points_per_centroid=1,
-                           max_points_per_centroid=len(features), init_method=STARTS[init], gpu=gpu)
+    trainer = faiss.Kmeans(
+        features.shape[1],
+        k,
+        niter=iterations,
+        nredo=restarts,
+        seed=seed,
+        spherical=spherical,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(features),
+        init_method=STARTS[init],
+        gpu=gpu,
+    )
     with _faiss_threads(threads):
         trainer.train(features)
         centroids = np.asarray(trainer.centroids)
@@ -81,7 +106,9 @@ def _wants_gpu(use_gpu: str) -> bool:
         raise ValueError(f"use_gpu: wanted auto, always or never, got {use_gpu!r}")
     found = faiss.get_num_gpus() if use_gpu != "never" else 0
     if use_gpu == "always" and not found:
-        raise UserError("kmeans: use_gpu is `always`, but faiss sees no GPU; set it to `auto`, or check the driver with nvidia-smi")
+        raise UserError(
+            "kmeans: use_gpu is `always`, but faiss sees no GPU; set it to `auto`, or check the driver with nvidia-smi"
+        )
     return found > 0
 
 

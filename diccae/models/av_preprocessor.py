@@ -25,7 +25,9 @@ class AVPreprocessor(BaseDataPreprocessor):
         two_views: while training, add `second_audio` (other masks) and `second_video` (another crop and mirror image) for contrast within a modality.
     """
 
-    def __init__(self, cache_meta: str, spec_augment: dict[str, int], video_input: str = "rgb", two_views: bool = False) -> None:
+    def __init__(
+        self, cache_meta: str, spec_augment: dict[str, int], video_input: str = "rgb", two_views: bool = False
+    ) -> None:
         super().__init__()
         meta = json.loads(Path(cache_meta).read_text())
         self.fbank_mean, self.fbank_std = float(meta["fbank_mean"]), float(meta["fbank_std"])
@@ -54,10 +56,14 @@ class AVPreprocessor(BaseDataPreprocessor):
             video = v2.functional.to_dtype(video, torch.float32, scale=True)
             if self.motion:
                 video = video - video.mean(dim=2, keepdim=True)
-            inputs["video"] = self.normalize(video.flatten(2, 3).flatten(0, 1)[:, :, None]).squeeze(2).unflatten(0, video.shape[:2])
+            inputs["video"] = (
+                self.normalize(video.flatten(2, 3).flatten(0, 1)[:, :, None]).squeeze(2).unflatten(0, video.shape[:2])
+            )
             if training and self.two_views:
                 height, width = video.shape[-2:]
-                crop = v2.Compose([v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()])
+                crop = v2.Compose(
+                    [v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()]
+                )
                 inputs["second_video"] = crop(inputs["video"])
         return {"inputs": inputs, "data_samples": data.get("data_samples")}
 

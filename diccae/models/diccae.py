@@ -29,23 +29,45 @@ class DICCAE(BaseModel):
 
     confusion_weights: Tensor
 
-    def __init__(self, modalities: tuple[str, ...], num_classes: int, embedding_dim: int, audio_encoder: dict[str, Any] | None = None,
-                 video_encoder: dict[str, Any] | None = None, confusion_loss: dict[str, Any] | None = None, info_nce: dict[str, Any] | None = None,
-                 cls_head: bool = True, normalize_features: bool = True, static_weight: float | None = None,
-                 data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        num_classes: int,
+        embedding_dim: int,
+        audio_encoder: dict[str, Any] | None = None,
+        video_encoder: dict[str, Any] | None = None,
+        confusion_loss: dict[str, Any] | None = None,
+        info_nce: dict[str, Any] | None = None,
+        cls_head: bool = True,
+        normalize_features: bool = True,
+        static_weight: float | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.modalities = tuple(modalities)
         self.normalize_features = normalize_features
         configs = {"audio": audio_encoder, "video": video_encoder}
         self.encoders = nn.ModuleDict({name: MODELS.build(configs[name]) for name in self.modalities})
         width = sum(encoder.out_features for encoder in self.encoders.values())
-        self.fusion = nn.Sequential(nn.Linear(width, 2 * embedding_dim), nn.BatchNorm1d(2 * embedding_dim), nn.ReLU(inplace=True),
-                                    nn.Linear(2 * embedding_dim, embedding_dim))
+        self.fusion = nn.Sequential(
+            nn.Linear(width, 2 * embedding_dim),
+            nn.BatchNorm1d(2 * embedding_dim),
+            nn.ReLU(inplace=True),
+            nn.Linear(2 * embedding_dim, embedding_dim),
+        )
         self.info_nce = MODELS.build(info_nce) if info_nce else None
         self.confusion_loss = MODELS.build(confusion_loss) if confusion_loss else None
-        self.pairs_by_modality = self.confusion_loss is not None and self.confusion_loss.pairs != "fused" and len(self.modalities) == 2
-        self.projections = nn.ModuleDict({name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in self.encoders.items()}) \
-            if self.info_nce is not None or self.pairs_by_modality else None
+        self.pairs_by_modality = (
+            self.confusion_loss is not None and self.confusion_loss.pairs != "fused" and len(self.modalities) == 2
+        )
+        self.projections = (
+            nn.ModuleDict(
+                {name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in self.encoders.items()}
+            )
+            if self.info_nce is not None or self.pairs_by_modality
+            else None
+        )
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
         # Weights before any matrix exists are 1.0 for every pair; a buffer, so that a checkpoint carries them.
         start = 1.0 if static_weight is None else float(static_weight)
@@ -80,7 +102,9 @@ class DICCAE(BaseModel):
         features = self.encode(inputs)
         return torch.cat([F.normalize(features[name], dim=1) for name in self.modalities], dim=1)
 
-    def forward(self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample] | None = None, mode: str = "tensor") -> Any:
+    def forward(
+        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample] | None = None, mode: str = "tensor"
+    ) -> Any:
         """`loss` -> dict of scalar losses; `predict` -> data samples with scores; `tensor` -> logits (B, C)."""
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
@@ -107,11 +131,17 @@ class DICCAE(BaseModel):
                 losses["loss_cls"] = F.cross_entropy(self.logits(fused), labels)
             if self.confusion_loss is not None:
                 first, other = (projected["audio"], projected["video"]) if self.pairs_by_modality else (fused, None)
-                losses["loss_confusion"] = self.confusion_loss(first, labels, weights=self.confusion_weights, other=other)
+                losses["loss_confusion"] = self.confusion_loss(
+                    first, labels, weights=self.confusion_weights, other=other
+                )
         return losses
 
     def _project(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: self.projections[name](features[name]) for name in self.modalities} if self.projections is not None else {}
+        return (
+            {name: self.projections[name](features[name]) for name in self.modalities}
+            if self.projections is not None
+            else {}
+        )
 
     def _contrast(self, projected: dict[str, Tensor], inputs: dict[str, Tensor]) -> Tensor:
         """InfoNCE between the modalities, between two views of each, or the mean of the three."""
@@ -154,13 +184,17 @@ class DICCAE(BaseModel):
         if not self.init_cfg:
             return
         state = torch.load(self.init_cfg["checkpoint"], map_location="cpu", weights_only=True)
-        wanted = tuple(f"encoders.{name}." for name in self.modalities) + (("fusion.",) if self.init_cfg["fusion"] else ())
+        wanted = tuple(f"encoders.{name}." for name in self.modalities) + (
+            ("fusion.",) if self.init_cfg["fusion"] else ()
+        )
         own = self.state_dict()
         chosen = {key: value for key, value in state.items() if key.startswith(wanted)}
         missing = [key for key in own if key.startswith(wanted) and key not in chosen]
         if missing:
-            raise RuntimeError(f"{self.init_cfg['checkpoint']} lacks {len(missing)} weights of this model, {missing[0]} first; "
-                               "pre-train again with the same encoders")
+            raise RuntimeError(
+                f"{self.init_cfg['checkpoint']} lacks {len(missing)} weights of this model, {missing[0]} first; "
+                "pre-train again with the same encoders"
+            )
         self.load_state_dict(chosen, strict=False)
 
 

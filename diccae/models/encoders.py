@@ -26,7 +26,11 @@ class ConvEncoder(nn.Module):
         channels = in_channels
         for index, width in enumerate(widths):
             kernel = 5 if index == 0 else 3
-            layers += [nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
             channels = width
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 

@@ -26,7 +26,9 @@ SEED = 0
 def judge_difference(values: NDArray[np.float64], vggsound: bool, printed: float | None = None) -> tuple[str, str]:
     """Verdict on (S,) differences that the claim says are positive, and the evidence in words."""
     _, low, high = t_interval(values)
-    evidence = f"{values.mean():+.2f}" + (f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)")
+    evidence = f"{values.mean():+.2f}" + (
+        f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)"
+    )
     if not np.isfinite(low) or low <= 0 <= high:
         return INCONCLUSIVE, evidence
     if high < 0:
@@ -61,7 +63,11 @@ def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, s
 
 
 def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    return judge_difference(drops(plan, claim["variant"], claim["modality"]), vggsound, paper.printed_drop(claim["variant"], claim["modality"]))
+    return judge_difference(
+        drops(plan, claim["variant"], claim["modality"]),
+        vggsound,
+        paper.printed_drop(claim["variant"], claim["modality"]),
+    )
 
 
 def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
@@ -92,13 +98,17 @@ def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]
     matrix = {name: drops(plan, name, claim["modality"]) for name in names}
     rng = np.random.default_rng(SEED)
     if claim["test"] == "full_order":
-        return judge_order(order_support(np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng), vggsound)
+        return judge_order(
+            order_support(np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng), vggsound
+        )
     own = matrix.pop(claim["variant"])
     sign = 1 if claim["test"] == "largest" else -1
     return judge_order(_extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound)
 
 
-def _extreme_support(own: NDArray[np.float64], others: NDArray[np.float64], rng: np.random.Generator, draws: int = 5000) -> float:
+def _extreme_support(
+    own: NDArray[np.float64], others: NDArray[np.float64], rng: np.random.Generator, draws: int = 5000
+) -> float:
     """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S) `others`."""
     if len(own) < 2:
         return float("nan")
@@ -138,8 +148,17 @@ def evaluate(plan: Plan) -> pd.DataFrame:
             verdict, evidence = NOT_TESTABLE, MISSING
         else:
             verdict, evidence = RULES[claim["rule"]](plan, claim, plan.dataset == "vggsound")
-        rows.append({"id": claim["id"], "source": claim["source"], "statement": claim["statement"], "rule": claim.get("rule", "stated"), "verdict": verdict, "evidence": evidence,
-                     "aliases": " ".join(sorted(alias for alias, target in aliases.items() if target == claim["id"]))})
+        rows.append(
+            {
+                "id": claim["id"],
+                "source": claim["source"],
+                "statement": claim["statement"],
+                "rule": claim.get("rule", "stated"),
+                "verdict": verdict,
+                "evidence": evidence,
+                "aliases": " ".join(sorted(alias for alias, target in aliases.items() if target == claim["id"])),
+            }
+        )
     return pd.DataFrame(rows)
 
 

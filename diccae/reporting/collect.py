@@ -23,7 +23,9 @@ def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> P
     """
     path = plan.run_dir("finetune", variant, seed, modality) / name
     if not path.is_file():
-        raise UserError(f"{path} is missing; run `diccae finetune --plan {plan.name} --variant {variant} --seed {seed}`, or let snakemake do it")
+        raise UserError(
+            f"{path} is missing; run `diccae finetune --plan {plan.name} --variant {variant} --seed {seed}`, or let snakemake do it"
+        )
     return path
 
 
@@ -46,11 +48,15 @@ def _check_metrics(path: Path, table: pd.DataFrame) -> None:
     for (split, view), group in table.groupby(["split", "view"]):
         computed = 100 * float((group["top1"] == group["label"]).mean())
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
-            raise UserError(f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % ({split}, {view}), the predictions beside it say "
-                            f"{computed:.3f} %; one was edited: run this fine-tuning again")
+            raise UserError(
+                f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % ({split}, {view}), the predictions beside it say "
+                f"{computed:.3f} %; one was edited: run this fine-tuning again"
+            )
 
 
-def predictions(plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi") -> pd.DataFrame:
+def predictions(
+    plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi"
+) -> pd.DataFrame:
     """One row a clip, sorted by id: label, top1, in_update, correct."""
     path = run_file(plan, variant, seed, modality, "predictions.parquet")
     run_file(plan, variant, seed, modality, "metrics.json")
@@ -59,16 +65,25 @@ def predictions(plan: Plan, variant: str, seed: int, modality: str, split: str =
     return chosen.assign(correct=chosen["top1"] == chosen["label"])
 
 
-def hits(plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None) -> NDArray[np.bool_]:
+def hits(
+    plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None
+) -> NDArray[np.bool_]:
     """(S, N) whether each clip was right, clips in the order of their ids."""
-    return np.stack([predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy() for seed in (seeds or plan.seeds)])
+    return np.stack(
+        [
+            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy()
+            for seed in (seeds or plan.seeds)
+        ]
+    )
 
 
 def labels(plan: Plan, variant: str, modality: str, split: str = "test") -> NDArray[np.int64]:
     return predictions(plan, variant, plan.seeds[0], modality, split)["label"].to_numpy()
 
 
-def accuracy(plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None) -> NDArray[np.float64]:
+def accuracy(
+    plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None
+) -> NDArray[np.float64]:
     """(S,) top-1 in percent."""
     return 100 * hits(plan, variant, modality, split, view, seeds).mean(axis=1)
 

@@ -20,8 +20,17 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 BLUE, GREEN, GREY = "#2f6fb3", "#2e8b57", "#8a8f98"
-STYLE = {"svg.hashsalt": "diccae", "svg.fonttype": "path", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-         "grid.alpha": 0.25, "figure.figsize": (6.4, 3.6), "figure.constrained_layout.use": True}
+STYLE = {
+    "svg.hashsalt": "diccae",
+    "svg.fonttype": "path",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "figure.figsize": (6.4, 3.6),
+    "figure.constrained_layout.use": True,
+}
 
 
 def _save_svg(figure: Figure, out: Path) -> None:
@@ -39,8 +48,19 @@ def figure2_table(plan: Plan) -> pd.DataFrame:
     for name, variant in (("with DICCAE", plan.figure2.with_), ("without DICCAE", plan.figure2.without)):
         for seed in plan.seeds:
             values = collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality))
-            rows.append({"model": name, "variant": variant, "modality": plan.figure2.modality, "seed": seed, "pairs": len(values), "mean": values.mean(), "variance": values.var(),
-                         "zero_share": (values == 0).mean(), **{f"q{int(100 * q)}": np.quantile(values, q) for q in (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)}})
+            rows.append(
+                {
+                    "model": name,
+                    "variant": variant,
+                    "modality": plan.figure2.modality,
+                    "seed": seed,
+                    "pairs": len(values),
+                    "mean": values.mean(),
+                    "variance": values.var(),
+                    "zero_share": (values == 0).mean(),
+                    **{f"q{int(100 * q)}": np.quantile(values, q) for q in (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)},
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -51,12 +71,23 @@ def write_figure2(plan: Plan, csv: Path, svg: Path) -> None:
     assert plan.figure2 is not None
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
-        pooled = {name: np.concatenate([collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality)) for seed in plan.seeds])
-                  for name, variant in (("without DICCAE", plan.figure2.without), ("with DICCAE", plan.figure2.with_))}
+        pooled = {
+            name: np.concatenate(
+                [collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality)) for seed in plan.seeds]
+            )
+            for name, variant in (("without DICCAE", plan.figure2.without), ("with DICCAE", plan.figure2.with_))
+        }
         top = max(np.quantile(values, 0.98) for values in pooled.values())
         bins = np.linspace(0, top if top > 0 else 1, 31)
         for (name, values), colour in zip(pooled.items(), (GREY, BLUE), strict=True):
-            axes.hist(np.minimum(values, bins[-1]), bins, alpha=0.6, color=colour, density=True, label=f"{name}: mean {values.mean():.2f}, variance {values.var():.2f}")
+            axes.hist(
+                np.minimum(values, bins[-1]),
+                bins,
+                alpha=0.6,
+                color=colour,
+                density=True,
+                label=f"{name}: mean {values.mean():.2f}, variance {values.var():.2f}",
+            )
             axes.axvline(values.mean(), color=colour, linestyle="--", linewidth=1.2)
         axes.set_xlabel("inter-class confusion degree (Eq. 2); the last bin holds what lies beyond")
         axes.set_ylabel("density over class pairs")
@@ -73,8 +104,20 @@ def figure3_table(plan: Plan) -> pd.DataFrame:
     for weight, variant in [*zip(sweep.weights, sweep.variants, strict=False), (None, sweep.dynamic)]:
         values, tuned = (collect.accuracy(plan, variant, sweep.modality, split) for split in ("test", "validation"))
         _, low, high = t_interval(values)
-        rows.append({"weighting": "dynamic" if weight is None else "fixed", "weight": weight, "variant": variant, "modality": sweep.modality, "seeds": len(plan.seeds),
-                     "top1": values.mean(), "low": low, "high": high, "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"), "validation": tuned.mean()})
+        rows.append(
+            {
+                "weighting": "dynamic" if weight is None else "fixed",
+                "weight": weight,
+                "variant": variant,
+                "modality": sweep.modality,
+                "seeds": len(plan.seeds),
+                "top1": values.mean(),
+                "low": low,
+                "high": high,
+                "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
+                "validation": tuned.mean(),
+            }
+        )
     table = pd.DataFrame(rows)
     fixed = table[table["weighting"] == "fixed"]
     table["chosen"] = table.index == fixed["validation"].idxmax()
@@ -95,7 +138,16 @@ def write_figure3(plan: Plan, csv: Path, svg: Path) -> None:
         if np.isfinite(dynamic["low"]):
             axes.axhspan(dynamic["low"], dynamic["high"], color=GREEN, alpha=0.12, linewidth=0)
         best = int(np.flatnonzero(fixed["chosen"])[0])
-        axes.plot(best, fixed["top1"].iloc[best], marker="o", markersize=11, markerfacecolor="none", markeredgecolor="black", linestyle="none", label="best on validation")
+        axes.plot(
+            best,
+            fixed["top1"].iloc[best],
+            marker="o",
+            markersize=11,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            linestyle="none",
+            label="best on validation",
+        )
         axes.set_xticks(place, [f"{weight:g}" for weight in fixed["weight"]])
         axes.set_xlabel("confusion-loss weight in fine-tuning")
         axes.set_ylabel("top-1 accuracy, % (test)")

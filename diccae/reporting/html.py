@@ -32,7 +32,13 @@ def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
 
 def write_report(plan: Plan, out: Path) -> None:
     """Render the report of a plan; sections that the plan does not have say so."""
-    environment = Environment(loader=PackageLoader("diccae.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("diccae.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"num": _number, "interval": _interval}
     page = environment.get_template("report.html.jinja").render(context(plan))
     temporary = out.with_name(f".{out.name}.tmp")
@@ -51,22 +57,59 @@ def context(plan: Plan) -> dict[str, Any]:
         counts, degree = arrays["counts_matrix"], arrays["test_degree"]
     names = pictures.class_names(plan)
     return {
-        "plan": plan, "embedded": plan.dataset != "vggsound", "reference": reference, "records": _origin(records), "timing": _timing(plan, records),
-        "cache": pictures.cache_counts(plan), "splits": _splits(plan), "truth": collect.truth(plan), "modality": modality,
-        "tables": {name: _rows(root / f"{name}.csv") for name in ("table1", "table2", "sensitivity", "cluster_ce", "leakage", "learning_rates", "figure2", "figure3")},
-        "quality": _quality(root / "feature_quality.csv"), "paper": paper.claims(), "claims": verdicts.to_dict("records"), "counts": Counter(verdicts["verdict"]), "verdicts": claims.VERDICTS,
-        "ambiguities": ambiguities(reference["settings"]), "clips": pictures.sample_clips(plan), "purity": pictures.purity(plan),
-        "confusion": pictures.matrix(counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"),
+        "plan": plan,
+        "embedded": plan.dataset != "vggsound",
+        "reference": reference,
+        "records": _origin(records),
+        "timing": _timing(plan, records),
+        "cache": pictures.cache_counts(plan),
+        "splits": _splits(plan),
+        "truth": collect.truth(plan),
+        "modality": modality,
+        "tables": {
+            name: _rows(root / f"{name}.csv")
+            for name in (
+                "table1",
+                "table2",
+                "sensitivity",
+                "cluster_ce",
+                "leakage",
+                "learning_rates",
+                "figure2",
+                "figure3",
+            )
+        },
+        "quality": _quality(root / "feature_quality.csv"),
+        "paper": paper.claims(),
+        "claims": verdicts.to_dict("records"),
+        "counts": Counter(verdicts["verdict"]),
+        "verdicts": claims.VERDICTS,
+        "ambiguities": ambiguities(reference["settings"]),
+        "clips": pictures.sample_clips(plan),
+        "purity": pictures.purity(plan),
+        "confusion": pictures.matrix(
+            counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"
+        ),
         "degrees": pictures.matrix(degree, names, "degree (Eq. 2)"),
-        "figures": {name: pictures.svg_file(root / f"{name}.svg") if (root / f"{name}.svg").is_file() else None for name in ("figure2", "figure3")},
+        "figures": {
+            name: pictures.svg_file(root / f"{name}.svg") if (root / f"{name}.svg").is_file() else None
+            for name in ("figure2", "figure3")
+        },
     }
 
 
 def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"count": len(records), "commits": sorted({record["commit"][:10] + (" with uncommitted changes" if record["dirty"] else "") for record in records}),
-            "sources": sorted({record["source_hash"] for record in records}), "data": sorted({record["data_hash"] for record in records}),
-            "hardware": sorted({json.dumps(record["hardware"]) for record in records}), "peak": max(record["peak_rss_mb"] for record in records),
-            "last": max(record["started"] for record in records)}
+    return {
+        "count": len(records),
+        "commits": sorted(
+            {record["commit"][:10] + (" with uncommitted changes" if record["dirty"] else "") for record in records}
+        ),
+        "sources": sorted({record["source_hash"] for record in records}),
+        "data": sorted({record["data_hash"] for record in records}),
+        "hardware": sorted({json.dumps(record["hardware"]) for record in records}),
+        "peak": max(record["peak_rss_mb"] for record in records),
+        "last": max(record["started"] for record in records),
+    }
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,7 +117,10 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():
-        rows = [{"step": f"data: {step}", "jobs": 1, "seconds": seconds} for step, seconds in json.loads(path.read_text()).items()]
+        rows = [
+            {"step": f"data: {step}", "jobs": 1, "seconds": seconds}
+            for step, seconds in json.loads(path.read_text()).items()
+        ]
     for stage in STAGES:
         seconds = [record["wall_seconds"] for record in records if record["stage"] == stage]
         if seconds:
@@ -86,8 +132,14 @@ def _splits(plan: Plan) -> list[dict[str, Any]]:
     if not plan.manifest.is_file():
         return []
     table = pd.read_parquet(plan.manifest, columns=["split", "source"])
-    return [{"split": split, "clips": len(group), "sources": ", ".join(f"{name} {count}" for name, count in group["source"].value_counts().items())}
-            for split, group in table.groupby("split", sort=False)]
+    return [
+        {
+            "split": split,
+            "clips": len(group),
+            "sources": ", ".join(f"{name} {count}" for name, count in group["source"].value_counts().items()),
+        }
+        for split, group in table.groupby("split", sort=False)
+    ]
 
 
 def _rows(path: Path) -> list[dict[str, Any]] | None:

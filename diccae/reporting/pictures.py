@@ -58,7 +58,14 @@ def sample_clips(plan: Plan, per_class: int = 1, frames: int = 6) -> list[dict[s
         with av.open(str(path)) as container:
             images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         chosen = np.linspace(0, len(images) - 1, frames).round().astype(int)
-        clips.append({"name": clip["label_name"], "id": clip["id"], "strip": jpeg(np.concatenate([images[i] for i in chosen], axis=1)), "spectrogram": spectrogram(fbank[row])})
+        clips.append(
+            {
+                "name": clip["label_name"],
+                "id": clip["id"],
+                "strip": jpeg(np.concatenate([images[i] for i in chosen], axis=1)),
+                "spectrogram": spectrogram(fbank[row]),
+            }
+        )
     return clips
 
 
@@ -99,7 +106,14 @@ def purity(plan: Plan) -> str | None:
         axes = figure.subplots()
         for name, points in lines.items():
             epochs = sorted(points)
-            axes.plot(epochs, [np.mean(points[epoch]) for epoch in epochs], marker="o", markersize=3, linewidth=2 if name == "full" else 1, label=name)
+            axes.plot(
+                epochs,
+                [np.mean(points[epoch]) for epoch in epochs],
+                marker="o",
+                markersize=3,
+                linewidth=2 if name == "full" else 1,
+                label=name,
+            )
         axes.set_xlabel("epoch of pre-training (0 = first clusters)")
         axes.set_ylabel("cluster purity, %")
         axes.legend(frameon=False, fontsize=7, ncols=2)
@@ -113,7 +127,9 @@ def class_names(plan: Plan) -> list[str]:
     if known:
         return list(known["classes"])
     table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
-    return [str(name) for name in table[table["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]]
+    return [
+        str(name) for name in table[table["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
+    ]
 
 
 def cache_counts(plan: Plan) -> dict[str, Any]:

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from diccae.functional.bootstrap import clip_bootstrap, holm, paired_clip_bootstrap, paired_t_interval, paired_t_pvalue, t_interval
+from diccae.functional.bootstrap import (
+    clip_bootstrap,
+    holm,
+    paired_clip_bootstrap,
+    paired_t_interval,
+    paired_t_pvalue,
+    t_interval,
+)
 from diccae.reporting import collect, paper
 from diccae.settings import Plan
 from diccae.structures import UserError
@@ -29,10 +36,14 @@ def save(table: pd.DataFrame, out: Path) -> None:
         os.replace(temporary, out)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UserError(f"{out} cannot be written ({error.strerror}); free space or make the folder writable, then run the same command again") from None
+        raise UserError(
+            f"{out} cannot be written ({error.strerror}); free space or make the folder writable, then run the same command again"
+        ) from None
 
 
-def row(plan: Plan, variant: str, modality: str, reference: str = "full", seeds: list[int] | None = None) -> dict[str, Any]:
+def row(
+    plan: Plan, variant: str, modality: str, reference: str = "full", seeds: list[int] | None = None
+) -> dict[str, Any]:
     """Accuracy of one variant and its drop against a reference, each with an interval over seeds and one over clips."""
     seeds = seeds or plan.seeds
     own, classes = collect.hits(plan, variant, modality, seeds=seeds), collect.labels(plan, variant, modality)
@@ -41,39 +52,79 @@ def row(plan: Plan, variant: str, modality: str, reference: str = "full", seeds:
     _, low, high = t_interval(values)
     _, clip_low, clip_high = clip_bootstrap(100.0 * own, classes, rng=rng)
     result = {
-        "variant": variant, "modality": modality, "seeds": len(seeds), "n_test": own.shape[1], "top1": values.mean(), "low": low, "high": high,
-        "clip_low": clip_low, "clip_high": clip_high, "top1_single_view": collect.accuracy(plan, variant, modality, view="single", seeds=seeds).mean(),
+        "variant": variant,
+        "modality": modality,
+        "seeds": len(seeds),
+        "n_test": own.shape[1],
+        "top1": values.mean(),
+        "low": low,
+        "high": high,
+        "clip_low": clip_low,
+        "clip_high": clip_high,
+        "top1_single_view": collect.accuracy(plan, variant, modality, view="single", seeds=seeds).mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
         other = collect.hits(plan, reference, modality, seeds=seeds)
-        drop, clips = paired_t_interval(100 * other.mean(axis=1), values), paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng)
-        result |= {"drop": drop.estimate, "drop_low": drop.low, "drop_high": drop.high, "drop_clip_low": clips.low, "drop_clip_high": clips.high,
-                   "p": paired_t_pvalue(100 * other.mean(axis=1), values)}
+        drop, clips = (
+            paired_t_interval(100 * other.mean(axis=1), values),
+            paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng),
+        )
+        result |= {
+            "drop": drop.estimate,
+            "drop_low": drop.low,
+            "drop_high": drop.high,
+            "drop_clip_low": clips.low,
+            "drop_clip_high": clips.high,
+            "p": paired_t_pvalue(100 * other.mean(axis=1), values),
+        }
     return result
 
 
 def write_table1(plan: Plan, out: Path) -> None:
     """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them apart."""
-    rows: list[dict[str, Any]] = [{"system": system, "dataset": "VGGSound", "source": "printed in the paper", **{m: values.get(m) for m in ("A", "V", "AV")}}
-                                  for system, values in paper.claims()["table1"].items()]
+    rows: list[dict[str, Any]] = [
+        {
+            "system": system,
+            "dataset": "VGGSound",
+            "source": "printed in the paper",
+            **{m: values.get(m) for m in ("A", "V", "AV")},
+        }
+        for system, values in paper.claims()["table1"].items()
+    ]
     dataset = "VGGSound" if plan.dataset == "vggsound" else "embedded benchmark"
     names = {"full": "DICCAE (measured)", "from_scratch": "same encoders from scratch (measured)"}
     for variant in plan.table1.variants:
-        entry: dict[str, Any] = {"system": names.get(variant, variant), "dataset": dataset, "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}"}
+        entry: dict[str, Any] = {
+            "system": names.get(variant, variant),
+            "dataset": dataset,
+            "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}",
+        }
         for modality in plan.table1.modalities:
             values = collect.accuracy(plan, variant, modality)
             mean, low, high = t_interval(values)
-            entry |= {modality: mean, f"{modality}_low": low, f"{modality}_high": high,
-                      f"{modality}_single_view": collect.accuracy(plan, variant, modality, view="single").mean(), "n_test": len(collect.labels(plan, variant, modality))}
+            entry |= {
+                modality: mean,
+                f"{modality}_low": low,
+                f"{modality}_high": high,
+                f"{modality}_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
+                "n_test": len(collect.labels(plan, variant, modality)),
+            }
         rows.append(entry)
     save(pd.DataFrame(rows), out)
 
 
 def table2(plan: Plan) -> pd.DataFrame:
     """Rows of Table 2; `p_holm` for the primary family, `family` says what the rest is."""
-    rows = [row(plan, variant, modality) | {"paper": paper.printed("table2", paper.paper_row(variant), modality), "paper_drop": paper.printed_drop(variant, modality)}
-            for modality in plan.table2.modalities for variant in plan.table2.variants]
+    rows = [
+        row(plan, variant, modality)
+        | {
+            "paper": paper.printed("table2", paper.paper_row(variant), modality),
+            "paper_drop": paper.printed_drop(variant, modality),
+        }
+        for modality in plan.table2.modalities
+        for variant in plan.table2.variants
+    ]
     table = pd.DataFrame(rows)
     primary = table["variant"].isin(PRIMARY) & (table["modality"] == "AV")
     table["family"] = np.where(table["variant"] == "full", "", np.where(primary, "primary", "exploratory"))
@@ -96,15 +147,25 @@ def _section(plan: Plan, name: str) -> Any:
 
 def write_ablation(plan: Plan, name: str, out: Path) -> None:
     """One ablation and the full method."""
-    rows = [row(plan, variant, modality) | {"paper": paper.printed("table2", paper.paper_row(variant), modality), "paper_drop": paper.printed_drop(variant, modality)}
-            for modality in plan.table2.modalities for variant in ("full", name)]
+    rows = [
+        row(plan, variant, modality)
+        | {
+            "paper": paper.printed("table2", paper.paper_row(variant), modality),
+            "paper_drop": paper.printed_drop(variant, modality),
+        }
+        for modality in plan.table2.modalities
+        for variant in ("full", name)
+    ]
     save(pd.DataFrame(rows), out)
 
 
 def write_sensitivity(plan: Plan, out: Path) -> None:
     """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
     section = _section(plan, "sensitivity")
-    save(pd.DataFrame([row(plan, variant, modality) for modality in section.modalities for variant in section.variants]), out)
+    save(
+        pd.DataFrame([row(plan, variant, modality) for modality in section.modalities for variant in section.variants]),
+        out,
+    )
 
 
 def write_cluster_ce(plan: Plan, out: Path) -> None:
@@ -112,8 +173,15 @@ def write_cluster_ce(plan: Plan, out: Path) -> None:
     section = _section(plan, "cluster_ce")
     rows = []
     for modality in section.modalities:
-        for reading, reference, variants in (("no", "full", ("full", "no_confusion_loss", "no_kmeans")), ("yes", "full_ce", ("full_ce", "no_confusion_loss_ce", "no_kmeans"))):
-            rows += [{"cluster_cross_entropy": reading} | row(plan, variant, modality, reference) for variant in variants if variant in section.variants]
+        for reading, reference, variants in (
+            ("no", "full", ("full", "no_confusion_loss", "no_kmeans")),
+            ("yes", "full_ce", ("full_ce", "no_confusion_loss_ce", "no_kmeans")),
+        ):
+            rows += [
+                {"cluster_cross_entropy": reading} | row(plan, variant, modality, reference)
+                for variant in variants
+                if variant in section.variants
+            ]
     save(pd.DataFrame(rows), out)
 
 
@@ -124,29 +192,58 @@ def write_learning_rates(plan: Plan, out: Path) -> None:
     for variant in rates.variants:
         for cell in [variant, *(f"{variant}@lr={value:g}" for value in rates.values)]:
             settings = collect.record(plan, cell, rates.seeds[0], rates.modality)["settings"]
-            rows.append({"variant": variant, "modality": rates.modality, "lr": f"{settings['schedule']['finetune']['lr']:g}", "seeds": len(rates.seeds),
-                         "validation": collect.accuracy(plan, cell, rates.modality, "validation", seeds=rates.seeds).mean(),
-                         "test": collect.accuracy(plan, cell, rates.modality, seeds=rates.seeds).mean()})
+            rows.append(
+                {
+                    "variant": variant,
+                    "modality": rates.modality,
+                    "lr": f"{settings['schedule']['finetune']['lr']:g}",
+                    "seeds": len(rates.seeds),
+                    "validation": collect.accuracy(plan, cell, rates.modality, "validation", seeds=rates.seeds).mean(),
+                    "test": collect.accuracy(plan, cell, rates.modality, seeds=rates.seeds).mean(),
+                }
+            )
     save(pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable"), out)
 
 
 def write_leakage(plan: Plan, out: Path) -> None:
     """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against train_holdout."""
     twin = _section(plan, "leakage")
-    scores: dict[str, list[float]] = {"train_holdout": [], "test_portion": [], "test_overlap, its update clips": [], "train_holdout, the same clips": []}
+    scores: dict[str, list[float]] = {
+        "train_holdout": [],
+        "test_portion": [],
+        "test_overlap, its update clips": [],
+        "train_holdout, the same clips": [],
+    }
     sizes = (0, 0)
     for seed in plan.seeds:
-        holdout, portion = (collect.predictions(plan, variant, seed, twin.modality) for variant in (twin.holdout, twin.portion))
+        holdout, portion = (
+            collect.predictions(plan, variant, seed, twin.modality) for variant in (twin.holdout, twin.portion)
+        )
         used = portion["in_update"].to_numpy()
         sizes = (int((~used).sum()), int(used.sum()))
-        for name, table, clips in (("train_holdout", holdout, ~used), ("test_portion", portion, ~used), ("test_overlap, its update clips", portion, used),
-                                   ("train_holdout, the same clips", holdout, used)):
+        for name, table, clips in (
+            ("train_holdout", holdout, ~used),
+            ("test_portion", portion, ~used),
+            ("test_overlap, its update clips", portion, used),
+            ("train_holdout, the same clips", holdout, used),
+        ):
             scores[name].append(100 * float(table["correct"].to_numpy()[clips].mean()))
     rows = []
-    for name, partner, n in (("train_holdout", None, sizes[0]), ("test_portion", "train_holdout", sizes[0]),
-                             ("train_holdout, the same clips", None, sizes[1]), ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1])):
+    for name, partner, n in (
+        ("train_holdout", None, sizes[0]),
+        ("test_portion", "train_holdout", sizes[0]),
+        ("train_holdout, the same clips", None, sizes[1]),
+        ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1]),
+    ):
         mean, low, high = t_interval(scores[name])
-        entry: dict[str, Any] = {"arm": name, "modality": twin.modality, "n_test": n, "top1": mean, "low": low, "high": high}
+        entry: dict[str, Any] = {
+            "arm": name,
+            "modality": twin.modality,
+            "n_test": n,
+            "top1": mean,
+            "low": low,
+            "high": high,
+        }
         if partner:
             entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(scores[name], scores[partner])
         rows.append(entry)
@@ -163,11 +260,28 @@ def write_feature_quality(plan: Plan, out: Path) -> None:
         for modality in modalities:
             for seed in plan.seeds:
                 values = collect.upper(collect.degree(plan, variant, seed, modality))
-                agreement = spearmanr(values, collect.upper(np.array(known["confusability"][modality]))).statistic if known else float("nan")
-                rows.append({"variant": variant, "modality": modality, "seed": seed, "degree_mean": values.mean(), "degree_variance": values.var(),
-                             "zero_share": (values == 0).mean(), "spearman_truth": agreement,
-                             "top1": collect.accuracy(plan, variant, modality, seeds=[seed])[0], "bayes_ceiling": known["bayes_ceiling"][modality] if known else float("nan")})
+                agreement = (
+                    spearmanr(values, collect.upper(np.array(known["confusability"][modality]))).statistic
+                    if known
+                    else float("nan")
+                )
+                rows.append(
+                    {
+                        "variant": variant,
+                        "modality": modality,
+                        "seed": seed,
+                        "degree_mean": values.mean(),
+                        "degree_variance": values.var(),
+                        "zero_share": (values == 0).mean(),
+                        "spearman_truth": agreement,
+                        "top1": collect.accuracy(plan, variant, modality, seeds=[seed])[0],
+                        "bayes_ceiling": known["bayes_ceiling"][modality] if known else float("nan"),
+                    }
+                )
     table = pd.DataFrame(rows)
-    correlations = {modality: spearmanr(group["degree_mean"], group["top1"]).statistic if len(group) > 2 else float("nan") for modality, group in table.groupby("modality")}
+    correlations = {
+        modality: spearmanr(group["degree_mean"], group["top1"]).statistic if len(group) > 2 else float("nan")
+        for modality, group in table.groupby("modality")
+    }
     table["spearman_degree_top1"] = table["modality"].map(correlations)
     save(table, out)

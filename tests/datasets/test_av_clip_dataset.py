@@ -17,13 +17,29 @@ from torch.utils.data import DataLoader
 from diccae.datasets import samplers
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.samplers import PKSampler
-from diccae.datasets.transforms import CentreCrop, FrameViews, LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
+from diccae.datasets.transforms import (  # noqa: F401
+    CentreCrop,
+    FrameViews,
+    LoadCachedClip,
+    PackAVInputs,
+    RandomCropFlip,
+    RandomFrames,
+)
 from diccae.structures import UserError
 
 SPLITS = {"unlabelled": 40, "train": 30, "update": 18, "test": 12}
-TRAINING = [{"type": "LoadCachedClip"}, {"type": "RandomFrames", "num_frames": 2}, {"type": "RandomCropFlip", "size": 6}, {"type": "PackAVInputs"}]
-TESTING = [{"type": "LoadCachedClip"}, {"type": "FrameViews", "num_frames": 2, "views": 2},
-           {"type": "CentreCrop", "size": 6}, {"type": "PackAVInputs"}]
+TRAINING = [
+    {"type": "LoadCachedClip"},
+    {"type": "RandomFrames", "num_frames": 2},
+    {"type": "RandomCropFlip", "size": 6},
+    {"type": "PackAVInputs"},
+]
+TESTING = [
+    {"type": "LoadCachedClip"},
+    {"type": "FrameViews", "num_frames": 2, "views": 2},
+    {"type": "CentreCrop", "size": 6},
+    {"type": "PackAVInputs"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +49,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     rng = np.random.default_rng(0)
     split = np.repeat(list(SPLITS), list(SPLITS.values()))
     count = len(split)
-    manifest = pd.DataFrame({
-        "id": [f"clip-{row:03d}" for row in range(count)], "split": split, "label": np.where(split == "unlabelled", -1, np.arange(count) % 3),
-        "source": ["north" if row % 2 else "south" for row in range(count)],
-    })
+    manifest = pd.DataFrame(
+        {
+            "id": [f"clip-{row:03d}" for row in range(count)],
+            "split": split,
+            "label": np.where(split == "unlabelled", -1, np.arange(count) % 3),
+            "source": ["north" if row % 2 else "south" for row in range(count)],
+        }
+    )
     manifest["label_name"] = [("walk", "fall", "clap")[label] if label >= 0 else "" for label in manifest["label"]]
     manifest.to_parquet(root / "manifest.parquet", index=False)
     folder = root / "cache"
     folder.mkdir()
     np.save(folder / "frames.npy", rng.integers(0, 256, (count, 4, 8, 8, 3), np.uint8))
     np.save(folder / "fbank.npy", rng.normal(size=(count, 5, 3)).astype(np.float16))
-    manifest.assign(status=["silent" if row == 41 else "ok" for row in range(count)], message="").to_parquet(folder / "index.parquet", index=False)
+    manifest.assign(status=["silent" if row == 41 else "ok" for row in range(count)], message="").to_parquet(
+        folder / "index.parquet", index=False
+    )
     digest = hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()
     Path(folder, "meta.json").write_text(json.dumps({"manifest_sha256": digest}))
     return str(folder)
@@ -68,7 +90,9 @@ def test_splits_and_unusable_clips(cache: str) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_held_out_and_kept_clips_make_up_the_pool(cache: str, seed: int) -> None:
-    kept, held = (rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=out)) for out in (False, True))
+    kept, held = (
+        rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=out)) for out in (False, True)
+    )
     assert len(held) == 10
     assert not kept & held
     assert kept | held == set(range(40))
@@ -101,7 +125,10 @@ def test_the_draw_is_balanced_and_may_be_repeated_each_epoch(cache: str) -> None
 
 def test_sources(cache: str) -> None:
     assert rows(AVClipDataset(cache, ["test"], [], sources=["north"])) == {89, 91, 93, 95, 97, 99}
-    held = [rows(AVClipDataset(cache, ["unlabelled"], [], holdout=10, held_out=True, sources=chosen)) for chosen in (["north"], ["south"], None)]
+    held = [
+        rows(AVClipDataset(cache, ["unlabelled"], [], holdout=10, held_out=True, sources=chosen))
+        for chosen in (["north"], ["south"], None)
+    ]
     assert held[0] | held[1] == held[2]
 
 
@@ -142,7 +169,9 @@ def test_test_samples_are_the_central_squares_of_interleaved_frames(cache: str) 
 
 
 def load(dataset: AVClipDataset, workers: int) -> torch.Tensor:
-    loader = DataLoader(dataset, batch_size=5, num_workers=workers, collate_fn=list, multiprocessing_context="fork" if workers else None)
+    loader = DataLoader(
+        dataset, batch_size=5, num_workers=workers, collate_fn=list, multiprocessing_context="fork" if workers else None
+    )
     return torch.stack([sample["inputs"]["video"] for batch in loader for sample in batch])
 
 
@@ -165,12 +194,17 @@ def test_augmentation_depends_on_seed_epoch_and_row_and_not_on_the_workers(cache
 
 def test_labels_epoch_and_rows_reach_workers_that_are_already_running(cache: str) -> None:
     dataset = AVClipDataset(cache, ["train"], TRAINING, per_class=4)
-    loader = DataLoader(dataset, batch_size=3, num_workers=2, persistent_workers=True, collate_fn=list, multiprocessing_context="fork")
+    loader = DataLoader(
+        dataset, batch_size=3, num_workers=2, persistent_workers=True, collate_fn=list, multiprocessing_context="fork"
+    )
 
     def seen() -> tuple[list[int], list[int], torch.Tensor]:
         samples = [sample for batch in loader for sample in batch]
-        return ([sample["data_samples"].gt_label.item() for sample in samples], [sample["data_samples"].row for sample in samples],
-                torch.stack([sample["inputs"]["video"] for sample in samples]))
+        return (
+            [sample["data_samples"].gt_label.item() for sample in samples],
+            [sample["data_samples"].row for sample in samples],
+            torch.stack([sample["inputs"]["video"] for sample in samples]),
+        )
 
     labels, numbers, video = seen()
     workers = [worker.pid for worker in loader._iterator._workers]

@@ -52,7 +52,10 @@ def test_every_class_shares_a_motion_with_one_neighbour_and_a_sound_with_the_oth
 
 
 def test_manners_of_a_family_lie_its_separation_apart() -> None:
-    for families, means, wanted in (("motion", "motion_mean", MOTION_SEPARATION), ("sound", "sound_mean", SOUND_SEPARATION)):
+    for families, means, wanted in (
+        ("motion", "motion_mean", MOTION_SEPARATION),
+        ("sound", "sound_mean", SOUND_SEPARATION),
+    ):
         for family, separation in enumerate(wanted):
             one, other = (getattr(activity, means) for activity in ACTIVITIES if getattr(activity, families) == family)
             assert abs(one - other) == pytest.approx(separation)
@@ -70,7 +73,9 @@ def test_tempo_first_event_and_corruption_do_not_depend_on_the_class() -> None:
     for name in ("first_event", "rate", "blind", "deaf"):
         values = np.array([float(getattr(scene, name)) for scene in scenes])
         error = values.std() / np.sqrt(len(values) / len(ACTIVITIES))
-        assert all(abs(values[labels == label].mean() - values.mean()) < 4 * error for label in range(len(ACTIVITIES))), name
+        assert all(
+            abs(values[labels == label].mean() - values.mean()) < 4 * error for label in range(len(ACTIVITIES))
+        ), name
     assert np.mean([scene.blind for scene in scenes]) == pytest.approx(CORRUPTION, abs=0.015)
     assert np.mean([scene.blind and scene.deaf for scene in scenes]) == pytest.approx(CORRUPTION**2, abs=0.005)
 
@@ -146,7 +151,10 @@ def test_pictures_and_sound_are_a_function_of_the_index(index: int) -> None:
 
 
 def test_a_clip_rendered_again_is_the_same_and_another_index_is_another(tmp_path: Path) -> None:
-    digests = [write_clip(draw_scene(1, "train", index), tmp_path / f"{name}.mp4") for name, index in (("a", 0), ("b", 0), ("c", 12))]
+    digests = [
+        write_clip(draw_scene(1, "train", index), tmp_path / f"{name}.mp4")
+        for name, index in (("a", 0), ("b", 0), ("c", 12))
+    ]
     assert digests == [digest(tmp_path / f"{name}.mp4") for name in "abc"]
     assert digests[0] == digests[1] != digests[2]
     sound = [packets(tmp_path / f"{name}.mp4", "audio") for name in "abc"]
@@ -161,7 +169,10 @@ print(*(write_clip(draw_scene(1, "train", index), Path(sys.argv[1]) / "clip.mp4"
 """
 
 
-@pytest.mark.xfail(reason="libx264's macroblock tree makes some bytes of the video depend on the process; mbtree=0 does not", strict=False)
+@pytest.mark.xfail(
+    reason="libx264's macroblock tree makes some bytes of the video depend on the process; mbtree=0 does not",
+    strict=False,
+)
 def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RENDER, str(tmp_path)]
     assert len({subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)}) == 1
@@ -218,7 +229,9 @@ def test_rendering_with_nothing_to_do_writes_no_clip(rendered: Path, monkeypatch
 
 
 def test_unknown_split_and_negative_counts() -> None:
-    with pytest.raises(UserError, match=r"benchmark.counts: wanted numbers >= 0 for unlabelled, train.*got \{'trian': 3\}"):
+    with pytest.raises(
+        UserError, match=r"benchmark.counts: wanted numbers >= 0 for unlabelled, train.*got \{'trian': 3\}"
+    ):
         BenchmarkSpec({"trian": 3})
     with pytest.raises(UserError, match="benchmark.counts"):
         BenchmarkSpec({"train": -1})
@@ -229,8 +242,13 @@ def test_another_benchmark_in_the_folder_is_left_alone(rendered: Path) -> None:
         render_benchmark(BenchmarkSpec(SPEC.counts, seed=12), rendered.parent, jobs=1, progress=False)
 
 
-@pytest.mark.parametrize(("number", "words"), [(errno.EROFS, "not writable"), (errno.EACCES, "not writable"), (errno.ENOSPC, "the disk is full")])
-def test_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EROFS, "not writable"), (errno.EACCES, "not writable"), (errno.ENOSPC, "the disk is full")],
+)
+def test_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, "no")
 

@@ -35,7 +35,14 @@ def manifest(benchmark: Path, tmp_path: Path) -> Path:
 
 
 def build(manifest: Path, max_bad_share: float = 0.0, **others: int) -> Path:
-    return build_cache(manifest, manifest.parent / "cache", **{**SETTINGS, **others}, max_bad_share=max_bad_share, jobs=1, progress=False).parent
+    return build_cache(
+        manifest,
+        manifest.parent / "cache",
+        **{**SETTINGS, **others},
+        max_bad_share=max_bad_share,
+        jobs=1,
+        progress=False,
+    ).parent
 
 
 def clip_path(manifest: Path, row: int) -> Path:
@@ -71,7 +78,9 @@ def test_log_mels_have_the_shape_asked_for(seconds: float) -> None:
 
 def test_log_mels_are_louder_where_the_tone_is() -> None:
     time = np.arange(32000) / 16000
-    low, high = (log_mels(np.sin(2 * np.pi * pitch * time).astype(np.float32), 16, 24).mean(0).argmax() for pitch in (300, 5000))
+    low, high = (
+        log_mels(np.sin(2 * np.pi * pitch * time).astype(np.float32), 16, 24).mean(0).argmax() for pitch in (300, 5000)
+    )
     assert low < 5 < 11 < high
 
 
@@ -102,7 +111,14 @@ def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Pat
     clip_path(manifest, 9).unlink()
     with pytest.raises(UserError) as caught:
         build(manifest, max_bad_share=0.1)
-    for words in (str(manifest), "2 of 10 clips cannot be used", "1 empty", "1 missing", str(clip_path(manifest, 5)), "cache.max_bad_share"):
+    for words in (
+        str(manifest),
+        "2 of 10 clips cannot be used",
+        "1 empty",
+        "1 missing",
+        str(clip_path(manifest, 5)),
+        "cache.max_bad_share",
+    ):
         assert words in str(caught.value)
     with pytest.raises(UserError, match="no finished clip cache"):
         load_cache(manifest.parent / "cache")

@@ -25,8 +25,20 @@ def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
     return np.repeat(0.4 * np.sin(2 * np.pi * 440 * time)[None], channels, 0).astype(np.float32)
 
 
-def write(path: Path, *, seconds: float = 2.0, fps: int = 12, height: int = 48, width: int = 48, sound: np.ndarray | None = None, rate: int = 16000,
-          video: bool = True, audio: bool = True, options: dict[str, str] | None = None, codec: str = "aac") -> Path:
+def write(
+    path: Path,
+    *,
+    seconds: float = 2.0,
+    fps: int = 12,
+    height: int = 48,
+    width: int = 48,
+    sound: np.ndarray | None = None,
+    rate: int = 16000,
+    video: bool = True,
+    audio: bool = True,
+    options: dict[str, str] | None = None,
+    codec: str = "aac",
+) -> Path:
     with av.open(str(path), "w", options=options or {}) as container:
         streams = []
         if video:
@@ -39,7 +51,9 @@ def write(path: Path, *, seconds: float = 2.0, fps: int = 12, height: int = 48, 
             sound = tone(seconds, rate) if sound is None else sound
             layout = "mono" if len(sound) == 1 else "stereo"
             stream = container.add_stream(codec, rate=rate, layout=layout)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="flt" if codec != "aac" else "fltp", layout=layout)
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(sound), format="flt" if codec != "aac" else "fltp", layout=layout
+            )
             frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
             streams.append((stream, [frame]))
         packets = [packet for stream, frames in streams for frame in [*frames, None] for packet in stream.encode(frame)]
@@ -65,7 +79,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("media") / "plain.mp4", seconds=3.0)
 
 
-@pytest.mark.parametrize(("start", "end"), [(0.0, 3.0), (0.0, None), (0.0, 2.0), (0.5, 2.5), (1.04, 1.96), (2.0, None), (0.99, 1.01)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(0.0, 3.0), (0.0, None), (0.0, 2.0), (0.5, 2.5), (1.04, 1.96), (2.0, None), (0.99, 1.01)]
+)
 def test_frames_are_those_on_screen_at_the_centres_of_equal_parts(plain: Path, start: float, end: float | None) -> None:
     images, times = everything(plain)
     clip = decode_clip(plain, start=start, end=end, num_frames=8, size=(24, 24))
@@ -74,7 +90,9 @@ def test_frames_are_those_on_screen_at_the_centres_of_equal_parts(plain: Path, s
     for number, frame in enumerate(clip.frames):
         moment = start + (number + 0.5) * (stop - start) / 8
         shown = images[np.flatnonzero(times <= moment + 1e-9)[-1]]
-        assert np.array_equal(frame, cv2.resize(shown, (24, 24), interpolation=cv2.INTER_AREA)), f"frame {number}, {moment} s"
+        assert np.array_equal(frame, cv2.resize(shown, (24, 24), interpolation=cv2.INTER_AREA)), (
+            f"frame {number}, {moment} s"
+        )
 
 
 def test_the_frame_on_screen_at_the_start_is_there_though_it_began_before(plain: Path) -> None:
@@ -129,7 +147,9 @@ def test_odd_sizes_keep_their_centre_and_their_shape(tmp_path: Path, height: int
     frame = decode_clip(path, num_frames=1, size=(36, 36)).frames[0]
     side, shown = min(height, width), images[12]
     top, left = (height - side) // 2, (width - side) // 2
-    wanted = cv2.resize(np.ascontiguousarray(shown[top : top + side, left : left + side]), (36, 36), interpolation=cv2.INTER_AREA)
+    wanted = cv2.resize(
+        np.ascontiguousarray(shown[top : top + side, left : left + side]), (36, 36), interpolation=cv2.INTER_AREA
+    )
     assert np.array_equal(frame, wanted)
 
 

@@ -109,7 +109,9 @@ def test_paired_clips_cancel_what_both_get_wrong() -> None:
     paired = paired_clip_bootstrap(first, second, rng=generator())
     assert paired.estimate == pytest.approx(first.mean() - second.mean())
     assert paired.low > 0
-    assert paired.high - paired.low < 0.25 * (clip_bootstrap(first, rng=generator()).high - clip_bootstrap(first, rng=generator()).low)
+    assert paired.high - paired.low < 0.25 * (
+        clip_bootstrap(first, rng=generator()).high - clip_bootstrap(first, rng=generator()).low
+    )
     assert paired_clip_bootstrap(first, first, rng=generator()) == (0, 0, 0)
 
 
@@ -156,4 +158,6 @@ def test_order_support_of_ties_and_of_one_seed() -> None:
 
 def test_the_module_stays_free_of_torch() -> None:
     code = "import sys, diccae.functional.bootstrap; print([m for m in ('torch', 'faiss', 'mmengine') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

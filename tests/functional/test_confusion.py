@@ -16,7 +16,12 @@ from diccae.structures import UserError
 
 def circles_at(centers: list[list[float]], radii: list[float], counts: list[int] | None = None) -> Circles:
     points = torch.tensor(centers, dtype=torch.float64)
-    return Circles(points, torch.tensor(radii, dtype=torch.float64), torch.tensor(counts or [9] * len(radii)), torch.cdist(points, points))
+    return Circles(
+        points,
+        torch.tensor(radii, dtype=torch.float64),
+        torch.tensor(counts or [9] * len(radii)),
+        torch.cdist(points, points),
+    )
 
 
 def blobs(classes: int = 5, per_class: int = 30, width: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -99,7 +104,9 @@ def test_wide_features_equal_the_slow_reference_even_where_centres_nearly_meet()
 
 def test_wide_identical_classes_are_clamped() -> None:
     features, labels = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)), torch.arange(30)
-    degree, clamped = confusion_degree(class_circles(torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None))
+    degree, clamped = confusion_degree(
+        class_circles(torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None)
+    )
     assert clamped == 1
     assert torch.isfinite(degree).all()
 
@@ -108,8 +115,12 @@ def test_float32_features_that_overflow_a_sum_are_not_taken_for_nan() -> None:
     features, labels = blobs()
     huge = (features * 1e37).float()
     assert not torch.isfinite(huge.abs().sum())
-    torch.testing.assert_close(confusion_degree(class_circles(huge.abs(), labels, 5))[0],
-                               confusion_degree(class_circles(huge.abs().double() / 1e37, labels, 5))[0], rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(
+        confusion_degree(class_circles(huge.abs(), labels, 5))[0],
+        confusion_degree(class_circles(huge.abs().double() / 1e37, labels, 5))[0],
+        rtol=1e-6,
+        atol=1e-9,
+    )
 
 
 def test_the_plane_is_that_of_the_singular_value_decomposition() -> None:
@@ -117,7 +128,9 @@ def test_the_plane_is_that_of_the_singular_value_decomposition() -> None:
     degree, _ = confusion_degree(class_circles(features, labels, 5))
     centred = features - features.mean(0)
     plane = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
-    np.testing.assert_allclose(degree.numpy(), slow_degree(plane.numpy(), labels.numpy(), 5, 0.95), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        degree.numpy(), slow_degree(plane.numpy(), labels.numpy(), 5, 0.95), rtol=1e-8, atol=1e-10
+    )
 
 
 def test_class_scope_measures_radii_in_each_class_plane_and_distances_in_full_space() -> None:
@@ -150,8 +163,10 @@ def test_renaming_the_classes_permutes_degrees_and_weights(normalization: str) -
     before, _ = confusion_degree(class_circles(features, labels, 5))
     after, _ = confusion_degree(class_circles(features, renamed[labels], 5))
     torch.testing.assert_close(after[renamed][:, renamed], before)
-    torch.testing.assert_close(normalize_degree(after, normalization=normalization)[renamed][:, renamed],
-                               normalize_degree(before, normalization=normalization))
+    torch.testing.assert_close(
+        normalize_degree(after, normalization=normalization)[renamed][:, renamed],
+        normalize_degree(before, normalization=normalization),
+    )
 
 
 def test_scaling_the_features_leaves_degrees_alone() -> None:
@@ -200,11 +215,17 @@ def test_nan_features_are_counted_in_the_message() -> None:
         class_circles(features, labels, 5)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"centroid": "median"}, "method.centroid: wanted one of mean, geometric_median, got 'median'"),
-    ({"circle": "oval"}, "method.circle"), ({"pca_scope": "both"}, "method.pca_scope"), ({"coverage": 95}, "method.coverage.*got 95"),
-    ({"pca_dim": 0}, "method.pca_dim"), ({"circle": "min_enclosing", "pca_dim": None}, "plane, got 8 dimensions; set method.pca_dim to 2"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"centroid": "median"}, "method.centroid: wanted one of mean, geometric_median, got 'median'"),
+        ({"circle": "oval"}, "method.circle"),
+        ({"pca_scope": "both"}, "method.pca_scope"),
+        ({"coverage": 95}, "method.coverage.*got 95"),
+        ({"pca_dim": 0}, "method.pca_dim"),
+        ({"circle": "min_enclosing", "pca_dim": None}, "plane, got 8 dimensions; set method.pca_dim to 2"),
+    ],
+)
 def test_bad_options_name_their_key(options: dict[str, object], message: str) -> None:
     features, labels = blobs()
     with pytest.raises(UserError, match=message):
@@ -222,7 +243,9 @@ def test_geometric_median_resists_an_outlier() -> None:
     torch.testing.assert_close(geometric_median(corners + 5), torch.full((2,), 5.0, dtype=torch.float64))
     # of three points of which one angle exceeds 120 degrees the median is that corner; here all are on a line
     line = torch.tensor([[0.0, 0], [1, 0], [100, 0]], dtype=torch.float64)
-    torch.testing.assert_close(geometric_median(line, iterations=5000), torch.tensor([1.0, 0], dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        geometric_median(line, iterations=5000), torch.tensor([1.0, 0], dtype=torch.float64), atol=1e-3, rtol=0
+    )
     features, labels = torch.cat([line, line + 3]), torch.tensor([0, 0, 0, 1, 1, 1])
     centers = class_circles(features, labels, 2, pca_dim=None, centroid="geometric_median").centers
     assert centers[0, 0] < 2 < line.mean(0)[0]
@@ -249,7 +272,9 @@ def test_min_enclosing_equals_the_best_circle_through_two_or_three_points() -> N
                     rows = 2 * np.stack([points[j] - points[i], points[k] - points[i]])
                     center = np.linalg.solve(rows, (points[[j, k]] ** 2).sum(1) - (points[i] ** 2).sum())
                     candidates.append((center, math.dist(center, points[i])))
-        best = min(radius for center, radius in candidates if all(math.dist(center, p) <= radius * (1 + 1e-9) for p in points))
+        best = min(
+            radius for center, radius in candidates if all(math.dist(center, p) <= radius * (1 + 1e-9) for p in points)
+        )
         assert min_enclosing(torch.from_numpy(points))[1].item() == pytest.approx(best, rel=1e-9)
 
 

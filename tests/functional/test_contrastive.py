@@ -43,7 +43,9 @@ def slow_pair_loss(logits: Tensor, weights: Tensor | None, reduction: str) -> fl
 @pytest.mark.parametrize("reduction", ["balanced", "plain_mean", "sum"])
 def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: str) -> None:
     logits, labels = 3 * cosine_matrix(points(), points()), torch.tensor(LABELS)
-    got = confusion_pair_loss(logits, labels, labels, weights=weights, mask=torch.ones(6, 6, dtype=torch.bool).triu(1), reduction=reduction)
+    got = confusion_pair_loss(
+        logits, labels, labels, weights=weights, mask=torch.ones(6, 6, dtype=torch.bool).triu(1), reduction=reduction
+    )
     assert got.item() == pytest.approx(slow_pair_loss(logits, weights, reduction), rel=1e-12)
 
 
@@ -51,7 +53,9 @@ def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() ->
     labels = torch.tensor([0, 0, 1, 2, 3, 4, 5])
     mask = torch.ones(7, 7, dtype=torch.bool).triu(1)
     assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask).item() == pytest.approx(math.log(2))
-    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum").item() == pytest.approx(21 * math.log(2))
+    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum").item() == pytest.approx(
+        21 * math.log(2)
+    )
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [1, 1, 1], [-1, -1, -1], [0, -1, -1]])
@@ -107,7 +111,9 @@ def slow_info_nce(first: Tensor, second: Tensor, temperature: float) -> float:
         scores = []
         for j in range(len(second)):
             dot = sum(a * b for a, b in zip(first[i].tolist(), second[j].tolist(), strict=True))
-            scores.append(math.exp(dot / math.hypot(*first[i].tolist()) / math.hypot(*second[j].tolist()) / temperature))
+            scores.append(
+                math.exp(dot / math.hypot(*first[i].tolist()) / math.hypot(*second[j].tolist()) / temperature)
+            )
         total -= math.log(scores[i] / sum(scores))
     return total / len(first)
 

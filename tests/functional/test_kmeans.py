@@ -12,10 +12,14 @@ from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, n
 from diccae.structures import UserError
 
 
-def groups(clips: int = 900, classes: int = 9, width: int = 12, spread: float = 0.6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def groups(
+    clips: int = 900, classes: int = 9, width: int = 12, spread: float = 0.6, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, clips)
-    return (rng.normal(size=(classes, width))[truth] + spread * rng.normal(size=(clips, width))).astype(np.float32), truth
+    return (rng.normal(size=(classes, width))[truth] + spread * rng.normal(size=(clips, width))).astype(
+        np.float32
+    ), truth
 
 
 def test_inertia_is_within_one_percent_of_scikit_learn() -> None:
@@ -43,7 +47,10 @@ def test_inertia_far_from_the_origin_survives_rounding() -> None:
 @pytest.mark.parametrize("init", ["k-means++", "afk_mc2"])
 def test_a_good_start_beats_random_clips_on_separated_groups(init: str) -> None:
     features, _ = groups(classes=20, spread=0.01)
-    assert kmeans(features, 20, restarts=5, init=init).inertia < 0.5 * kmeans(features, 20, restarts=5, init="random").inertia
+    assert (
+        kmeans(features, 20, restarts=5, init=init).inertia
+        < 0.5 * kmeans(features, 20, restarts=5, init="random").inertia
+    )
 
 
 def test_separated_groups_are_found_whatever_their_order() -> None:

@@ -50,7 +50,9 @@ def test_gradients_of_the_confusion_loss(similarity: str) -> None:
 @pytest.mark.parametrize("pairs", ["intra_modal", "cross_modal"])
 def test_gradients_between_two_modalities(pairs: str) -> None:
     module = confusion(pairs=pairs)
-    assert torch.autograd.gradcheck(lambda a, b: module(a, LABELS, WEIGHTS, b), (points().requires_grad_(), points(1).requires_grad_()))
+    assert torch.autograd.gradcheck(
+        lambda a, b: module(a, LABELS, WEIGHTS, b), (points().requires_grad_(), points(1).requires_grad_())
+    )
 
 
 @pytest.mark.parametrize("contrast", ["cross_modal", "one_way"])
@@ -63,7 +65,9 @@ def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
     positive, negative = [], []
     for i in range(6):
         for j in range(i + 1, 6):
-            cosine = float(features[i] @ features[j]) / math.sqrt(float(features[i] @ features[i]) * float(features[j] @ features[j]))
+            cosine = float(features[i] @ features[j]) / math.sqrt(
+                float(features[i] @ features[i]) * float(features[j] @ features[j])
+            )
             probability = 1 / (1 + math.exp(-5 * cosine))
             weight = WEIGHTS[LABELS[i], LABELS[j]].item()
             if LABELS[i] == LABELS[j]:
@@ -88,7 +92,9 @@ def test_order_and_names_do_not_matter(similarity: str) -> None:
 def test_rotation_of_the_features_does_not_matter(similarity: str) -> None:
     module, features = confusion(similarity=similarity), points()
     rotation = torch.linalg.qr(points(5, rows=4)).Q
-    assert module(features @ rotation, LABELS, WEIGHTS).item() == pytest.approx(module(features, LABELS, WEIGHTS).item(), rel=1e-10)
+    assert module(features @ rotation, LABELS, WEIGHTS).item() == pytest.approx(
+        module(features, LABELS, WEIGHTS).item(), rel=1e-10
+    )
 
 
 def test_a_weight_of_zero_frees_its_pairs_and_a_larger_one_pushes_harder() -> None:
@@ -152,14 +158,20 @@ def test_unlabelled_rows_are_left_out() -> None:
     assert module(more, labels, WEIGHTS).item() == pytest.approx(module(points(), LABELS, WEIGHTS).item(), rel=1e-12)
 
 
-@pytest.mark.parametrize(("build", "message"), [
-    (lambda: ConfusionLoss(3, similarity="dot"), "similarity: wanted one of sigmoid_cosine, .*got 'dot'"),
-    (lambda: ConfusionLoss(3, similarity="mlp"), "needs feature_dim"),
-    (lambda: ConfusionLoss(3, pairs="some"), "pairs: wanted one of fused, .*got 'some'"),
-    (lambda: ConfusionLoss(3, reduction="mean"), "reduction: wanted one of balanced, .*got 'mean'"),
-    (lambda: InfoNCELoss(contrast="none"), "contrast: wanted one of cross_modal, .*got 'none'"),
-    (lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)), r"weights: wanted \(3, 3\), got \(2, 2\)"),
-])
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ConfusionLoss(3, similarity="dot"), "similarity: wanted one of sigmoid_cosine, .*got 'dot'"),
+        (lambda: ConfusionLoss(3, similarity="mlp"), "needs feature_dim"),
+        (lambda: ConfusionLoss(3, pairs="some"), "pairs: wanted one of fused, .*got 'some'"),
+        (lambda: ConfusionLoss(3, reduction="mean"), "reduction: wanted one of balanced, .*got 'mean'"),
+        (lambda: InfoNCELoss(contrast="none"), "contrast: wanted one of cross_modal, .*got 'none'"),
+        (
+            lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)),
+            r"weights: wanted \(3, 3\), got \(2, 2\)",
+        ),
+    ],
+)
 def test_errors_say_what_was_wanted(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
@@ -173,8 +185,10 @@ def test_registered_for_configs() -> None:
 
 
 def test_works_in_another_project(tmp_path: Path) -> None:
-    code = ("import torch; from diccae.models.losses import ConfusionLoss; loss = ConfusionLoss(num_classes=4); "
-            "x = torch.randn(8, 16, requires_grad=True); loss(x, torch.arange(8) % 4).backward(); print(tuple(x.grad.shape))")
+    code = (
+        "import torch; from diccae.models.losses import ConfusionLoss; loss = ConfusionLoss(num_classes=4); "
+        "x = torch.randn(8, 16, requires_grad=True); loss(x, torch.arange(8) % 4).backward(); print(tuple(x.grad.shape))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert result.stdout.strip() == "(8, 16)", result.stderr
 
@@ -205,7 +219,10 @@ def _worker(rank: int, port: int, folder: str) -> None:
         model = nn.parallel.DistributedDataParallel(Joint(gather))
         loss = model(points(9)[rows], LABELS[rows])
         loss.backward()
-        results[gather] = {"loss": loss.detach(), **{name: parameter.grad for name, parameter in model.module.named_parameters()}}
+        results[gather] = {
+            "loss": loss.detach(),
+            **{name: parameter.grad for name, parameter in model.module.named_parameters()},
+        }
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 

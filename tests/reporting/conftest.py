@@ -15,8 +15,16 @@ from diccae.settings import Plan, load_plan
 
 CLASSES, PER_CLASS = 12, 20
 # probability of a right answer by variant: drops of known sign
-SKILL = {"full": 0.80, "no_confusion_loss": 0.70, "no_dynamic_weighting": 0.79, "no_infonce": 0.55, "no_refinement": 0.85, "no_kmeans": 0.75, "no_kmeans_audioset": 0.6,
-         "from_scratch": 0.4}
+SKILL = {
+    "full": 0.80,
+    "no_confusion_loss": 0.70,
+    "no_dynamic_weighting": 0.79,
+    "no_infonce": 0.55,
+    "no_refinement": 0.85,
+    "no_kmeans": 0.75,
+    "no_kmeans_audioset": 0.6,
+    "from_scratch": 0.4,
+}
 
 
 def make_plan(folder: Path) -> Plan:
@@ -41,20 +49,56 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
         right[order[: round(skill * len(labels)) + seed]] = True
         ids = [f"{split}-{index:04d}" for index in range(len(labels))]
         for view in ("single", "multi"):
-            tables.append(pd.DataFrame({"id": ids, "label": labels, "split": split, "view": view, "top1": np.where(right, labels, (labels + 1) % CLASSES),
-                                        "in_update": (np.arange(len(labels)) % 5 == 0) & (variant == "test_portion") & (split == "test")}))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "id": ids,
+                        "label": labels,
+                        "split": split,
+                        "view": view,
+                        "top1": np.where(right, labels, (labels + 1) % CLASSES),
+                        "in_update": (np.arange(len(labels)) % 5 == 0)
+                        & (variant == "test_portion")
+                        & (split == "test"),
+                    }
+                )
+            )
         value = 100 * float(right.mean())
         stated[split] = {"n": len(labels), "top1_single": value, "top1_multi": value, "top5_multi": 100.0}
     pd.concat(tables).to_parquet(folder / "predictions.parquet", index=False)
     (folder / "metrics.json").write_text(json.dumps({"accuracy": stated}))
     degree = np.abs(rng.normal(1.5 - skill, 0.2, (CLASSES, CLASSES)))
-    np.savez(folder / "confusion.npz", test_degree=(degree + degree.T) / 2, counts_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS)
+    np.savez(
+        folder / "confusion.npz",
+        test_degree=(degree + degree.T) / 2,
+        counts_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS,
+    )
     settings = settings_of(plan, "finetune", variant).as_record()
-    (folder / "record.json").write_text(json.dumps({
-        "plan": plan.name, "stage": "finetune", "variant": variant, "modality": modality, "seed": seed, "key": "k", "config_hash": "c", "data_hash": "d", "source_hash": "s",
-        "lock_hash": "l", "commit": "0123456789abcdef", "dirty": False, "versions": {"torch": "2", "mmaction2": "1", "faiss-gpu": "1"},
-        "hardware": {"cpu": "test cpu", "cores": 2, "gpu": None}, "wall_seconds": 12.0, "peak_rss_mb": 900.0, "started": "2026-01-01T00:00:00+00:00", "settings": settings,
-        "shared_with": None}))
+    (folder / "record.json").write_text(
+        json.dumps(
+            {
+                "plan": plan.name,
+                "stage": "finetune",
+                "variant": variant,
+                "modality": modality,
+                "seed": seed,
+                "key": "k",
+                "config_hash": "c",
+                "data_hash": "d",
+                "source_hash": "s",
+                "lock_hash": "l",
+                "commit": "0123456789abcdef",
+                "dirty": False,
+                "versions": {"torch": "2", "mmaction2": "1", "faiss-gpu": "1"},
+                "hardware": {"cpu": "test cpu", "cores": 2, "gpu": None},
+                "wall_seconds": 12.0,
+                "peak_rss_mb": 900.0,
+                "started": "2026-01-01T00:00:00+00:00",
+                "settings": settings,
+                "shared_with": None,
+            }
+        )
+    )
 
 
 @pytest.fixture
@@ -66,13 +110,24 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
         name = variant.split("@")[0]
         for modality in modalities:
             for seed in plan.seeds:
-                write_run(plan, variant, modality, seed, SKILL.get(name, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality])
+                write_run(
+                    plan, variant, modality, seed, SKILL.get(name, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality]
+                )
     cache = plan.cache_dir
     cache.mkdir(parents=True)
     (cache / "meta.json").write_text(json.dumps({"clips": 480, "counts": {"ok": 480}, "manifest_sha256": "ab" * 32}))
     names = [f"class {index}" for index in range(CLASSES)]
     overlap = np.random.default_rng(0).random((CLASSES, CLASSES)).tolist()
-    Path("data/truth.json").write_text(json.dumps({"classes": names, "confusability": {m: overlap for m in ("A", "V", "AV")},
-                                                   "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0}}))
-    pd.DataFrame({"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}).to_parquet("data/manifest.parquet")
+    Path("data/truth.json").write_text(
+        json.dumps(
+            {
+                "classes": names,
+                "confusability": {m: overlap for m in ("A", "V", "AV")},
+                "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0},
+            }
+        )
+    )
+    pd.DataFrame({"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}).to_parquet(
+        "data/manifest.parquet"
+    )
     return plan

@@ -16,6 +16,7 @@ import yaml
 from scipy import stats
 
 from diccae.reporting import claims, figures, html, tables
+from diccae.reporting.compare import compare
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
@@ -106,11 +107,20 @@ def test_verdicts_follow_the_rules(fake: Plan) -> None:
     assert verdicts["text/avgain"] == claims.DIRECTION
 
 
-@pytest.mark.parametrize(("values", "vggsound", "printed", "verdict"), [
-    ([2.0, 2.1, 2.2], False, 2.1, claims.DIRECTION), ([2.0, 2.1, 2.2], True, 2.1, claims.REPRODUCED), ([2.0, 2.1, 2.2], True, 9.0, claims.DIRECTION),
-    ([-2.0, -2.1, -2.2], True, 2.1, claims.CONTRADICTED), ([-1.0, 0.0, 1.1], True, 2.1, claims.INCONCLUSIVE), ([5.0], True, 2.1, claims.INCONCLUSIVE),
-])
-def test_a_difference_is_judged_by_its_interval(values: list[float], vggsound: bool, printed: float, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "vggsound", "printed", "verdict"),
+    [
+        ([2.0, 2.1, 2.2], False, 2.1, claims.DIRECTION),
+        ([2.0, 2.1, 2.2], True, 2.1, claims.REPRODUCED),
+        ([2.0, 2.1, 2.2], True, 9.0, claims.DIRECTION),
+        ([-2.0, -2.1, -2.2], True, 2.1, claims.CONTRADICTED),
+        ([-1.0, 0.0, 1.1], True, 2.1, claims.INCONCLUSIVE),
+        ([5.0], True, 2.1, claims.INCONCLUSIVE),
+    ],
+)
+def test_a_difference_is_judged_by_its_interval(
+    values: list[float], vggsound: bool, printed: float, verdict: str
+) -> None:
     assert claims.judge_difference(np.array(values), vggsound, printed)[0] == verdict
 
 
@@ -133,7 +143,9 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        self.resources += [str(values[key]) for key in ("src", "srcset") if key in values] + ([str(values["href"])] if tag == "link" else [])
+        self.resources += [str(values[key]) for key in ("src", "srcset") if key in values] + (
+            [str(values["href"])] if tag == "link" else []
+        )
         self.tables += tag == "table"
         if tag == "img":
             assert values.get("alt")
@@ -177,4 +189,28 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
 
 def test_reporting_loads_no_torch() -> None:
     code = "import sys; from diccae.reporting import html, tables, figures, claims, pictures; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_compare_names_the_cell_that_differs(tmp_path: Path) -> None:
+    table = pd.DataFrame({"variant": ["full", "no_infonce"], "modality": ["AV", "AV"], "top1": [80.0, 70.0]})
+    for name in ("mine", "reference"):
+        (tmp_path / name).mkdir()
+        table.to_csv(tmp_path / name / "table2.csv", index=False)
+    assert compare(tmp_path / "mine", tmp_path / "reference").empty
+    table.assign(top1=[80.0, 71.5]).to_csv(tmp_path / "mine" / "table2.csv", index=False)
+    found = compare(tmp_path / "mine", tmp_path / "reference")
+    assert found.to_dict("records") == [
+        {
+            "file": "table2.csv",
+            "row": "variant no_infonce, modality AV",
+            "column": "top1",
+            "mine": 71.5,
+            "reference": 70.0,
+        }
+    ]
+    assert compare(tmp_path / "mine", tmp_path / "reference", tolerance=2).empty
+    with pytest.raises(UserError, match="no table in common"):
+        compare(tmp_path, tmp_path / "reference")

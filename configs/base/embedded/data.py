@@ -8,10 +8,10 @@ data = dict(
     num_classes=12,
     num_frames=8,
     frame_size=32,
-    train_per_class=20,        # labelled clips that a seed draws from the train split
-    update_per_class=20,       # update clips of a class in fine-tuning
-    update_unlabelled=480,     # unlabelled clips held out of pre-training as its update set
-    samples_per_class=4,       # K of P x K batches
+    train_per_class=20,  # labelled clips that a seed draws from the train split
+    update_per_class=20,  # update clips of a class in fine-tuning
+    update_unlabelled=480,  # unlabelled clips held out of pre-training as its update set
+    samples_per_class=4,  # K of P x K batches
     spec_augment=dict(freq_mask=8, time_mask=8),
     flip=True,
 )

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NAMES = ("lie down", "fall", "jump", "hop", "walk", "tap dance", "hammer", "swat", "clap", "cough", "sneeze", "sweep floor")
+NAMES = (
+    "lie down",
+    "fall",
+    "jump",
+    "hop",
+    "walk",
+    "tap dance",
+    "hammer",
+    "swat",
+    "clap",
+    "cough",
+    "sneeze",
+    "sweep floor",
+)
 MOTIONS = ("going down", "up and down", "gait", "overhead swing", "hands to chest or face", "bending forward")
 SOUNDS = ("rustle", "thud", "footfalls", "taps", "slap", "voice")
 # d' of each family: graded, so that the measured degrees of confusion have an order to agree with
@@ -33,7 +46,9 @@ class Activity:
 def _activity(label: int) -> Activity:
     motion, sound = label // 2, (label + 1) // 2 % len(SOUNDS)
     sign = 1 if label % 2 else -1
-    return Activity(label, NAMES[label], motion, sound, sign * MOTION_SEPARATION[motion] / 2, -sign * SOUND_SEPARATION[sound] / 2)
+    return Activity(
+        label, NAMES[label], motion, sound, sign * MOTION_SEPARATION[motion] / 2, -sign * SOUND_SEPARATION[sound] / 2
+    )
 
 
 ACTIVITIES = tuple(_activity(label) for label in range(len(NAMES)))

@@ -41,7 +41,12 @@ def pose_at(scene: Scene, time: float) -> Pose:
         duration = 1.15 - 0.9 * manner
         done = float(np.clip((time - scene.first_event + duration) / duration, 0, 1))
         fall = done**2 * (3 - 2 * done)
-        return Pose(topple=90 * fall, near_arm=(70 * np.sin(np.pi * done), 20), far_arm=(50 * np.sin(np.pi * done), 15), crouch=0.35 * np.sin(np.pi * done))
+        return Pose(
+            topple=90 * fall,
+            near_arm=(70 * np.sin(np.pi * done), 20),
+            far_arm=(50 * np.sin(np.pi * done), 15),
+            crouch=0.35 * np.sin(np.pi * done),
+        )
     if motion == 1:
         height = (0.04 + 0.22 * manner) * 4 * cycle * (1 - cycle)
         raised = 20 + 100 * np.sin(np.pi * cycle)
@@ -50,8 +55,13 @@ def pose_at(scene: Scene, time: float) -> Pose:
         stride = ((time - scene.first_event) * scene.rate / 2) % 1.0
         wave = np.sin(2 * np.pi * stride)
         thigh, bend = 22 + 48 * manner, 30 + 70 * manner
-        return Pose(near_leg=(thigh * wave, -bend * max(0.0, wave)), far_leg=(-thigh * wave, -bend * max(0.0, -wave)),
-                    near_arm=(-35 * wave, 25), far_arm=(35 * wave, 25), lift=0.02 * abs(wave))
+        return Pose(
+            near_leg=(thigh * wave, -bend * max(0.0, wave)),
+            far_leg=(-thigh * wave, -bend * max(0.0, -wave)),
+            near_arm=(-35 * wave, 25),
+            far_arm=(35 * wave, 25),
+            lift=0.02 * abs(wave),
+        )
     if motion == 3:
         raised = 60 + (1 - swing) * (45 + 75 * manner)
         return Pose(torso=14 * swing, near_arm=(raised, 15 + 45 * (1 - swing)), far_arm=(10, 35))
@@ -82,7 +92,9 @@ class Room:
             cv2.rectangle(canvas, (x, y), (x + w, y + h), (60, 50, 40), 1)
         if rng.random() < 0.5:
             x, w, h = int(rng.choice([-6, 74])), 26, int(rng.integers(10, 26))
-            cv2.rectangle(canvas, (x, horizon + 8 - h), (x + w, horizon + 8), [int(v) for v in rng.integers(40, 140, 3)], -1)
+            cv2.rectangle(
+                canvas, (x, horizon + 8 - h), (x + w, horizon + 8), [int(v) for v in rng.integers(40, 140, 3)], -1
+            )
         self.canvas, self.horizon = canvas, horizon
 
 
@@ -103,7 +115,12 @@ def render_frames(scene: Scene) -> np.ndarray:
         gain = light + drift * time / SECONDS
         if scene.blind and dark:
             gain *= 0.12
-        moved = cv2.warpAffine(canvas, np.float32([[1, 0, shake[index, 0]], [0, 1, shake[index, 1]]]), (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.warpAffine(
+            canvas,
+            np.float32([[1, 0, shake[index, 0]], [0, 1, shake[index, 1]]]),
+            (SIZE, SIZE),
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         if scene.blind and not dark:
             moved = cv2.GaussianBlur(moved, (0, 0), 6)
         frames.append(np.clip(moved * gain, 0, 255).astype(np.uint8))
@@ -121,17 +138,34 @@ class _Body:
         self.girth = float(rng.uniform(0.85, 1.2))
         self.skin = SKINS[int(rng.integers(len(SKINS)))]
         self.hair = HAIRS[int(rng.integers(len(HAIRS)))]
-        self.shirt, self.trousers = ([int(v) for v in rng.integers(low, high, 3)] for low, high in ((30, 245), (20, 160)))
+        self.shirt, self.trousers = (
+            [int(v) for v in rng.integers(low, high, 3)] for low, high in ((30, 245), (20, 160))
+        )
 
     def draw(self, canvas: np.ndarray, pose: Pose) -> None:
         unit = self.height
-        thigh, shin, trunk, upper, fore, head = 0.24 * unit, 0.24 * unit, 0.30 * unit, 0.17 * unit, 0.16 * unit, 0.085 * unit
+        thigh, shin, trunk, upper, fore, head = (
+            0.24 * unit,
+            0.24 * unit,
+            0.30 * unit,
+            0.17 * unit,
+            0.16 * unit,
+            0.085 * unit,
+        )
         bend = 75 * pose.crouch / 0.35 if pose.crouch else 0.0
-        legs = {"far": (pose.far_leg[0] + bend, pose.far_leg[1] - 2 * bend), "near": (pose.near_leg[0] + bend, pose.near_leg[1] - 2 * bend)}
+        legs = {
+            "far": (pose.far_leg[0] + bend, pose.far_leg[1] - 2 * bend),
+            "near": (pose.near_leg[0] + bend, pose.near_leg[1] - 2 * bend),
+        }
         topple = np.deg2rad(pose.topple)
         # the hip stands on the lower foot and sinks to the floor as the body topples
         reach = max(thigh * np.cos(np.deg2rad(a)) + shin * np.cos(np.deg2rad(a + b)) for a, b in legs.values())
-        hip = np.array([self.x - self.facing * np.sin(topple) * 0.12 * unit, self.ground - reach * np.cos(topple) - 0.06 * unit * np.sin(topple) - pose.lift * unit])
+        hip = np.array(
+            [
+                self.x - self.facing * np.sin(topple) * 0.12 * unit,
+                self.ground - reach * np.cos(topple) - 0.06 * unit * np.sin(topple) - pose.lift * unit,
+            ]
+        )
 
         def limb(start: np.ndarray, degrees: float, length: float, colour: object, width: float) -> np.ndarray:
             angle = np.deg2rad(degrees) - topple
@@ -153,12 +187,29 @@ class _Body:
         _line(canvas, hip, shoulder, self.shirt, 11 * self.girth * unit / 65)
         centre = shoulder + 1.45 * head * np.array([self.facing * np.sin(angle), -np.cos(angle)])
         _disc(canvas, centre, head, self.skin)
-        _disc(canvas, centre + 0.45 * head * np.array([-self.facing * np.cos(angle) + self.facing * np.sin(angle), -np.cos(angle) - np.sin(angle)]) / 1.4,
-              0.8 * head, self.hair)
+        _disc(
+            canvas,
+            centre
+            + 0.45
+            * head
+            * np.array([-self.facing * np.cos(angle) + self.facing * np.sin(angle), -np.cos(angle) - np.sin(angle)])
+            / 1.4,
+            0.8 * head,
+            self.hair,
+        )
         self._arm(canvas, limb, shoulder, pose.near_arm, pose.torso, upper, fore, 1.0)
 
-    def _arm(self, canvas: np.ndarray, limb, shoulder: np.ndarray, arm: tuple[float, float], torso: float, upper: float, fore: float,  # noqa: ANN001
-             shade: float) -> None:
+    def _arm(
+        self,
+        canvas: np.ndarray,
+        limb,
+        shoulder: np.ndarray,
+        arm: tuple[float, float],
+        torso: float,
+        upper: float,
+        fore: float,  # noqa: ANN001
+        shade: float,
+    ) -> None:
         sleeve = [int(v * 0.8 * shade) for v in self.shirt]
         elbow = limb(shoulder, arm[0], upper, sleeve, 5)
         hand = limb(elbow, arm[0] + arm[1], fore, [int(v * shade) for v in self.skin], 4)

@@ -55,7 +55,13 @@ def draw_scene(benchmark_seed: int, split: str, index: int) -> Scene:
     activity = ACTIVITIES[index % len(ACTIVITIES)]
     source = int(rng.choice(len(SOURCES), p=SOURCE_SHARES)) if split == "unlabelled" else HOME_SOURCE
     return Scene(
-        activity=activity, source=source, motion_u=float(rng.normal(activity.motion_mean)), sound_u=float(rng.normal(activity.sound_mean)),
-        blind=bool(rng.random() < CORRUPTION), deaf=bool(rng.random() < CORRUPTION), first_event=float(rng.uniform(0.8, 1.4)),
-        rate=float(rng.uniform(1.2, 2.2)), seed=seed,
+        activity=activity,
+        source=source,
+        motion_u=float(rng.normal(activity.motion_mean)),
+        sound_u=float(rng.normal(activity.sound_mean)),
+        blind=bool(rng.random() < CORRUPTION),
+        deaf=bool(rng.random() < CORRUPTION),
+        first_event=float(rng.uniform(0.8, 1.4)),
+        rate=float(rng.uniform(1.2, 2.2)),
+        seed=seed,
     )

@@ -50,7 +50,11 @@ def tap(rng: np.random.Generator, manner: float) -> np.ndarray:
     """Metal on wood; the manner is its pitch."""
     time, envelope = _decay(0.016)
     pitch = 1500 * 2 ** (1.3 * manner) * rng.uniform(0.97, 1.03)
-    return envelope * (np.sin(2 * np.pi * pitch * time) + 0.5 * np.sin(2 * np.pi * 1.52 * pitch * time) + 0.15 * rng.normal(size=len(time)))
+    return envelope * (
+        np.sin(2 * np.pi * pitch * time)
+        + 0.5 * np.sin(2 * np.pi * 1.52 * pitch * time)
+        + 0.15 * rng.normal(size=len(time))
+    )
 
 
 def slap(rng: np.random.Generator, manner: float) -> np.ndarray:

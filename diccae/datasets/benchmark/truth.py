@@ -54,7 +54,11 @@ def bayes_ceilings(draws: int = 200_000, seed: int = 0) -> dict[str, float]:
 def truth() -> dict[str, Any]:
     """What truth.json holds."""
     return {
-        "classes": list(NAMES), "motions": list(MOTIONS), "sounds": list(SOUNDS),
-        "motion_of": [activity.motion for activity in ACTIVITIES], "sound_of": [activity.sound for activity in ACTIVITIES],
-        "confusability": {modality: overlap(modality).tolist() for modality in ("A", "V", "AV")}, "bayes_ceiling": bayes_ceilings(),
+        "classes": list(NAMES),
+        "motions": list(MOTIONS),
+        "sounds": list(SOUNDS),
+        "motion_of": [activity.motion for activity in ACTIVITIES],
+        "sound_of": [activity.sound for activity in ACTIVITIES],
+        "confusability": {modality: overlap(modality).tolist() for modality in ("A", "V", "AV")},
+        "bayes_ceiling": bayes_ceilings(),
     }

@@ -74,7 +74,12 @@ def clip_id(split: str, index: int) -> str:
 def _render_chunk(task: tuple[int, str, list[int], str]) -> dict[str, str]:
     seed, split, indices, folder = task
     try:
-        return {clip_id(split, index): write_clip(draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4") for index in indices}
+        return {
+            clip_id(split, index): write_clip(
+                draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4"
+            )
+            for index in indices
+        }
     except OSError as error:
         raise UserError(_disk_words(folder, error)) from None
 
@@ -106,7 +111,9 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
     described = {"seed": spec.seed, "size": SIZE, "fps": FPS, "rate": RATE}
     marker = root / "clips" / "spec.json"
     if marker.is_file() and json.loads(marker.read_text()) != described:
-        raise UserError(f"{root} holds clips of another benchmark ({marker}); remove {root} or set another data_root in the plan")
+        raise UserError(
+            f"{root} holds clips of another benchmark ({marker}); remove {root} or set another data_root in the plan"
+        )
     marker.parent.mkdir(exist_ok=True)
     if not marker.is_file():
         _write_json(marker, described)
@@ -116,17 +123,31 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         folder.mkdir(exist_ok=True)
         done = _read_digests(folder)
         known[split] = done
-        todo = [index for index in range(spec.counts.get(split, 0)) if not _finished(folder, done, clip_id(split, index))]
+        todo = [
+            index for index in range(spec.counts.get(split, 0)) if not _finished(folder, done, clip_id(split, index))
+        ]
         tasks += [(spec.seed, split, todo[start : start + CHUNK], str(folder)) for start in range(0, len(todo), CHUNK)]
     total = sum(spec.counts.values())
-    with tqdm(total=total, initial=total - sum(len(task[2]) for task in tasks), desc="rendering", unit="clip", disable=not progress, mininterval=1) as bar:
+    with tqdm(
+        total=total,
+        initial=total - sum(len(task[2]) for task in tasks),
+        desc="rendering",
+        unit="clip",
+        disable=not progress,
+        mininterval=1,
+    ) as bar:
         context = multiprocessing.get_context("spawn")
         pool = context.Pool(min(jobs, len(tasks)), maxtasksperchild=None) if jobs > 1 and len(tasks) > 1 else None
         try:
             results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
             for task, digests in zip(tasks, results, strict=True):
                 split, folder = task[1], Path(task[3])
-                known[split].update({name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size} for name, digest in digests.items()})
+                known[split].update(
+                    {
+                        name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size}
+                        for name, digest in digests.items()
+                    }
+                )
                 _write_json(folder.with_suffix(".json"), known[split])
                 bar.update(len(digests))
         finally:
@@ -158,13 +179,30 @@ def _write_manifest(spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str
         for index in range(spec.counts.get(split, 0)):
             scene, name = draw_scene(spec.seed, split, index), clip_id(split, index)
             labelled = split != "unlabelled"
-            rows.append({
-                "id": name, "path": f"clips/{split}/{name}.mp4", "label": scene.activity.label if labelled else -1,
-                "label_name": scene.activity.name if labelled else "", "split": split, "source": SOURCES[scene.source], "start": 0.0, "end": SECONDS,
-                "sha256": digests[split][name]["sha256"],
-            })
-            hidden.append({"id": name, "label": scene.activity.label, "label_name": scene.activity.name, "motion_u": scene.motion_u, "sound_u": scene.sound_u,
-                           "blind": scene.blind, "deaf": scene.deaf})
+            rows.append(
+                {
+                    "id": name,
+                    "path": f"clips/{split}/{name}.mp4",
+                    "label": scene.activity.label if labelled else -1,
+                    "label_name": scene.activity.name if labelled else "",
+                    "split": split,
+                    "source": SOURCES[scene.source],
+                    "start": 0.0,
+                    "end": SECONDS,
+                    "sha256": digests[split][name]["sha256"],
+                }
+            )
+            hidden.append(
+                {
+                    "id": name,
+                    "label": scene.activity.label,
+                    "label_name": scene.activity.name,
+                    "motion_u": scene.motion_u,
+                    "sound_u": scene.sound_u,
+                    "blind": scene.blind,
+                    "deaf": scene.deaf,
+                }
+            )
     for name, content in (("truth", hidden), ("manifest", rows)):
         table = pd.DataFrame(content)
         table["label"] = table["label"].astype(np.int32)

@@ -28,11 +28,28 @@ class ConfusionMatrixHook(Hook):
     # after re-clustering (NORMAL), before the history and the checkpoint
     priority = "BELOW_NORMAL"
 
-    def __init__(self, centroid: str, pca_dim: int | None, pca_scope: str, circle: str, coverage: float, normalization: str, weight_range: float,
-                 diagonal_weight: float | str, weight_floor: float, smoothing: float, flat: bool, redraw: bool) -> None:
+    def __init__(
+        self,
+        centroid: str,
+        pca_dim: int | None,
+        pca_scope: str,
+        circle: str,
+        coverage: float,
+        normalization: str,
+        weight_range: float,
+        diagonal_weight: float | str,
+        weight_floor: float,
+        smoothing: float,
+        flat: bool,
+        redraw: bool,
+    ) -> None:
         self.circles = dict(centroid=centroid, pca_dim=pca_dim, pca_scope=pca_scope, circle=circle, coverage=coverage)
-        self.normalization: dict[str, Any] = dict(normalization=normalization, weight_range=weight_range, diagonal_weight=diagonal_weight,
-                                                  weight_floor=weight_floor)
+        self.normalization: dict[str, Any] = dict(
+            normalization=normalization,
+            weight_range=weight_range,
+            diagonal_weight=diagonal_weight,
+            weight_floor=weight_floor,
+        )
         self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
         self.state: dict[str, torch.Tensor] = {}
 
@@ -51,10 +68,18 @@ class ConfusionMatrixHook(Hook):
             off = ~torch.eye(len(weights), dtype=torch.bool)
             weights = torch.where(off, weights[off].mean(), weights)
         model.confusion_weights.copy_(weights)
-        self.state = {"degree": degree, "weights": weights, "centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
+        self.state = {
+            "degree": degree,
+            "weights": weights,
+            "centers": circles.centers,
+            "radii": circles.radii,
+            "counts": circles.counts,
+        }
         thin = [int(index) for index in torch.nonzero(circles.counts < 2)[:, 0]]
         if thin:
-            runner.logger.warning(f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}")
+            runner.logger.warning(
+                f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}"
+            )
         if clamped:
             runner.logger.warning(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
 

@@ -28,7 +28,9 @@ class HistoryHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         self._sums, self._count = {}, 0
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
         for key, value in (outputs or {}).items():
             if "loss" in key:
                 value = torch.as_tensor(value).detach()
@@ -40,7 +42,9 @@ class HistoryHook(Hook):
         for key, total in self._sums.items():
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
-                raise UserError(f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; lower schedule.<stage>.lr in the plan")
+                raise UserError(
+                    f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; lower schedule.<stage>.lr in the plan"
+                )
         weights = unwrap(runner).confusion_weights
         off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
         row["weight_mean"], row["weight_variance"] = float(off.mean()), float(off.var(unbiased=False))

@@ -19,7 +19,14 @@ class ProgressHook(Hook):
         self.label = label
 
     def before_train(self, runner: Runner) -> None:
-        self._bar = tqdm(total=runner.max_epochs, initial=runner.epoch, desc=self.label, unit="epoch", disable=not is_main_process(), mininterval=1.0)
+        self._bar = tqdm(
+            total=runner.max_epochs,
+            initial=runner.epoch,
+            desc=self.label,
+            unit="epoch",
+            disable=not is_main_process(),
+            mininterval=1.0,
+        )
 
     def after_train_epoch(self, runner: Runner) -> None:
         self._bar.update()

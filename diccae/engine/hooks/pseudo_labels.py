@@ -33,8 +33,17 @@ class PseudoLabelHook(Hook):
 
     priority = "NORMAL"
 
-    def __init__(self, k: int, restarts: int, refine_every: int, seed: int, initial: str, spherical: bool = False, init: str = "random",
-                 reinit_head: str = "unmatched") -> None:
+    def __init__(
+        self,
+        k: int,
+        restarts: int,
+        refine_every: int,
+        seed: int,
+        initial: str,
+        spherical: bool = False,
+        init: str = "random",
+        reinit_head: str = "unmatched",
+    ) -> None:
         self.k, self.restarts, self.refine_every, self.seed = k, restarts, refine_every, seed
         self.initial, self.spherical, self.init, self.reinit_head = initial, spherical, init, reinit_head
         self.assignments: dict[str, torch.Tensor] = {}
@@ -44,11 +53,19 @@ class PseudoLabelHook(Hook):
         train, update = runner.train_dataloader.dataset, loader_of(runner, "update_dataloader").dataset
         if not self.assignments:
             if not Path(self.initial).is_file():
-                raise UserError(f"first clusters not found at {self.initial}; run `diccae warmup` for this plan and seed first")
+                raise UserError(
+                    f"first clusters not found at {self.initial}; run `diccae warmup` for this plan and seed first"
+                )
             first = np.load(self.initial)
             cluster_of = dict(zip(first["ids"].tolist(), first["assign_0"].tolist(), strict=True))
-            self.assignments = {"train": _lookup(cluster_of, train.ids, self.initial), "update": _lookup(cluster_of, update.ids, self.initial)}
-            self.assignments["train_0"], self.assignments["update_0"] = self.assignments["train"].clone(), self.assignments["update"].clone()
+            self.assignments = {
+                "train": _lookup(cluster_of, train.ids, self.initial),
+                "update": _lookup(cluster_of, update.ids, self.initial),
+            }
+            self.assignments["train_0"], self.assignments["update_0"] = (
+                self.assignments["train"].clone(),
+                self.assignments["update"].clone(),
+            )
         self._publish(runner)
 
     def _publish(self, runner: Runner) -> None:
@@ -62,7 +79,9 @@ class PseudoLabelHook(Hook):
         model = unwrap(runner)
         features = extract(model, loader_of(runner, "extract_dataloader"), model.embed).numpy()
         update = extract(model, loader_of(runner, "update_dataloader"), model.embed).numpy()
-        clustering = kmeans(features, self.k, restarts=self.restarts, seed=self.seed + epoch, spherical=self.spherical, init=self.init)
+        clustering = kmeans(
+            features, self.k, restarts=self.restarts, seed=self.seed + epoch, spherical=self.spherical, init=self.init
+        )
         mapping, unmatched = match_clusters(self.assignments["train"].numpy(), clustering.assignments, self.k)
         fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
         self.assignments["train"] = torch.from_numpy(mapping[clustering.assignments].astype(np.int32))
@@ -88,14 +107,18 @@ class PseudoLabelHook(Hook):
         epochs = sorted(int(key.split("_")[1]) for key in self.assignments if key.startswith("train_"))
         table = {"ids": np.concatenate([train_ids, update_ids]).astype(str), "epochs": np.array(epochs)}
         for epoch in epochs:
-            table[f"assign_{epoch}"] = torch.cat([self.assignments[f"train_{epoch}"], self.assignments[f"update_{epoch}"]]).numpy()
+            table[f"assign_{epoch}"] = torch.cat(
+                [self.assignments[f"train_{epoch}"], self.assignments[f"update_{epoch}"]]
+            ).numpy()
         return table
 
 
 def _lookup(cluster_of: dict[str, int], ids: np.ndarray, source: str) -> torch.Tensor:
     missing = [clip for clip in ids.tolist() if clip not in cluster_of]
     if missing:
-        raise UserError(f"{source} has no cluster for {len(missing)} of {len(ids)} clips, {missing[0]} first; run `diccae warmup` again on this data")
+        raise UserError(
+            f"{source} has no cluster for {len(missing)} of {len(ids)} clips, {missing[0]} first; run `diccae warmup` again on this data"
+        )
     return torch.tensor([cluster_of[clip] for clip in ids.tolist()], dtype=torch.int32)
 
 

@@ -30,8 +30,16 @@ class ConfusionLoss(nn.Module):
         gather: with several processes, take the pairs of the joint batch of all of them, see `gather_rows`; each must hold as many clips.
     """
 
-    def __init__(self, num_classes: int, similarity: str = "sigmoid_cosine", pairs: str = "fused", reduction: str = "balanced",
-                 feature_dim: int | None = None, loss_weight: float = 1.0, gather: bool = True) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        similarity: str = "sigmoid_cosine",
+        pairs: str = "fused",
+        reduction: str = "balanced",
+        feature_dim: int | None = None,
+        loss_weight: float = 1.0,
+        gather: bool = True,
+    ) -> None:
         super().__init__()
         if similarity not in SIMILARITIES:
             raise ValueError(f"similarity: wanted one of {', '.join(SIMILARITIES)}, got {similarity!r}")
@@ -60,7 +68,9 @@ class ConfusionLoss(nn.Module):
         cosine = cosine_matrix(first, second)
         return half_cosine_logits(cosine) if self.similarity == "half_cosine" else self.scale * cosine + self.bias
 
-    def forward(self, features: Tensor, labels: Tensor, weights: Tensor | None = None, other: Tensor | None = None) -> Tensor:
+    def forward(
+        self, features: Tensor, labels: Tensor, weights: Tensor | None = None, other: Tensor | None = None
+    ) -> Tensor:
         """The loss of a batch; with several processes, of the joint batch of all of them.
 
         Args:
@@ -73,11 +83,17 @@ class ConfusionLoss(nn.Module):
         if weights is not None and weights.shape != (self.num_classes, self.num_classes):
             raise ValueError(f"weights: wanted ({self.num_classes}, {self.num_classes}), got {tuple(weights.shape)}")
         if self.gather:
-            features, labels, other = gather_rows(features), gather_rows(labels), None if other is None else gather_rows(other)
+            features, labels, other = (
+                gather_rows(features),
+                gather_rows(labels),
+                None if other is None else gather_rows(other),
+            )
         upper = torch.ones(len(features), len(features), dtype=torch.bool, device=features.device).triu(1)
 
         def loss(first: Tensor, second: Tensor, mask: Tensor | None) -> Tensor:
-            return confusion_pair_loss(self.logits(first, second), labels, labels, weights=weights, mask=mask, reduction=self.reduction)
+            return confusion_pair_loss(
+                self.logits(first, second), labels, labels, weights=weights, mask=mask, reduction=self.reduction
+            )
 
         if self.pairs == "fused" or other is None:
             return self.loss_weight * loss(features, features, upper)

@@ -10,8 +10,8 @@ from torch import distributed as dist
 def gather_rows(rows: Tensor) -> Tensor:
     """(B, ...) -> (world size x B, ...), in rank order; the identity in a single process.
 
-    torch's functional all_gather has the exact gradient: it sums what every process's copy of the joint loss contributes. That is world-size times the gradient
-    of one joint loss, which the average of DistributedDataParallel divides out again.
+    torch's functional all_gather has the exact gradient: it sums what every process's copy of the joint loss contributes. That is world-size
+    times the gradient of one joint loss, which the average of DistributedDataParallel divides out again.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return rows

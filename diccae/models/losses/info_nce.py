@@ -23,7 +23,9 @@ class InfoNCELoss(nn.Module):
         gather: with several processes, contrast the joint batch of all of them, see `gather_rows`; each must hold as many clips.
     """
 
-    def __init__(self, temperature: float = 0.07, contrast: str = "cross_modal", loss_weight: float = 1.0, gather: bool = True) -> None:
+    def __init__(
+        self, temperature: float = 0.07, contrast: str = "cross_modal", loss_weight: float = 1.0, gather: bool = True
+    ) -> None:
         super().__init__()
         if contrast not in CONTRASTS:
             raise ValueError(f"contrast: wanted one of {', '.join(CONTRASTS)}, got {contrast!r}")

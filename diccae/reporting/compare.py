@@ -1,0 +1,68 @@
+"""Two results folders side by side: which cells of the tables agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from diccae.structures import UserError
+
+KEYS = (
+    "system",
+    "dataset",
+    "variant",
+    "modality",
+    "arm",
+    "model",
+    "seed",
+    "cluster_cross_entropy",
+    "weighting",
+    "weight",
+    "lr",
+    "id",
+)
+
+
+def compare(mine: Path, reference: Path, tolerance: float = 0.0) -> pd.DataFrame:
+    """Every numeric cell of every CSV that both folders have and that differs by more than `tolerance`: file, row, column, mine, reference.
+
+    Raises:
+        UserError: a folder or all common files are missing.
+    """
+    names = sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))
+    common = [name for name in names if (mine / name).is_file()]
+    if not common:
+        raise UserError(
+            f"{mine} and {reference} have no table in common; build them first, e.g. `snakemake --cores all results/table2.csv`"
+        )
+    rows = []
+    for name in common:
+        one, other = (pd.read_csv(folder / name) for folder in (mine, reference))
+        keys = [key for key in KEYS if key in one and key in other]
+        merged = one.merge(other, on=keys, how="outer", suffixes=("", "_reference"), indicator=True)
+        for _, row in merged.iterrows():
+            where = ", ".join(f"{key} {row[key]}" for key in keys if pd.notna(row[key]))
+            if row["_merge"] != "both":
+                rows.append(
+                    {
+                        "file": str(name),
+                        "row": where,
+                        "column": "(whole row)",
+                        "mine": row["_merge"] == "left_only",
+                        "reference": row["_merge"] == "right_only",
+                    }
+                )
+                continue
+            for column in one.columns.difference(keys):
+                own, reference_value = row[column], row.get(f"{column}_reference")
+                differs = (
+                    abs(own - reference_value) > tolerance
+                    if isinstance(own, float) and isinstance(reference_value, float)
+                    else own != reference_value
+                )
+                if differs and not (pd.isna(own) and pd.isna(reference_value)):
+                    rows.append(
+                        {"file": str(name), "row": where, "column": column, "mine": own, "reference": reference_value}
+                    )
+    return pd.DataFrame(rows, columns=["file", "row", "column", "mine", "reference"])

@@ -1,0 +1,88 @@
+"""The recogniser under every reading of its open choices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.dataset import pseudo_collate
+
+from diccae import registry  # noqa: F401
+from diccae.compose import Run, compose
+from tests.conftest import tiny_plan
+
+READINGS = [
+    {},
+    {"method.similarity": "half_cosine"},
+    {"method.similarity": "rbf"},
+    {"method.similarity": "mlp"},
+    {"method.pairs": "intra_modal"},
+    {"method.pairs": "cross_modal"},
+    {"method.pair_reduction": "plain_mean"},
+    {"method.pair_reduction": "sum"},
+    {"method.infonce_contrast": "intra_modal"},
+    {"method.infonce_contrast": "both"},
+    {"method.infonce_contrast": "one_way"},
+    {"method.infonce_weight": 0.0, "method.pairs": "cross_modal"},
+]
+
+
+@pytest.mark.parametrize(
+    "overrides", READINGS, ids=lambda value: ",".join(f"{k.split('.')[1]}={v}" for k, v in value.items()) or "default"
+)
+@pytest.mark.parametrize("modality", ["A", "V", "AV"])
+def test_every_reading_gives_finite_losses_and_gradients(
+    workspace: Path, tiny_data: Path, overrides: dict[str, object], modality: str
+) -> None:
+    plan = tiny_plan(workspace, tiny_data, **overrides)
+    config = compose(plan, Run("finetune", "full", 0, modality))
+    # no pre-trained weights are there
+    config.model.pop("init_cfg")
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    batch = model.data_preprocessor(pseudo_collate([dataset[index] for index in range(12)]), True)
+    losses = model(**batch, mode="loss")
+    wanted = {"loss_cls", "loss_confusion"} | (
+        {"loss_infonce"} if modality == "AV" and "method.infonce_weight" not in overrides else set()
+    )
+    assert set(losses) == wanted
+    sum(losses.values()).backward()
+    missing = [
+        name for name, value in model.named_parameters() if value.grad is None or not torch.isfinite(value.grad).all()
+    ]
+    assert missing == []
+
+
+def test_the_first_epoch_weighs_all_pairs_alike(workspace: Path, tiny_data: Path) -> None:
+    model = MODELS.build(compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "A")).model)
+    assert torch.equal(model.confusion_weights, torch.ones(12, 12))
+
+
+def test_scores_of_views_are_averaged(workspace: Path, tiny_data: Path) -> None:
+    config = compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "AV"))
+    torch.manual_seed(0)
+    model = MODELS.build(config.model).eval()
+    dataset = DATASETS.build(config.test_dataloader.dataset)
+    batch = model.data_preprocessor(pseudo_collate([dataset[0], dataset[1]]), False)
+    with torch.no_grad():
+        samples = model(**batch, mode="predict")
+        scores = []
+        for view in (0, 1):
+            inputs = {"audio": batch["inputs"]["audio"], "video": batch["inputs"]["video"][:, view : view + 1]}
+            scores.append(model(inputs, mode="tensor").softmax(1))
+    for index, sample in enumerate(samples):
+        torch.testing.assert_close(sample.pred_score, (scores[0][index] + scores[1][index]) / 2)
+        torch.testing.assert_close(sample.single_score, scores[0][index])
+        assert int(sample.pred_label) == int(sample.pred_score.argmax())
+
+
+def test_motion_input_takes_a_still_picture_away(workspace: Path, tiny_data: Path) -> None:
+    config = compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "V"))
+    preprocessor = MODELS.build(config.model.data_preprocessor)
+    still = torch.full((1, 8, 3, 32, 32), 77, dtype=torch.uint8)
+    video = preprocessor({"inputs": {"video": [still]}, "data_samples": []})["inputs"]["video"]
+    assert video.shape == (1, 1, 8, 32, 32)
+    assert video.abs().max() < 1e-5
