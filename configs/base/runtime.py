@@ -12,5 +12,5 @@ env_cfg = dict(
     cudnn_benchmark=False, mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0), dist_cfg=dict(backend="nccl")
 )
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=True)
-log_level = "WARNING"
+log_level = "INFO"
 visualizer = dict(type="Visualizer", vis_backends=[])

@@ -65,6 +65,8 @@ def execute(plan: Plan, run: Run) -> Path:
     work.mkdir(parents=True, exist_ok=True)
     config.work_dir = str(work)
     config.experiment_name = key
+    # the workflow's logs hold a progress bar and what went wrong, not every step
+    config.log_level = "WARNING"
     latest = latest_checkpoint(work)
     if latest is not None:
         config.load_from, config.resume = str(latest), True

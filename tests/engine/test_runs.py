@@ -38,7 +38,7 @@ main.main()
 
 
 def run_warmup(plan: Plan) -> None:
-    execute(plan, Run("warmup", "warmup", 0))
+    shutil.rmtree(execute(plan, Run("warmup", "warmup", 0)))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -58,7 +58,7 @@ def test_a_run_killed_and_resumed_equals_an_unbroken_one(
     run_warmup(plan)
     arguments = [stage, "--plan", "tiny.yaml", "--variant", "full_ce", "--seed", "0"]
     if stage == "finetune":
-        execute(plan, Run("pretrain", "full_ce", 0))
+        shutil.rmtree(execute(plan, Run("pretrain", "full_ce", 0)))
         arguments += ["--modality", "AV"]
     run = Run(stage, "full_ce", 0)
     folder = plan.run_dir(stage, "full_ce", 0, "AV" if stage == "finetune" else None)
@@ -166,7 +166,7 @@ def test_a_run_names_the_command_that_makes_what_it_starts_from(workspace: Path,
 
 
 def test_a_diverged_run_says_so(workspace: Path, tiny_data: Path) -> None:
-    plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 1e38})
+    plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 1e30})
     with pytest.raises(UserError, match="diverged|NaN"):
         execute(plan, Run("finetune", "from_scratch", 0, "A"))
 

@@ -1,0 +1,92 @@
+"""The Snakefile: what it plans, what it refuses, and one real run of every rule on the smoke plan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked parts that the workflow reads, in a folder of its own: results of this checkout stay untouched."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("Snakefile", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("configs", "diccae", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([BIN / "snakemake", "--cores", "2", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "all",
+        "pretrain",
+        "finetune",
+        "results/table1.csv",
+        "results/table2.csv",
+        "results/figure2.svg",
+        "results/figure3.csv",
+        "results/sensitivity.csv",
+        "results/report.html",
+        "results/embedded-10/table2.csv",
+    ],
+)
+def test_every_target_is_planned_by_name(checkout: Path, target: str) -> None:
+    result = snakemake(checkout, "--dry-run", "--quiet", "rules", target)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_ablation_plans_its_own_runs_and_the_full_methods_alone(checkout: Path) -> None:
+    result = snakemake(checkout, "--dry-run", "results/ablations/no_infonce.csv")
+    assert result.returncode == 0, result.stderr
+    jobs = {line.split("results/runs/")[1].split(",")[0] for line in result.stdout.splitlines() if line.strip().startswith("output: results/runs/")}
+    variants = {job.split("/")[1] for job in jobs}
+    assert variants == {"warmup", "full", "no_infonce"}
+
+
+def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
+    path = checkout / "configs" / "plans" / "broken.yaml"
+    path.write_text((checkout / "configs" / "plans" / "smoke.yaml").read_text().replace("name: smoke", "name: broken").replace("figure2:", "figur2:"))
+    try:
+        result = snakemake(checkout, "--dry-run", "all")
+    finally:
+        path.unlink()
+    assert result.returncode != 0
+    words = result.stdout + result.stderr
+    assert "figur2: unknown key; did you mean 'figure2'?" in words
+    assert "Traceback" not in words
+
+
+def test_lint(checkout: Path) -> None:
+    result = snakemake(checkout, "--lint")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Path) -> None:
+    result = snakemake(checkout, "smoke")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    root = checkout / "results" / "smoke"
+    table = pd.read_csv(root / "table2.csv")
+    assert table["top1"].between(0, 100).all()
+    assert set(table["variant"]) == {"full", "no_confusion_loss", "no_dynamic_weighting"}
+    page = (root / "report.html").read_text()
+    assert "This is a smoke run" in page
+    assert "data:image/jpeg" in page
+    assert not list((checkout / "results" / "work").iterdir())
+    again = snakemake(checkout, "smoke")
+    assert "Nothing to be done" in again.stdout + again.stderr
