@@ -27,8 +27,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([BIN / "snakemake", "--cores", "2", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    environment = os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [BIN / "snakemake", "--cores", "2", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,14 +60,23 @@ def test_every_target_is_planned_by_name(checkout: Path, target: str) -> None:
 def test_an_ablation_plans_its_own_runs_and_the_full_methods_alone(checkout: Path) -> None:
     result = snakemake(checkout, "--dry-run", "results/ablations/no_infonce.csv")
     assert result.returncode == 0, result.stderr
-    jobs = {line.split("results/runs/")[1].split(",")[0] for line in result.stdout.splitlines() if line.strip().startswith("output: results/runs/")}
+    jobs = {
+        line.split("results/runs/")[1].split(",")[0]
+        for line in result.stdout.splitlines()
+        if line.strip().startswith("output: results/runs/")
+    }
     variants = {job.split("/")[1] for job in jobs}
     assert variants == {"warmup", "full", "no_infonce"}
 
 
 def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
     path = checkout / "configs" / "plans" / "broken.yaml"
-    path.write_text((checkout / "configs" / "plans" / "smoke.yaml").read_text().replace("name: smoke", "name: broken").replace("figure2:", "figur2:"))
+    path.write_text(
+        (checkout / "configs" / "plans" / "smoke.yaml")
+        .read_text()
+        .replace("name: smoke", "name: broken")
+        .replace("figure2:", "figur2:")
+    )
     try:
         result = snakemake(checkout, "--dry-run", "all")
     finally:
