@@ -87,7 +87,10 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
 @lru_cache
 def _merged(plan_json: str, stage: str, variant: str) -> Settings:
     plan = Plan.model_validate_json(plan_json)
-    name, parameters = plan.split_variant(variant)
+    try:
+        name, parameters = plan.split_variant(variant)
+    except ValueError as error:
+        raise UserError(str(error)) from None
     config = _base(plan.scale).to_dict()
     difference = _variant(name)
     where = f"configs/variants/{name}.py"

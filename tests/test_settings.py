@@ -69,6 +69,11 @@ def test_an_impossible_number_or_key_is_refused_before_anything_runs(
         assert word in str(error.value)
 
 
+def test_an_unknown_variant_on_the_command_line_names_the_close_one() -> None:
+    with pytest.raises(UserError, match="did you mean 'no_kmeans'"):
+        compose(load_plan("embedded"), Run("pretrain", "no_kmean", 0))
+
+
 def test_a_missing_plan_names_the_known_ones() -> None:
     with pytest.raises(UserError, match="known plans: embedded"):
         load_plan("embeded")
