@@ -168,6 +168,8 @@ def test_the_report_is_one_whole_file(fake: Plan) -> None:
     assert reader.tables >= 10
     first_screen = page[: page.index('<h2 id="run">')]
     assert "The embedded benchmark is not VGGSound" in first_screen
+    assert "Full method, A-V, seed 0" in page
+    assert "Macro" not in page
     assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL).lower().split()
 
 
