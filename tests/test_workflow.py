@@ -37,28 +37,19 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "all",
-        "pretrain",
-        "finetune",
-        "results/table1.csv",
-        "results/table2.csv",
-        "results/figure2.svg",
-        "results/figure3.csv",
-        "results/sensitivity.csv",
-        "results/report.html",
-        "results/embedded-10/table2.csv",
-    ],
-)
-def test_every_target_is_planned_by_name(checkout: Path, target: str) -> None:
-    result = snakemake(checkout, "--dry-run", "--quiet", "rules", target)
-    assert result.returncode == 0, result.stdout + result.stderr
+TARGETS = (
+    "all pretrain finetune smoke results/table1.csv results/table2.csv results/figure2.svg results/figure2.csv results/figure3.svg results/figure3.csv "
+    "results/sensitivity.csv results/ablations/no_infonce.csv results/report.html results/embedded-10/table2.csv"
+).split()
+
+
+def test_every_target_is_planned_by_name(checkout: Path) -> None:
+    result = snakemake(checkout, *TARGETS, "--dry-run")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
 def test_an_ablation_plans_its_own_runs_and_the_full_methods_alone(checkout: Path) -> None:
-    result = snakemake(checkout, "--dry-run", "results/ablations/no_infonce.csv")
+    result = snakemake(checkout, "results/ablations/no_infonce.csv", "--dry-run")
     assert result.returncode == 0, result.stderr
     jobs = {
         line.split("results/runs/")[1].split(",")[0]
@@ -78,7 +69,7 @@ def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
         .replace("figure2:", "figur2:")
     )
     try:
-        result = snakemake(checkout, "--dry-run", "all")
+        result = snakemake(checkout, "all", "--dry-run")
     finally:
         path.unlink()
     assert result.returncode != 0
