@@ -27,5 +27,5 @@ def test_every_command_it_names_exists() -> None:
     from diccae.cli.main import app
 
     known = get_command(app).commands
-    for name in re.findall(r"^ +diccae ([a-z0-9-]+)", README, flags=re.MULTILINE):
+    for name in re.findall(r"^ +diccae ([a-z][a-z0-9-]*)", README, flags=re.MULTILINE):
         assert name in known
