@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.reporting import claims, collect, paper, pictures
 from diccae.settings import CONFIG_ROOT, Plan
+from diccae.structures import UserError
 
 STAGES = ("warmup", "pretrain", "finetune")
 
@@ -25,6 +26,11 @@ def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
     for entry in entries:
         value: Any = settings
         for part in entry["key"].split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise UserError(
+                    f"configs/ambiguities.yaml names {entry['key']!r}, which the records of these runs do not have; "
+                    "mend the key, or run the workflow again: the runs are older than the register"
+                )
             value = value[part]
         entry["value"] = value
     return entries
