@@ -1,4 +1,4 @@
-"""A verdict on each claim of the paper, by rules that were written down before any run (configs/claims.yaml)."""
+"""A verdict on each claim of the paper, by rules that were written down before the results were looked at (configs/claims.yaml)."""
 
 from __future__ import annotations
 

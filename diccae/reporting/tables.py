@@ -114,14 +114,16 @@ def write_table1(plan: Plan, out: Path) -> None:
     save(pd.DataFrame(rows), out)
 
 
+def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
+    """A row of Table 2 with the paper's number and drop."""
+    printed = paper.printed("table2", paper.paper_row(variant), modality)
+    return row(plan, variant, modality) | {"paper": printed, "paper_drop": paper.printed_drop(variant, modality)}
+
+
 def table2(plan: Plan) -> pd.DataFrame:
     """Rows of Table 2; `p_holm` for the primary family, `family` says what the rest is."""
     rows = [
-        row(plan, variant, modality)
-        | {
-            "paper": paper.printed("table2", paper.paper_row(variant), modality),
-            "paper_drop": paper.printed_drop(variant, modality),
-        }
+        row_beside_paper(plan, variant, modality)
         for modality in plan.table2.modalities
         for variant in plan.table2.variants
     ]
@@ -148,13 +150,7 @@ def _section(plan: Plan, name: str) -> Any:
 def write_ablation(plan: Plan, name: str, out: Path) -> None:
     """One ablation and the full method."""
     rows = [
-        row(plan, variant, modality)
-        | {
-            "paper": paper.printed("table2", paper.paper_row(variant), modality),
-            "paper_drop": paper.printed_drop(variant, modality),
-        }
-        for modality in plan.table2.modalities
-        for variant in ("full", name)
+        row_beside_paper(plan, variant, modality) for modality in plan.table2.modalities for variant in ("full", name)
     ]
     save(pd.DataFrame(rows), out)
 
