@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from diccae.compose import (
-    Run,
-    check,
-    compose,
-    config_hash,
-    digest,
-    initial_weights,
-    needs_clusters,
-    settings_of,
-    source_hash,
-    warmup_dir,
-)
+from diccae.choices import needs_clusters, settings_of
+from diccae.compose import Run, check, compose, initial_weights, warmup_dir
+from diccae.hashes import config_hash, digest, source_hash
 from diccae.settings import Plan, known_plans, load_plan
 from diccae.structures import UserError
 

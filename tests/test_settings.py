@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diccae.compose import Run, check, compose, config_hash, pretrain_source, settings_of
+from diccae.choices import settings_of
+from diccae.compose import Run, check, compose, pretrain_source
+from diccae.hashes import config_hash
 from diccae.settings import CONFIG_ROOT, Method, known_plans, known_variants, load_plan
 from diccae.structures import UserError
 

@@ -17,7 +17,7 @@ CORES = len(os.sched_getaffinity(0))
 
 def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Render the embedded benchmark's clips, manifest and ground truth; goes on where it stopped."""
-    from diccae.compose import settings_of
+    from diccae.choices import settings_of
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 
     chosen = load_plan(plan)
@@ -31,7 +31,7 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest once: frames as uint8, log-mels as float16; counts and names what cannot be read."""
-    from diccae.compose import settings_of
+    from diccae.choices import settings_of
     from diccae.datasets.clip_cache import build_cache
 
     chosen = load_plan(plan)

@@ -16,9 +16,9 @@ from diccae.structures import UserError
 class PKSampler:
     """Batch sampler over `dataset.labels`, read anew at the start of each epoch (clusters change).
 
-    Classes are drawn for each batch in proportion to their clips; the clips of a class come in a shuffled cycle, so that over an epoch some come twice and
-    some not at all, and a class with fewer than K clips repeats them within a batch. The epoch's length is that of a uniform sampler. With several
-    processes, each takes its own P x K batch of the same seeded order.
+    The clips of a class are cut into shuffled groups of K; every batch takes a group from each of the P classes with the most groups left, ties at random. So no
+    clip comes twice in an epoch unless its class has fewer than K clips, or fewer than P classes have groups left (very unequal clusters): then classes are
+    shuffled anew. The epoch's length is that of a uniform sampler. With several processes, each takes its own P x K batch of the same seeded order.
 
     Args:
         sampler: mmengine's DefaultSampler over the dataset, which keeps the epoch.
@@ -45,26 +45,31 @@ class PKSampler:
     def __iter__(self) -> Iterator[list[int]]:
         generator = np.random.default_rng([self.seed, 4, self.sampler.epoch])
         labels = self.dataset.labels.numpy()
-        classes, counts = np.unique(labels[labels >= 0], return_counts=True)
+        classes = np.unique(labels[labels >= 0])
         if len(classes) < 2:
             raise UserError(
                 f"P x K batches need two classes or more, got {len(classes)}; raise method.kmeans_k or check the labels"
             )
-        wanted = self.batch_size // self.samples_per_class
-        queues = {label: generator.permutation(np.flatnonzero(labels == label)) for label in classes}
-        used = dict.fromkeys(classes.tolist(), 0)
-        share = counts / counts.sum()
+        wanted, size = self.batch_size // self.samples_per_class, self.samples_per_class
+        members = {int(label): np.flatnonzero(labels == label) for label in classes}
+        groups: dict[int, list[np.ndarray]] = {label: [] for label in members}
+
+        def refill(label: int) -> None:
+            order = generator.permutation(members[label])
+            # what is left of a class after its last whole group waits for the next epoch; a class smaller than K repeats its clips
+            whole = np.resize(order, max(size, len(order) // size * size))
+            groups[label] = list(whole.reshape(-1, size))
+
+        for label in groups:
+            refill(label)
         for batch in range(len(self) * self.world_size):
-            chosen = generator.choice(classes, size=min(wanted, len(classes)), replace=False, p=share)
-            chosen = (
-                np.concatenate([chosen, generator.choice(classes, size=wanted - len(chosen))])
-                if len(chosen) < wanted
-                else chosen
-            )
-            indices: list[int] = []
-            for label in chosen:
-                queue, start = queues[label], used[int(label)]
-                indices += [int(queue[(start + offset) % len(queue)]) for offset in range(self.samples_per_class)]
-                used[int(label)] = (start + self.samples_per_class) % len(queue)
+            indices: list[np.ndarray] = []
+            ties = dict(zip(groups, generator.random(len(groups)), strict=True))
+            ranked = sorted(groups, key=lambda label: (-len(groups[label]), ties[label]))
+            # fewer classes than P: they take turns
+            for label in (ranked * (wanted // len(ranked) + 1))[:wanted]:
+                if not groups[label]:
+                    refill(label)
+                indices.append(groups[label].pop())
             if batch % self.world_size == self.rank:
-                yield indices
+                yield np.concatenate(indices).tolist()

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from diccae.compose import Run, config_hash, digest, lock_hash, source_hash
+from diccae.compose import Run
+from diccae.hashes import config_hash, digest, lock_hash, source_hash
 from diccae.settings import Plan
 from diccae.structures import UserError
 

@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from diccae import compat
-from diccae.compose import Run, compose, config_hash, initial_weights, pretrain_source, settings_of, warmup_dir
+from diccae.choices import settings_of
+from diccae.compose import Run, compose, initial_weights, pretrain_source, warmup_dir
 from diccae.engine.feature_extractor import extract, loader_of, unwrap
 from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from diccae.engine.hooks.history import HistoryHook
@@ -25,6 +26,7 @@ from diccae.engine.records import build_record, file_hash, run_key, write_atomic
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
+from diccae.hashes import config_hash
 from diccae.settings import Plan
 from diccae.structures import UserError
 

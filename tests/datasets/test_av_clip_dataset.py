@@ -305,3 +305,9 @@ def test_two_processes_take_disjoint_batches_of_one_order(monkeypatch: pytest.Mo
     seen = [{index for batch in share for index in batch} for share in shares]
     assert not seen[0] & seen[1]
     assert seen[0] | seen[1] == set(range(64))
+
+
+def test_no_clip_comes_twice_in_an_epoch_of_the_default_plan() -> None:
+    seen = Counter(index for batch in sampler([row % 12 for row in range(240)], 32, 4) for index in batch)
+    assert set(seen.values()) == {1}
+    assert len(seen) == 240 // 32 * 32

@@ -169,10 +169,6 @@ print(*(write_clip(draw_scene(1, "train", index), Path(sys.argv[1]) / "clip.mp4"
 """
 
 
-@pytest.mark.xfail(
-    reason="libx264's macroblock tree makes some bytes of the video depend on the process; mbtree=0 does not",
-    strict=False,
-)
 def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RENDER, str(tmp_path)]
     assert len({subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)}) == 1

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from diccae.compose import settings_of
+from diccae.choices import settings_of
 from diccae.settings import Plan, load_plan
 
 CLASSES, PER_CLASS = 12, 20

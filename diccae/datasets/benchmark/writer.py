@@ -30,7 +30,7 @@ class BenchmarkSpec:
     """Clips a split and the benchmark's own seed."""
 
     counts: dict[str, int]
-    seed: int = 20250712
+    seed: int = 20261121
 
     def __post_init__(self) -> None:
         unknown = set(self.counts) - set(SPLITS)
@@ -53,7 +53,9 @@ def write_clip(scene: Scene, path: Path) -> str:
 
 def _encode(scene: Scene, path: Path) -> None:
     with av.open(str(path), "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "26", "threads": "1"})
+        # x264's macroblock tree rounds differently from one process to the next with AVX-512; without it the same scene gives the same bytes
+        options = {"preset": "veryfast", "crf": "26", "threads": "1", "x264-params": "mbtree=0"}
+        video = container.add_stream("libx264", rate=FPS, options=options)
         video.width = video.height = SIZE
         video.pix_fmt = "yuv420p"
         audio = container.add_stream("aac", rate=RATE, layout="mono")

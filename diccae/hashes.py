@@ -1,0 +1,52 @@
+"""What names a run and its origin: digests of the composed config, of the package's source and of the lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from mmengine.config import Config
+
+from diccae.settings import CONFIG_ROOT
+
+# What only reads results, and what only makes data (the data hash covers its product, byte by byte).
+NOT_IN_A_RUN = (
+    "cli/",
+    "reporting/",
+    "workflow.py",
+    "datasets/benchmark/",
+    "datasets/clip_cache.py",
+    "datasets/ledger.py",
+    "datasets/media.py",
+    "datasets/readers/",
+    "datasets/torchcodec_media.py",
+    "evaluation/vggsounder.py",
+)
+
+
+def config_hash(config: Config) -> str:
+    """First 16 hex digits of the SHA-256 of the config as canonical JSON."""
+    return digest(json.dumps(config.to_dict(), sort_keys=True, default=str))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache
+def source_hash() -> str:
+    """Digest of the Python files that a run executes, so that results made by other code are seen as other results."""
+    root = Path(__file__).resolve().parent
+    hasher = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(NOT_IN_A_RUN):
+            hasher.update(name.encode() + b"\0" + path.read_bytes())
+    return hasher.hexdigest()[:16]
+
+
+def lock_hash() -> str:
+    lock = CONFIG_ROOT.parent / "requirements.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.is_file() else "no-lock"
