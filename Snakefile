@@ -18,7 +18,7 @@ except UserError as error:
 wildcard_constraints:
     root="|".join(FLOW.plans),
     data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
-    table="table1|table2|sensitivity|cluster_ce|leakage|learning_rates|feature_quality",
+    table="table1|table2|sensitivity|cluster_ce|leakage|learning_rates|tuning|feature_quality",
     figure="figure2|figure3",
     ablation="[a-z0-9_]+",
 

@@ -133,14 +133,15 @@ class Plan(Strict):
     dataset: str
     data_root: str
     seeds: list[int] = Field(min_length=1)
-    table1: Section
-    table2: Section
+    table1: Section | None = None
+    table2: Section | None = None
     sensitivity: Section | None = None
     cluster_ce: Section | None = None
     figure2: Figure2 | None = None
     figure3: Figure3 | None = None
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
+    tuning: Section | None = None
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
 
@@ -150,6 +151,12 @@ class Plan(Strict):
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError(f"wanted distinct seeds >= 0, got {seeds}")
         return seeds
+
+    @model_validator(mode="after")
+    def _purpose(self) -> Plan:
+        if (self.table1 is None or self.table2 is None) and self.tuning is None:
+            raise ValueError("wanted table1 and table2 (or tuning, for a plan that only chooses hyper-parameters)")
+        return self
 
     @model_validator(mode="after")
     def _known_variants(self) -> Plan:
@@ -181,7 +188,7 @@ class Plan(Strict):
             for variant in variants:
                 wanted.setdefault(variant, set()).update(modalities)
 
-        for section in (self.table1, self.table2, self.sensitivity, self.cluster_ce):
+        for section in (self.table1, self.table2, self.sensitivity, self.cluster_ce, self.tuning):
             if section is not None:
                 want(section.variants, list(section.modalities))
         if self.figure2:

@@ -108,9 +108,10 @@ class Workflow:
         plan = self.plans[root]
         if artifact.startswith("ablations/"):
             name = artifact.split("/")[1]
-            if name not in plan.table2.variants:
+            known = plan.table2.variants if plan.table2 else []
+            if plan.table2 is None or name not in known:
                 raise UserError(
-                    f"{name!r} is not a variant of Table 2 in plan {plan.name}; there are: {', '.join(plan.table2.variants)}"
+                    f"{name!r} is not a variant of Table 2 in plan {plan.name}; there are: {', '.join(known)}"
                 )
             return self.runs(root, ["full", name], plan.table2.modalities)
         if artifact == "leakage" and plan.leakage:
@@ -133,6 +134,8 @@ class Workflow:
 
     def artifacts(self, root: str) -> list[str]:
         plan = self.plans[root]
+        if plan.table1 is None or plan.table2 is None:
+            return ["tuning"]
         optional = [name for name in (*SECTIONS, "figure2", "figure3") if getattr(plan, name) is not None]
         ablations = [f"ablations/{name}" for name in plan.table2.variants if name != "full"]
         return ["table1", "table2", *optional, "feature_quality", *ablations]
@@ -142,7 +145,8 @@ class Workflow:
         return [f"{root}/{name}.csv" for name in self.artifacts(root)]
 
     def targets(self, root: str) -> list[str]:
-        return [*self.tables(root), f"{root}/report.html"]
+        report = [f"{root}/report.html"] if self.plans[root].table2 else []
+        return [*self.tables(root), *report]
 
     def data_plan(self, data_root: str) -> Plan:
         """The first plan that uses a data folder; plans that share one must describe the same benchmark."""

@@ -10,7 +10,7 @@ import yaml
 from diccae.choices import settings_of
 from diccae.compose import Run, check, compose, pretrain_source
 from diccae.hashes import config_hash
-from diccae.settings import CONFIG_ROOT, Method, known_plans, known_variants, load_plan
+from diccae.settings import CONFIG_ROOT, Method, Plan, checked, known_plans, known_variants, load_plan
 from diccae.structures import UserError
 
 
@@ -69,6 +69,12 @@ def test_an_impossible_number_or_key_is_refused_before_anything_runs(
         check(plan)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_plan_without_tables_must_be_one_that_chooses_hyper_parameters() -> None:
+    content = load_plan("smoke").model_dump(by_alias=True) | {"table2": None}
+    with pytest.raises(UserError, match="wanted table1 and table2"):
+        checked(Plan, content, "here")
 
 
 def test_an_unknown_variant_on_the_command_line_names_the_close_one() -> None:

@@ -18,6 +18,7 @@ TABLES = {
     "cluster_ce": "The headline rows with and without cross entropy on cluster ids.",
     "leakage": "The leakage twin: where the update set comes from.",
     "learning_rates": "A small grid of learning rates for every variant.",
+    "tuning": "Validation accuracy of the settings that learning rates are chosen from.",
     "feature_quality": "Degrees of confusion of every run (Sec. 2.1.2-4), against accuracy and against the generator's truth.",
 }
 

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from diccae.reporting import claims, collect, paper, pictures
+from diccae.reporting import claims, collect, paper, pictures, tables
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
 
@@ -56,7 +56,8 @@ def write_report(plan: Plan, out: Path) -> None:
 def context(plan: Plan) -> dict[str, Any]:
     root = plan.results_root()
     records = collect.all_records(plan)
-    modality = "AV" if "AV" in plan.table1.modalities else plan.table1.modalities[0]
+    modalities = tables.section_of(plan, "table1").modalities
+    modality = "AV" if "AV" in modalities else modalities[0]
     reference = collect.record(plan, "full", plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
     with np.load(collect.run_file(plan, "full", plan.seeds[0], modality, "confusion.npz")) as arrays:

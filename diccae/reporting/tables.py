@@ -83,6 +83,7 @@ def row(
 
 def write_table1(plan: Plan, out: Path) -> None:
     """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them apart."""
+    section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [
         {
             "system": system,
@@ -94,13 +95,13 @@ def write_table1(plan: Plan, out: Path) -> None:
     ]
     dataset = "VGGSound" if plan.dataset == "vggsound" else "embedded benchmark"
     names = {"full": "DICCAE (measured)", "from_scratch": "same encoders from scratch (measured)"}
-    for variant in plan.table1.variants:
+    for variant in section.variants:
         entry: dict[str, Any] = {
             "system": names.get(variant, variant),
             "dataset": dataset,
             "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}",
         }
-        for modality in plan.table1.modalities:
+        for modality in section.modalities:
             values = collect.accuracy(plan, variant, modality)
             mean, low, high = t_interval(values)
             entry |= {
@@ -122,10 +123,9 @@ def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
 
 def table2(plan: Plan) -> pd.DataFrame:
     """Rows of Table 2; `p_holm` for the primary family, `family` says what the rest is."""
+    section = section_of(plan, "table2")
     rows = [
-        row_beside_paper(plan, variant, modality)
-        for modality in plan.table2.modalities
-        for variant in plan.table2.variants
+        row_beside_paper(plan, variant, modality) for modality in section.modalities for variant in section.variants
     ]
     table = pd.DataFrame(rows)
     primary = table["variant"].isin(PRIMARY) & (table["modality"] == "AV")
@@ -140,7 +140,7 @@ def write_table2(plan: Plan, out: Path) -> None:
     save(table2(plan), out)
 
 
-def _section(plan: Plan, name: str) -> Any:
+def section_of(plan: Plan, name: str) -> Any:
     section = getattr(plan, name)
     if section is None:
         raise UserError(f"plan {plan.name} has no section {name!r}; add it to the plan")
@@ -150,14 +150,16 @@ def _section(plan: Plan, name: str) -> Any:
 def write_ablation(plan: Plan, name: str, out: Path) -> None:
     """One ablation and the full method."""
     rows = [
-        row_beside_paper(plan, variant, modality) for modality in plan.table2.modalities for variant in ("full", name)
+        row_beside_paper(plan, variant, modality)
+        for modality in section_of(plan, "table2").modalities
+        for variant in ("full", name)
     ]
     save(pd.DataFrame(rows), out)
 
 
 def write_sensitivity(plan: Plan, out: Path) -> None:
     """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
-    section = _section(plan, "sensitivity")
+    section = section_of(plan, "sensitivity")
     save(
         pd.DataFrame([row(plan, variant, modality) for modality in section.modalities for variant in section.variants]),
         out,
@@ -166,7 +168,7 @@ def write_sensitivity(plan: Plan, out: Path) -> None:
 
 def write_cluster_ce(plan: Plan, out: Path) -> None:
     """Headline rows without and with cross entropy on cluster ids; each drop is against the full method of its own reading."""
-    section = _section(plan, "cluster_ce")
+    section = section_of(plan, "cluster_ce")
     rows = []
     for modality in section.modalities:
         for reading, reference, variants in (
@@ -183,7 +185,7 @@ def write_cluster_ce(plan: Plan, out: Path) -> None:
 
 def write_learning_rates(plan: Plan, out: Path) -> None:
     """Every variant under other learning rates of fine-tuning, on validation and test; nothing is chosen from it."""
-    rates = _section(plan, "learning_rates")
+    rates = section_of(plan, "learning_rates")
     rows = []
     for variant in rates.variants:
         for cell in [variant, *(f"{variant}@lr={value:g}" for value in rates.values)]:
@@ -201,9 +203,29 @@ def write_learning_rates(plan: Plan, out: Path) -> None:
     save(pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable"), out)
 
 
+def write_tuning(plan: Plan, out: Path) -> None:
+    """Validation accuracy of every setting that hyper-parameters are chosen from; the test split stays out of it."""
+    section = section_of(plan, "tuning")
+    rows = []
+    for modality in section.modalities:
+        for variant in section.variants:
+            values = collect.accuracy(plan, variant, modality, "validation")
+            rows.append(
+                {
+                    "variant": variant,
+                    "modality": modality,
+                    "seeds": len(values),
+                    "validation": values.mean(),
+                    "lowest": values.min(),
+                    "highest": values.max(),
+                }
+            )
+    save(pd.DataFrame(rows), out)
+
+
 def write_leakage(plan: Plan, out: Path) -> None:
     """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against train_holdout."""
-    twin = _section(plan, "leakage")
+    twin = section_of(plan, "leakage")
     scores: dict[str, list[float]] = {
         "train_holdout": [],
         "test_portion": [],

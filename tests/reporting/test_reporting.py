@@ -68,6 +68,22 @@ def test_leakage_arms_are_scored_on_the_clips_that_none_used(fake: Plan, tmp_pat
     assert np.isfinite(table.loc["test_portion", "gain_low"])
 
 
+def test_tuning_reads_validation_alone(fake: Plan, tmp_path: Path) -> None:
+    tuning = fake.model_copy(update={"tuning": fake.table1})
+    for path in Path("results").rglob("predictions.parquet"):
+        predictions = pd.read_parquet(path)
+        metrics = json.loads(path.with_name("metrics.json").read_text())
+        predictions.loc[predictions["split"] == "test", "top1"] = -1
+        metrics["accuracy"]["test"] |= {"top1_single": 0.0, "top1_multi": 0.0}
+        path.with_name("metrics.json").write_text(json.dumps(metrics))
+        predictions.to_parquet(path, index=False)
+    tables.write_tuning(tuning, tmp_path / "tuning.csv")
+    written = pd.read_csv(tmp_path / "tuning.csv").set_index(["variant", "modality"])
+    # 240 clips; seed s has s more right than the wanted share
+    assert written.loc[("full", "AV"), "validation"] == pytest.approx(80 + 100 / 240, abs=1e-3)
+    assert written.loc[("full", "AV"), "lowest"] == pytest.approx(80, abs=1e-3)
+
+
 def test_table1_keeps_the_datasets_apart(fake: Plan, tmp_path: Path) -> None:
     tables.write_table1(fake, tmp_path / "t.csv")
     table = pd.read_csv(tmp_path / "t.csv")
