@@ -1,4 +1,4 @@
-"""What names a run and its origin: digests of the composed config, of the package's source and of the lock."""
+"""What names a run and its origin: digests of the composed config, the data, the package's source and the lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from diccae.settings import CONFIG_ROOT
+from diccae.settings import CONFIG_ROOT, Plan
+from diccae.structures import UserError
 
 # What only reads results, and what only makes data (the data hash covers its product, byte by byte).
 NOT_IN_A_RUN = (
@@ -50,3 +51,22 @@ def source_hash() -> str:
 def lock_hash() -> str:
     lock = CONFIG_ROOT.parent / "requirements.lock"
     return hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.is_file() else "no-lock"
+
+
+def file_hash(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+
+
+def data_hash(plan: Plan) -> str:
+    """The manifest (it lists the SHA-256 of every clip) and what the cache kept of the clips."""
+    meta = plan.cache_dir / "meta.json"
+    for path, command in ((plan.manifest, "data render"), (meta, "data cache")):
+        if not path.is_file():
+            raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name}` first")
+    return digest(file_hash(plan.manifest) + file_hash(meta))
+
+
+def run_key(configured: str, plan: Plan, parents: dict[str, str]) -> str:
+    """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
+    return digest(json.dumps([configured, data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]))

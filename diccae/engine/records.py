@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -19,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 
 from diccae.compose import Run
-from diccae.hashes import config_hash, digest, lock_hash, source_hash
+from diccae.hashes import data_hash, lock_hash, source_hash
 from diccae.settings import Plan
 from diccae.structures import UserError
 
@@ -38,27 +36,6 @@ PACKAGES = (
     "av",
     "snakemake",
 )
-
-
-def file_hash(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
-
-
-def data_hash(plan: Plan) -> str:
-    """The manifest (it lists the SHA-256 of every clip) and what the cache kept of the clips."""
-    meta = plan.cache_dir / "meta.json"
-    for path, command in ((plan.manifest, "data render"), (meta, "data cache")):
-        if not path.is_file():
-            raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name}` first")
-    return digest(file_hash(plan.manifest) + file_hash(meta))
-
-
-def run_key(config: Config, plan: Plan, parents: dict[str, str]) -> str:
-    """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
-    return digest(
-        json.dumps([config_hash(config), data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()])
-    )
 
 
 def commit() -> tuple[str, bool]:
@@ -99,11 +76,14 @@ def build_record(
     run: Run,
     configured: str,
     key: str,
+    parents: dict[str, str],
+    files: dict[str, str],
     settings: dict[str, Any],
     shared_with: str | None,
     started: datetime,
     wall_seconds: float,
 ) -> dict[str, Any]:
+    """What `record.json` says of a run; `files` are the digests of the files beside it, `parents` those of the files that it started from."""
     head, dirty = commit()
     return {
         "plan": plan.name,
@@ -112,6 +92,8 @@ def build_record(
         "modality": run.modality,
         "seed": run.seed,
         "key": key,
+        "parents": parents,
+        "files": files,
         "config_hash": configured,
         "data_hash": data_hash(plan),
         "source_hash": source_hash(),

@@ -22,11 +22,11 @@ from diccae.engine.feature_extractor import extract, loader_of, unwrap
 from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
-from diccae.engine.records import build_record, file_hash, run_key, write_atomically
+from diccae.engine.records import build_record, write_atomically
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
-from diccae.hashes import config_hash
+from diccae.hashes import config_hash, file_hash, run_key
 from diccae.settings import Plan
 from diccae.structures import UserError
 
@@ -47,7 +47,8 @@ def execute(plan: Plan, run: Run) -> Path:
     compat.apply()
     config = compose(plan, run)
     parents = _parents(plan, run)
-    key = run_key(config, plan, parents)
+    configured = config_hash(config)
+    key = run_key(configured, plan, parents)
     folder = plan.run_dir(
         run.stage if run.stage != "warmup" else "pretrain",
         run.variant,
@@ -84,18 +85,23 @@ def execute(plan: Plan, run: Run) -> Path:
         history = _with_cluster_quality(history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook))
     files["history.csv"] = history
     files["weights.pth"] = {name: value.detach().cpu().clone() for name, value in unwrap(runner).state_dict().items()}
-    files["record.json"] = build_record(
+    for name, content in files.items():
+        write_atomically(work / "final" / name, content)
+    record_content = build_record(
         plan,
         run,
-        config_hash(compose(plan, run)),
+        configured,
         key,
+        parents,
+        {name: file_hash(work / "final" / name) for name in files},
         settings_of(plan, run.stage, run.variant).as_record(),
         _shared_with(plan, run),
         started,
         time.perf_counter() - clock,
     )
-    for name, content in files.items():
-        write_atomically(work / "final" / name, content)
+    write_atomically(work / "final" / "record.json", record_content)
+    # the record comes last: a folder with a record is whole
+    for name, content in {**files, "record.json": record_content}.items():
         write_atomically(folder / name, content)
     for checkpoint in work.glob("epoch_*.pth"):
         checkpoint.unlink()

@@ -17,6 +17,7 @@ import pytest
 from diccae import registry  # noqa: F401
 from diccae.compose import Run, compose
 from diccae.engine.runs import execute, work_dir
+from diccae.hashes import file_hash
 from diccae.settings import Plan
 from diccae.structures import UserError
 from tests.conftest import COUNTS, tiny_plan
@@ -116,6 +117,7 @@ def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
         assert len(arrays["ids"]) == COUNTS["unlabelled"]
         assert arrays["epochs"].tolist() == [0, 1]
     record = json.loads((folder / "record.json").read_text())
+    assert record["files"] == {name: file_hash(folder / name) for name in contents(folder)}
     assert record["settings"]["method"]["coverage"] == 0.95
     before = (folder / "predictions.parquet").stat().st_mtime_ns
     execute(plan, Run("finetune", "full", 0, "AV"))
@@ -172,14 +174,14 @@ def test_a_diverged_run_says_so(workspace: Path, tiny_data: Path) -> None:
 
 
 def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path) -> None:
-    from diccae.engine.records import run_key
+    from diccae.hashes import config_hash, run_key
 
     one, other = tiny_plan(workspace, tiny_data), tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 0.5})
     run = Run("finetune", "from_scratch", 0, "A")
     keys = {
-        run_key(compose(one, run), one, {}),
-        run_key(compose(other, run), one, {}),
-        run_key(compose(one, run), one, {"weights": "x"}),
+        run_key(config_hash(compose(one, run)), one, {}),
+        run_key(config_hash(compose(other, run)), one, {}),
+        run_key(config_hash(compose(one, run)), one, {"weights": "x"}),
     }
     assert len(keys) == 3
     assert work_dir("k") == Path("results/work/k")
