@@ -210,10 +210,27 @@ rule claims:
         "diccae claims --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
 
 
+rule verify:
+    input:
+        lambda wildcards: FLOW.tables(wildcards.root),
+        "{root}/claims.csv",
+    output:
+        "{root}/verify.json",
+    log:
+        "{root}/logs/verify.log",
+    benchmark:
+        "{root}/benchmarks/verify.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+    shell:
+        "diccae verify --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule report:
     input:
         lambda wildcards: FLOW.tables(wildcards.root),
         "{root}/claims.csv",
+        "{root}/verify.json",
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:

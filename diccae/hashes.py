@@ -16,6 +16,7 @@ from diccae.structures import UserError
 NOT_IN_A_RUN = (
     "cli/",
     "reporting/",
+    "verify.py",
     "workflow.py",
     "datasets/benchmark/",
     "datasets/clip_cache.py",

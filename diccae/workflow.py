@@ -61,12 +61,10 @@ class Cell:
 
 
 class Workflow:
-    """All plans of `configs/plans`, by results folder, and all their jobs, by run folder."""
+    """Plans by results folder, and all their jobs by run folder."""
 
-    def __init__(self) -> None:
-        self.plans = {
-            str(plan.results_root()): plan for plan in map(load_plan, known_plans()) if plan.dataset == "embedded"
-        }
+    def __init__(self, plans: Iterable[Plan]) -> None:
+        self.plans = {str(plan.results_root()): plan for plan in plans}
         self.cells: dict[str, Cell] = {}
         for plan in self.plans.values():
             for cell in self._cells_of(plan):
@@ -178,7 +176,7 @@ class Workflow:
 @lru_cache
 def load_workflow() -> Workflow:
     """Read and check every plan once; a wrong key, variant or number ends here, before any job is planned."""
-    built = Workflow()
+    built = Workflow(plan for plan in map(load_plan, known_plans()) if plan.dataset == "embedded")
     for plan in built.plans.values():
         check(plan)
     return built

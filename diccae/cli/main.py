@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from diccae.cli import artifacts, data, plan, train
+from diccae.cli import artifacts, data, plan, train, verify
 from diccae.structures import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ data.register(app)
 train.register(app)
 artifacts.register(app)
 plan.register(app)
+verify.register(app)
 
 
 def main() -> None:

@@ -24,13 +24,13 @@ KEYS = (
 )
 
 
-def compare(mine: Path, reference: Path, tolerance: float = 0.0) -> pd.DataFrame:
-    """Every numeric cell of every CSV that both folders have and that differs by more than `tolerance`: file, row, column, mine, reference.
+def compare(mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None) -> pd.DataFrame:
+    """Every numeric cell of every CSV that both folders have and that differs by more than `tolerance`: file, row, column, mine, reference. `only` names one file.
 
     Raises:
         UserError: a folder or all common files are missing.
     """
-    names = sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))
+    names = [only] if only else sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))
     common = [name for name in names if (mine / name).is_file()]
     if not common:
         raise UserError(

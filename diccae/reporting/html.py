@@ -14,6 +14,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.reporting import claims, collect, paper, pictures, tables
+from diccae.reporting.page_seal import tables_seal
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
 
@@ -65,10 +66,13 @@ def context(plan: Plan) -> dict[str, Any]:
     names = pictures.class_names(plan)
     return {
         "plan": plan,
+        "root": root,
         "embedded": plan.dataset != "vggsound",
         "reference": reference,
         "records": _origin(records),
         "timing": _timing(plan, records),
+        "verdict": collect.read_json(root / "verify.json") if (root / "verify.json").is_file() else None,
+        "seal": tables_seal(root),
         "cache": pictures.cache_counts(plan),
         "splits": _splits(plan),
         "truth": collect.truth(plan),
@@ -120,18 +124,28 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Seconds by step: wall seconds of rendering and caching, job seconds (a core each) of training."""
+    """Core seconds by step. Data: wall seconds times cores. Training: the runs' own seconds, and those of their jobs, start of Python included, where Snakemake noted them."""
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():
+        cores = records[0]["hardware"]["cores"]
         rows = [
-            {"step": f"data: {step}", "jobs": 1, "seconds": seconds}
+            {"step": f"data: {step}", "jobs": 1, "seconds": seconds * cores, "job_seconds": seconds * cores}
             for step, seconds in json.loads(path.read_text()).items()
         ]
+    noted = Path("results/benchmarks") / plan.results_root() / "runs"
     for stage in STAGES:
         seconds = [record["wall_seconds"] for record in records if record["stage"] == stage]
         if seconds:
-            rows.append({"step": stage, "jobs": len(seconds), "seconds": sum(seconds)})
+            files = [
+                file
+                for file in (noted / ("finetune" if stage == "finetune" else "pretrain")).glob("*/*.tsv")
+                if stage == "finetune" or (file.parent.name == "warmup") == (stage == "warmup")
+            ]
+            jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
+            rows.append(
+                {"step": stage, "jobs": len(seconds), "seconds": sum(seconds), "job_seconds": sum(jobs) or None}
+            )
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +102,26 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
     )
 
 
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every run of a plan, written once."""
+    folder = tmp_path_factory.mktemp("made_up")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        _make_up(folder)
+    return folder
+
+
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """A plan whose every run is there; the working directory is a fresh folder."""
+def fake(made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan whose every run is there; the working directory is a fresh copy."""
+    shutil.copytree(made_up, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(tmp_path)
+    return load_plan(tmp_path / "fake.yaml")
+
+
+def _make_up(folder: Path) -> None:
+    plan = make_plan(folder)
     for variant, modalities in plan.cells().items():
         name = variant.split("@")[0]
         for modality in modalities:
@@ -130,4 +146,3 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     pd.DataFrame({"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}).to_parquet(
         "data/manifest.parquet"
     )
-    return plan

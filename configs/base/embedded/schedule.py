@@ -1,8 +1,10 @@
+# Learning rates: the highest mean of validation accuracy over A, V and A-V and over a from-scratch and an InfoNCE-only model, of the
+# values in configs/plans/tuning.yaml; results/reference/tuning.csv is its outcome.
 # Budgets of the embedded benchmark: a pre-training stays under 45 core-seconds, evaluation included.
 schedule = dict(
     warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0),
     pretrain=dict(epochs=9, batch_size=64, lr=2e-3, weight_decay=0.0),
-    finetune=dict(epochs=30, batch_size=32, lr=1e-3, weight_decay=0.0),
+    finetune=dict(epochs=30, batch_size=32, lr=2e-3, weight_decay=0.0),
     eval_batch_size=128,
     views=2,
     num_workers=0,

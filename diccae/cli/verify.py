@@ -1,0 +1,43 @@
+"""`diccae verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diccae.cli.options import PlanName
+from diccae.settings import load_plan
+
+
+def verify(
+    plan: PlanName = "embedded",
+    clips: Annotated[bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write the verdict there, as JSON, and leave the judgement to its reader."),
+    ] = None,
+) -> None:
+    """Recompute every table from the per-clip predictions and check every seal; exit code 1 when a number cannot be trusted."""
+    from diccae.verify import Finding
+    from diccae.verify import verify as check
+
+    verdict = check(load_plan(plan), clips)
+    for finding in verdict["findings"]:
+        print(Finding(**finding))
+    state = "sealed" if verdict["sealed"] else "NOT sealed"
+    print(
+        f"plan {verdict['plan']}: {state}; {verdict['tables']} tables and figures recomputed from {verdict['runs']} runs"
+    )
+    if verdict["not_built"]:
+        print(f"not built yet: {', '.join(verdict['not_built'])}")
+    if out is not None:
+        out.write_text(json.dumps(verdict, indent=1) + "\n")
+    elif not verdict["sealed"]:
+        raise typer.Exit(code=1)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)

@@ -1,0 +1,171 @@
+"""Seals: what `diccae verify` says of edited, stale, mixed and lost results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from diccae.compose import Run, compose
+from diccae.hashes import config_hash, data_hash, file_hash, lock_hash, source_hash
+from diccae.reporting import figures, html, tables
+from diccae.reporting.page_seal import page_seal, tables_seal
+from diccae.settings import Plan
+from diccae.structures import UserError
+from diccae.verify import Finding, verify
+from tests.reporting.conftest import fake, made_up  # noqa: F401
+
+ABLATION = Path("results/fake/ablations/no_infonce.csv")
+RUN = Path("results/fake/runs/finetune/no_infonce/seed1/AV")
+
+
+def edit_record(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    record = json.loads((folder / "record.json").read_text())
+    change(record)
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+@pytest.fixture
+def sealed(fake: Plan) -> Plan:  # noqa: F811
+    """One ablation and Figure 2, from runs whose records are true."""
+    meta = fake.cache_dir / "meta.json"
+    content = json.loads(meta.read_text())
+    meta.write_text(json.dumps(content | {"manifest_sha256": hashlib.sha256(fake.manifest.read_bytes()).hexdigest()}))
+    for variant in ("full", "no_infonce", "no_confusion_loss"):
+        for seed in fake.seeds:
+            for modality in ("A", "AV"):
+                folder = fake.run_dir("finetune", variant, seed, modality)
+                names = [path.name for path in folder.iterdir() if path.name != "record.json"]
+                truth = {
+                    "config_hash": config_hash(compose(fake, Run("finetune", variant, seed, modality))),
+                    "data_hash": data_hash(fake),
+                    "source_hash": source_hash(),
+                    "lock_hash": lock_hash(),
+                    "parents": {},
+                    "files": {name: file_hash(folder / name) for name in names},
+                }
+                edit_record(folder, lambda record, truth=truth: record.update(truth))
+    tables.write_ablation(fake, "no_infonce", ABLATION)
+    figures.write_figure2(fake, Path("results/fake/figure2.csv"), Path("results/fake/figure2.svg"))
+    return fake
+
+
+def problems(plan: Plan) -> list[str]:
+    return [str(Finding(**finding)) for finding in verify(plan)["findings"]]
+
+
+def test_untouched_results_are_sealed(sealed: Plan) -> None:
+    verdict = verify(sealed)
+    assert verdict["sealed"]
+    assert verdict["findings"] == []
+    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), three seeds each
+    assert (verdict["tables"], verdict["runs"]) == (2, 15)
+    assert "table2" in verdict["not_built"]
+
+
+def test_an_edited_cell_is_named_with_both_values(sealed: Plan) -> None:
+    table = pd.read_csv(ABLATION)
+    true = table.loc[2, "top1"]
+    table.loc[2, "top1"] = 99.0
+    table.to_csv(ABLATION, index=False)
+    said = problems(sealed)
+    assert any(
+        "no_infonce.csv, variant full, modality AV, top1: says 99.0" in line and str(true) in line for line in said
+    )
+    assert not verify(sealed)["sealed"]
+
+
+def test_an_edited_figure_is_noticed(sealed: Plan) -> None:
+    picture = Path("results/fake/figure2.svg")
+    picture.write_text(picture.read_text().replace("<svg", "<svg data-touched='1'", 1))
+    assert problems(sealed) == ["edited: results/fake/figure2.svg: is not what the runs give; build it again"]
+
+
+def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed: Plan) -> None:
+    predictions = pd.read_parquet(RUN / "predictions.parquet")
+    predictions["top1"] = predictions["label"]
+    predictions.to_parquet(RUN / "predictions.parquet", index=False)
+    stated = json.loads((RUN / "metrics.json").read_text())
+    for split in stated["accuracy"].values():
+        split.update(top1_single=100.0, top1_multi=100.0)
+    (RUN / "metrics.json").write_text(json.dumps(stated))
+    tables.write_ablation(sealed, "no_infonce", ABLATION)
+    said = problems(sealed)
+    assert len(said) == 2
+    assert all("no_infonce, AV, seed 1 in ablations/no_infonce.csv" in line for line in said)
+    assert any("predictions.parquet is not the file that the run wrote" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("config_hash", "configs"), ("source_hash", "code"), ("lock_hash", "lock"), ("data_hash", "data")]
+)
+def test_a_stale_run_is_named_with_its_tables(sealed: Plan, key: str, name: str) -> None:
+    edit_record(RUN, lambda record: record.update({key: "0" * 16}))
+    (said,) = problems(sealed)
+    assert said.startswith(
+        f"stale: {RUN} (cells of no_infonce, AV, seed 1 in ablations/no_infonce.csv): made with other {name}"
+    )
+
+
+def test_a_changed_config_makes_its_cells_stale(sealed: Plan) -> None:
+    other = sealed.model_copy(update={"overrides": {"schedule.finetune.lr": 0.5}})
+    said = problems(other)
+    assert len(said) == 15
+    assert all("made with other configs" in line for line in said)
+
+
+def test_smoke_runs_among_full_ones_are_named(sealed: Plan) -> None:
+    edit_record(RUN, lambda record: record.update(plan="smoke"))
+    (said,) = problems(sealed)
+    assert said.startswith(f"mixed: {RUN}")
+    assert "belongs to plan smoke, not to fake" in said
+
+
+def test_other_commits_and_dirty_trees_are_notes(sealed: Plan) -> None:
+    edit_record(RUN, lambda record: record.update(commit="f" * 40, dirty=True))
+    verdict = verify(sealed)
+    assert verdict["sealed"]
+    assert [finding["kind"] for finding in verdict["findings"]] == ["mixed", "mixed"]
+
+
+def test_a_parent_that_changed_or_vanished(sealed: Plan) -> None:
+    weights = Path("results/fake/runs/pretrain/no_infonce/seed1/weights.pth")
+    edit_record(RUN, lambda record: record.update(parents={str(weights): "0" * 16}))
+    assert any("which it started from, is gone" in line for line in problems(sealed))
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"other")
+    assert any("has changed since the run started from it" in line for line in problems(sealed))
+
+
+def test_lost_records_data_and_nothing_at_all(sealed: Plan) -> None:
+    (RUN / "record.json").unlink()
+    assert any("there is no record.json" in line for line in problems(sealed))
+    (sealed.cache_dir / "meta.json").unlink()
+    assert any(line.startswith("data: ") for line in problems(sealed))
+    shutil.rmtree("results")
+    with pytest.raises(UserError, match="holds no table of plan fake; build one first"):
+        verify(sealed)
+
+
+def test_a_page_is_tied_to_its_tables(sealed: Plan) -> None:
+    html.write_report(sealed, Path("results/fake/report.html"))
+    assert page_seal(Path("results/fake/report.html")) == tables_seal(Path("results/fake"))
+    assert problems(sealed) == []
+    tables.write_ablation(sealed, "no_confusion_loss", Path("results/fake/ablations/no_confusion_loss.csv"))
+    assert any("was rendered from other tables" in line for line in problems(sealed))
+
+
+def test_clips_are_hashed_on_request(sealed: Plan) -> None:
+    manifest = pd.read_parquet(sealed.manifest).assign(path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest())
+    manifest.to_parquet(sealed.manifest, index=False)
+    Path("data/a.mp4").write_bytes(b"clip")
+    kinds = [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
+    assert "data/a.mp4" not in kinds
+    Path("data/a.mp4").write_bytes(b"edited")
+    assert "data/a.mp4" in [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
