@@ -27,12 +27,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	touch $@
 
 lint: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && ruff format --check . && snakefmt --check Snakefile && lint-imports && snakemake --lint'
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile && lint-imports && snakemake --lint'
 
 # Needs uv (https://docs.astral.sh/uv/). Writes no index address into the lock.
 lock:
 	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --universal --fork-strategy fewest --python-version 3.11 \
 		--override overrides.txt requirements.in -o requirements.lock
+	$(BIN)/python .ci/environment.py
 
 clean:
 	rm -rf $(VENV) .snakemake

@@ -195,11 +195,11 @@ def _check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
             and Path(root, path.relative_to(fresh)).read_bytes() == path.read_bytes()
         }
         for path in sorted(fresh.rglob("*.*")):
-            name = path.relative_to(fresh)
-            if name in same:
+            file = path.relative_to(fresh)
+            if file in same:
                 continue
-            cells = _cells(Path(root), fresh, name) if path.suffix == ".csv" else []
-            findings += cells or [Finding("edited", f"{root}/{name}", "is not what the runs give; build it again")]
+            cells = _cells(Path(root), fresh, file) if path.suffix == ".csv" else []
+            findings += cells or [Finding("edited", f"{root}/{file}", "is not what the runs give; build it again")]
     return findings
 
 

@@ -1,4 +1,4 @@
-"""`diccae data render`, `diccae data cache`."""
+"""`diccae data render`, `diccae data cache`; the group also holds `lists`, `combine` and `check`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from diccae.cli import lists
 from diccae.cli.options import Jobs, PlanName
 from diccae.settings import load_plan
 
@@ -53,4 +54,5 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Data: render, decode, cache.")
     for command in (render, cache):
         group.command()(command)
+    lists.register(group)
     app.add_typer(group, name="data")

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from diccae.cli import artifacts, data, plan, train, verify
+from diccae.cli import artifacts, data, export, plan, train, verify, vggsounder
 from diccae.structures import UserError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ train.register(app)
 artifacts.register(app)
 plan.register(app)
 verify.register(app)
+export.register(app)
+vggsounder.register(app)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def unwrap(runner: Runner) -> Any:
     return runner.model.module if is_distributed() else runner.model
 
 
-def loader_of(runner: Runner, name: str) -> DataLoader:
+def loader_of(runner: Runner, name: str) -> Any:
     """The loader that the config's `name` describes, built once a run: hooks that share a set share its labels."""
     loaders = runner.__dict__.setdefault("_diccae_loaders", {})
     if name not in loaders:

@@ -48,8 +48,9 @@ class DICCAE(BaseModel):
         self.modalities = tuple(modalities)
         self.normalize_features = normalize_features
         configs = {"audio": audio_encoder, "video": video_encoder}
-        self.encoders = nn.ModuleDict({name: MODELS.build(configs[name]) for name in self.modalities})
-        width = sum(encoder.out_features for encoder in self.encoders.values())
+        encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
+        self.encoders = nn.ModuleDict(encoders)
+        width = sum(encoder.out_features for encoder in encoders.values())
         self.fusion = nn.Sequential(
             nn.Linear(width, 2 * embedding_dim),
             nn.BatchNorm1d(2 * embedding_dim),
@@ -62,9 +63,7 @@ class DICCAE(BaseModel):
             self.confusion_loss is not None and self.confusion_loss.pairs != "fused" and len(self.modalities) == 2
         )
         self.projections = (
-            nn.ModuleDict(
-                {name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in self.encoders.items()}
-            )
+            nn.ModuleDict({name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in encoders.items()})
             if self.info_nce is not None or self.pairs_by_modality
             else None
         )

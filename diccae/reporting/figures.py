@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,7 +21,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 BLUE, GREEN, GREY = "#2f6fb3", "#2e8b57", "#8a8f98"
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "diccae",
     "svg.fonttype": "path",
     "font.size": 10,
@@ -82,7 +83,7 @@ def write_figure2(plan: Plan, csv: Path, svg: Path) -> None:
         for (name, values), colour in zip(pooled.items(), (GREY, BLUE), strict=True):
             axes.hist(
                 np.minimum(values, bins[-1]),
-                bins,
+                bins.tolist(),
                 alpha=0.6,
                 color=colour,
                 density=True,

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -164,7 +164,7 @@ def _splits(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]] | None:
-    return pd.read_csv(path).to_dict("records") if path.is_file() else None
+    return cast(list[dict[str, Any]], pd.read_csv(path).to_dict("records")) if path.is_file() else None
 
 
 def _quality(path: Path) -> list[dict[str, Any]] | None:
@@ -172,7 +172,8 @@ def _quality(path: Path) -> list[dict[str, Any]] | None:
     if not path.is_file():
         return None
     table = pd.read_csv(path).drop(columns="seed")
-    return table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index().to_dict("records")
+    means = table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index()
+    return cast(list[dict[str, Any]], means.to_dict("records"))
 
 
 def _number(value: Any, digits: int = 1, signed: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -117,7 +118,7 @@ def render_frames(scene: Scene) -> np.ndarray:
             gain *= 0.12
         moved = cv2.warpAffine(
             canvas,
-            np.float32([[1, 0, shake[index, 0]], [0, 1, shake[index, 1]]]),
+            np.array([[1, 0, shake[index, 0]], [0, 1, shake[index, 1]]], dtype=np.float32),
             (SIZE, SIZE),
             borderMode=cv2.BORDER_REPLICATE,
         )
@@ -167,7 +168,7 @@ class _Body:
             ]
         )
 
-        def limb(start: np.ndarray, degrees: float, length: float, colour: object, width: float) -> np.ndarray:
+        def limb(start: np.ndarray, degrees: float, length: float, colour: Sequence[int], width: float) -> np.ndarray:
             angle = np.deg2rad(degrees) - topple
             end = start + length * np.array([self.facing * np.sin(angle), np.cos(angle)])
             _line(canvas, start, end, colour, width * self.girth * unit / 65)
@@ -220,9 +221,9 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
     return int(round(point[0] * 2**SUBPIXEL)), int(round(point[1] * 2**SUBPIXEL))
 
 
-def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: object, width: float) -> None:
+def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], width: float) -> None:
     cv2.line(canvas, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, SUBPIXEL)
 
 
-def _disc(canvas: np.ndarray, centre: np.ndarray, radius: float, colour: object) -> None:
+def _disc(canvas: np.ndarray, centre: np.ndarray, radius: float, colour: Sequence[int]) -> None:
     cv2.circle(canvas, _fixed(centre), int(round(radius * 2**SUBPIXEL)), colour, -1, cv2.LINE_AA, SUBPIXEL)

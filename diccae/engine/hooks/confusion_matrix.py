@@ -43,7 +43,9 @@ class ConfusionMatrixHook(Hook):
         flat: bool,
         redraw: bool,
     ) -> None:
-        self.circles = dict(centroid=centroid, pca_dim=pca_dim, pca_scope=pca_scope, circle=circle, coverage=coverage)
+        self.circles: dict[str, Any] = dict(
+            centroid=centroid, pca_dim=pca_dim, pca_scope=pca_scope, circle=circle, coverage=coverage
+        )
         self.normalization: dict[str, Any] = dict(
             normalization=normalization,
             weight_range=weight_range,

@@ -50,7 +50,8 @@ class PseudoLabelHook(Hook):
         self.inertia: dict[int, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        train, update = runner.train_dataloader.dataset, loader_of(runner, "update_dataloader").dataset
+        train: Any = runner.train_dataloader.dataset
+        update = loader_of(runner, "update_dataloader").dataset
         if not self.assignments:
             if not Path(self.initial).is_file():
                 raise UserError(

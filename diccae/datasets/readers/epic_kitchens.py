@@ -1,0 +1,95 @@
+"""EPIC-KITCHENS-100: `EPIC_100_train.csv`, `EPIC_100_validation.csv`, `EPIC_100_test_timestamps.csv`: spans of long recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.readers.common import (
+    add_labels,
+    numbers,
+    read_lists,
+    read_rows,
+    refuse_empty_spans,
+    settle,
+    want_columns,
+)
+from diccae.datasets.readers.layouts import Layout, locate
+from diccae.datasets.readers.manifest import manifest
+from diccae.structures import UserError
+
+NEEDED = ["narration_id", "video_id", "start_timestamp", "stop_timestamp"]
+SPLITS = ("train", "validation", "test")
+LAYOUTS = [
+    Layout("<narration_id>", lambda rows: rows["id"], True),
+    Layout("<video_id>", lambda rows: rows["video"], False),
+]
+
+
+def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
+    """The manifest of the narrated actions listed; the class is the verb's, its index the official `verb_class`.
+
+    Args:
+        media: the folder with the recordings (or with cut clips named by narration), at any depth; None to read the lists alone.
+        classes: `EPIC_100_verb_classes.csv`; without it a class is named by the most frequent verb of its narrations in these lists.
+
+    Raises:
+        UserError: a list or a row is wrong, or two rows contradict each other (names the lines).
+    """
+    rows = read_lists(lists, _read_list)
+    rows["start"], rows["end"] = numbers(rows, "start", _seconds), numbers(rows, "end", _seconds)
+    refuse_empty_spans(rows)
+    rows = settle(rows, ["video", "start", "end", "verb_class", "split"])
+    labelled = rows["verb_class"] != ""
+    labels = np.full(len(rows), -1, np.int32)
+    some = rows[labelled]
+    some.attrs = rows.attrs
+    labels[labelled] = numbers(some, "verb_class", int).astype(np.int32)
+    names = _class_names(classes) if classes is not None else _frequent_verbs(rows["verb"], labels)
+    unknown = sorted(set(labels[labels >= 0].tolist()) - set(range(len(names))))
+    if unknown:
+        raise UserError(f"{classes}: there is no verb class {unknown[0]}, which the lists use; download it again")
+    rows["label_name"] = pd.Series([*names, ""], dtype=str).take(labels).to_numpy()
+    add_labels(rows, names)
+    return manifest(locate(rows, media, LAYOUTS), "epic_kitchens")
+
+
+def _read_list(path: Path) -> pd.DataFrame:
+    split = next((split for split in SPLITS if split in Path(path).stem.lower()), None)
+    if split is None:
+        raise UserError(f"{path}: the name must say which split it lists; rename it to EPIC_100_train.csv or alike")
+    rows = read_rows(path)
+    want_columns(path, rows, NEEDED)
+    for column in ("verb", "verb_class"):
+        if column not in rows:
+            # the test list
+            rows[column] = ""
+    rows = rows.rename(
+        columns={"narration_id": "id", "video_id": "video", "start_timestamp": "start", "stop_timestamp": "end"}
+    )
+    return rows[["id", "video", "start", "end", "verb", "verb_class", "line"]].assign(split=split)
+
+
+def _seconds(stamp: str) -> float:
+    hours, minutes, seconds = stamp.split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+
+
+def _class_names(path: Path) -> list[str]:
+    rows = read_rows(path)
+    want_columns(path, rows, ["id", "key"])
+    try:
+        names = dict(zip(rows["id"].astype(int).tolist(), rows["key"], strict=True))
+    except ValueError:
+        raise UserError(f"{path}: the column id must be a number in every row") from None
+    return [names.get(label, f"verb {label}") for label in range(max(names) + 1)]
+
+
+def _frequent_verbs(verbs: pd.Series, labels: np.ndarray) -> list[str]:
+    counts = pd.DataFrame({"label": labels, "verb": verbs})[labels >= 0].value_counts(["label", "verb"]).reset_index()
+    best = counts.sort_values(["label", "count", "verb"], ascending=[True, False, True]).drop_duplicates("label")
+    names = dict(zip(best["label"], best["verb"], strict=True))
+    return [names.get(label, f"verb {label}") for label in range(int(labels.max(initial=-1)) + 1)]

@@ -1,0 +1,105 @@
+"""The manifest: one row a clip, whatever list it comes from.
+
+Columns: `id`; `path` (empty where no file was found); `start`, `end` (seconds within the file; `end` NaN = to its end); `label_name`; `label`
+(int32, -1 = none); `split`; `source`; `video` (the recording that the clip was cut from). `attrs` hold the counts and the class order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from diccae.datasets.readers.common import join, text
+from diccae.structures import UserError
+
+COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source", "video"]
+TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
+
+
+def manifest(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The columns of a manifest, in their order, with the counts of `rows` in `attrs`."""
+    attrs = {key: value for key, value in rows.attrs.items() if key != "lists"}
+    table = rows.assign(source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8)))))[COLUMNS]
+    table.attrs = attrs
+    return table
+
+
+def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> pd.DataFrame:
+    """One manifest of several sources: the training clips of each as split `unlabelled` with label -1, those of `labelled` just as they are.
+
+    `attrs` gets `held_out` (source -> clips left out because they are not in a training split) and the class order of `labelled`.
+
+    Raises:
+        UserError: a source is there twice, or `labelled` is not there.
+    """
+    tables, classes, held_out = [], [], {}
+    sources = [source for table in manifests for source in table["source"].unique()]
+    twice = sorted({source for source in sources if sources.count(source) > 1})
+    if twice or (labelled is not None and labelled not in sources):
+        wanted = f"{twice[0]} is in two of the manifests" if twice else f"there is no source {labelled!r}"
+        raise UserError(f"{wanted}; the sources are {', '.join(sorted(set(sources)))}")
+    for table in manifests:
+        kept = (table["source"] == labelled).to_numpy(bool)
+        training = table["split"].isin(TRAIN_SPLITS).to_numpy(bool)
+        for source in table.loc[~kept, "source"].unique():
+            held_out[source] = int(((table["source"] == source).to_numpy(bool) & ~training).sum())
+        if kept.any():
+            classes = table.attrs.get("classes", [])
+        chosen = table[kept | training].copy()
+        others = ~kept[kept | training]
+        chosen.loc[others, "split"] = "unlabelled"
+        chosen.loc[others, "label"] = -1
+        chosen.attrs = {}
+        tables.append(chosen)
+    combined = pd.concat(tables, ignore_index=True)
+    combined.attrs = {"held_out": held_out, "classes": classes}
+    return combined
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """A manifest with its `attrs` and absolute paths.
+
+    Raises:
+        UserError: it is missing or no manifest.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid):
+        raise UserError(f"{path}: no manifest can be read there; make one with `diccae data lists`") from None
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise UserError(f"{path}: it has no column {missing[0]}; make it again with `diccae data lists`")
+    relative = (table["path"] != "") & ~table["path"].str.startswith("/")
+    table["path"] = table["path"].where(~relative, join(os.path.abspath(path.parent).rstrip("/") + "/", table["path"]))
+    return table
+
+
+def write_manifest(table: pd.DataFrame, out: Path) -> Path:
+    """Write a manifest whole or not at all, and its class order beside it; returns the path of the class order.
+
+    The order is `classes.csv` (label,label_name) beside `manifest.parquet`, and `NAME.classes.csv` beside `NAME.parquet`. Paths below the folder
+    of `out` are written relative to it, so that the folder can be moved.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    out = Path(out)
+    names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        written = table.assign(path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/"))
+        written.attrs = table.attrs
+        order = pd.DataFrame({"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}).rename_axis("label")
+        for path, write in ((names, order.to_csv), (out, lambda temporary: written.to_parquet(temporary, index=False))):
+            temporary = path.with_name(f".{path.name}.tmp")
+            write(temporary)
+            os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{out}: it cannot be written ({error.strerror}); set --out to a path that can") from None
+    return names

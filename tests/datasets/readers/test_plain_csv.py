@@ -1,0 +1,95 @@
+"""A CSV of the user's own: few columns or many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diccae.datasets.readers.plain_csv import read
+from diccae.structures import UserError
+from tests.datasets.readers.conftest import Write
+
+
+def test_paths_alone(write: Write, hold: Write) -> None:
+    media = hold("a/x.mp4", "b/x.mp4")
+    elsewhere = hold("z.mp4") / "z.mp4"
+    table = read([write("my.csv", "path", "a/x.mp4", "b/x.mp4", "gone.mp4", str(elsewhere))], media)
+    assert table["id"].tolist() == ["a/x", "b/x", "gone", str(elsewhere)[:-4]]
+    assert table["path"].tolist() == [str(media / "a/x.mp4"), str(media / "b/x.mp4"), "", str(elsewhere)]
+    assert table["label"].tolist() == [-1] * 4
+    assert set(table["split"]) == {"unlabelled"}
+    assert np.isnan(table["end"]).all()
+    assert table.attrs["layouts"] == {"paths of the list": 3}
+    assert set(table["source"]) == {"plain_csv"}
+
+
+def test_every_column(write: Write) -> None:
+    path = write(
+        "my.csv",
+        "split,label,label_name,path,start,end,id,video",
+        'test,1,"cut, slice",x.mp4,2.5,4,one,v1',
+        "train,0,stir,x.mp4,10,12.25,two,v1",
+        ",,,y.mp4,,,,",
+        end="\r\n",
+        bom=True,
+    )
+    table = read([path], None, source="mine")
+    assert table["id"].tolist() == ["one", "two", "y"]
+    assert table["video"].tolist() == ["v1", "v1", "y.mp4"]
+    assert table["start"].tolist() == [2.5, 10, 0]
+    assert table["end"].tolist()[:2] == [4, 12.25]
+    assert table["label"].tolist() == [1, 0, -1]
+    assert table["label_name"].tolist() == ["cut, slice", "stir", ""]
+    assert table["split"].tolist() == ["test", "train", "unlabelled"]
+    assert table.attrs["classes"] == ["stir", "cut, slice"]
+    assert set(table["source"]) == {"mine"}
+
+
+def test_names_without_indices_are_sorted_or_follow_the_class_list(write: Write) -> None:
+    path = write("my.csv", "path,label_name", "x.mp4,stir", "y.mp4,cut", "x2.mp4,stir", "x.mp4,stir")
+    table = read([path], None)
+    assert table["label"].tolist() == [1, 0, 1]
+    assert table.attrs["duplicates"] == 1
+    assert read([path], None, write("names.txt", "stir", "cut"))["label"].tolist() == [0, 1, 0]
+
+
+def test_indices_without_names_are_their_own_names(write: Write) -> None:
+    table = read([write("my.csv", "path,label", "x.mp4,2", "y.mp4,0")], None)
+    assert table["label"].tolist() == [2, 0]
+    assert table["label_name"].tolist() == ["2", "0"]
+    assert table.attrs["classes"] == ["0", "class 1", "2"]
+
+
+def test_spans_of_one_file_are_clips_of_their_own(write: Write) -> None:
+    table = read([write("my.csv", "path,start,end", "x.mp4,0,5", "x.mp4,5,10", "x.mp4,5,10")], None)
+    assert table["id"].tolist() == ["x", "x_5"]
+    assert table.attrs["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("x.mp4,cut,0,0,5", "x has label_name 'cut', but 'stir' in .*, line 2"),
+        ("y.mp4,stir,1,0,5", "stir goes with 1 here, but with 0 in an earlier line"),
+        ("y.mp4,cut,0,0,5", "0 goes with cut here, but with stir in an earlier line"),
+        ("y.mp4,cut,one,0,5", "label: wanted a number >= 0, got 'one'"),
+        ("y.mp4,cut,1,5,5", "the clip ends at 5.0 s and starts at 5.0 s"),
+        (",cut,1,0,5", "the path is empty"),
+        ("x.mp4,stir,0,0,6", "x has end '6.0', but '5.0' in .*, line 2"),
+    ],
+)
+def test_bad_rows(write: Write, line: str, words: str) -> None:
+    path = write("my.csv", "path,label_name,label,start,end", "x.mp4,stir,0,0,5", line)
+    with pytest.raises(UserError, match=f"{path}, line 3: .*{words}"):
+        read([path], None)
+
+
+def test_a_label_that_contradicts_the_class_list(write: Write) -> None:
+    path = write("my.csv", "path,label_name,label", "x.mp4,stir,0")
+    with pytest.raises(UserError, match=f"{path}, line 2: 'stir' has the label 0, but it is 1 in .*names.txt"):
+        read([path], None, write("names.txt", "cut", "stir"))
+
+
+def test_a_list_without_paths(write: Write) -> None:
+    with pytest.raises(UserError, match="wanted the columns path, path missing"):
+        read([write("my.csv", "file,label", "x.mp4,a")], None)

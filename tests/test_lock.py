@@ -1,0 +1,72 @@
+"""requirements.in, pyproject.toml, requirements.lock and environment.yml agree."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+@pytest.fixture(scope="module")
+def environment() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("environment", ROOT / ".ci" / "environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def direct() -> list[Requirement]:
+    lines = (ROOT / "requirements.in").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_pyproject_takes_its_dependencies_from_the_file_that_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.in"]}
+    wanted = SpecifierSet(project["project"]["requires-python"])
+    assert [version for version in ("3.10", "3.11", "3.12", "3.13") if version in wanted] == ["3.11", "3.12"]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_the_lock_satisfies_every_direct_dependency(environment: ModuleType, python: str) -> None:
+    locked = environment.locked(LOCK, python)
+    for requirement in direct():
+        assert requirement.name.lower() in locked, f"{requirement.name} is not in the lock; run `make lock`"
+        assert locked[requirement.name.lower()] in requirement.specifier
+    assert locked["torch"].split("+")[0] == "2.10.0"
+
+
+def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
+    blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) > 100
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "--index-url" not in LOCK
+    assert "://" not in re.sub(r"^ *#.*$", "", LOCK, flags=re.MULTILINE)
+
+
+def test_environment_yml_is_what_the_lock_gives(environment: ModuleType) -> None:
+    text = (ROOT / "environment.yml").read_text()
+    assert text == environment.environment(), "run `make lock`"
+    content = yaml.safe_load(text)
+    assert content["channels"][0] == "conda-forge"
+    pip = content["dependencies"][-1]["pip"]
+    assert pip[-1] == "-e ."
+    locked = environment.locked(LOCK)
+    assert {line.split("==")[0]: line.split("==")[1] for line in pip[:-1]}.items() >= locked.items()
+
+
+def test_every_direct_dependency_is_explained() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    for requirement in direct():
+        explained = requirement.name in text or requirement.name.split("-")[-1] in ("stubs", "PyYAML", "tqdm")
+        assert explained, f"docs/dependencies.md says nothing of {requirement.name}"
