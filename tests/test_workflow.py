@@ -21,7 +21,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("Snakefile", "requirements.lock"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("configs", "diccae", "profiles"):
+    for name in ("configs", "diccae", "profiles", "snakemake_logger_plugin_diccae"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
@@ -61,7 +61,7 @@ def test_every_target_is_planned_by_name(checkout: Path) -> None:
 
 
 def test_an_ablation_plans_its_own_runs_and_the_full_methods_alone(checkout: Path) -> None:
-    result = snakemake(checkout, "results/ablations/no_infonce.csv", "--dry-run")
+    result = snakemake(checkout, "results/ablations/no_infonce.csv", "--dry-run", "--verbose")
     assert result.returncode == 0, result.stderr
     jobs = {
         line.split("results/runs/")[1].split(",")[0]
@@ -107,4 +107,4 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Pat
     assert "data:image/jpeg" in page
     assert not list((checkout / "results" / "work").iterdir())
     again = snakemake(checkout, "smoke")
-    assert "Nothing to be done" in again.stdout + again.stderr
+    assert "Nothing to do" in again.stdout + again.stderr

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from diccae.cli import artifacts, data, export, plan, train, verify, vggsounder
+from diccae.cli import artifacts, data, doctor, export, plan, train, verify, vggsounder
 from diccae.structures import UserError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ train.register(app)
 artifacts.register(app)
 plan.register(app)
 verify.register(app)
+doctor.register(app)
 export.register(app)
 vggsounder.register(app)
 
