@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from diccae.cli import lists
+from diccae.cli import ledger, lists
 from diccae.cli.options import Jobs, PlanName
 from diccae.settings import load_plan
 
@@ -55,4 +55,5 @@ def register(app: typer.Typer) -> None:
     for command in (render, cache):
         group.command()(command)
     lists.register(group)
+    ledger.register(group)
     app.add_typer(group, name="data")

@@ -1,0 +1,44 @@
+"""`diccae data check`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diccae.cli.options import Jobs
+
+CORES = len(os.sched_getaffinity(0))
+
+
+def check(
+    manifest: Annotated[
+        Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The ledger (parquet); rows of unchanged files are kept.")],
+    jobs: Jobs = CORES,
+    max_unusable: Annotated[
+        float | None, typer.Option("--max-unusable", min=0, max=1, help="Fail when a larger share cannot be used.")
+    ] = None,
+) -> None:
+    """Probe every clip of a manifest and write the ledger: what each is worth, and why one is left out; goes on where it stopped."""
+    from diccae.datasets import ledger
+
+    effort = ledger.check(manifest, out, jobs=jobs)
+    counts = ledger.summarise(out)
+    print(
+        f"{out}: {counts.listed} listed, {counts.found} found, {counts.readable} readable, {counts.with_sound} with sound, {counts.used} used"
+    )
+    print("  " + ", ".join(f"{count} {status}" for status, count in counts.statuses.items()))
+    if effort.probed:
+        print(f"  {effort.probed} probed now, {effort.probed / effort.seconds:.2f} clips a second a core")
+    for reason, count in counts.reasons.items():
+        print(f"  {count} not used: {reason}")
+    if max_unusable is not None:
+        ledger.refuse(out, max_unusable)
+
+
+def register(group: typer.Typer) -> None:
+    group.command()(check)

@@ -1,0 +1,73 @@
+"""Decoding through torchcodec, which is optional: what diccae.datasets.media does through PyAV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torchcodec.decoders import AudioDecoder, VideoDecoder
+
+from diccae.datasets import media
+
+# seconds: within the last frame of a span, whatever the rate
+WITHIN = 5e-4
+
+
+def decode_video(
+    path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
+) -> media.VideoSpan | None:
+    """The frames of a span, None where there is none.
+
+    Raises:
+        MediaError: a stream is missing.
+        ValueError: torchcodec cannot decode the file.
+    """
+    stream, _, zero, differs = _streams(path)
+    if differs:
+        return media.decode_video(path, start, end, num_frames, size)
+    try:
+        decoder = VideoDecoder(str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1)
+        about = decoder.metadata
+        first, leaves = about.begin_stream_seconds - zero, about.end_stream_seconds - zero
+        stop = leaves if end is None else end
+        if leaves <= start or first >= stop:
+            return None
+        last = decoder.get_frame_played_at(max(first, min(stop, leaves) - WITHIN) + zero).pts_seconds - zero
+        moments = (
+            np.clip(media.centres(start, stop, num_frames) + media.CLOSE, first, max(first, leaves - WITHIN)) + zero
+        )
+        batch = decoder.get_frames_played_at(moments.tolist())
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(str(error)) from None
+    images = [media.fit(image, size) for image in batch.data.numpy()]
+    return media.VideoSpan(images, stop, last, leaves, len(decoder), leaves <= stop)
+
+
+def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
+    """Mono sound (S,) of a span.
+
+    Raises:
+        MediaError: a stream is missing.
+        ValueError: torchcodec cannot decode the file.
+    """
+    _, stream, zero, _ = _streams(path)
+    try:
+        decoder = AudioDecoder(str(path), stream_index=stream, sample_rate=sample_rate)
+        samples = decoder.get_samples_played_in_range(start + zero, None if end is None else end + zero)
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(str(error)) from None
+    skip, length = start + zero - samples.pts_seconds, None if end is None else end - start
+    return media.cut(samples.data.numpy().mean(axis=0), skip, length, sample_rate)
+
+
+def _streams(path: Path) -> tuple[int, int, float, bool]:
+    """Indices of the video and the audio stream, the beginning of the file's clock, and whether torchcodec is known to show other frames than PyAV.
+
+    Some versions turn pictures upright and some do not; colours at the edge of odd sizes differ; seeking in AVI and transport streams is not exact.
+    """
+    with media.open_media(path) as container:
+        video, audio = media.needed_streams(container, path)
+        zero, kind = media.beginning(container), container.format.name
+        frame = next(container.decode(video), None)
+        odd = frame is not None and (frame.width % 2 or frame.height % 2 or media.is_turned(frame))
+        return video.index, audio.index, zero, bool(odd) or kind in ("avi", "mpegts")
