@@ -60,12 +60,31 @@ rule render:
         "results/logs/{data}/render.log",
     benchmark:
         "results/benchmarks/{data}/render.tsv"
-    threads: workflow.cores
+    wildcard_constraints:
+        data=FLOW.data_pattern("embedded"),
+    threads: 16
     params:
         plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
         spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
     shell:
         "diccae data render --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
+
+
+rule manifest:
+    output:
+        "{data}/manifest.parquet",
+        "{data}/classes.csv",
+    log:
+        "results/logs/{data}/manifest.log",
+    benchmark:
+        "results/benchmarks/{data}/manifest.tsv"
+    wildcard_constraints:
+        data=FLOW.data_pattern("lists"),
+    params:
+        plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
+        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
+    shell:
+        "diccae data manifest --plan {params.plan:q} > {log:q} 2>&1"
 
 
 rule cache:
@@ -77,7 +96,7 @@ rule cache:
         "results/logs/{data}/cache.log",
     benchmark:
         "results/benchmarks/{data}/cache.tsv"
-    threads: workflow.cores
+    threads: 16
     params:
         plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
     shell:

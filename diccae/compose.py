@@ -6,7 +6,9 @@ does not differ compose to the same config and share that run. It trains and tes
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from mmengine.config import Config, ConfigDict
 
 from diccae.choices import Settings, needs_clusters, settings_of
 from diccae.hashes import config_hash
-from diccae.settings import CONFIG_ROOT, Plan
+from diccae.settings import CONFIG_ROOT, Plan, StageSchedule
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 
@@ -29,6 +31,11 @@ class Run:
     modality: str = "AV"
 
 
+@lru_cache
+def _runtime() -> Config:
+    return Config.fromfile(CONFIG_ROOT / "base" / "runtime.py", import_custom_modules=False)
+
+
 def compose(plan: Plan, run: Run) -> Config:
     """The self-contained mmengine config of one run (paths are relative to the working directory).
 
@@ -40,7 +47,7 @@ def compose(plan: Plan, run: Run) -> Config:
     stage = getattr(schedule, run.stage)
     parts = _Parts(plan, run, settings)
     train_set, update_set = parts.datasets()
-    config = Config.fromfile(CONFIG_ROOT / "base" / "runtime.py", import_custom_modules=False)
+    config = copy.deepcopy(_runtime())
     config.merge_from_dict(
         dict(
             model=parts.model(),
@@ -48,9 +55,7 @@ def compose(plan: Plan, run: Run) -> Config:
             # an epoch of fine-tuning is shorter than writing a checkpoint
             default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
             train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1),
-            optim_wrapper=dict(
-                type="OptimWrapper", optimizer=dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)
-            ),
+            optim_wrapper=parts.optimizer(stage),
             param_scheduler=[
                 dict(type="CosineAnnealingLR", T_max=stage.epochs, by_epoch=True, convert_to_iter_based=True)
             ],
@@ -62,6 +67,11 @@ def compose(plan: Plan, run: Run) -> Config:
             else parts.frozen_loader(dict(train_set, pipeline=parts.test_pipeline(views=1), test_mode=True)),
         )
     )
+    if any("ViT" in settings.base[name]["type"] for name in ("audio_encoder", "video_encoder")):
+        # timm takes a second to import, so only runs that use it do
+        config.custom_imports.imports = [*config.custom_imports.imports, "diccae.models.vit"]
+    if schedule.base_batch_size is not None:
+        config.auto_scale_lr = dict(enable=True, base_batch_size=schedule.base_batch_size)
     if supervised:
         test_set = dict(
             parts.common(),
@@ -104,7 +114,7 @@ class _Parts:
             update = dict(common, splits=[update_split], per_class=data["update_per_class"], test_mode=True)
         else:
             sources = None if method.sources == "all" else list(method.sources)
-            pool = dict(common, splits=["unlabelled"], holdout=data["update_unlabelled"])
+            pool = dict(common, splits=list(data["pretrain_splits"]), holdout=data["update_unlabelled"])
             train = dict(pool, sources=sources)
             update = dict(pool, held_out=True, test_mode=True)
         train["pipeline"] = [
@@ -113,6 +123,9 @@ class _Parts:
             dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]),
             dict(type="PackAVInputs"),
         ]
+        stage = getattr(self.schedule, self.run.stage)
+        if stage.steps is not None:
+            train["limit"] = stage.steps * stage.batch_size
         update["pipeline"] = self.test_pipeline(views=1)
         return train, update
 
@@ -149,6 +162,12 @@ class _Parts:
 
     def frozen_loader(self, dataset: dict[str, Any]) -> dict[str, Any]:
         return self.loader(dataset, self.schedule.eval_batch_size, sampler=dict(type="DefaultSampler", shuffle=False))
+
+    def optimizer(self, stage: StageSchedule) -> dict[str, Any]:
+        adam: dict[str, Any] = dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)
+        if self.schedule.precision == "float32":
+            return dict(type="OptimWrapper", optimizer=adam)
+        return dict(type="AmpOptimWrapper", dtype=self.schedule.precision, optimizer=dict(adam, fused=True))
 
     def model(self) -> dict[str, Any]:
         method, base, modalities = self.method, self.settings.base, self.modalities
@@ -241,16 +260,29 @@ def warmup_dir(plan: Plan, seed: int) -> Path:
 
 def pretrain_source(plan: Plan, variant: str, seed: int) -> str | None:
     """The variant whose pre-training `variant` starts fine-tuning from: itself, or the first of the plan that composes to the same config."""
+    return _pretrain_source(plan.model_dump_json(by_alias=True), variant, seed)
+
+
+@lru_cache(maxsize=4096)
+def _pretrain_source(plan_json: str, variant: str, seed: int) -> str | None:
+    plan = _plan(plan_json)
     if not settings_of(plan, "pretrain", variant).pretrained:
         return None
-    own = config_hash(compose(plan, Run("pretrain", variant, seed)))
+    own = _pretrain_hash(plan_json, variant, seed)
     for other in plan.cells():
-        if (
-            settings_of(plan, "pretrain", other).pretrained
-            and config_hash(compose(plan, Run("pretrain", other, seed))) == own
-        ):
+        if settings_of(plan, "pretrain", other).pretrained and _pretrain_hash(plan_json, other, seed) == own:
             return other
     return variant
+
+
+@lru_cache(maxsize=4096)
+def _pretrain_hash(plan_json: str, variant: str, seed: int) -> str:
+    return config_hash(compose(_plan(plan_json), Run("pretrain", variant, seed)))
+
+
+@lru_cache
+def _plan(plan_json: str) -> Plan:
+    return Plan.model_validate_json(plan_json)
 
 
 def initial_weights(plan: Plan, run: Run, settings: Settings) -> Path | None:

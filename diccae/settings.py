@@ -70,6 +70,14 @@ class StageSchedule(Strict):
     batch_size: int = Field(ge=2)
     lr: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
+    # a budget in optimiser steps: one epoch over a draw of steps x batch_size clips
+    steps: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _steps_fill_one_epoch(self) -> StageSchedule:
+        if self.steps is not None and self.epochs != 1:
+            raise ValueError(f"wanted epochs 1 beside steps, got epochs {self.epochs}")
+        return self
 
 
 class Schedule(Strict):
@@ -79,6 +87,9 @@ class Schedule(Strict):
     eval_batch_size: int = Field(ge=1)
     views: int = Field(ge=1)
     num_workers: int = Field(ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    # clips a step that the learning rates were chosen for; with more, over all processes, they grow in proportion. None: they stay
+    base_batch_size: int | None = Field(None, ge=1)
 
 
 class Section(Strict):
@@ -125,6 +136,33 @@ class LearningRates(Strict):
         return [f"{variant}@lr={value:g}" for variant in self.variants for value in self.values]
 
 
+class SourceLists(Strict):
+    """Official list files of one data set, the folder that holds its clips, and (where the reader takes one) the class list."""
+
+    reader: Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
+    lists: list[str] = Field(min_length=1)
+    media: str
+    classes: str | None = None
+
+
+class Lists(Strict):
+    """Where a plan's clips come from; the source `labelled` keeps its labels, the others are unlabelled."""
+
+    sources: list[SourceLists] = Field(min_length=1)
+    labelled: str
+    update_per_class: int = Field(ge=0)
+    validation_per_class: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _labelled_is_a_source(self) -> Lists:
+        readers = [source.reader for source in self.sources]
+        if self.labelled not in readers or len(set(readers)) != len(readers):
+            raise ValueError(
+                f"wanted each reader once and labelled one of them, got {readers}, labelled {self.labelled!r}"
+            )
+        return self
+
+
 class Plan(Strict):
     """One experiment: what is trained, scored and rendered, and where it goes."""
 
@@ -132,6 +170,7 @@ class Plan(Strict):
     scale: str
     dataset: str
     data_root: str
+    lists: Lists | None = None
     seeds: list[int] = Field(min_length=1)
     table1: Section | None = None
     table2: Section | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -158,7 +159,17 @@ class Workflow:
     @staticmethod
     def benchmark_key_of(plan: Plan) -> str:
         base = settings_of(plan, "pretrain", "full").base
-        return digest(json.dumps([base["benchmark"], base["cache"]], sort_keys=True))
+        lists = plan.lists.model_dump() if plan.lists else None
+        return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
+
+    def data_pattern(self, made_from: str) -> str:
+        """Regular expression of the data folders that are rendered (`embedded`) or read from lists (`lists`); others bring their own manifest."""
+        roots = {
+            plan.data_root
+            for plan in self.plans.values()
+            if (plan.lists is not None if made_from == "lists" else plan.dataset == "embedded")
+        }
+        return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
 
     def benchmark_key(self, data_root: str) -> str:
         return self.benchmark_key_of(self.data_plan(data_root))
@@ -176,7 +187,7 @@ class Workflow:
 @lru_cache
 def load_workflow() -> Workflow:
     """Read and check every plan once; a wrong key, variant or number ends here, before any job is planned."""
-    built = Workflow(plan for plan in map(load_plan, known_plans()) if plan.dataset == "embedded")
+    built = Workflow(map(load_plan, known_plans()))
     for plan in built.plans.values():
         check(plan)
     return built

@@ -12,6 +12,7 @@ import typer
 from diccae.cli import ledger, lists
 from diccae.cli.options import Jobs, PlanName
 from diccae.settings import load_plan
+from diccae.structures import UserError
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -28,6 +29,25 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
         BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]), Path(chosen.data_root), jobs=jobs
     )
     _note_time(Path(chosen.data_root), "render", time.perf_counter() - started)
+
+
+def manifest(plan: PlanName) -> None:
+    """Read the official lists that a plan names into its manifest; says what was listed, dropped and found."""
+    from diccae.datasets.readers.assemble import assemble
+    from diccae.datasets.readers.manifest import write_manifest
+
+    chosen = load_plan(plan)
+    if chosen.lists is None:
+        raise UserError(
+            f"plan {chosen.name} names no lists; `diccae data render` makes the clips of the embedded benchmark"
+        )
+    table = assemble(chosen.lists)
+    for source, counts in table.attrs["sources"].items():
+        print(f"{source}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
+    for split, clips in table["split"].value_counts(sort=False).items():
+        print(f"  {split}: {clips} clips")
+    names = write_manifest(table, chosen.manifest)
+    print(f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; class order in {names}")
 
 
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
@@ -52,7 +72,7 @@ def _note_time(folder: Path, step: str, seconds: float) -> None:
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Data: render, decode, cache.")
-    for command in (render, cache):
+    for command in (render, manifest, cache):
         group.command()(command)
     lists.register(group)
     ledger.register(group)

@@ -14,9 +14,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def check(
-    manifest: Annotated[
-        Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")
-    ],
+    manifest: Annotated[Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")],
     out: Annotated[Path, typer.Option("--out", help="The ledger (parquet); rows of unchanged files are kept.")],
     jobs: Jobs = CORES,
     max_unusable: Annotated[

@@ -31,6 +31,7 @@ class AVClipDataset(Dataset):
         sources: sources to keep; None for all.
         per_class: clips a class to draw (by `draw_seed`, or `seed`); None for all.
         holdout: clips to hold out of an unlabelled pool; `held_out` selects those instead of the rest.
+        limit: clips to draw of what is left, by `seed`; None for all.
         test_mode: no shuffling augmentation is expected of the pipeline; kept because mmengine's tools set it.
     """
 
@@ -46,6 +47,7 @@ class AVClipDataset(Dataset):
         draw_seed: int | None = None,
         holdout: int = 0,
         held_out: bool = False,
+        limit: int | None = None,
         test_mode: bool = False,
     ) -> None:
         self.cache = load_cache(cache_dir)
@@ -79,6 +81,8 @@ class AVClipDataset(Dataset):
             rows = rows[index["source"].isin(list(sources)).to_numpy()[rows]]
         if per_class is not None:
             rows = self._draw(rows, per_class, [self.draw_seed, 2])
+        if limit is not None:
+            rows = np.sort(np.random.default_rng([seed, 6]).permutation(rows)[:limit])
         self.rows = torch.from_numpy(np.ascontiguousarray(rows)).share_memory_()
         self.labels = torch.from_numpy(self.all_labels[rows].astype(np.int64)).share_memory_()
         names = index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]

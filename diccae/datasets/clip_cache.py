@@ -33,8 +33,8 @@ OK = "ok"
 class ClipCache:
     """frames uint8 (N, T, H, W, 3), fbank float16 (N, frames, n_mels), index: one row a clip with its status, meta: settings and statistics."""
 
-    frames: np.ndarray
-    fbank: np.ndarray
+    frames: Any
+    fbank: Any
     index: pd.DataFrame
     meta: dict[str, Any]
 
@@ -104,12 +104,13 @@ def build_cache(
     fbank_frames: int,
     max_bad_share: float,
     jobs: int,
+    mode: str = "stored",
     progress: bool = True,
 ) -> Path:
     """Decode what is not decoded yet; returns the path of meta.json, which is written last.
 
     A clip that cannot be used is counted under its reason in `index.parquet` and left out of training; its row is never read. A clip whose `end` is
-    not a number is decoded to its end.
+    not a number is decoded to its end. With `mode='live'` nothing is stored but the verdict on each clip: training decodes.
 
     Raises:
         UserError: the manifest is missing or empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), the
@@ -117,6 +118,14 @@ def build_cache(
     """
     try:
         settings = {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}
+        if mode == "live":
+            from diccae.datasets.live_clips import build_live
+
+            digest = _manifest_digest(manifest)
+            out_dir.mkdir(parents=True, exist_ok=True)
+            return build_live(
+                manifest, out_dir, settings, digest, max_bad_share=max_bad_share, jobs=jobs, progress=progress
+            )
         return _build(manifest, out_dir, settings, max_bad_share, jobs, progress)
     except OSError as error:
         raise UserError(_disk_words(out_dir, error)) from None
@@ -132,17 +141,21 @@ def _disk_words(folder: Path, error: OSError) -> str:
     return f"{folder}: {error}"
 
 
-def _build(
-    manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool
-) -> Path:
+def _manifest_digest(manifest: Path) -> str:
     if not manifest.is_file():
         raise UserError(
             f"{manifest}: there is no manifest; run `diccae data render` first, or set data_root in the plan to the folder that has one"
         )
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+
+def _build(
+    manifest: Path, out_dir: Path, settings: dict[str, int], max_bad_share: float, jobs: int, progress: bool
+) -> Path:
+    digest = _manifest_digest(manifest)
     table = pd.read_parquet(manifest)
     if len(table) == 0:
         raise UserError(f"{manifest}: the manifest names no clip; make it again with `diccae data render`")
-    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
     out_dir.mkdir(parents=True, exist_ok=True)
     meta_path = out_dir / "meta.json"
     shapes = _shapes(len(table), settings)
@@ -253,13 +266,16 @@ def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -
 def _statistics(fbank: np.ndarray, index: pd.DataFrame) -> tuple[float, float]:
     """Mean and standard deviation over usable clips that training may see."""
     rows = np.flatnonzero(index["split"].isin(["unlabelled", "train"]) & (index["status"] == OK))
-    if len(rows) == 0:
-        rows = np.flatnonzero(index["status"] == OK)
-    totals = np.zeros(2)
+    return fbank_statistics(fbank, rows if len(rows) else np.flatnonzero(index["status"] == OK))
+
+
+def fbank_statistics(fbank: Any, rows: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the log-mels `fbank[row]` of some rows."""
+    totals, count = np.zeros(2), 0
     for start in range(0, len(rows), 1024):
-        block = fbank[rows[start : start + 1024]].astype(np.float64)
+        block = np.stack([fbank[int(row)] for row in rows[start : start + 1024]]).astype(np.float64)
         totals += block.sum(), (block**2).sum()
-    count = len(rows) * fbank.shape[1] * fbank.shape[2]
+        count += block.size
     mean = totals[0] / count
     return float(mean), float(np.sqrt(totals[1] / count - mean**2))
 
@@ -299,7 +315,8 @@ def load_cache(folder: str | Path) -> ClipCache:
         UserError: the cache is missing, unfinished, or belongs to another manifest.
     """
     folder = Path(folder)
-    for name in ("meta.json", "index.parquet", "frames.npy", "fbank.npy"):
+    live = (folder / "meta.json").is_file() and _is_live(folder / "meta.json")
+    for name in ("meta.json", "index.parquet", *(() if live else ("frames.npy", "fbank.npy"))):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no finished clip cache ({name} is missing); run `diccae data cache` first")
     manifest = folder.parent / "manifest.parquet"
@@ -308,11 +325,19 @@ def load_cache(folder: str | Path) -> ClipCache:
     )
 
 
+def _is_live(meta: Path) -> bool:
+    return json.loads(meta.read_text()).get("mode") == "live"
+
+
 @lru_cache(maxsize=4)
 def _load(folder: Path, _made: int, manifest_changed: int | None) -> ClipCache:
     meta = json.loads((folder / "meta.json").read_text())
     manifest = folder.parent / "manifest.parquet"
     if manifest_changed is not None and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]:
         raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
+    if meta.get("mode") == "live":
+        from diccae.datasets.live_clips import open_live
+
+        return open_live(folder, meta)
     frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
     return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)

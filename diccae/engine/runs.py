@@ -74,9 +74,8 @@ def execute(plan: Plan, run: Run) -> Path:
     if latest is not None:
         config.load_from, config.resume = str(latest), True
         print(f"{folder}: going on from {latest.name}")
-    config.custom_hooks.append(
-        dict(type="ProgressHook", label=f"{run.stage} {run.variant} {run.modality} seed {run.seed}")
-    )
+    label = f"{run.stage} {run.variant} {run.modality} seed {run.seed}"
+    config.custom_hooks += [dict(type="ProgressHook", label=label), dict(type="TerminationHook")]
     runner = Runner.from_cfg(config)
     runner.train()
     files = _supervised_files(runner, plan, run) if run.stage == "finetune" else _cluster_files(runner, plan, run)

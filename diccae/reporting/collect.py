@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _predictions(path: Path, _changed: int) -> pd.DataFrame:
+def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
@@ -59,8 +59,9 @@ def predictions(
 ) -> pd.DataFrame:
     """One row a clip, sorted by id: label, top1, in_update, correct."""
     path = run_file(plan, variant, seed, modality, "predictions.parquet")
-    run_file(plan, variant, seed, modality, "metrics.json")
-    table = _predictions(path, path.stat().st_mtime_ns)
+    metrics = run_file(plan, variant, seed, modality, "metrics.json")
+    # relative paths mean other files in another folder, and either file may be edited in the life of a process
+    table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
     chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values("id", ignore_index=True)
     return chosen.assign(correct=chosen["top1"] == chosen["label"])
 

@@ -6,6 +6,7 @@ benchmark = dict(
 cache = dict(frame_size=36, num_frames=16, n_mels=64, fbank_frames=64, max_bad_share=0.0)
 data = dict(
     num_classes=12,
+    pretrain_splits=["unlabelled"],
     num_frames=8,
     frame_size=32,
     train_per_class=20,  # labelled clips that a seed draws from the train split

@@ -1,0 +1,84 @@
+"""From the lists that a plan names to the one manifest that its runs read."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.readers import vggsound
+from diccae.datasets.readers.manifest import combine
+from diccae.settings import Lists, SourceLists
+from diccae.structures import UserError
+
+
+def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
+    """Read every source, take VGGSound's test recordings out of the others, keep the labels of one, and carve its update and validation clips.
+
+    Args:
+        lists: the plan's `lists`.
+        search: whether to look for the clips on the disk; without it the table says what the lists say.
+
+    Raises:
+        UserError: a list or a folder is wrong, or a class has too few clips to carve from; names file, line or class.
+    """
+    tables = {source.reader: _read(source, search) for source in lists.sources}
+    removed: dict[str, int] = {}
+    if "vggsound" in tables:
+        for name in tables:
+            if name != "vggsound":
+                tables[name], removed[name] = vggsound.exclude_vggsound_test(tables[name], tables["vggsound"])
+    combined = combine(list(tables.values()), lists.labelled)
+    counts = {name: {**_counts(table), "vggsound_test_removed": removed.get(name, 0)} for name, table in tables.items()}
+    combined = carve(combined, lists.update_per_class, lists.validation_per_class, found_only=search)
+    combined.attrs |= {"sources": counts}
+    return combined
+
+
+def _read(source: SourceLists, search: bool) -> pd.DataFrame:
+    reader = importlib.import_module(f"diccae.datasets.readers.{source.reader}")
+    options = {}
+    if source.classes is not None:
+        options["classes"] = source.classes if source.classes in ("31", "32") else Path(source.classes)
+    return reader.read([Path(path) for path in source.lists], Path(source.media) if search else None, **options)
+
+
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    return {name: int(table.attrs.get(name, 0)) for name in ("listed", "duplicates", "found", "ambiguous")}
+
+
+def carve(table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0) -> pd.DataFrame:
+    """Turn `update` and `validation` training clips of each class into splits of those names; the draw depends on ids and `seed` alone.
+
+    Raises:
+        UserError: a class has too few clips in its training split; names it.
+    """
+    wanted = update + validation
+    pool = (table["split"] == "train").to_numpy(bool)
+    if found_only:
+        pool &= (table["path"] != "").to_numpy(bool)
+    if wanted == 0:
+        return table
+    rows = np.flatnonzero(pool)
+    # an order that the order of the list has no part in
+    rows = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]
+    rows = np.random.default_rng([seed, 5]).permutation(rows)
+    labels = table["label"].to_numpy()[rows]
+    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    sizes = pd.Series(labels).value_counts()
+    small = sizes[sizes <= wanted]
+    if len(small) or not len(rows):
+        names = table.loc[rows].drop_duplicates("label").set_index("label")["label_name"]
+        thin = f"class {names[small.index[0]]!r} has {small.iloc[0]}" if len(small) else "there are none"
+        raise UserError(
+            f"lists: wanted more than {wanted} training clips a class ({update} update, {validation} validation), {thin}; "
+            "lower lists.update_per_class or lists.validation_per_class in the plan, or find the missing files"
+        )
+    split = table["split"].to_numpy(dtype=object).copy()
+    split[rows[place < update]] = "update"
+    split[rows[(place >= update) & (place < wanted)]] = "validation"
+    carved = table.assign(split=split)
+    carved.attrs = dict(table.attrs)
+    return carved
