@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Entry point of the image: runs the workflow, or the command that is named. Usage: see the head of the Dockerfile.
+set -eu
+cd /diccae
+memory=results/.snakemake  # .snakemake is a link to it: Snakemake's memory stays with the results
+# shellcheck disable=SC2016  # for the user's shell
+usage='mkdir -p results; docker run --user "$(id -u):$(id -g)" -v "$PWD/results:/diccae/results" diccae-repro'
+
+say() { printf 'diccae-repro: %s\n' "$*" >&2; }
+
+# Every container holds a shared lock on its results folder while it lives, however it ends. Who can have it alone is alone.
+hold_results() {
+    mkdir -p "$memory" 2>/dev/null && exec 9>>"$memory/container.lock" || return 1
+} 2>/dev/null
+
+# A killed run leaves Snakemake's lock behind. It is removed only when no other container uses this folder.
+remove_stale_lock() {
+    local output
+    if flock --nonblock 9 2>/dev/null; then
+        if [ -n "$(ls -A "$memory/locks" 2>/dev/null)" ]; then
+            say "an earlier run was killed, and no container uses this folder now: removing its lock"
+            if ! output=$(snakemake --cores 1 --unlock 2>&1); then
+                printf '%s\n' "$output" >&2
+                exit 1
+            fi
+        fi
+    elif [ -n "$(ls -A "$memory/locks" 2>/dev/null)" ]; then
+        say "another container uses this folder (or the folder cannot be locked): Snakemake's lock is left alone." \
+            "If you are sure that nothing runs: docker run ... diccae-repro snakemake --cores 1 --unlock"
+    fi
+}
+
+# results/smoke/table2.csv, results/data/smoke/manifest.parquet, smoke -> smoke; anything else belongs to the default plan.
+plan_of() {
+    local argument word plan=embedded
+    for argument; do
+        for word in ${argument//\// }; do
+            if [ -f "configs/plans/$word.yaml" ]; then plan=$word; fi
+        done
+    done
+    echo "$plan"
+}
+
+# The container's id; its host name by default, but not with --hostname or --network host.
+container_id() {
+    local id
+    id=$(sed -n 's#.*/\([0-9a-f]\{64\}\)/.*hostname .*#\1#p' /proc/self/mountinfo | head -n 1)
+    echo "${id:-$HOSTNAME}" | cut -c -12
+}
+
+# Snakemake answers SIGTERM by waiting for its jobs, longer than `docker stop` does. SIGINT to the whole group, as Ctrl-C sends it,
+# ends the jobs too; what is left after 6 s is killed. Training goes on from its last checkpoint after both.
+stop_workflow() {
+    local _
+    say "stopping"
+    kill -INT -- "-$workflow" 2>/dev/null || true
+    for _ in $(seq 60); do
+        kill -0 -- "-$workflow" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL -- "-$workflow" 2>/dev/null || true
+}
+
+run_workflow() {
+    local status=0 stopped=0 mounted=yes
+    mountpoint --quiet results || mounted=no
+    say "version $DICCAE_VERSION, commit $DICCAE_COMMIT, base $DICCAE_BASE_IMAGE"
+    say "plan $(plan_of "$@"), user $(id -u):$(id -g), snakemake --cores all${*:+ $*}"
+    if ! hold_results; then
+        say "user $(id -u):$(id -g) cannot write to /diccae/results; make the folder first, then run as its owner:"
+        say "    $usage"
+        exit 2
+    fi
+    if [ $mounted = no ]; then
+        say "no folder is mounted: the results stay in this container, and with --rm they are lost at its end. To keep them:"
+        say "    $usage"
+    fi
+    remove_stale_lock
+    flock --shared 9 2>/dev/null || true
+
+    trap 'stopped=130; stop_workflow' INT
+    trap 'stopped=143; stop_workflow' TERM
+    set -m  # a process group of its own; without one a background process ignores SIGINT
+    snakemake --cores all "$@" </dev/null &
+    workflow=$!
+    set +m
+    wait "$workflow" || status=$?
+    if [ $stopped != 0 ]; then
+        status=$stopped
+        say "stopped: finished jobs and checkpoints are kept, the same command goes on"
+    fi
+    if [ $mounted = no ]; then
+        say "copy the results out before you remove this container:"
+        say "    docker cp $(container_id):/diccae/results/. results"
+    fi
+    exit $status
+}
+
+# A word that is a command runs as it is; targets and options of Snakemake are none.
+if [ $# -gt 0 ] && type -P -- "$1" >/dev/null; then
+    # A folder that cannot be written is the command's own matter.
+    if hold_results; then flock --shared 9 2>/dev/null || true; fi
+    exec "$@"
+fi
+run_workflow "$@"
