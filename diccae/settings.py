@@ -249,6 +249,11 @@ class Plan(Strict):
         return folder / modality if modality else folder
 
     @property
+    def dataset_name(self) -> str:
+        """As tables and report print it."""
+        return {"embedded": "embedded benchmark", "vggsound": "VGGSound"}.get(self.dataset, self.dataset)
+
+    @property
     def cache_dir(self) -> Path:
         return Path(self.data_root) / "cache"
 

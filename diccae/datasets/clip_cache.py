@@ -175,6 +175,9 @@ def _build(
         for name, (shape, kind) in shapes.items():
             _create(out_dir / f"{name}.npy", shape, kind)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
+        nowhere = table["path"] == ""
+        status.loc[nowhere, "status"] = "missing"
+        status.loc[nowhere, "message"] = table["id"][nowhere] + ": listed, but no file of it was found"
         _save_progress(out_dir, status, digest, settings)
     root = manifest.parent
     todo = np.flatnonzero(status["status"] == TODO)

@@ -55,7 +55,7 @@ def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
 
 def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     values = collect.accuracy(plan, claim["variant"], claim["modality"])
-    evidence = f"measured {values.mean():.1f} % on {'VGGSound' if vggsound else 'the embedded benchmark'}"
+    evidence = f"measured {values.mean():.1f} % on {'the ' if plan.dataset == 'embedded' else ''}{plan.dataset_name}"
     if not vggsound:
         return NOT_TESTABLE, evidence
     close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]

@@ -67,7 +67,7 @@ def context(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan,
         "root": root,
-        "embedded": plan.dataset != "vggsound",
+        "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
         "timing": _timing(plan, records),

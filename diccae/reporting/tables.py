@@ -93,12 +93,11 @@ def write_table1(plan: Plan, out: Path) -> None:
         }
         for system, values in paper.claims()["table1"].items()
     ]
-    dataset = "VGGSound" if plan.dataset == "vggsound" else "embedded benchmark"
     names = {"full": "DICCAE (measured)", "from_scratch": "same encoders from scratch (measured)"}
     for variant in section.variants:
         entry: dict[str, Any] = {
             "system": names.get(variant, variant),
-            "dataset": dataset,
+            "dataset": plan.dataset_name,
             "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}",
         }
         for modality in section.modalities:

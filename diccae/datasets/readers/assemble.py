@@ -58,7 +58,7 @@ def carve(table: pd.DataFrame, update: int, validation: int, found_only: bool, s
     wanted = update + validation
     pool = (table["split"] == "train").to_numpy(bool)
     if found_only:
-        pool &= (table["path"] != "").to_numpy(bool)
+        pool = pool & (table["path"] != "").to_numpy(bool)
     if wanted == 0:
         return table
     rows = np.flatnonzero(pool)
