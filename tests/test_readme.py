@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+import pytest
+from typer.main import get_command
+
+from diccae.cli.main import app
+from diccae.compose import check
+from diccae.datasets.readers import plain_csv
+from diccae.settings import load_plan
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+DATA = (ROOT / "docs" / "data.md").read_text()
+CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 
 
 def test_the_example_of_the_loss_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -21,11 +34,42 @@ def test_the_example_of_the_loss_runs_in_a_process_of_its_own(tmp_path: Path) ->
     assert result.returncode == 0, result.stderr
 
 
-def test_every_command_it_names_exists() -> None:
-    from typer.main import get_command
+@pytest.mark.parametrize("text", [README, DATA, CLUSTER], ids=["README", "data", "cluster"])
+def test_every_command_that_is_named_exists_and_knows_its_options(text: str) -> None:
+    commands: Any = get_command(app)
+    for line in re.findall(r"^ +(diccae [a-z].*?)(?:  +#.*)?$", text, flags=re.MULTILINE):
+        for call in line.split(" && "):
+            words = call.split()[1:]
+            command = commands.commands[words.pop(0)]
+            if hasattr(command, "commands"):
+                command = command.commands[words.pop(0)]
+            known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            assert {word for word in words if word.startswith("--")} <= known, call
 
-    from diccae.cli.main import app
 
-    known = get_command(app).commands
-    for name in re.findall(r"^ +diccae ([a-z][a-z0-9-]*)", README, flags=re.MULTILINE):
-        assert name in known
+@pytest.mark.parametrize(
+    "link", sorted(set(re.findall(r"`((?:docs|tests|configs|profiles)/[\w./-]+)`", README + DATA + CLUSTER)))
+)
+def test_every_file_that_is_named_exists(link: str) -> None:
+    assert (ROOT / link).exists() or link == "configs/plans/kitchen.yaml"
+
+
+def indented(text: str, first: str) -> str:
+    """The indented block that starts with a line."""
+    (block,) = re.findall(rf"^    {re.escape(first)}.*\n(?:(?:    .*)?\n)*", text, flags=re.MULTILINE)
+    return textwrap.dedent(block)
+
+
+def test_the_plan_and_the_list_of_ones_own_clips_are_read(tmp_path: Path) -> None:
+    (tmp_path / "kitchen.yaml").write_text(indented(DATA, "name: kitchen").split("\ndiccae ")[0])
+    plan = load_plan(tmp_path / "kitchen.yaml")
+    check(plan)
+    assert plan.dataset_name == "my kitchen clips"
+    (tmp_path / "kitchen.csv").write_text(indented(DATA, "path,label_name,split").rstrip() + "\n")
+    table = plain_csv.read([tmp_path / "kitchen.csv"], None)
+    assert dict(zip(table["id"], table["label_name"], strict=True)) == {
+        "kitchen/0001": "chop onions",
+        "kitchen/0002": "wash dishes",
+        "street/0001": "",
+    }
+    assert list(table["split"]) == ["train", "test", "unlabelled"]
