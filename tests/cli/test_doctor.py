@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from diccae.cli import doctor
 from diccae.compose import Run, compose
+from diccae.doctor import folders, installation, machine
+from diccae.doctor.check import Check
 from diccae.hashes import config_hash, lock_hash, source_hash
 from diccae.settings import Plan, load_plan
 
@@ -60,18 +62,18 @@ def write_cache(plan: Plan, digest: str) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_machine_without_gpu_suits_the_embedded_plan_and_no_other(plan: Plan) -> None:
-    check = doctor.gpus(plan)
+    check = machine.gpus(plan)
     assert (check.status, check.message) == ("ok", "none; plan smoke is made for the CPU")
-    check = doctor.gpus(plan.model_copy(update={"dataset": "vggsound"}))
+    check = machine.gpus(plan.model_copy(update={"scale": "vggsound"}))
     assert check.status == "warning"
     assert "--gpus all" in check.way_out
 
 
 def test_shared_memory_matters_only_with_loader_workers(plan: Plan, tmp_path: Path) -> None:
-    assert doctor.shared_memory(plan, tmp_path / "none").status == "ok"
+    assert machine.shared_memory(plan, tmp_path / "none").status == "ok"
     busy = with_overrides(plan, **{"schedule.num_workers": 4})
-    assert doctor.shared_memory(busy, tmp_path, wanted=1).status == "ok"
-    check = doctor.shared_memory(busy, tmp_path / "none")
+    assert machine.shared_memory(busy, tmp_path, wanted=1).status == "ok"
+    check = machine.shared_memory(busy, tmp_path / "none")
     assert check.status == "warning"
     assert "does not exist, wanted 1 GB for 4 loader workers" in check.message
     assert "--shm-size" in check.way_out
@@ -81,35 +83,52 @@ def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan
     clips = 360 + 120 + 72 + 60 + 240
     frames_and_mels = 3 * 16 * 36 * 36 + 2 * 64 * 64
     runs = 2 * (1 + len(plan.cells()) + sum(map(len, plan.cells().values())))
-    fresh = clips * (doctor.CLIP_BYTES + frames_and_mels) + runs * doctor.RUN_BYTES
-    assert doctor.disk_need(plan) == (fresh, [])
+    fresh = clips * (folders.CLIP_BYTES + frames_and_mels) + runs * folders.RUN_BYTES
+    assert folders.disk_need(plan) == (fresh, [])
     write_record(plan)
-    assert doctor.disk_need(plan)[0] == fresh - doctor.RUN_BYTES
+    assert folders.disk_need(plan)[0] == fresh - folders.RUN_BYTES
     write_cache(plan, "any")
-    assert doctor.disk_need(plan)[0] == (runs - 1) * doctor.RUN_BYTES
+    assert folders.disk_need(plan)[0] == (runs - 1) * folders.RUN_BYTES
 
 
 def test_a_disk_too_small_for_the_plan_is_a_problem(plan: Plan) -> None:
-    assert doctor.disk(plan).status == "ok"
+    assert folders.disk(plan).status == "ok"
     counts = {"unlabelled": 10**12, "train": 0, "update": 0, "validation": 0, "test": 0}
-    check = doctor.disk(with_overrides(plan, **{"benchmark.counts": counts}))
+    check = folders.disk(with_overrides(plan, **{"benchmark.counts": counts}))
     assert check.status == "problem"
     assert "about 90400000.1 GB still to write" in check.message
 
 
+def test_lists_and_folders_that_a_plan_names_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan("vggsound")
+    assert plan.lists is not None
+    check = folders.data(plan)
+    assert check.status == "problem"
+    assert check.message.startswith("9 of 9 lists and folders are missing: media/lists/vggsound.csv (lists), ")
+    for source in plan.lists.sources:
+        Path(source.media).mkdir(parents=True)
+        for path in source.lists:
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).touch()
+    assert folders.data(plan).message == "all 9 lists and folders are there, not read yet; the workflow does it"
+    # clips are decoded while training: nothing is cached
+    assert folders.disk_need(plan) == (0, ["runs"])
+
+
 def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list_exists(plan: Plan) -> None:
     real = plan.model_copy(update={"dataset": "vggsound", "scale": "embedded"})
-    assert doctor.disk_need(real)[1] == ["cache"]
-    check = doctor.data(real)
+    assert folders.disk_need(real)[1] == ["cache"]
+    check = folders.data(real)
     assert check.status == "problem"
     assert check.message == "results/data/smoke/manifest.parquet is missing"
 
 
 def test_folders_that_cannot_be_written_are_named(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor.writable(plan).status == "ok"
+    assert folders.writable(plan).status == "ok"
     monkeypatch.chdir("/proc")
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/cache")
-    check = doctor.writable(plan)
+    check = folders.writable(plan)
     assert check.status == "problem"
     assert "results/smoke (results)" in check.message
     assert "/proc/cache (user cache)" in check.message
@@ -120,32 +139,32 @@ def test_folders_that_cannot_be_written_are_named(plan: Plan, monkeypatch: pytes
 def test_an_unknown_uid_needs_a_name_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
-    check = doctor.user(UNKNOWN_UID)
+    check = machine.user(UNKNOWN_UID)
     assert check.status == "problem"
     assert "export USER=" in check.way_out
     monkeypatch.setenv("USER", "guest")
-    assert doctor.user(UNKNOWN_UID).status == "ok"
-    assert doctor.user(0) == doctor.Check("user", "ok", "0 (root)")
+    assert machine.user(UNKNOWN_UID).status == "ok"
+    assert machine.user(0) == Check("user", "ok", "0 (root)")
 
 
 def test_data_are_missing_listed_cached_or_cached_from_another_list(plan: Plan) -> None:
-    assert "not rendered yet" in doctor.data(plan).message
+    assert "not rendered yet" in folders.data(plan).message
     write_cache(plan, hashlib.sha256(b"a list of clips").hexdigest())
-    assert doctor.data(plan) == doctor.Check("data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing")
+    assert folders.data(plan) == Check("data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing")
     plan.manifest.write_bytes(b"another list")
-    check = doctor.data(plan)
+    check = folders.data(plan)
     assert check.status == "problem"
     assert check.way_out == "diccae data cache --plan smoke"
     (plan.cache_dir / "meta.json").unlink()
-    assert "is rendered, not cached yet" in doctor.data(plan).message
+    assert "is rendered, not cached yet" in folders.data(plan).message
 
 
 def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(plan: Plan, tmp_path: Path) -> None:
-    assert doctor.lock().status == "ok"
+    assert folders.lock().status == "ok"
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text("results/table2.csv\n")
-    check = doctor.lock()
+    check = folders.lock()
     assert check.status == "problem"
     assert check.way_out.endswith("snakemake --unlock")
     program = tmp_path / "bin" / "snakemake"
@@ -153,24 +172,24 @@ def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(plan: Plan, 
     program.write_text("input()\n")
     with subprocess.Popen([sys.executable, str(program)], cwd=tmp_path, stdin=subprocess.PIPE) as process:
         deadline = time.monotonic() + 10
-        while doctor.lock().status != "ok" and time.monotonic() < deadline:
+        while folders.lock().status != "ok" and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert doctor.lock().message == f"a workflow runs here (process {process.pid})"
+        assert folders.lock().message == f"a workflow runs here (process {process.pid})"
         process.communicate(b"\n")
 
 
 def test_results_are_stale_when_their_config_or_source_or_lock_changed(plan: Plan) -> None:
-    assert doctor.results(plan).message == "no finished runs in results/smoke"
+    assert folders.results(plan).message == "no finished runs in results/smoke"
     path = write_record(plan)
-    assert doctor.results(plan).status == "ok"
+    assert folders.results(plan).status == "ok"
     write_record(plan, config_hash="0", lock_hash="0")
-    check = doctor.results(plan)
+    check = folders.results(plan)
     assert check.status == "warning"
     assert check.message == "1 of 1 finished runs are stale (changed since: config 1, lock 1)"
     write_record(plan, variant="no_such_variant")
-    assert "(changed since: not in the plan 1)" in doctor.results(plan).message
+    assert "(changed since: not in the plan 1)" in folders.results(plan).message
     path.write_text("{")
-    assert "(changed since: unreadable 1)" in doctor.results(plan).message
+    assert "(changed since: unreadable 1)" in folders.results(plan).message
 
 
 def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
@@ -178,17 +197,17 @@ def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
     hashes = " \\\n    --hash=sha256:00\n    # via diccae\n"
     elsewhere = f"only-there==1 ; sys_platform == 'win32'{hashes}"
     lock.write_text(f"torch=={torch.__version__.split('+')[0]}{hashes}{elsewhere}")
-    assert doctor.versions(lock) == doctor.Check("versions", "ok", "all 1 packages as in requirements.lock")
+    assert installation.versions(lock) == Check("versions", "ok", "all 1 packages as in requirements.lock")
     lock.write_text(f"torch==0.1{hashes}no-such-package==1{hashes}")
-    check = doctor.versions(lock)
+    check = installation.versions(lock)
     assert check.status == "warning"
     assert check.message.startswith("1 missing (no-such-package) and 1 others (torch ")
     assert check.message.endswith("instead of 0.1) of 2 in requirements.lock")
-    assert doctor.versions(tmp_path / "none").status == "warning"
+    assert installation.versions(tmp_path / "none").status == "warning"
 
 
 def test_a_check_that_breaks_is_a_problem_and_not_a_traceback() -> None:
-    def broken() -> doctor.Check:
+    def broken() -> Check:
         raise ImportError("libcudart.so.12: cannot open shared object file")
 
     check = doctor.guarded("faiss", broken)

@@ -1,0 +1,108 @@
+"""Driver, GPUs, shared memory, user."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+from diccae.doctor.check import GB, Check
+from diccae.settings import Plan
+
+OLDEST_DRIVER = 525
+
+
+def driver_version() -> str | None:
+    """Version of the NVIDIA driver; None where there is none."""
+    try:
+        answer = subprocess.run(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = answer.stdout.split()
+    return lines[0] if answer.returncode == 0 and lines else None
+
+
+def cuda() -> Check:
+    import torch
+
+    build, driver = torch.version.cuda, driver_version()
+    message = f"torch is built for {f'CUDA {build}' if build else 'the CPU'}, driver {driver or 'none'}"
+    if build is None and driver is not None:
+        return Check("cuda", "warning", message, "install torch from requirements.lock: make setup")
+    if driver is not None and int(driver.split(".")[0]) < OLDEST_DRIVER:
+        return Check(
+            "cuda", "warning", message, f"install an NVIDIA driver >= {OLDEST_DRIVER}; until then runs use the CPU"
+        )
+    return Check("cuda", "ok", message)
+
+
+def gpus(plan: Plan) -> Check:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count:
+        devices = [torch.cuda.get_device_properties(index) for index in range(count)]
+        return Check("gpu", "ok", ", ".join(f"{device.name} ({device.total_memory / GB:.0f} GB)" for device in devices))
+    driver = driver_version()
+    if driver is not None:
+        return Check(
+            "gpu",
+            "warning",
+            f"the driver ({driver}) is there, but torch sees no GPU",
+            "look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+        )
+    if plan.scale == "embedded":
+        return Check("gpu", "ok", f"none; plan {plan.name} is made for the CPU")
+    return Check(
+        "gpu",
+        "warning",
+        f"none; plan {plan.name} would run on the CPU, too slowly to finish",
+        "run it on a machine with a GPU (in Docker: --gpus all)",
+    )
+
+
+def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1 * GB) -> Check:
+    """Workers of data loaders hand batches over in shared memory; without workers none is needed."""
+    from diccae.choices import settings_of
+
+    workers = settings_of(plan, "pretrain", "full").schedule.num_workers
+    if not folder.is_dir():
+        size, message = 0, f"{folder} does not exist"
+    else:
+        size = shutil.disk_usage(folder).total
+        message = f"{size / GB:.2f} GB in {folder}"
+    if workers == 0:
+        return Check("shared memory", "ok", f"{message}; plan {plan.name} has no loader workers and needs none")
+    if size < wanted:
+        return Check(
+            "shared memory",
+            "warning",
+            f"{message}, wanted {wanted / GB:.0f} GB for {workers} loader workers",
+            "docker run --shm-size=2g, or schedule.num_workers: 0 in the plan's overrides",
+        )
+    return Check("shared memory", "ok", message)
+
+
+def user(uid: int | None = None) -> Check:
+    """Snakemake asks for the user's name: an unknown number needs USER."""
+    uid = os.getuid() if uid is None else uid
+    try:
+        return Check("user", "ok", f"{uid} ({pwd.getpwuid(uid).pw_name})")
+    except KeyError:
+        pass
+    if any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+        return Check("user", "ok", f"{uid} (unknown to this system, named {getpass.getuser()} by the environment)")
+    return Check(
+        "user",
+        "problem",
+        f"{uid} is unknown to this system and USER is not set, so Snakemake cannot start",
+        "export USER=diccae HOME=/tmp XDG_CACHE_HOME=/tmp",
+    )
