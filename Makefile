@@ -14,7 +14,7 @@ smoke: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all smoke
 
 test: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile
 
 setup: $(VENV)/installed
 
