@@ -46,6 +46,12 @@ def test_the_lock_satisfies_every_direct_dependency(environment: ModuleType, pyt
     assert locked["torch"].split("+")[0] == "2.10.0"
 
 
+def test_direct_dependencies_have_one_version_on_both_pythons(environment: ModuleType) -> None:
+    older, newer = (environment.locked(LOCK, python) for python in ("3.11", "3.12"))
+    two = [r.name for r in direct() if older[r.name.lower()] != newer[r.name.lower()]]
+    assert two == [], "the same clips and numbers come out only of the same versions; bound them in requirements.in"
+
+
 def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
     blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
     assert len(blocks) > 100
