@@ -1,19 +1,51 @@
-"""`diccae plan`: what a plan consists of, before anything runs."""
+"""`diccae plan`: what a plan consists of and costs, before anything runs."""
 
 from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import load_plan
+from diccae.settings import Plan, load_plan
+
+GB = 1e9
 
 
-def plan(plan: PlanName = "embedded") -> None:
-    """Check a plan and print its runs: which variants, which modalities, which pre-training is shared."""
-    from diccae.compose import check, pretrain_source
+def plan(
+    plan: PlanName = "embedded",
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            "--gpus", min=1, help="GPUs side by side (cores where there is none); those of this machine when absent."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object for programs.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option(help="Time each kind of run for about a minute altogether; hours need it.")
+    ] = True,
+) -> None:
+    """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of Table 2 needs."""
+    from diccae.compose import check
 
     chosen = load_plan(plan)
     check(chosen)
+    if not as_json:
+        _print_variants(chosen)
+    from diccae.planning.estimate import estimate
+
+    answer = estimate(chosen, gpus, calibrate, lambda words: print(f"timing {words}", file=sys.stderr, flush=True))
+    if as_json:
+        print(json.dumps(answer, indent=1))
+    else:
+        print("\n".join(["", *_lines(chosen, answer)]))
+
+
+def _print_variants(chosen: Plan) -> None:
+    from diccae.compose import pretrain_source
+
     cells = chosen.cells()
     sources = {variant: pretrain_source(chosen, variant, chosen.seeds[0]) for variant in cells}
     print(f"plan {chosen.name}: {len(cells)} variants, seeds {chosen.seeds}, results in {chosen.results_root()}")
@@ -28,8 +60,112 @@ def plan(plan: PlanName = "embedded") -> None:
         )
         print(f"  {variant:<28} {'+'.join(modalities):<8} {start}")
     print(
-        f"{len({source for source in sources.values() if source})} pre-trainings and {sum(map(len, cells.values()))} fine-tunings a seed"
+        f"{len({source for source in sources.values() if source})} pre-trainings and {sum(map(len, cells.values()))} fine-tunings a seed",
+        flush=True,
     )
+
+
+def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
+    return [*_clips(answer), "", *_hours(answer), "", *_disk(answer), "", *_seeds(chosen, answer)]
+
+
+def _clips(answer: dict[str, Any]) -> list[str]:
+    counts = ", ".join(f"{name} {number:,}" for name, number in answer["clips"]["counts"].items())
+    steps = answer["steps"]
+    return [
+        f"clips from {answer['clips']['origin']}",
+        f"  {counts}",
+        f"optimiser steps: warm-up {steps['warmup']:,}, pre-training {steps['pretrain']:,}, fine-tuning {steps['finetune']:,}",
+    ]
+
+
+def _hours(answer: dict[str, Any]) -> list[str]:
+    unit, measured = answer["devices"]["kind"], answer["calibration"]
+    head = f"{'artifact':<34} {'fine-tunings':>12} {'pre-trainings':>13} {'warm-ups':>8}"
+    lines = [head + (f" {unit + '-hours':>11} {'added':>11}" if measured else "")]
+    for row in answer["artifacts"]:
+        line = f"{row['artifact']:<34} {row['finetune']:>12} {row['pretrain']:>13} {row['warmup']:>8}"
+        lines.append(line + (f" {_figure(row['hours']):>11} {_figure(row['added_hours']):>11}" if measured else ""))
+    runs = answer["runs"]
+    total = f"{'all, each run once':<34} {runs['finetune']:>12} {runs['pretrain']:>13} {runs['warmup']:>8}"
+    if not measured:
+        return [*lines, total, "no hours: nothing was timed (--no-calibrate)"]
+    count = answer["devices"]["count"]
+    lines += [
+        f"{total} {_figure(answer['hours']):>11} {_figure(answer['hours']):>11}",
+        f"wall time with {count} {unit}{'s' if count > 1 else ''}, a run on each: {_figure(answer['wall_hours'])} hours",
+        f"timed in {measured['seconds']:.0f} s on {measured['device']}; start of Python, rendering and decoding into the cache, and tables are not in it",
+    ]
+    for name, speed in measured["speeds"].items():
+        lines.append(
+            "  " + f"{name:<12} " + ", ".join(_timing(words, speed[key]) for key, words in SPEEDS.items() if speed[key])
+        )
+    if measured["loading"]:
+        lines.append(f"  loading      {_duration(measured['loading'])} a clip and core")
+    return lines + [f"  {remark}" for remark in measured["remarks"]]
+
+
+SPEEDS = {"train": "training", "embed": "features", "predict": "scores"}
+
+
+def _timing(words: str, timing: dict[str, Any]) -> str:
+    batch = f"batch {timing['batch']}" + (f" for {timing['full']}" if timing["batch"] < timing["full"] else "")
+    return f"{words} {_duration(timing)} a clip ({batch})"
+
+
+def _duration(timing: dict[str, Any]) -> str:
+    return f"{timing['seconds']:.3g} s" if timing["seconds"] >= 1 else f"{1000 * timing['seconds']:.3g} ms"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.1f}"
+
+
+def _disk(answer: dict[str, Any]) -> list[str]:
+    need = answer["disk"]
+    live = need["cache"] == 0
+    cache = (
+        f"none, decoded while training; stored it would be {need['cache_stored'] / GB:,.1f} GB"
+        if live
+        else f"{need['cache'] / GB:,.2f} GB"
+    )
+    return [
+        f"disk: {need['total'] / GB:,.2f} GB",
+        f"  clip cache (frames uint8, log-mels float16) {cache}",
+        f"  weights {need['weights'] / GB:,.2f} GB, predictions and clusters {need['tables'] / GB:,.2f} GB, checkpoints of runs at work {need['working'] / GB:,.2f} GB",
+    ]
+
+
+def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
+    rows = answer["seeds"]
+    if not rows:
+        return [f"seeds: plan {chosen.name} measures no drop of Table 2"]
+    lines = [
+        "seeds that resolve the paper's effect (the 95 % t-interval of the paired drop leaves zero out, with 80 % power)",
+        f"{'claim':<34} {'effect':>6} {'spread':>6} {'seeds':>7}  with the spread's own 95 % interval",
+    ]
+    for row in rows:
+        line = f"{row['claim']:<34} {row['effect']:>6.1f} "
+        if row["spread"] is None:
+            lines.append(line + f"{'?':>6} {'?':>7}  no spread: neither finished runs nor a reference")
+        else:
+            lines.append(
+                line
+                + f"{row['spread']['value']:>6.2f} {_count(row['seeds']):>7}  {_count(row['low'])} to {_count(row['high'])}"
+            )
+    origins: dict[str, list[int]] = {}
+    for row in rows:
+        if row["spread"]:
+            origins.setdefault(row["spread"]["origin"], []).append(row["spread"]["seeds"])
+    for origin, numbers in origins.items():
+        lines.append(
+            f"spreads in points, of {min(numbers)} seeds, from {origin}; the plan has {len(chosen.seeds)} seeds"
+        )
+    return lines
+
+
+def _count(seeds: int | None) -> str:
+    return "> 10^6" if seeds is None else f"{seeds:,}"
 
 
 def register(app: typer.Typer) -> None:

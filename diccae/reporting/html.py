@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.reporting import claims, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
+from diccae.reporting.standing import standing
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
 
@@ -75,6 +76,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "seal": tables_seal(root),
         "cache": pictures.cache_counts(plan),
         "splits": _splits(plan),
+        "standing": standing(plan),
         "truth": collect.truth(plan),
         "modality": modality,
         "tables": {

@@ -41,32 +41,42 @@ def svg_file(path: Path) -> str:
     return data_uri(path.read_bytes(), "image/svg+xml")
 
 
-def sample_clips(plan: Plan, per_class: int = 1, frames: int = 6) -> list[dict[str, Any]]:
-    """The first test clips of each class, decoded from their files, with the cached spectrogram; an empty list where there are no files."""
+def sample_clips(plan: Plan, classes: int = 12, frames: int = 6, height: int = 96) -> list[dict[str, Any]]:
+    """The first test clip of each of the first classes, decoded from its file, no higher than `height` pixels; an empty list where there are no files.
+
+    `spectrogram` is that of the cache, None where the cache stores none.
+    """
     import av
 
     if not plan.manifest.is_file() or not (plan.cache_dir / "index.parquet").is_file():
         return []
     index = pd.read_parquet(plan.cache_dir / "index.parquet")
     usable = index[(index["split"] == "test") & (index["status"] == "ok")]
-    fbank = np.load(plan.cache_dir / "fbank.npy", mmap_mode="r")
+    stored = plan.cache_dir / "fbank.npy"
+    fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None
     clips = []
-    for row, clip in usable.groupby("label").head(per_class).sort_values("label").iterrows():
+    for row, clip in usable.groupby("label").head(1).sort_values("label").head(classes).iterrows():
         path = plan.manifest.parent / clip["path"]
         if not path.is_file():
             continue
         with av.open(str(path)) as container:
-            images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            images = [_frame(frame, height) for frame in container.decode(video=0)]
         chosen = np.linspace(0, len(images) - 1, frames).round().astype(int)
         clips.append(
             {
                 "name": clip["label_name"],
                 "id": clip["id"],
                 "strip": jpeg(np.concatenate([images[i] for i in chosen], axis=1)),
-                "spectrogram": spectrogram(fbank[row]),
+                "spectrogram": None if fbank is None else spectrogram(fbank[row]),
             }
         )
     return clips
+
+
+def _frame(frame: Any, height: int) -> NDArray[np.uint8]:
+    if frame.height <= height:
+        return frame.to_ndarray(format="rgb24")
+    return frame.reformat(width=round(frame.width * height / frame.height), height=height).to_ndarray(format="rgb24")
 
 
 def spectrogram(fbank: NDArray[np.float16]) -> str:

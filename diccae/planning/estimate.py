@@ -1,0 +1,94 @@
+"""The whole estimate of a plan: clips, runs, hours, disk, wall time and seeds, as one nested dictionary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from diccae.compose import Run
+from diccae.planning.clips import count_clips
+from diccae.planning.seeds import claims_of_table2
+from diccae.planning.work import artifacts, parents, with_parents, work_of
+from diccae.settings import Plan
+
+
+def estimate(
+    plan: Plan, devices: int | None = None, calibrated: bool = True, say: Callable[[str], None] = lambda words: None
+) -> dict[str, Any]:
+    """What a plan costs before anything of it runs.
+
+    Args:
+        plan: a checked plan.
+        devices: GPUs (cores where there is none) side by side; None for those of this machine.
+        calibrated: whether to time the models; without it there are no hours.
+        say: told what is being timed.
+
+    Raises:
+        UserError: nothing is known about the plan's clips; names the missing file.
+    """
+    clips = count_clips(plan)
+    from diccae.planning import calibration, costs
+
+    count, gpu = devices_here()
+    devices = devices or count
+    of_artifact = artifacts(plan)
+    runs = with_parents(plan, [run for own in of_artifact.values() for run in own])
+    work = {run: work_of(plan, run, clips) for run in runs}
+    parameters = {(run.stage, run.modality): calibration.parameters(plan, run) for run in calibration.kinds(plan)}
+    result: dict[str, Any] = {
+        "plan": plan.name,
+        "clips": {
+            "origin": clips.origin,
+            "counts": {f"{split}/{source}": number for (split, source), number in clips.counts.items()},
+        },
+        "runs": _counts(runs),
+        "steps": {stage: sum(work[run].steps for run in runs if run.stage == stage) for stage in costs.ORDER},
+        "parameters": {f"{stage} {modality}": number for (stage, modality), number in parameters.items()},
+        "disk": asdict(costs.disk(plan, clips.total, work, parameters, devices)),
+        "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
+        "seeds": [asdict(row) for row in claims_of_table2(plan)],
+    }
+    result["disk"]["total"] = sum(result["disk"][name] for name in ("cache", "weights", "tables", "working"))
+    seconds: dict[Run, float] | None = None
+    result["calibration"] = None
+    if calibrated:
+        measured = calibration.calibrate(plan, say=say)
+        seconds = {run: costs.run_seconds(plan, run, work[run], measured) for run in runs}
+        result["calibration"] = asdict(measured) | {
+            "speeds": {f"{stage} {modality}": asdict(speed) for (stage, modality), speed in measured.speeds.items()}
+        }
+        result["hours"] = sum(seconds.values()) / 3600
+        result["wall_hours"] = costs.wall_seconds(runs, seconds, partial(parents, plan), devices) / 3600
+    result["artifacts"] = _artifacts(of_artifact, seconds)
+    return result
+
+
+def devices_here() -> tuple[int, bool]:
+    """GPUs of this machine, or its cores; and which of the two."""
+    import os
+
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return (gpus, True) if gpus else (len(os.sched_getaffinity(0)), False)
+
+
+def _counts(runs: list[Run]) -> dict[str, int]:
+    stages = Counter(run.stage for run in runs)
+    return {stage: stages[stage] for stage in ("warmup", "pretrain", "finetune")}
+
+
+def _artifacts(of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None) -> list[dict[str, Any]]:
+    """Runs and hours of each artifact by itself, and what it adds to those above it."""
+    rows, known = [], set[Run]()
+    for name, runs in of_artifact.items():
+        row: dict[str, Any] = {"artifact": name, **_counts(runs), "added_runs": len(set(runs) - known)}
+        if seconds is not None:
+            row["hours"] = sum(seconds[run] for run in runs) / 3600
+            row["added_hours"] = sum(seconds[run] for run in runs if run not in known) / 3600
+        known |= set(runs)
+        rows.append(row)
+    return rows

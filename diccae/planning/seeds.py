@@ -1,0 +1,136 @@
+"""How many seeds resolve each effect of Table 2: when the 95 % t-interval of the paired drop leaves zero out in four of five experiments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from diccae.reporting import collect, paper
+from diccae.settings import CONFIG_ROOT, Modality, Plan
+
+LEVEL, POWER = 0.95, 0.80
+LARGEST = 1_000_000
+# SciPy's noncentral t breaks down in its far tails: past FAR the power is 1 to every digit, and an interval on the wrong side of zero (rarer than
+# a normal below -WRONG_SIDE, one in 10^9) counts for nothing past WRONG_SIDE
+FAR, WRONG_SIDE = 1000.0, 6.0
+REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "table2.csv"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation of the paired seed differences in points, of how many seeds, and whose."""
+
+    value: float
+    seeds: int
+    origin: str
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Where the true standard deviation lies if the differences are normal."""
+        freedom = self.seeds - 1
+        low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], freedom)
+        return self.value * float(freedom / low) ** 0.5, self.value * float(freedom / high) ** 0.5
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """One claim: the paper's effect in points, the measured spread, and the seeds that resolve it (None: more than a million) at it and at its interval's ends."""
+
+    claim: str
+    variant: str
+    modality: str
+    effect: float
+    spread: Spread | None
+    seeds: int | None
+    low: int | None
+    high: int | None
+
+
+def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> float:
+    """Chance that the two-sided t-interval of the mean of `seeds` normal differences (mean `effect`, deviation `spread`) leaves zero out.
+
+    NaN with one seed, which gives no interval.
+    """
+    if seeds < 2:
+        return float("nan")
+    if spread == 0:
+        return float(effect != 0)
+    freedom = seeds - 1
+    edge = stats.t.ppf((1 + level) / 2, freedom)
+    shift = min(abs(effect) / spread * seeds**0.5, FAR)
+    wrong = stats.nct.cdf(-edge, freedom, shift) if shift < WRONG_SIDE else 0.0
+    return float(stats.nct.sf(edge, freedom, shift) + wrong)
+
+
+def seeds_needed(effect: float, spread: float, level: float = LEVEL, wanted: float = POWER) -> int | None:
+    """The fewest seeds, two or more, with at least the `wanted` power; None beyond a million.
+
+    Raises:
+        ValueError: the spread is negative or not finite.
+    """
+    if not (np.isfinite(spread) and spread >= 0):
+        raise ValueError(f"seeds_needed: wanted a spread >= 0, got {spread}")
+    high = 2
+    while not power(effect, spread, high, level) >= wanted:
+        high *= 2
+        if high > LARGEST:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if middle >= 2 and power(effect, spread, middle, level) >= wanted:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
+    """Every drop of Table 2 that the plan measures; spreads from its finished runs, else from the reference tables, else none."""
+    cells, rows = plan.cells(), []
+    for claim in paper.claims()["claims"]:
+        if claim.get("rule") != "drop":
+            continue
+        variant, modality = claim["variant"], claim["modality"]
+        effect = paper.printed_drop(variant, modality)
+        if effect is None or not all(modality in cells.get(name, []) for name in ("full", variant)):
+            continue
+        spread = measured_spread(plan, variant, modality) or reference_spread(variant, modality)
+        numbers: list[int | None] = [None, None, None]
+        if spread is not None:
+            numbers = [seeds_needed(effect, value) for value in (spread.value, *spread.interval())]
+        rows.append(SeedsNeeded(claim["id"], variant, modality, effect, spread, *numbers))
+    return rows
+
+
+def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
+    """From the seeds of the plan that finished both runs; None with fewer than two."""
+
+    def finished(name: str, seed: int) -> bool:
+        folder = plan.run_dir("finetune", name, seed, modality)
+        return all((folder / file).is_file() for file in ("predictions.parquet", "metrics.json"))
+
+    seeds = [seed for seed in plan.seeds if finished("full", seed) and finished(variant, seed)]
+    if len(seeds) < 2:
+        return None
+    drops = collect.accuracy(plan, "full", modality, seeds=seeds) - collect.accuracy(
+        plan, variant, modality, seeds=seeds
+    )
+    return Spread(float(drops.std(ddof=1)), len(seeds), f"this plan's finished runs ({plan.dataset_name})")
+
+
+def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:
+    """From a committed Table 2, whose t-interval is turned back into the deviation that made it; None where it has no such row."""
+    if not table.is_file():
+        return None
+    rows = pd.read_csv(table)
+    row = rows[(rows["variant"] == variant) & (rows["modality"] == modality)]
+    if row.empty or not np.isfinite(row["drop_low"].iloc[0]):
+        return None
+    seeds = int(row["seeds"].iloc[0])
+    half = float(row["drop_high"].iloc[0] - row["drop_low"].iloc[0]) / 2
+    value = half / float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * seeds**0.5
+    return Spread(value, seeds, "results/reference/table2.csv (embedded benchmark)")

@@ -1,0 +1,100 @@
+"""`diccae plan`: what it prints of plans with and without data, and what programs get."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from diccae.cli import plan as command
+from diccae.structures import UserError
+
+app = typer.Typer()
+command.register(app)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a function
+    """The command in an empty working directory; returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> str:
+        result = CliRunner().invoke(app, [*words, "--no-calibrate"], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stdout
+
+    return call
+
+
+def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
+    text = run("--plan", "smoke")
+    assert "fixed_weight@w=1             A        pre-training of no_confusion_loss" in text
+    assert "4 pre-trainings and 15 fine-tunings a seed" in text
+    assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert lines["leakage"][1:] == ["4", "2", "2"]
+    assert "no hours: nothing was timed (--no-calibrate)" in text
+    assert "disk: 0." in text
+    # two of the five ablations, in A and A-V
+    assert text.count("table2/no_") == 4
+    assert "from results/reference/table2.csv (embedded benchmark); the plan has 2 seeds" in text
+
+
+def test_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
+    text = run("--plan", "vggsound")
+    assert "audioset 2065161 (the official list; media/lists/unbalanced_train_segments.csv" in text
+    assert "unlabelled/audioset 2,065,161" in text
+    assert "none, decoded while training" in text
+    assert text.count("table2/no_") == 10
+
+
+def test_programs_get_one_object(run) -> None:  # noqa: ANN001
+    answer = json.loads(run("--plan", "smoke", "--json", "--gpus", "3"))
+    assert answer["devices"]["count"] == 3
+    assert answer["calibration"] is None
+    assert "hours" not in answer
+    assert answer["runs"] == {"warmup": 2, "pretrain": 8, "finetune": 30}
+    # epochs x batches of each stage's runs: warm-up 4, pre-training 8, fine-tuning 4 steps
+    assert answer["steps"] == {"warmup": 8, "pretrain": 64, "finetune": 120}
+    assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
+    assert {row["variant"] for row in answer["seeds"]} == {"no_confusion_loss", "no_dynamic_weighting"}
+
+
+def test_a_plan_without_table_2_says_that_no_seeds_are_asked_for(run) -> None:  # noqa: ANN001
+    assert "seeds: plan tuning measures no drop of Table 2" in run("--plan", "tuning")
+
+
+def test_an_unknown_plan_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="plan 'nothing' not found"):
+        CliRunner().invoke(app, ["--plan", "nothing"], catch_exceptions=False)
+
+
+def test_hours_are_printed_with_what_they_stand_on() -> None:
+    timing = {"seconds": 0.0021, "batch": 2, "full": 32, "repeats": 1}
+    answer = {
+        "devices": {"count": 4, "kind": "GPU"},
+        "artifacts": [
+            {"artifact": "table1", "finetune": 9, "pretrain": 3, "warmup": 3, "hours": 1234.5, "added_hours": 0.0417}
+        ],
+        "runs": {"finetune": 9, "pretrain": 3, "warmup": 3},
+        "hours": 1234.5,
+        "wall_hours": 308.6,
+        "calibration": {
+            "seconds": 61.2,
+            "device": "a chip",
+            "speeds": {"finetune A": {"train": timing, "embed": timing | {"batch": 32}, "predict": None}},
+            "loading": timing,
+            "remarks": ["a remark"],
+        },
+    }
+    text = "\n".join(command._hours(answer))
+    assert "GPU-hours" in text
+    assert "1,234       0.042" in text
+    assert "wall time with 4 GPUs, a run on each: 309 hours" in text
+    assert "training 2.1 ms a clip (batch 2 for 32), features 2.1 ms a clip (batch 32)" in text
+    assert "loading      2.1 ms a clip and core" in text
+    assert text.endswith("  a remark")

@@ -1,0 +1,142 @@
+"""Power and numbers of seeds against a closed form, a slow simulation and printed tables; spreads from runs and from a reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from diccae.functional.bootstrap import paired_t_interval
+from diccae.planning.seeds import (
+    Spread,
+    claims_of_table2,
+    measured_spread,
+    power,
+    reference_spread,
+    seeds_needed,
+)
+from diccae.settings import Plan
+from tests.reporting.conftest import fake, made_up  # noqa: F401
+
+
+def power_of_three(shift: float, level: float = 0.95) -> float:
+    """With three seeds the sample variance is exponential, and the integral over it is one of normals."""
+    edge = stats.t.ppf((1 + level) / 2, 2)
+    a = 0.5 + 1 / edge**2
+
+    def tail(delta: float) -> float:
+        inner = np.exp(delta**2 / (4 * a) - delta**2 / 2) / np.sqrt(2 * a)
+        return stats.norm.cdf(delta) - inner * stats.norm.cdf(delta / np.sqrt(2 * a))
+
+    return tail(shift) + tail(-shift)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0, 2.5, 8.0])
+def test_power_of_three_seeds_is_its_closed_form(ratio: float) -> None:
+    assert power(1.7 * ratio, 1.7, 3) == pytest.approx(power_of_three(ratio * 3**0.5), abs=1e-9)
+
+
+@pytest.mark.parametrize(("effect", "spread", "seeds"), [(1.0, 1.0, 2), (1.9, 1.3, 5), (0.5, 0.9, 12), (-2.4, 2.0, 8)])
+def test_power_is_the_share_of_simulated_experiments_that_leave_zero_out(
+    effect: float, spread: float, seeds: int
+) -> None:
+    rng, experiments, found = np.random.default_rng(4), 4000, 0
+    for _ in range(experiments):
+        own = rng.normal(60, 3, seeds)
+        interval = paired_t_interval(own + rng.normal(effect, spread, seeds), own)
+        found += not interval.low <= 0 <= interval.high
+    error = (0.25 / experiments) ** 0.5
+    assert power(effect, spread, seeds) == pytest.approx(found / experiments, abs=4 * error)
+
+
+def test_power_without_an_effect_is_the_level_and_one_seed_has_none() -> None:
+    assert power(0, 2, 7) == pytest.approx(0.05)
+    assert np.isnan(power(1, 1, 1))
+    assert power(1, 0, 2) == 1
+    assert power(0, 0, 2) == 0
+
+
+def test_power_grows_with_the_effect_and_with_the_seeds() -> None:
+    ratios = np.concatenate([np.linspace(0, 12, 61), [30, 1e3, 1e15]])
+    numbers = [2, 3, 4, 5, 7, 10, 16, 33, 100, 1000, 10**6]
+    table = np.array([[power(ratio, 1, seeds) for seeds in numbers] for ratio in ratios])
+    assert np.isfinite(table).all()
+    assert (np.diff(table, axis=0) > -1e-8).all()
+    assert (np.diff(table[1:], axis=1) > -1e-8).all()
+
+
+def test_seeds_needed_grow_with_the_spread() -> None:
+    needed = [seeds_needed(2.4, spread) for spread in (0.01, 0.3, 0.44, 0.84, 1.3, 2.9, 5.3)]
+    assert None not in needed
+    assert needed == sorted(needed)
+    assert needed[0] == 2
+
+
+# the paired t-test, two-sided 5 %, power 80 %, as printed in tables of sample sizes
+@pytest.mark.parametrize(("ratio", "seeds"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
+def test_seeds_needed_are_those_of_printed_tables(ratio: float, seeds: int) -> None:
+    assert seeds_needed(3 * ratio, 3) == seeds
+
+
+@pytest.mark.parametrize(("effect", "spread"), [(0.5, 2.9), (1.4, 0.4), (3.9, 2.0)])
+def test_seeds_needed_are_the_fewest(effect: float, spread: float) -> None:
+    seeds = seeds_needed(effect, spread)
+    assert seeds is not None
+    assert power(effect, spread, seeds) >= 0.8
+    assert seeds == 2 or power(effect, spread, seeds - 1) < 0.8
+
+
+def test_seeds_needed_at_the_edges() -> None:
+    assert seeds_needed(1, 0) == 2
+    assert seeds_needed(1000, 1) == 2
+    assert seeds_needed(1, 1e-15) == 2
+    assert seeds_needed(0, 1) is None
+    with pytest.raises(ValueError, match="wanted a spread >= 0, got nan"):
+        seeds_needed(1, float("nan"))
+
+
+def test_the_interval_of_a_spread_holds_the_true_one_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(1).normal(0, 2.0, (2000, 4)).std(axis=1, ddof=1)
+    inside = [low <= 2.0 <= high for low, high in (Spread(float(draw), 4, "").interval() for draw in draws)]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
+
+
+def test_finished_runs_give_the_spread_of_the_paired_drops(fake: Plan) -> None:  # noqa: F811
+    # every run is right about one more clip with each seed, so all drops of a variant are the same
+    spread = measured_spread(fake, "no_infonce", "AV")
+    assert spread is not None
+    assert (spread.value, spread.seeds) == (pytest.approx(0, abs=1e-9), len(fake.seeds))
+    for seed in fake.seeds[1:]:
+        (fake.run_dir("finetune", "no_infonce", seed, "AV") / "metrics.json").unlink()
+    assert measured_spread(fake, "no_infonce", "AV") is None
+    assert measured_spread(fake, "no_refinement", "AV") is not None
+
+
+def test_a_reference_table_gives_back_the_spread_that_made_its_interval(tmp_path: Path) -> None:
+    drops = np.array([1.0, 2.5, 0.3, 4.0])
+    interval = paired_t_interval(drops, np.zeros(4))
+    rows = {"variant": ["full", "x"], "modality": "A", "seeds": 4, "drop_low": [np.nan, interval.low]}
+    pd.DataFrame(rows | {"drop_high": [np.nan, interval.high]}).to_csv(tmp_path / "table2.csv")
+    spread = reference_spread("x", "A", tmp_path / "table2.csv")
+    assert spread is not None
+    assert (spread.value, spread.seeds) == (pytest.approx(drops.std(ddof=1)), 4)
+    assert reference_spread("full", "A", tmp_path / "table2.csv") is None
+    assert reference_spread("y", "A", tmp_path / "table2.csv") is None
+    assert reference_spread("x", "A", tmp_path / "none.csv") is None
+
+
+def test_claims_take_finished_runs_first_and_the_reference_where_there_are_none(fake: Plan) -> None:  # noqa: F811
+    (fake.run_dir("finetune", "no_infonce", 0, "AV") / "metrics.json").unlink()
+    (fake.run_dir("finetune", "no_infonce", 1, "AV") / "metrics.json").unlink()
+    rows = {(row.variant, row.modality): row for row in claims_of_table2(fake)}
+    assert len(rows) == 10
+    assert rows["no_kmeans_audioset", "AV"].effect == 3.3
+    own, other = rows["no_refinement", "AV"].spread, rows["no_infonce", "AV"].spread
+    assert own is not None
+    assert other is not None
+    assert own.origin.startswith("this plan's finished runs")
+    assert other.origin.startswith("results/reference")
+    assert rows["no_refinement", "AV"].seeds == 2

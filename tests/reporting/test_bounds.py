@@ -1,0 +1,113 @@
+"""Bounds for missing test clips, against counts done by hand, and what the report says of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pandas as pd
+import pytest
+
+from diccae.evaluation.bounds import bounds
+from diccae.reporting import claims, html, tables
+from diccae.reporting.standing import standing
+from diccae.settings import Plan
+from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL
+
+USED = CLASSES * PER_CLASS
+
+
+def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None = None) -> str:
+    """A manifest with `test_clips` test clips, the scored ones first, and a cache index that says why the rest was not used; returns the manifest's digest."""
+    ids = [f"test-{index:04d}" for index in range(test_clips)] + ["validation-0000"]
+    manifest = pd.DataFrame(
+        {
+            "id": ids,
+            "split": ["test"] * test_clips + ["validation"],
+            "source": "b",
+            "label": 0,
+            "label_name": "class 0",
+            "path": "",
+        }
+    )
+    manifest.to_parquet(plan.manifest)
+    status = ["ok"] * USED + [name for name, count in (statuses or {}).items() for _ in range(count)]
+    if len(status) == test_clips:
+        # a clip of another split that is missing is none of the test clips that are
+        manifest.assign(status=[*status, "missing"]).to_parquet(plan.cache_dir / "index.parquet")
+    return hashlib.sha256(plan.manifest.read_bytes()).hexdigest()[:12]
+
+
+def page(plan: Plan) -> str:
+    out = plan.results_root() / "report.html"
+    tables.write_table1(plan, plan.results_root() / "table1.csv")
+    tables.write_leakage(plan, plan.results_root() / "leakage.csv")
+    claims.write_claims(plan, plan.results_root() / "claims.csv")
+    html.write_report(plan, out)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", out.read_text()))
+
+
+def test_bounds_are_the_counts_with_every_missing_clip_wrong_or_right() -> None:
+    result = bounds(100 * 60 / 80, 80, 100)
+    assert result.worst == pytest.approx(100 * 60 / 100)
+    assert result.best == pytest.approx(100 * 80 / 100)
+    assert (result.top1, result.used, result.listed) == (75.0, 80, 100)
+
+
+def test_without_missing_clips_both_bounds_are_the_accuracy_itself() -> None:
+    result = bounds(65.53, 15446, 15446)
+    assert result.worst == result.top1 == result.best
+
+
+@pytest.mark.parametrize(("top1", "used", "listed"), [(50, 0, 10), (50, 11, 10), (101, 10, 10), (float("nan"), 10, 10)])
+def test_impossible_counts_are_refused(top1: float, used: int, listed: int) -> None:
+    with pytest.raises(ValueError, match="bounds: wanted"):
+        bounds(top1, used, listed)
+
+
+def test_headline_rows_count_listed_clips_that_were_not_used(fake: Plan) -> None:
+    digest = write_manifest(fake, USED + 60, {"missing": 45, "no_audio": 15})
+    result = standing(fake)
+    assert (result["manifest"], result["listed"], result["used"]) == (digest, USED + 60, USED)
+    assert result["missing"] == {"missing": 45, "no_audio": 15}
+    assert not result["complete"]
+    assert [row["modality"] for row in result["rows"]] == ["A", "V", "AV"]
+    # seed s has round(skill N) + s right answers; the headline is the mean over seeds
+    right = round(SKILL["full"] * USED) + sum(fake.seeds) / len(fake.seeds)
+    row = result["rows"][2]
+    assert row["top1"] == pytest.approx(100 * right / USED)
+    assert row["worst"] == pytest.approx(100 * right / (USED + 60))
+    assert row["best"] == pytest.approx(100 * (right + 60) / (USED + 60))
+
+
+def test_the_report_says_what_is_missing_and_why(fake: Plan) -> None:
+    digest = write_manifest(fake, USED + 60, {"missing": 45, "no_audio": 15})
+    text = page(fake)
+    assert f"60 of {USED + 60} listed test clips were not used (45 missing, 15 no_audio)" in text
+    # beside every table with accuracies, not only in its own
+    assert f"Measured rows: n = {USED} of {USED + 60} test clips, manifest {digest}" in text
+    assert f"Verdicts; accuracies: n = {USED} of {USED + 60} test clips, manifest {digest}" in text
+    assert f"scored clips are test clips of manifest {digest}" in text
+
+
+def test_the_report_says_in_one_sentence_that_nothing_is_missing(fake: Plan) -> None:
+    write_manifest(fake, USED)
+    text = page(fake)
+    assert f"All {USED} listed test clips were used, so the bounds are the accuracy itself." in text
+    assert "were not used" not in text
+
+
+def test_runs_of_another_manifest_get_no_bounds(fake: Plan) -> None:
+    write_manifest(fake, 10)
+    result = standing(fake)
+    assert result["unlisted"] == USED - 10
+    assert [row["worst"] for row in result["rows"]] == [None] * 3
+    assert "the runs belong to another manifest, and no bounds are given" in page(fake)
+
+
+def test_without_the_manifest_the_report_says_so(fake: Plan) -> None:
+    fake.manifest.unlink()
+    result = standing(fake)
+    assert (result["listed"], result["manifest"], result["complete"]) == (None, None, False)
+    assert result["rows"][0]["used"] == USED
+    assert "is not on this machine, so the number of listed test clips and the bounds are not known here" in page(fake)
