@@ -7,6 +7,7 @@ memory, pages of memory maps included; the last column leaves those out, which t
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import resource
@@ -37,12 +38,10 @@ from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
 from diccae.engine.records import write_atomically
 from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
-from diccae.hashes import file_hash
 
 SOURCES = {"audioset": 0.88, "vggsound": 0.08, "epic_kitchens": 0.03, "ucf101": 0.01}
 HELD_OUT = 0.01
 BATCH, SAMPLES_PER_CLASS = 32, 4
-BLOCK = 65536
 
 
 def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
@@ -67,7 +66,9 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
     )
     np.lib.format.open_memmap(cache / "frames.npy", mode="w+", dtype=np.uint8, shape=(rows, 1, 1, 1, 3))
     np.lib.format.open_memmap(cache / "fbank.npy", mode="w+", dtype=np.float16, shape=(rows, 1, 1))
-    (cache / "meta.json").write_text(json.dumps({"manifest_sha256": file_hash(root / "manifest.parquet")}))
+    (cache / "meta.json").write_text(
+        json.dumps({"manifest_sha256": hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()})
+    )
 
     generator = np.random.default_rng(0)
     group = generator.integers(0, clusters, rows).astype(np.int32)
@@ -75,9 +76,9 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
     write_atomically(root / "first.npz", {"ids": ids, "epochs": np.array([0]), "assign_0": group})
     centers = generator.standard_normal((clusters, width), np.float32)
     features = np.lib.format.open_memmap(root / "features.npy", mode="w+", dtype=np.float32, shape=(rows, width))
-    for begin in range(0, rows, BLOCK):
-        part = group[begin : begin + BLOCK]
-        features[begin : begin + BLOCK] = centers[part] + generator.standard_normal((len(part), width), np.float32)
+    for begin in range(0, rows, 65536):
+        part = group[begin : begin + 65536]
+        features[begin : begin + len(part)] = centers[part] + generator.standard_normal((len(part), width), np.float32)
 
 
 @contextmanager

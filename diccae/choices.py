@@ -75,9 +75,10 @@ def _merged(plan_json: str, stage: str, variant: str) -> Settings:
     config = _base(plan.scale).to_dict()
     difference = _variant(name)
     where = f"configs/variants/{name}.py"
-    for part in ("method", "pretrain" if stage in ("pretrain", "warmup") else "finetune"):
-        for key, value in difference.get(part, {}).items():
-            _set(config, f"method.{key}", value, where)
+    for layer in (difference, difference.get("scales", {}).get(plan.scale, {})):
+        for part in ("method", "pretrain" if stage in ("pretrain", "warmup") else "finetune"):
+            for key, value in layer.get(part, {}).items():
+                _set(config, f"method.{key}", value, where)
     for key, value in {**plan.overrides, **parameters}.items():
         _set(
             config,

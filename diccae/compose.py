@@ -209,6 +209,8 @@ class _Parts:
             else None,
             cls_head=self.supervised or (self.clustered and method.cluster_cross_entropy),
         )
+        if self.schedule.compile:
+            model["compile_encoders"] = True
         if self.confusion and method.weighting == "static":
             model["static_weight"] = method.static_weight
         init = initial_weights(self.plan, self.run, self.settings)

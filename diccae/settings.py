@@ -71,7 +71,7 @@ class StageSchedule(Strict):
     lr: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     # a budget in optimiser steps: one epoch over a draw of steps x batch_size clips
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(ge=1)
 
     @model_validator(mode="after")
     def _steps_fill_one_epoch(self) -> StageSchedule:
@@ -87,9 +87,10 @@ class Schedule(Strict):
     eval_batch_size: int = Field(ge=1)
     views: int = Field(ge=1)
     num_workers: int = Field(ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16"]
+    compile: bool
     # clips a step that the learning rates were chosen for; with more, over all processes, they grow in proportion. None: they stay
-    base_batch_size: int | None = Field(None, ge=1)
+    base_batch_size: int | None = Field(ge=1)
 
 
 class Section(Strict):
@@ -161,6 +162,22 @@ class Lists(Strict):
                 f"wanted each reader once and labelled one of them, got {readers}, labelled {self.labelled!r}"
             )
         return self
+
+    def files(self) -> list[str]:
+        """Every list file and class list.
+
+        Raises:
+            UserError: one is not there; names it and its source.
+        """
+        named = [(path, source.reader) for source in self.sources for path in source.lists]
+        named += [(s.classes, s.reader) for s in self.sources if s.classes is not None and not s.classes.isdigit()]
+        missing = [(path, reader) for path, reader in named if not Path(path).is_file()]
+        if missing:
+            raise UserError(
+                f"lists.sources: {len(missing)} of {len(named)} list files are missing, {missing[0][0]} of {missing[0][1]} first; "
+                "put them there (links do), or change lists.sources in the plan; docs/data.md"
+            )
+        return [path for path, _ in named]
 
 
 class Plan(Strict):

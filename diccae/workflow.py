@@ -171,6 +171,23 @@ class Workflow:
         }
         return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
 
+    def list_files(self, data_root: str) -> list[str]:
+        """The lists that a manifest is made from.
+
+        Raises:
+            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a traceback around every other exception.
+        """
+        plan = self.data_plan(data_root)
+        if plan.lists is None:
+            return []
+        try:
+            return plan.lists.files()
+        except UserError as error:
+            # results that were copied from elsewhere need no lists: Snakemake takes a file that it cannot make for one that was given
+            if plan.manifest.is_file():
+                return [path for source in plan.lists.sources for path in source.lists]
+            raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
+
     def benchmark_key(self, data_root: str) -> str:
         return self.benchmark_key_of(self.data_plan(data_root))
 

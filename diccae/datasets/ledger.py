@@ -192,20 +192,6 @@ def refuse(ledger: Path, max_unusable: float) -> None:
         )
 
 
-def accuracy_bounds(correct: int, n_scored: int, n_listed: int) -> tuple[float, float]:
-    """(worst, best) accuracy on a list of which only some clips could be scored: all the others wrong, all the others right.
-
-    Raises:
-        UserError: the counts do not fit each other.
-    """
-    if not 0 <= correct <= n_scored <= n_listed or n_listed == 0:
-        raise UserError(
-            f"{correct} correct of {n_scored} scored of {n_listed} listed clips: each must be at most the next, and at least one clip listed; "
-            "score the predictions against the list that they were made for"
-        )
-    return correct / n_listed, (correct + n_listed - n_scored) / n_listed
-
-
 def _count(mask: pa.ChunkedArray) -> int:
     return pc.sum(mask).as_py() or 0
 

@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
-from diccae.datasets.clip_cache import OK, SAMPLE_RATE, ClipCache, fbank_statistics, log_mels
-from diccae.datasets.media import decode_clip
+from diccae.datasets.clip_cache import OK, SAMPLE_RATE, WINDOW_MS, ClipCache, fbank_statistics, log_mels
+from diccae.datasets.media import MediaError, decode_clip
+from diccae.structures import UserError
 
 STATISTICS_CLIPS = 2000
 
@@ -31,14 +32,21 @@ class _Decoder:
     def __call__(self, row: int) -> Any:
         if self.last[0] != row:
             start, end = self.spans[row]
-            clip = decode_clip(
-                self.root / self.paths.iloc[row],
-                start=float(start),
-                end=float(end) if math.isfinite(end) else None,
-                num_frames=self.settings["num_frames"],
-                size=(self.settings["frame_size"],) * 2,
-                sample_rate=SAMPLE_RATE,
-            )
+            try:
+                clip = decode_clip(
+                    self.root / self.paths.iloc[row],
+                    start=float(start),
+                    end=float(end) if math.isfinite(end) else None,
+                    num_frames=self.settings["num_frames"],
+                    size=(self.settings["frame_size"],) * 2,
+                    sample_rate=SAMPLE_RATE,
+                )
+            except MediaError as error:
+                # of one argument, so that a loader's worker can hand it on
+                raise UserError(
+                    f"{self.root / self.paths.iloc[row]}: {error.words}, but the ledger found it usable; "
+                    "mend the file, or run `diccae data cache` again, which counts it"
+                ) from None
             self.last = (row, clip)
         return self.last[1]
 
@@ -83,12 +91,18 @@ def build_live(
     ledger.check(manifest, book, jobs=jobs, progress=progress)
     ledger.refuse(book, max_bad_share)
     table = pd.read_parquet(manifest)
-    verdicts = pq.read_table(book, columns=["status", "usable", "reason"]).to_pandas()
-    status = verdicts["status"].where(~verdicts["usable"], OK).astype(str)
-    index = table.assign(status=status.to_numpy(), message=verdicts["reason"].fillna("").to_numpy())
+    verdicts = pq.read_table(book, columns=["status", "usable", "reason", "start", "audio_end"]).to_pandas()
+    # the ledger knows nothing of the window of the log-mels
+    brief = verdicts["usable"] & (verdicts["audio_end"] - verdicts["start"].fillna(0.0) < WINDOW_MS / 1000)
+    status = verdicts["status"].where(~verdicts["usable"], OK).mask(brief, "too_short").astype(str)
+    message = verdicts["reason"].fillna("").mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
+    index = table.assign(status=status.to_numpy(), message=message.to_numpy())
+    (out_dir / "meta.json").unlink(missing_ok=True)
     index.to_parquet(out_dir / "index.parquet", index=False)
-    training = np.flatnonzero(index["split"].isin(["unlabelled", "train"]) & (index["status"] == OK))
-    sample = np.sort(np.random.default_rng(0).permutation(training)[:STATISTICS_CLIPS])
+    usable = index["status"] == OK
+    training = usable & index["split"].isin(["unlabelled", "train"])
+    rows = np.flatnonzero(training if training.any() else usable)
+    sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
     fbank = LiveFbank(_Decoder(manifest.parent, index, settings))
     mean, std = fbank_statistics(fbank, sample)
     meta = {

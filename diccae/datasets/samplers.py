@@ -52,24 +52,28 @@ class PKSampler:
             )
         wanted, size = self.batch_size // self.samples_per_class, self.samples_per_class
         members = {int(label): np.flatnonzero(labels == label) for label in classes}
-        groups: dict[int, list[np.ndarray]] = {label: [] for label in members}
+        # groups are taken from the end; `left` counts those that are there
+        groups: dict[int, np.ndarray] = {}
+        left: dict[int, int] = {}
 
         def refill(label: int) -> None:
             order = generator.permutation(members[label])
             # what is left of a class after its last whole group waits for the next epoch; a class smaller than K repeats its clips
             whole = np.resize(order, max(size, len(order) // size * size))
-            groups[label] = list(whole.reshape(-1, size))
+            groups[label] = whole.reshape(-1, size)
+            left[label] = len(groups[label])
 
-        for label in groups:
+        for label in members:
             refill(label)
         for batch in range(len(self) * self.world_size):
             indices: list[np.ndarray] = []
             ties = dict(zip(groups, generator.random(len(groups)), strict=True))
-            ranked = sorted(groups, key=lambda label: (-len(groups[label]), ties[label]))
+            ranked = sorted(groups, key=lambda label: (-left[label], ties[label]))
             # fewer classes than P: they take turns
             for label in (ranked * (wanted // len(ranked) + 1))[:wanted]:
-                if not groups[label]:
+                if not left[label]:
                     refill(label)
-                indices.append(groups[label].pop())
+                left[label] -= 1
+                indices.append(groups[label][left[label]])
             if batch % self.world_size == self.rank:
                 yield np.concatenate(indices).tolist()

@@ -39,9 +39,10 @@ PACKAGES = (
 
 
 def commit() -> tuple[str, bool]:
-    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT."""
+    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT, as `git describe --dirty` prints it."""
     if "DICCAE_COMMIT" in os.environ:
-        return os.environ["DICCAE_COMMIT"], False
+        told = os.environ["DICCAE_COMMIT"]
+        return told.removesuffix("-dirty"), told.endswith("-dirty")
     root = Path(__file__).resolve().parent.parent.parent
     try:
         head = subprocess.run(

@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
 from diccae.choices import settings_of
 from diccae.compose import Run, compose, initial_weights, pretrain_source, warmup_dir
-from diccae.engine.feature_extractor import extract, loader_of, unwrap
+from diccae.engine import devices
+from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
 from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
@@ -26,7 +29,7 @@ from diccae.engine.records import build_record, write_atomically
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
-from diccae.hashes import config_hash, file_hash, run_key
+from diccae.hashes import config_hash, digest, file_hash, run_key
 from diccae.settings import Plan
 from diccae.structures import UserError
 
@@ -41,14 +44,23 @@ def execute(plan: Plan, run: Run) -> Path:
     A copy of the finished files stays in the work folder until the command is done with all its runs: a workflow that deletes the outputs of a job that
     failed half-way gets the finished half back.
 
+    Under torchrun all processes train together, each on batches of the plan's size, and the first alone writes files.
+
     Raises:
-        UserError: what the run starts from is missing, or training diverged.
+        UserError: what the run starts from is missing, the plan wants a GPU that is not there, or training diverged.
     """
     compat.apply()
+    processes = devices.join_processes()
     config = compose(plan, run)
+    # mmengine does this for a config that is read from a file
+    import_modules_from_strings(**config.custom_imports)
     parents = _parents(plan, run)
     configured = config_hash(config)
     key = run_key(configured, plan, parents)
+    if processes > 1:
+        # the batch is so many times as large
+        key = digest(f"{key} x {processes}")
+        devices.use_processes(config, processes)
     folder = plan.run_dir(
         run.stage if run.stage != "warmup" else "pretrain",
         run.variant,
@@ -57,13 +69,15 @@ def execute(plan: Plan, run: Run) -> Path:
     )
     record = folder / "record.json"
     if record.is_file() and json.loads(record.read_text())["key"] == key:
-        print(f"{folder}: already there (key {key})")
+        _say(f"{folder}: already there (key {key})")
         return work_dir(key)
     started, clock = datetime.now(UTC), time.perf_counter()
     work = work_dir(key)
     if (work / "final" / "record.json").is_file():
-        shutil.copytree(work / "final", folder, dirs_exist_ok=True)
-        print(f"{folder}: finished earlier (key {key})")
+        if is_main_process():
+            shutil.copytree(work / "final", folder, dirs_exist_ok=True)
+        _say(f"{folder}: finished earlier (key {key})")
+        barrier()
         return work
     work.mkdir(parents=True, exist_ok=True)
     config.work_dir = str(work)
@@ -73,44 +87,57 @@ def execute(plan: Plan, run: Run) -> Path:
     latest = latest_checkpoint(work)
     if latest is not None:
         config.load_from, config.resume = str(latest), True
-        print(f"{folder}: going on from {latest.name}")
+        _say(f"{folder}: going on from {latest.name}")
+    devices.prepare(config)
     label = f"{run.stage} {run.variant} {run.modality} seed {run.seed}"
     config.custom_hooks += [dict(type="ProgressHook", label=label), dict(type="TerminationHook")]
     runner = Runner.from_cfg(config)
     runner.train()
     files = _supervised_files(runner, plan, run) if run.stage == "finetune" else _cluster_files(runner, plan, run)
-    history = pd.DataFrame(_hook(runner, HistoryHook).rows)
-    if run.stage == "pretrain":
-        history = _with_cluster_quality(history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook))
-    files["history.csv"] = history
-    files["weights.pth"] = {name: value.detach().cpu().clone() for name, value in unwrap(runner).state_dict().items()}
-    for name, content in files.items():
-        write_atomically(work / "final" / name, content)
-    record_content = build_record(
-        plan,
-        run,
-        configured,
-        key,
-        parents,
-        {name: file_hash(work / "final" / name) for name in files},
-        settings_of(plan, run.stage, run.variant).as_record(),
-        _shared_with(plan, run),
-        started,
-        time.perf_counter() - clock,
-    )
-    write_atomically(work / "final" / "record.json", record_content)
-    # the record comes last: a folder with a record is whole
-    for name, content in {**files, "record.json": record_content}.items():
-        write_atomically(folder / name, content)
-    for checkpoint in work.glob("epoch_*.pth"):
-        checkpoint.unlink()
+    if is_main_process():
+        history = pd.DataFrame(_hook(runner, HistoryHook).rows)
+        if run.stage == "pretrain":
+            history = _with_cluster_quality(history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook))
+        files["history.csv"] = history
+        files["weights.pth"] = {
+            name: value.detach().cpu().clone() for name, value in unwrap(runner).state_dict().items()
+        }
+        for name, content in files.items():
+            write_atomically(work / "final" / name, content)
+        record_content = build_record(
+            plan,
+            run,
+            configured,
+            key,
+            parents,
+            {name: file_hash(work / "final" / name) for name in files},
+            settings_of(plan, run.stage, run.variant).as_record(),
+            _shared_with(plan, run),
+            started,
+            time.perf_counter() - clock,
+        )
+        if processes > 1:
+            record_content["processes"] = processes
+        write_atomically(work / "final" / "record.json", record_content)
+        # the record comes last: a folder with a record is whole
+        for name, content in {**files, "record.json": record_content}.items():
+            write_atomically(folder / name, content)
+        for checkpoint in work.glob("epoch_*.pth"):
+            checkpoint.unlink()
+    # nobody goes on to the next run, or removes this work folder, before its files are there
+    barrier()
     return work
+
+
+def _say(words: str) -> None:
+    if is_main_process():
+        print(words)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint of a work folder; half-written ones carry another suffix and are swept."""
     for torn in folder.glob("*.tmp"):
-        torn.unlink()
+        torn.unlink(missing_ok=True)
     checkpoints = sorted(folder.glob("epoch_*.pth"), key=lambda path: int(path.stem.split("_")[1]))
     return checkpoints[-1] if checkpoints else None
 
@@ -172,24 +199,25 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
         held_out = Config(dict(runner.cfg.extract_dataloader))
         held_out.dataset.held_out = True
         update = runner.build_dataloader(held_out.to_dict())
-        features = extract(model, extracted, model.joint_features).numpy()
-        clustering = kmeans(
-            features,
-            method.kmeans_k,
-            restarts=method.kmeans_restarts,
-            seed=run.seed,
-            spherical=method.kmeans_spherical,
-            init=method.kmeans_init,
-        )
-        fresh = nearest_centroid(
-            extract(model, update, model.joint_features).numpy(),
-            clustering.centroids,
-            spherical=method.kmeans_spherical,
-        )
+        features = extract(model, extracted, model.joint_features, everywhere=False).numpy()
+        held_out_features = extract(model, update, model.joint_features, everywhere=False).numpy()
+
+        def cluster() -> np.ndarray:
+            clustering = kmeans(
+                features,
+                method.kmeans_k,
+                restarts=method.kmeans_restarts,
+                seed=run.seed,
+                spherical=method.kmeans_spherical,
+                init=method.kmeans_init,
+            )
+            fresh = nearest_centroid(held_out_features, clustering.centroids, spherical=method.kmeans_spherical)
+            return np.concatenate([clustering.assignments, fresh]).astype(np.int32)
+
         assignments = {
             "ids": np.concatenate([extracted.dataset.ids, update.dataset.ids]).astype(str),
             "epochs": np.array([0]),
-            "assign_0": np.concatenate([clustering.assignments, fresh]).astype(np.int32),
+            "assign_0": of_main_process(cluster),
         }
     return {"assignments.npz": assignments, "confusion.npz": _matrix_arrays(runner)}
 
@@ -221,6 +249,9 @@ def _with_cluster_quality(
 
 def _supervised_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     runner.test()
+    if not is_main_process():
+        # the metric is with the main process
+        return {}
     metric = next(metric for metric in runner.test_evaluator.metrics if isinstance(metric, PredictionMetric))
     index = runner.test_dataloader.dataset.cache.index
     predictions = metric.predictions.assign(id=index["id"].to_numpy()[metric.predictions["row"]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ STARTS = {
     "afk_mc2": faiss.ClusteringInitMethod_AFK_MC2,
     "random": faiss.ClusteringInitMethod_RANDOM,
 }
+# larger arrays of features live in a file, whose pages the kernel may take back
+IN_MEMORY = 2**30
+BLOCK = 65536
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def kmeans(
         raise ValueError(f"init: wanted one of {', '.join(STARTS)}, got {init!r}")
     gpu = _wants_gpu(use_gpu)
     features = np.ascontiguousarray(features, dtype=np.float32)
-    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    bad = sum(int((~np.isfinite(features[rows]).all(axis=1)).sum()) for rows in _blocks(len(features)))
     if bad:
         raise UserError(
             f"kmeans: {bad} of {len(features)} feature rows are NaN or infinite; training diverged: lower the learning rate in the plan"
@@ -72,7 +77,7 @@ def kmeans(
     if len(features) < k:
         raise UserError(f"kmeans: {len(features)} clips for {k} clusters; lower method.kmeans_k in the plan")
     if spherical:
-        features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+        features = _scaled(features)
     # faiss trains on 256 points a centroid unless told otherwise
     trainer = faiss.Kmeans(
         features.shape[1],
@@ -96,9 +101,41 @@ def kmeans(
 def nearest_centroid(features: np.ndarray, centroids: np.ndarray, *, spherical: bool = False) -> np.ndarray:
     """(N,) int32: the nearest of the (k, D) centroids for each of the (N, D) features."""
     features = np.ascontiguousarray(features, dtype=np.float32)
-    if spherical:
-        features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return _assign(features, centroids)
+    return _assign(_scaled(features) if spherical else features, centroids)
+
+
+def empty_rows(rows: int, width: int) -> np.ndarray:
+    """(rows, width) float32; above 1 GB in a file without a name, in the folder for temporary files (TMPDIR).
+
+    Raises:
+        UserError: that folder has no room for it.
+    """
+    size = 4 * rows * width
+    if size <= IN_MEMORY:
+        return np.empty((rows, width), np.float32)
+    with tempfile.TemporaryFile() as file:
+        try:
+            # a map of a file that has no place on the disk kills the process when the disk fills up
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise UserError(
+                f"{tempfile.gettempdir()}: the features of {rows} clips need {size / 1e9:.1f} GB there ({error.strerror}); "
+                "free some space, or set TMPDIR to a folder that has it"
+            ) from None
+        return np.memmap(file, np.float32, "r+", shape=(rows, width))
+
+
+def _scaled(features: np.ndarray) -> np.ndarray:
+    """Rows at length 1."""
+    scaled = empty_rows(*features.shape)
+    for rows in _blocks(len(features)):
+        block = features[rows]
+        scaled[rows] = block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
+    return scaled
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
 
 
 def _wants_gpu(use_gpu: str) -> bool:

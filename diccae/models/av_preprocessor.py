@@ -23,12 +23,18 @@ class AVPreprocessor(BaseDataPreprocessor):
         spec_augment: `freq_mask` and `time_mask`, the widest masks in mel bins and frames; masks are drawn for each clip.
         video_input: `rgb`, or `motion`: grey frames minus their mean over the clip, which takes a still background away.
         two_views: while training, add `second_audio` (other masks) and `second_video` (another crop and mirror image) for contrast within a modality.
+        non_blocking: copy to the GPU without waiting (for batches in pinned memory).
     """
 
     def __init__(
-        self, cache_meta: str, spec_augment: dict[str, int], video_input: str = "rgb", two_views: bool = False
+        self,
+        cache_meta: str,
+        spec_augment: dict[str, int],
+        video_input: str = "rgb",
+        two_views: bool = False,
+        non_blocking: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(non_blocking)
         meta = json.loads(Path(cache_meta).read_text())
         self.fbank_mean, self.fbank_std = float(meta["fbank_mean"]), float(meta["fbank_std"])
         self.freq_mask = FrequencyMasking(spec_augment["freq_mask"], iid_masks=True)

@@ -25,6 +25,7 @@ class DICCAE(BaseModel):
         cls_head: whether a linear classifier reads the fused feature.
         normalize_features: scale the fused feature to unit length before circles and clusters are computed (the similarity of Eq. 1 is a cosine).
         static_weight: one weight for all pairs instead of the dynamic ones (w/o M_ij, Fig. 3); None for dynamic ones.
+        compile_encoders: hand the encoders to torch.compile; names in checkpoints stay.
     """
 
     confusion_weights: Tensor
@@ -41,6 +42,7 @@ class DICCAE(BaseModel):
         cls_head: bool = True,
         normalize_features: bool = True,
         static_weight: float | None = None,
+        compile_encoders: bool = False,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -50,6 +52,9 @@ class DICCAE(BaseModel):
         configs = {"audio": audio_encoder, "video": video_encoder}
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
+        if compile_encoders:
+            for encoder in encoders.values():
+                encoder.compile()
         width = sum(encoder.out_features for encoder in encoders.values())
         self.fusion = nn.Sequential(
             nn.Linear(width, 2 * embedding_dim),

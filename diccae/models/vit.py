@@ -233,8 +233,9 @@ def _load_cav_mae(vit: VisionTransformer, file: str, modality: str) -> LoadedWei
     weights = _take(vit, file, state, {**keys, shift: shift}, channels=vit.patch_embed.proj.in_channels)
     positions, name = weights["pos_embed"] + weights.pop(shift), keys["pos_embed"]
     count = positions.shape[1]
-    rows = CAV_MAE_MEL_PATCHES if modality == "a" else math.isqrt(count)
-    weights["pos_embed"] = _resample(vit, file, name, positions, (rows, count // rows))
+    side = math.isqrt(count)
+    grid = (CAV_MAE_MEL_PATCHES, count // CAV_MAE_MEL_PATCHES) if modality == "a" else (side, side)
+    weights["pos_embed"] = _resample(vit, file, name, positions, grid)
     if modality == "v":
         _rescale_pixels(weights, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     return _load(vit, file, weights, state, {*keys.values(), shift})

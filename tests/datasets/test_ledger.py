@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from diccae.cli import ledger as cli
 from diccae.datasets import ledger
-from diccae.datasets.ledger import accuracy_bounds, check, probe_clip, refuse, summarise
+from diccae.datasets.ledger import check, probe_clip, refuse, summarise
 from diccae.structures import UserError
 from tests.datasets.test_decoding import picture, write
 
@@ -351,20 +351,3 @@ def test_command(clips: Path, made: Path) -> None:
     refused = CliRunner().invoke(app, [*arguments, "--max-unusable", "0.05"])
     assert isinstance(refused.exception, UserError)
     assert "10 of 16 clips (62.5%) cannot be used" in str(refused.exception)
-
-
-# bounds
-
-
-@pytest.mark.parametrize(
-    ("counts", "bounds"),
-    [((60, 80, 100), (0.6, 0.8)), ((80, 100, 100), (0.8, 0.8)), ((0, 0, 10), (0.0, 1.0)), ((5, 5, 10), (0.5, 1.0))],
-)
-def test_accuracy_bounds(counts: tuple[int, int, int], bounds: tuple[float, float]) -> None:
-    assert accuracy_bounds(*counts) == pytest.approx(bounds)
-
-
-@pytest.mark.parametrize("counts", [(5, 4, 10), (4, 11, 10), (-1, 4, 10), (0, 0, 0)])
-def test_counts_that_do_not_fit(counts: tuple[int, int, int]) -> None:
-    with pytest.raises(UserError, match="each must be at most the next"):
-        accuracy_bounds(*counts)

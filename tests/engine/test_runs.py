@@ -16,6 +16,7 @@ import pytest
 
 from diccae import registry  # noqa: F401
 from diccae.compose import Run, compose
+from diccae.engine.records import commit
 from diccae.engine.runs import execute, work_dir
 from diccae.hashes import file_hash
 from diccae.settings import Plan
@@ -185,3 +186,11 @@ def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path
     }
     assert len(keys) == 3
     assert work_dir("k") == Path("results/work/k")
+
+
+@pytest.mark.parametrize(("told", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))])
+def test_a_container_tells_the_commit_and_whether_its_tree_had_changes(
+    monkeypatch: pytest.MonkeyPatch, told: str, known: tuple[str, bool]
+) -> None:
+    monkeypatch.setenv("DICCAE_COMMIT", told)
+    assert commit() == known

@@ -123,8 +123,8 @@ def pretraining_config(folder: Path, data: Path) -> Any:
         "data.update_unlabelled": 47,
         "schedule.pretrain.epochs": 2,
         "schedule.pretrain.batch_size": 16,
-        "schedule.pretrain.eval_batch_size": 10,
-        "schedule.pretrain.num_workers": 0,
+        "schedule.eval_batch_size": 10,
+        "schedule.num_workers": 0,
         "method.refine_every": 1,
         "method.cluster_cross_entropy": True,
     }
@@ -148,20 +148,23 @@ def training_worker(rank: int, port: int, folder: str) -> None:
     from mmengine.runner import Runner
 
     from diccae import registry  # noqa: F401
+    from diccae.engine.devices import use_processes
     from diccae.engine.feature_extractor import extract, loader_of, unwrap
     from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
     from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
 
     config = pretraining_config(Path(folder), Path())
-    config.work_dir, config.launcher, config.log_level = str(Path(folder) / "work"), "pytorch", "WARNING"
-    config.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
+    config.work_dir, config.log_level = str(Path(folder) / "work"), "WARNING"
+    use_processes(config, RANKS)
     runner = Runner.from_cfg(config)
     runner.train()
     model, update = unwrap(runner), loader_of(runner, "update_dataloader")
     features = extract(model, update, model.embed)
+    kept = extract(model, update, model.embed, everywhere=False)
     hooks = {type(hook): hook for hook in runner.hooks}
     results = {
         "features": features,
+        "kept": kept,
         "one_pass": one_pass(model, update.dataset),
         "train_labels": runner.train_dataloader.dataset.labels.clone(),
         "update_labels": update.dataset.labels.clone(),
@@ -241,6 +244,9 @@ def test_features_of_a_set_cover_every_clip_once_in_order(training_of_ranks: lis
         assert rank["features"].shape[0] == 47
         torch.testing.assert_close(rank["features"], rank["one_pass"], rtol=1e-4, atol=1e-6)
         assert torch.equal(rank["features"], training_of_ranks[0]["features"])
+    main, other = (rank["kept"] for rank in training_of_ranks)
+    assert torch.equal(main, training_of_ranks[0]["features"])
+    assert other.shape == (0, main.shape[1])
 
 
 @pytest.mark.parametrize("kept", ["train_labels", "update_labels", "matrix", "assignments", "state"])

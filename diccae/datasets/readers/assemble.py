@@ -24,6 +24,7 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     Raises:
         UserError: a list or a folder is wrong, or a class has too few clips to carve from; names file, line or class.
     """
+    lists.files()
     tables = {source.reader: _read(source, search) for source in lists.sources}
     removed: dict[str, int] = {}
     if "vggsound" in tables:
@@ -38,6 +39,11 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
 
 
 def _read(source: SourceLists, search: bool) -> pd.DataFrame:
+    if search and not Path(source.media).is_dir():
+        raise UserError(
+            f"lists.sources: there is no folder {source.media} with the clips of {source.reader}; "
+            "put it there (a link does), or change lists.sources in the plan; docs/data.md"
+        )
     reader = importlib.import_module(f"diccae.datasets.readers.{source.reader}")
     options = {}
     if source.classes is not None:
@@ -67,13 +73,17 @@ def carve(table: pd.DataFrame, update: int, validation: int, found_only: bool, s
     rows = np.random.default_rng([seed, 5]).permutation(rows)
     labels = table["label"].to_numpy()[rows]
     place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
-    sizes = pd.Series(labels).value_counts()
+    classes = table[table["label"] >= 0].drop_duplicates("label").set_index("label")["label_name"].sort_index()
+    # a class of which no training clip was found counts too
+    sizes = pd.Series(labels).value_counts().reindex(classes.index, fill_value=0)
     small = sizes[sizes <= wanted]
     if len(small) or not len(rows):
-        names = table.loc[rows].drop_duplicates("label").set_index("label")["label_name"]
-        thin = f"class {names[small.index[0]]!r} has {small.iloc[0]}" if len(small) else "there are none"
+        first = small.iloc[:3]
+        shown = ", ".join(f"{name!r} has {count}" for name, count in zip(classes.loc[first.index], first, strict=True))
+        more = f" and {len(small) - 3} more classes have too few" if len(small) > 3 else ""
         raise UserError(
-            f"lists: wanted more than {wanted} training clips a class ({update} update, {validation} validation), {thin}; "
+            f"lists: wanted more than {wanted} training clips a class ({update} update, {validation} validation), "
+            f"{shown or 'there are none'}{more}; "
             "lower lists.update_per_class or lists.validation_per_class in the plan, or find the missing files"
         )
     split = table["split"].to_numpy(dtype=object).copy()

@@ -9,7 +9,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from diccae.engine.feature_extractor import extract, loader_of, unwrap
+from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
 from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
 
 
@@ -61,7 +61,22 @@ class ConfusionMatrixHook(Hook):
             loader.dataset.redraw(runner.epoch)
         model = unwrap(runner)
         features = extract(model, loader, model.embed)
-        circles = class_circles(features, loader.dataset.labels, len(model.confusion_weights), **self.circles)
+        labels, classes = loader.dataset.labels, len(model.confusion_weights)
+        self.state, clamped = of_main_process(lambda: self._matrix(features, labels, classes))
+        model.confusion_weights.copy_(self.state["weights"])
+        thin = [int(index) for index in torch.nonzero(self.state["counts"] < 2)[:, 0]]
+        if thin:
+            runner.logger.warning(
+                f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}"
+            )
+        if clamped:
+            runner.logger.warning(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
+
+    def _matrix(
+        self, features: torch.Tensor, labels: torch.Tensor, classes: int
+    ) -> tuple[dict[str, torch.Tensor], int]:
+        """The next `state`, and how many distances of zero were clamped."""
+        circles = class_circles(features, labels, classes, **self.circles)
         degree, clamped = confusion_degree(circles)
         if self.smoothing and "degree" in self.state:
             degree = self.smoothing * self.state["degree"] + (1 - self.smoothing) * degree
@@ -69,21 +84,8 @@ class ConfusionMatrixHook(Hook):
         if self.flat:
             off = ~torch.eye(len(weights), dtype=torch.bool)
             weights = torch.where(off, weights[off].mean(), weights)
-        model.confusion_weights.copy_(weights)
-        self.state = {
-            "degree": degree,
-            "weights": weights,
-            "centers": circles.centers,
-            "radii": circles.radii,
-            "counts": circles.counts,
-        }
-        thin = [int(index) for index in torch.nonzero(circles.counts < 2)[:, 0]]
-        if thin:
-            runner.logger.warning(
-                f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}"
-            )
-        if clamped:
-            runner.logger.warning(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
+        state = {"degree": degree, "weights": weights, "centers": circles.centers, "radii": circles.radii}
+        return state | {"counts": circles.counts}, clamped
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         checkpoint["confusion_matrix"] = dict(self.state)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from diccae.engine.feature_extractor import extract, loader_of, unwrap
+from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
 from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
 from diccae.structures import UserError
@@ -58,10 +60,10 @@ class PseudoLabelHook(Hook):
                     f"first clusters not found at {self.initial}; run `diccae warmup` for this plan and seed first"
                 )
             first = np.load(self.initial)
-            cluster_of = dict(zip(first["ids"].tolist(), first["assign_0"].tolist(), strict=True))
+            known, clusters = _ids(first["ids"]), first["assign_0"]
             self.assignments = {
-                "train": _lookup(cluster_of, train.ids, self.initial),
-                "update": _lookup(cluster_of, update.ids, self.initial),
+                "train": _lookup(known, clusters, train.ids, self.initial),
+                "update": _lookup(known, clusters, update.ids, self.initial),
             }
             self.assignments["train_0"], self.assignments["update_0"] = (
                 self.assignments["train"].clone(),
@@ -78,21 +80,34 @@ class PseudoLabelHook(Hook):
         if not self.refine_every or epoch % self.refine_every or epoch >= runner.max_epochs:
             return
         model = unwrap(runner)
-        features = extract(model, loader_of(runner, "extract_dataloader"), model.embed).numpy()
-        update = extract(model, loader_of(runner, "update_dataloader"), model.embed).numpy()
-        clustering = kmeans(
-            features, self.k, restarts=self.restarts, seed=self.seed + epoch, spherical=self.spherical, init=self.init
+        features = extract(model, loader_of(runner, "extract_dataloader"), model.embed, everywhere=False).numpy()
+        update = extract(model, loader_of(runner, "update_dataloader"), model.embed, everywhere=False).numpy()
+
+        def recluster() -> tuple[np.ndarray, np.ndarray, list[int], float]:
+            clustering = kmeans(
+                features,
+                self.k,
+                restarts=self.restarts,
+                seed=self.seed + epoch,
+                spherical=self.spherical,
+                init=self.init,
+            )
+            mapping, unmatched = match_clusters(self.assignments["train"].numpy(), clustering.assignments, self.k)
+            fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
+            renamed = (mapping[ids].astype(np.int32) for ids in (clustering.assignments, fresh))
+            return *renamed, [int(mapping[new]) for new in unmatched], float(clustering.inertia)
+
+        train_ids, update_ids, renewed, inertia = of_main_process(recluster)
+        self.assignments["train"], self.assignments["update"] = (
+            torch.from_numpy(train_ids),
+            torch.from_numpy(update_ids),
         )
-        mapping, unmatched = match_clusters(self.assignments["train"].numpy(), clustering.assignments, self.k)
-        fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
-        self.assignments["train"] = torch.from_numpy(mapping[clustering.assignments].astype(np.int32))
-        self.assignments["update"] = torch.from_numpy(mapping[fresh].astype(np.int32))
         for part in ("train", "update"):
             self.assignments[f"{part}_{epoch}"] = self.assignments[part].clone()
-        self.inertia[epoch] = float(clustering.inertia)
+        self.inertia[epoch] = inertia
         if model.classifier is not None:
-            rows = range(self.k) if self.reinit_head == "all" else [int(mapping[new]) for new in unmatched]
-            _reinitialise(model.classifier, list(rows), self.seed + epoch)
+            rows = list(range(self.k)) if self.reinit_head == "all" else renewed
+            _reinitialise(model.classifier, rows, self.seed + epoch)
         self._publish(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -114,13 +129,20 @@ class PseudoLabelHook(Hook):
         return table
 
 
-def _lookup(cluster_of: dict[str, int], ids: np.ndarray, source: str) -> torch.Tensor:
-    missing = [clip for clip in ids.tolist() if clip not in cluster_of]
-    if missing:
+def _ids(ids: np.ndarray) -> pa.Array:
+    # arrow keeps the text of millions of ids in one piece of memory, and looks them up there
+    return pa.array(ids, pa.large_string())
+
+
+def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str) -> torch.Tensor:
+    """(N,) int32 clusters of `ids`, by the clusters of the `known` ids."""
+    places = pc.index_in(_ids(ids), value_set=known)
+    if places.null_count:
+        first = ids[places.is_null().to_numpy(zero_copy_only=False)][0]
         raise UserError(
-            f"{source} has no cluster for {len(missing)} of {len(ids)} clips, {missing[0]} first; run `diccae warmup` again on this data"
+            f"{source} has no cluster for {places.null_count} of {len(ids)} clips, {first} first; run `diccae warmup` again on this data"
         )
-    return torch.tensor([cluster_of[clip] for clip in ids.tolist()], dtype=torch.int32)
+    return torch.from_numpy(clusters[places.to_numpy()].astype(np.int32))
 
 
 def _reinitialise(classifier: torch.nn.Linear, rows: list[int], seed: int) -> None:

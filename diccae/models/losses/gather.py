@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
 
+class _GatherRows(torch.autograd.Function):
+    """Not torch.distributed.nn: its functions keep the process group that they find at import, which outlives `destroy_process_group` and can abort the exit."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        return _gather(rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """(B, ...) -> (world size x B, ...), in rank order; the identity in a single process.
 
-    torch's functional all_gather has the exact gradient: it sums what every process's copy of the joint loss contributes. That is world-size
-    times the gradient of one joint loss, which the average of DistributedDataParallel divides out again.
+    The gradient sums what every process's copy of the joint loss contributes. That is world-size times the gradient of one joint loss, which the
+    average of DistributedDataParallel divides out again.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return rows
-    if rows.is_floating_point():
-        from torch.distributed.nn.functional import all_gather
+    return _GatherRows.apply(rows) if rows.is_floating_point() else _gather(rows)
 
-        return torch.cat(all_gather(rows))
-    parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+
+def _gather(rows: Tensor) -> Tensor:
+    parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, rows.contiguous())
     return torch.cat(parts)
