@@ -49,12 +49,14 @@ container_id() {
 }
 
 # Snakemake answers SIGTERM by waiting for its jobs, longer than `docker stop` does. SIGINT to the whole group, as Ctrl-C sends it,
-# ends the jobs too; what is left after 6 s is killed. Training goes on from its last checkpoint after both.
+# ends the jobs too; what is left after 6 to 7 s is killed. Training goes on from its last checkpoint after both.
+# shellcheck disable=SC2329  # called by traps
 stop_workflow() {
-    local _
+    local deadline=$((SECONDS + 7))
+    if [ -t 2 ]; then echo >&2; fi  # below the progress line
     say "stopping"
     kill -INT -- "-$workflow" 2>/dev/null || true
-    for _ in $(seq 60); do
+    while [ "$SECONDS" -lt "$deadline" ]; do
         kill -0 -- "-$workflow" 2>/dev/null || return 0
         sleep 0.1
     done

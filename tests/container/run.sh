@@ -95,6 +95,7 @@ docker stop -t 10 "$name-first" >/dev/null
 seconds=$((($(date +%s%N) - before) / 1000000))
 docker logs "$name-first" >"$log" 2>&1
 [ "$(docker inspect --format '{{.State.ExitCode}}' "$name-first")" = 143 ] || fail "docker stop took ${seconds} ms and ended in a kill"
+says " jobs to run: "  # the workflow's own progress lines (snakemake_logger_plugin_diccae)
 says "the same command goes on"
 ok "docker stop after $(wc -l <"$log.first") jobs: took $seconds ms of its 10 s"
 
@@ -124,3 +125,9 @@ quick sh -ec '
 docker run --rm "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 || fail "a run with nothing to do"
 says "Nothing to do"
 ok "tables, figures and report exist, records name the commit, and nothing is left to do"
+
+quick diccae verify --plan smoke >"$log" 2>&1 || fail "diccae verify"
+says "plan smoke: sealed"
+ok "diccae verify: $(tail -n 1 "$log")"
+quick diccae doctor --plan smoke >"$log" 2>&1 || fail "diccae doctor"
+ok "diccae doctor: $(wc -l <"$log") checks, $(grep --count '^OK' "$log") of them OK"
