@@ -71,6 +71,8 @@ rule render:
 
 
 rule manifest:
+    input:
+        lambda wildcards: FLOW.list_files(wildcards.data),
     output:
         "{data}/manifest.parquet",
         "{data}/classes.csv",

@@ -12,6 +12,7 @@ from diccae.compose import Run, check, compose, pretrain_source
 from diccae.hashes import config_hash
 from diccae.settings import CONFIG_ROOT, Method, Plan, checked, known_plans, known_variants, load_plan
 from diccae.structures import UserError
+from diccae.workflow import Workflow
 
 
 def plan_file(folder: Path, **changes: object) -> Path:
@@ -109,6 +110,64 @@ def test_variants_with_the_same_pre_training_share_it() -> None:
     assert pretrain_source(plan, "fixed_weight@w=4", 2) == "no_confusion_loss"
     assert pretrain_source(plan, "no_infonce", 0) == "no_infonce"
     assert pretrain_source(plan, "from_scratch", 0) is None
+
+
+def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
+    steps = {"schedule.pretrain.epochs": 1, "schedule.pretrain.steps": 7, "schedule.pretrain.batch_size": 16}
+    content = load_plan("vggsound").model_dump(by_alias=True)
+    plan = checked(Plan, content | {"overrides": steps}, "here")
+    config = compose(plan, Run("pretrain", "full", 0))
+    assert config.train_cfg.max_epochs == 1
+    assert config.train_dataloader.batch_size == 16
+    assert config.train_dataloader.dataset.limit == 7 * 16
+    # what is clustered is what is trained on; the update set and the other stages are as without
+    assert config.extract_dataloader.dataset.limit == 7 * 16
+    assert "limit" not in config.update_dataloader.dataset
+    assert "limit" not in compose(plan, Run("finetune", "full", 0)).train_dataloader.dataset
+    assert "limit" not in compose(load_plan("vggsound"), Run("pretrain", "full", 0)).train_dataloader.dataset
+    two_epochs = checked(Plan, content | {"overrides": steps | {"schedule.pretrain.epochs": 2}}, "here")
+    with pytest.raises(UserError, match="pretrain: wanted epochs 1 beside steps, got epochs 2"):
+        compose(two_epochs, Run("pretrain", "full", 0))
+
+
+def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() -> None:
+    default = load_plan("vggsound").model_dump(by_alias=True)
+    budgets = {}
+    for name in ("vggsound-literal-steps", "vggsound-literal-epochs"):
+        literal = load_plan(name).model_dump(by_alias=True)
+        budgets[name] = literal.pop("overrides")
+        assert literal == {key: value for key, value in default.items() if key != "overrides"} | {"name": name}
+    assert budgets == {
+        "vggsound-literal-steps": {
+            "schedule.pretrain.epochs": 1,
+            "schedule.pretrain.steps": 500,
+            "schedule.finetune.epochs": 1,
+            "schedule.finetune.steps": 30,
+        },
+        "vggsound-literal-epochs": {"schedule.pretrain.epochs": 500, "schedule.finetune.epochs": 30},
+    }
+
+
+@pytest.mark.parametrize(("name", "source"), [("embedded", "embedded-a"), ("vggsound", "audioset")])
+def test_the_one_source_of_no_kmeans_is_one_of_the_scale(name: str, source: str) -> None:
+    config = compose(load_plan(name), Run("pretrain", "no_kmeans_audioset", 0))
+    assert config.train_dataloader.dataset.sources == [source]
+
+
+def test_missing_lists_are_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan("vggsound")
+    with pytest.raises(
+        SystemExit,
+        match=r"^diccae: plan vggsound, lists.sources: 5 of 5 list files are missing, media/lists/vggsound.csv of vggsound first; put them",
+    ):
+        Workflow([plan]).list_files(plan.data_root)
+    Path("media/lists").mkdir(parents=True)
+    assert plan.lists is not None
+    wanted = [path for source in plan.lists.sources for path in source.lists]
+    for path in wanted:
+        Path(path).touch()
+    assert Workflow([plan]).list_files(plan.data_root) == wanted
 
 
 def test_a_parametrised_variant_sets_its_key() -> None:

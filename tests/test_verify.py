@@ -56,8 +56,8 @@ def sealed(fake: Plan) -> Plan:  # noqa: F811
     return fake
 
 
-def problems(plan: Plan) -> list[str]:
-    return [str(Finding(**finding)) for finding in verify(plan)["findings"]]
+def problems(plan: Plan, clips: bool = False) -> list[str]:
+    return [str(Finding(**finding)) for finding in verify(plan, clips)["findings"]]
 
 
 def test_untouched_results_are_sealed(sealed: Plan) -> None:
@@ -169,3 +169,7 @@ def test_clips_are_hashed_on_request(sealed: Plan) -> None:
     assert "data/a.mp4" not in kinds
     Path("data/a.mp4").write_bytes(b"edited")
     assert "data/a.mp4" in [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
+    manifest.drop(columns="sha256").to_parquet(sealed.manifest, index=False)
+    assert any(
+        line.startswith("note: ") and "the clips were not checked" in line for line in problems(sealed, clips=True)
+    )

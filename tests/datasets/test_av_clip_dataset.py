@@ -132,6 +132,28 @@ def test_sources(cache: str) -> None:
     assert held[0] | held[1] == held[2]
 
 
+def test_a_limit_draws_from_what_is_left_by_seed(cache: str) -> None:
+    pool = rows(AVClipDataset(cache, ["unlabelled"], [], seed=1, holdout=10, sources=["north"]))
+    drawn = [
+        AVClipDataset(cache, ["unlabelled"], [], seed=1, holdout=10, sources=["north"], limit=limit)
+        for limit in (6, 6, 3, 100, None)
+    ]
+    assert [len(each) for each in drawn] == [6, 6, 3, len(pool), len(pool)]
+    assert all(rows(each) <= pool for each in drawn)
+    assert rows(drawn[0]) == rows(drawn[1])
+    # a smaller budget sees a part of what a larger one sees
+    assert rows(drawn[2]) < rows(drawn[0])
+    assert all(each.rows.tolist() == sorted(each.rows.tolist()) for each in drawn)
+    assert drawn[0].labels.shape == (6,)
+    other = AVClipDataset(cache, ["unlabelled"], [], seed=2, limit=6)
+    assert rows(other) != rows(AVClipDataset(cache, ["unlabelled"], [], seed=3, limit=6))
+
+
+def test_a_limited_set_leaves_held_out_clips_alone(cache: str) -> None:
+    held = rows(AVClipDataset(cache, ["unlabelled"], [], seed=1, holdout=10, held_out=True))
+    assert not held & rows(AVClipDataset(cache, ["unlabelled"], [], seed=1, holdout=10, limit=25))
+
+
 def test_too_few_clips(cache: str) -> None:
     with pytest.raises(UserError, match=r"class 2 has 9 usable clips, wanted 10; lower data.train_per_class"):
         AVClipDataset(cache, ["train"], [], per_class=10)

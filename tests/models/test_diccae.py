@@ -86,3 +86,15 @@ def test_motion_input_takes_a_still_picture_away(workspace: Path, tiny_data: Pat
     video = preprocessor({"inputs": {"video": [still]}, "data_samples": []})["inputs"]["video"]
     assert video.shape == (1, 1, 8, 32, 32)
     assert video.abs().max() < 1e-5
+
+
+def test_compiled_encoders_keep_the_names_of_a_checkpoint(workspace: Path, tiny_data: Path) -> None:
+    run = Run("finetune", "from_scratch", 0, "AV")
+    plain = compose(tiny_plan(workspace, tiny_data), run)
+    compiled = compose(tiny_plan(workspace, tiny_data, **{"schedule.compile": True}), run)
+    assert "compile_encoders" not in plain.model
+    models = [MODELS.build(config.model) for config in (plain, compiled)]
+    assert list(models[0].state_dict()) == list(models[1].state_dict())
+    # nothing is compiled before the first batch; the mark is all that there is without a compiler
+    marks = [encoder._compiled_call_impl is not None for model in models for encoder in model.encoders.values()]
+    assert marks == [False, False, True, True]

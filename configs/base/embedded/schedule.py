@@ -2,10 +2,13 @@
 # values in configs/plans/tuning.yaml; results/reference/tuning.csv is its outcome.
 # Budgets of the embedded benchmark: a pre-training stays under 45 core-seconds, evaluation included.
 schedule = dict(
-    warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0),
-    pretrain=dict(epochs=9, batch_size=64, lr=2e-3, weight_decay=0.0),
-    finetune=dict(epochs=30, batch_size=32, lr=2e-3, weight_decay=0.0),
+    warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0, steps=None),
+    pretrain=dict(epochs=9, batch_size=64, lr=2e-3, weight_decay=0.0, steps=None),
+    finetune=dict(epochs=30, batch_size=32, lr=2e-3, weight_decay=0.0, steps=None),
     eval_batch_size=128,
     views=2,
     num_workers=0,
+    precision="float32",
+    compile=False,
+    base_batch_size=None,
 )

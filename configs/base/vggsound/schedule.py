@@ -8,6 +8,7 @@ schedule = dict(
     views=10,
     num_workers=8,
     precision="bfloat16",
+    compile=False,  # torch.compile of the encoders: minutes at the start of a run, faster steps after it
     base_batch_size=32,
 )
 method = dict(kmeans_k=300, refine_every=10)

@@ -1,0 +1,206 @@
+"""Clips decoded while training: the values of the stored cache, clips that cannot be used, and real worker processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from diccae.datasets import live_clips
+from diccae.datasets.av_clip_dataset import AVClipDataset
+from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+from diccae.datasets.clip_cache import build_cache, load_cache
+from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
+from diccae.structures import UserError
+
+SETTINGS = {"frame_size": 20, "num_frames": 4, "n_mels": 16, "fbank_frames": 24}
+TRAINING = [
+    {"type": "LoadCachedClip"},
+    {"type": "RandomFrames", "num_frames": 1},
+    {"type": "RandomCropFlip", "size": 16},
+    {"type": "PackAVInputs"},
+]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten clips; two rows more are spans within the first one's file, the last of unknown length."""
+    root = tmp_path_factory.mktemp("rendered")
+    spec = BenchmarkSpec({"unlabelled": 4, "train": 4, "test": 2}, seed=5)
+    manifest = render_benchmark(spec, root, jobs=1, progress=False)
+    table = pd.read_parquet(manifest)
+    spans = table.iloc[[0, 0]].assign(id=["span", "rest"], start=[0.5, 1.0], end=[1.25, np.nan])
+    pd.concat([table, spans], ignore_index=True).to_parquet(manifest, index=False)
+    return root
+
+
+@pytest.fixture
+def manifest(rendered: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(rendered, tmp_path / "data")) / "manifest.parquet"
+
+
+def build(manifest: Path, mode: str = "live", max_bad_share: float = 0.0, **others: Any) -> Path:
+    return build_cache(
+        manifest,
+        manifest.parent / "cache",
+        **{**SETTINGS, **others},
+        mode=mode,
+        max_bad_share=max_bad_share,
+        jobs=1,
+        progress=False,
+    ).parent
+
+
+def clip_path(manifest: Path, row: int) -> Path:
+    return manifest.parent / pd.read_parquet(manifest)["path"][row]
+
+
+def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
+    stored = load_cache(build(manifest, "stored"))
+    shutil.move(manifest.parent / "cache", manifest.parent / "stored")
+    live = load_cache(build(manifest))
+    assert not list((manifest.parent / "cache").glob("*.npy"))
+    # the ledger also has a word on clips that it lets pass
+    pd.testing.assert_frame_equal(live.index.drop(columns="message"), stored.index.drop(columns="message"))
+    for row in range(12):
+        frames, fbank = live.frames[row], live.fbank[row]
+        assert np.array_equal(frames, stored.frames[row])
+        assert frames.dtype == np.uint8
+        assert np.array_equal(fbank, stored.fbank[row])
+        assert fbank.dtype == np.float16
+    assert live.meta["mode"] == "live"
+    for key in ("settings", "manifest_sha256", "clips", "counts", "fbank_mean", "fbank_std"):
+        assert live.meta[key] == stored.meta[key]
+    # the ten clips of unlabelled and train, and the spans of one of them
+    assert live.meta["statistics_clips"] == 10
+
+
+def test_frames_and_log_mels_of_a_row_are_decoded_once(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = load_cache(build(manifest))
+    decoded = []
+    original = live_clips.decode_clip
+
+    def counting(path: Path, **span: Any) -> Any:
+        decoded.append(path.name)
+        return original(path, **span)
+
+    monkeypatch.setattr(live_clips, "decode_clip", counting)
+    sample = AVClipDataset(str(manifest.parent / "cache"), ["train"], TRAINING)[1]
+    assert set(sample["inputs"]) == {"audio", "video"}
+    assert len(decoded) == 1
+    # the same row, whoever asks
+    row = sample["data_samples"].row
+    assert np.array_equal(cache.fbank[row], sample["inputs"]["audio"].numpy())
+
+
+def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.read_parquet(manifest)
+    table.loc[11, ["start", "end"]] = (1.0, 1.01)
+    table.loc[10, "path"] = ""
+    table.to_parquet(manifest, index=False)
+    bad = {clip_path(manifest, 1), clip_path(manifest, 5)}
+    clip_path(manifest, 1).write_bytes(b"not a film" * 50)
+    clip_path(manifest, 5).unlink()
+    decoded = []
+    original = live_clips.decode_clip
+    monkeypatch.setattr(
+        live_clips, "decode_clip", lambda path, **span: (decoded.append(path), original(path, **span))[1]
+    )
+    folder = build(manifest, max_bad_share=0.3)
+    cache = load_cache(folder)
+    assert cache.meta["counts"] == {"missing": 2, "ok": 8, "too_short": 1, "unreadable": 1}
+    assert cache.index["status"][[1, 5, 10, 11]].tolist() == ["unreadable", "missing", "missing", "too_short"]
+    assert (cache.index["message"][[1, 5, 10, 11]] != "").all()
+    # the log-mels of unlabelled and train that can be used
+    assert cache.meta["statistics_clips"] == 6
+    dataset = AVClipDataset(str(folder), ["unlabelled", "train"], TRAINING)
+    assert dataset.rows.tolist() == [0, 2, 3, 4, 6, 7]
+    for index in range(len(dataset)):
+        dataset[index]
+    assert set(decoded) == {clip_path(manifest, row) for row in dataset.rows.tolist()}
+    assert not set(decoded) & bad
+
+
+def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path) -> None:
+    folder = build(manifest)
+    good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
+    for row in good:
+        clip_path(manifest, row).write_bytes(b"")
+    with pytest.raises(UserError, match=r"2 of 12 clips \(16.7%\) cannot be used, 10.0% are allowed: 2 unreadable"):
+        build(manifest, max_bad_share=0.1)
+    for row, content in good.items():
+        clip_path(manifest, row).write_bytes(content)
+    assert load_cache(build(manifest)).meta["counts"] == {"ok": 12}
+    assert folder.is_dir()
+
+
+def test_statistics_without_a_training_clip_are_those_of_all(manifest: Path) -> None:
+    pd.read_parquet(manifest).query("split == 'test'").reset_index(drop=True).to_parquet(manifest, index=False)
+    meta = load_cache(build(manifest)).meta
+    assert meta["statistics_clips"] == 2
+    assert np.isfinite([meta["fbank_mean"], meta["fbank_std"]]).all()
+
+
+def test_a_sample_of_clips_is_enough_for_the_statistics(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load_cache(build(manifest)).meta
+    monkeypatch.setattr(live_clips, "STATISTICS_CLIPS", 3)
+    first, again = (json.loads((build(manifest) / "meta.json").read_text()) for _ in range(2))
+    assert first == again
+    assert first["statistics_clips"] == 3
+    assert first["fbank_mean"] != whole["fbank_mean"]
+
+
+def load(dataset: AVClipDataset, workers: int) -> list[torch.Tensor]:
+    loader = DataLoader(
+        dataset, batch_size=3, num_workers=workers, collate_fn=list, multiprocessing_context="fork" if workers else None
+    )
+    return [sample["inputs"][name] for batch in loader for sample in batch for name in ("audio", "video")]
+
+
+def test_workers_give_what_the_process_itself_gives(manifest: Path) -> None:
+    folder = build(manifest)
+    dataset = AVClipDataset(str(folder), ["unlabelled", "train"], TRAINING, seed=3)
+    here = load(dataset, 0)
+    # the clip that was decoded last is inherited by the workers
+    for values in (load(dataset, 2), load(dataset, 2)):
+        assert len(values) == len(here) == 2 * 10
+        assert all(torch.equal(one, other) for one, other in zip(values, here, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: int) -> None:
+    folder = build(manifest)
+    dataset = AVClipDataset(str(folder), ["test"], TRAINING)
+    clip_path(manifest, 8).unlink()
+    with pytest.raises(UserError) as caught:
+        load(dataset, workers)
+    assert f"{clip_path(manifest, 8)}: no such file, but the ledger found it usable" in str(caught.value)
+    assert "run `diccae data cache` again" in str(caught.value)
+
+
+def test_other_settings_are_taken_without_probing_again(manifest: Path) -> None:
+    build(manifest)
+    book = manifest.with_name("ledger.parquet")
+    probed = pd.read_parquet(book)
+    cache = load_cache(build(manifest, num_frames=2, n_mels=8))
+    assert cache.frames[3].shape == (2, 20, 20, 3)
+    assert cache.fbank[3].shape == (24, 8)
+    pd.testing.assert_frame_equal(pd.read_parquet(book), probed)
+
+
+def test_a_changed_manifest_is_noticed(manifest: Path) -> None:
+    folder = build(manifest)
+    load_cache(folder)
+    table = pd.read_parquet(manifest)
+    table.loc[4, "label"] = 7
+    table.to_parquet(manifest, index=False)
+    with pytest.raises(UserError, match=r"was made from another .*manifest.parquet; run `diccae data cache` again"):
+        load_cache(folder)
+    assert load_cache(build(manifest)).index["label"][4] == 7
