@@ -20,26 +20,13 @@ from torch.nn import functional as F
 from diccae.models.losses import ConfusionLoss, InfoNCELoss
 from diccae.models.vit import AudioViT, VideoViT
 
-# dense bf16 peaks in TFLOP/s (without sparsity) from the makers' data sheets; the first name found in the device's name counts
+# dense bf16 peaks in TFLOP/s (without sparsity, SXM boards); the first name found in the device's name counts, of other chips no share is printed
 PEAKS = {
-    "B200": 2250,
-    "GH200": 989,
     "H200": 989,
-    "H100 PCIe": 756,
-    "H100 NVL": 835,
     "H100": 989,
-    "H800": 989,
     "A100": 312,
-    "A800": 312,
     "L40S": 362,
-    "L40": 181,
-    "L4": 121,
-    "A40": 150,
-    "A10": 125,
-    "RTX 6000 Ada": 364,
-    "RTX 5090": 210,
     "RTX 4090": 165,
-    "RTX 3090": 71,
 }
 
 
