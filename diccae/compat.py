@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+import warnings
 from pathlib import Path
 
 
@@ -46,7 +47,13 @@ def write_checkpoints_atomically() -> None:
     register_backend("local", AtomicLocalBackend, prefixes="", force=True)
 
 
+def silence_missing_operators() -> None:
+    """mmcv-lite warns at import that it lacks a compiled operator, which nothing here uses."""
+    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
+
+
 def apply() -> None:
     """Apply every workaround; safe to call twice."""
     provide_missing_drn()
     write_checkpoints_atomically()
+    silence_missing_operators()

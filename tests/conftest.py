@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# mmengine's formatter writes a cache on its first import, and not in one piece: the process that starts the others does it before them
+import mmengine.config  # noqa: F401
 import pytest
 import yaml
 

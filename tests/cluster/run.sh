@@ -57,10 +57,10 @@ slurm smoke || fail "the smoke plan for the second time"
 [ "$(slurm_logs '*.log')" = "$jobs" ] || fail "jobs were run again"
 ok "again: nothing to do"
 
-# One pre-training of the same data, long enough to be hit.
-sed -e 's/^name: smoke/name: interrupted/' -e 's/^seeds: .*/seeds: [0]/' -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
-    configs/plans/smoke.yaml >configs/plans/interrupted.yaml
-run=results/interrupted/runs/pretrain/full/seed0
+# One pre-training of the same data, long enough to be hit. By its name the plan comes after `smoke`, which so stays the one that renders.
+sed -e 's/^name: smoke/name: stopped/' -e 's/^seeds: .*/seeds: [0]/' -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
+    configs/plans/smoke.yaml >configs/plans/stopped.yaml
+run=results/stopped/runs/pretrain/full/seed0
 job_log=results/logs/$run.log
 
 # Waits for the checkpoint of an epoch, prints the Slurm job that writes it. usage: job_at EPOCH
@@ -94,7 +94,8 @@ job=$(job_at 4) || fail "the workflow ended before epoch 4"
 scontrol requeue "$job"
 stopped requeued.log || fail "the requeued job did not say that it was stopped"
 # Slurm waits two minutes before it starts a requeued job
-until scontrol update "JobId=$job" StartTime=now 2>/dev/null; do sleep 1; done
+until [ "$(squeue --noheader --jobs "$job" --states PENDING --format %r)" = BeginTime ]; do sleep 1; done
+scontrol update "JobId=$job" StartTime=now
 ok "job $job requeued: $(grep --only-matching 'stopped by .*' requeued.log)"
 while grep --quiet 'stopped by SIGTERM' "$job_log"; do sleep 0.3; done
 job=$(job_at 14) || fail "the workflow ended before epoch 14"
