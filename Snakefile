@@ -2,6 +2,7 @@
 # One rule is one `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
 import sys
 
+from diccae.doctor.machine import driver_version
 from diccae.structures import UserError
 from diccae.workflow import FINETUNE_FILES, PRETRAIN_FILES, load_workflow
 
@@ -13,6 +14,9 @@ try:
     FLOW = load_workflow()
 except UserError as error:
     sys.exit(f"diccae: {error}")
+
+# one run at a time on a GPU (`resources` in profiles/default), where there is one
+GPU = {"gpu": 1} if driver_version() else {}
 
 
 wildcard_constraints:
@@ -119,11 +123,14 @@ rule run_warmup:
     priority: 20
     resources:
         mem_mb=4000,
+        # in front of the command: where a scheduler signals only a job's first process, this gives training a step of its own (profiles/slurm)
+        launcher="",
+        **GPU,
     params:
         command=lambda wildcards: FLOW.cells[wildcards.cell].command,
         key=lambda wildcards: FLOW.cells[wildcards.cell].key,
     shell:
-        "{params.command} > {log:q} 2>&1"
+        "{resources.launcher} sh -c 'exec \"$@\" > \"$0\" 2>&1' {log:q} {params.command}"
 
 
 use rule run_warmup as run_pretrain with:

@@ -189,7 +189,15 @@ def test_a_terminal_gets_one_live_line_and_ctrl_c_says_how_to_go_on(tmp_path: Pa
     (tmp_path / "Snakefile").write_text('rule train:\n    output: "x"\n    shell: "sleep 60; touch {output}"\n')
     terminal, inner = pty.openpty()
     with subprocess.Popen(
-        _snakemake(), cwd=tmp_path, env=_environment(), stdin=inner, stdout=inner, stderr=inner, start_new_session=True
+        _snakemake(),
+        cwd=tmp_path,
+        env=_environment(),
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
+        # a shell starts background jobs, such as these tests may be, with SIGINT ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         os.close(inner)
         try:

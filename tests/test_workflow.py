@@ -108,3 +108,18 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Pat
     assert not list((checkout / "results" / "work").iterdir())
     again = snakemake(checkout, "smoke")
     assert "Nothing to do" in again.stdout + again.stderr
+
+
+def test_on_a_machine_with_a_gpu_one_run_at_a_time_takes_it(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 570.86\n")
+    driver.chmod(0o755)
+    target = "results/smoke/runs/pretrain/full/seed0/record.json"
+    without = snakemake(checkout, "--dry-run", "--verbose", target)
+    assert "gpu=" not in without.stdout + without.stderr
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    found = snakemake(checkout, "--dry-run", "--verbose", target)
+    # warm-up and pre-training; data and tables need none
+    assert (found.stdout + found.stderr).count("gpu=1") == 2

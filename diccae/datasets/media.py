@@ -367,7 +367,8 @@ def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     """RGB uint8 (H, W, 3), turned and mirrored as the file's display matrix says."""
-    image = frame.to_ndarray(format="rgb24")
+    # one thread: a frame that is collected in a forked loader worker would wait for ever for threads that stayed in the parent
+    image = frame.to_ndarray(format="rgb24", threads=1)
     a, b, c, d = _matrix(frame)
     if b:
         image = image.transpose(1, 0, 2)

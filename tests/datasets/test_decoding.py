@@ -108,7 +108,8 @@ def everything(path: Path, stream: int = 0) -> tuple[list[np.ndarray], np.ndarra
     with av.open(str(path)) as container:
         zero = max(0, container.start_time) / av.time_base
         frames = [
-            (float(frame.time) - zero, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=stream)
+            (float(frame.time) - zero, frame.to_ndarray(format="rgb24", threads=1))
+            for frame in container.decode(video=stream)
         ]
     return [image for _, image in frames], np.array([time for time, _ in frames])
 
@@ -398,7 +399,7 @@ def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest
 def test_recordings(name: str) -> None:
     path = RECORDINGS / name
     with av.open(str(path)) as container:
-        images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        images = [frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(video=0)]
         rate = float(container.streams.video[0].average_rate)
     # frames come in the order in which they are shown, one after the other; the AVI's stamps say otherwise
     first = 0.04 if name.endswith("avi") else 0.0

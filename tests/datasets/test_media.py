@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.media import MediaError, _upright, decode_clip
 
 
 def picture(index: int, height: int, width: int) -> np.ndarray:
@@ -65,7 +66,9 @@ def write(
 
 def everything(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     with av.open(str(path)) as container:
-        decoded = [(float(frame.time), frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+        decoded = [
+            (float(frame.time), frame.to_ndarray(format="rgb24", threads=1)) for frame in container.decode(video=0)
+        ]
     return [image for _, image in decoded], np.array([time for time, _ in decoded])
 
 
@@ -244,3 +247,14 @@ def test_silence(tmp_path: Path) -> None:
 def test_sound_that_is_not_finite(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diccae.datasets.media._decode_audio", lambda *_: np.full(32000, np.nan, np.float32))
     refused(plain, "unreadable", "not finite")
+
+
+def test_a_decoded_frame_holds_no_threads(plain: Path) -> None:
+    """Else a loader worker that is forked while one lives, and collects it, waits for ever for threads that it does not have."""
+    with av.open(str(plain)) as container:
+        frame = next(container.decode(video=0))
+        before = len(os.listdir("/proc/self/task"))
+        _upright(frame)
+        assert len(os.listdir("/proc/self/task")) == before
+        frame.to_ndarray(format="rgb24", threads=3)
+        assert len(os.listdir("/proc/self/task")) > before

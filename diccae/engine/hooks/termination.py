@@ -27,7 +27,7 @@ class TerminationHook(Hook):
     Nothing is saved in the midst of an epoch: the loader's position and the sums of the history are not part of a checkpoint, so only from the end of an
     epoch does a run equal an unbroken one, bit for bit. The checkpoint of the last saved epoch stays the one to go on from; what came after it is done again.
 
-    A scheduler signals every process of a job at once, so the loader's workers die too. torch is then no longer told of them: it would end the run with
+    A scheduler may signal every process of a job at once, so that the loader's workers die too. torch is then no longer told of them: it would end the run with
     a traceback. Ranks of one run do not wait for each other; a launcher ends those that are left in a collective operation, and no file suffers by it.
     """
 
