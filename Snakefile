@@ -122,15 +122,15 @@ rule run_warmup:
         cell=FLOW.pattern("warmup"),
     priority: 20
     resources:
+        **GPU,
         mem_mb=4000,
         # in front of the command: where a scheduler signals only a job's first process, this gives training a step of its own (profiles/slurm)
         launcher="",
-        **GPU,
     params:
         command=lambda wildcards: FLOW.cells[wildcards.cell].command,
         key=lambda wildcards: FLOW.cells[wildcards.cell].key,
     shell:
-        "{resources.launcher} sh -c 'exec \"$@\" > \"$0\" 2>&1' {log:q} {params.command}"
+        '{resources.launcher} sh -c \'exec "$@" > "$0" 2>&1\' {log:q} {params.command}'
 
 
 use rule run_warmup as run_pretrain with:
