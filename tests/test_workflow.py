@@ -117,9 +117,10 @@ def test_on_a_machine_with_a_gpu_one_run_at_a_time_takes_it(
     driver.write_text("#!/bin/sh\necho 570.86\n")
     driver.chmod(0o755)
     target = "results/smoke/runs/pretrain/full/seed0/record.json"
-    without = snakemake(checkout, "--dry-run", "--verbose", target)
+    without = snakemake(checkout, "--dry-run", "--forceall", "--verbose", target)
+    assert "mem_mb=4000" in without.stdout + without.stderr
     assert "gpu=" not in without.stdout + without.stderr
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    found = snakemake(checkout, "--dry-run", "--verbose", target)
+    found = snakemake(checkout, "--dry-run", "--forceall", "--verbose", target)
     # warm-up and pre-training; data and tables need none
     assert (found.stdout + found.stderr).count("gpu=1") == 2
