@@ -22,6 +22,7 @@ import torch
 from diccae.compose import Run
 from diccae.hashes import data_hash, lock_hash, source_hash
 from diccae.settings import Plan
+from diccae.stopwatch import Stopwatch
 from diccae.structures import UserError
 
 PACKAGES = (
@@ -82,7 +83,7 @@ def build_record(
     settings: dict[str, Any],
     shared_with: str | None,
     started: datetime,
-    wall_seconds: float,
+    watch: Stopwatch,
 ) -> dict[str, Any]:
     """What `record.json` says of a run; `files` are the digests of the files beside it, `parents` those of the files that it started from."""
     head, dirty = commit()
@@ -103,7 +104,8 @@ def build_record(
         "dirty": dirty,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "hardware": hardware(),
-        "wall_seconds": round(wall_seconds, 2),
+        "wall_seconds": round(watch.wall(), 2),
+        "cpu_seconds": round(watch.cpu(), 2),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "started": started.isoformat(timespec="seconds"),
         "settings": settings,

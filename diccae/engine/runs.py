@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from diccae.functional.confusion import class_circles, confusion_degree, degree_
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
 from diccae.hashes import config_hash, digest, file_hash, run_key
 from diccae.settings import Plan
+from diccae.stopwatch import Stopwatch
 from diccae.structures import UserError
 
 
@@ -71,7 +71,7 @@ def execute(plan: Plan, run: Run) -> Path:
     if record.is_file() and json.loads(record.read_text())["key"] == key:
         _say(f"{folder}: already there (key {key})")
         return work_dir(key)
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, watch = datetime.now(UTC), Stopwatch()
     work = work_dir(key)
     if (work / "final" / "record.json").is_file():
         if is_main_process():
@@ -114,7 +114,7 @@ def execute(plan: Plan, run: Run) -> Path:
             settings_of(plan, run.stage, run.variant).as_record(),
             _shared_with(plan, run),
             started,
-            time.perf_counter() - clock,
+            watch,
         )
         if processes > 1:
             record_content["processes"] = processes

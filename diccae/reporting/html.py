@@ -126,19 +126,25 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Core seconds by step. Data: wall seconds times cores. Training: the runs' own seconds, and those of their jobs, start of Python included, where Snakemake noted them."""
+    """Seconds by step: CPU seconds, and those of the cores held. Data takes every core; the jobs of training, start of Python included, are known where Snakemake noted them."""
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():
         cores = records[0]["hardware"]["cores"]
         rows = [
-            {"step": f"data: {step}", "jobs": 1, "seconds": seconds * cores, "job_seconds": seconds * cores}
-            for step, seconds in json.loads(path.read_text()).items()
+            {
+                "step": f"data: {step}",
+                "jobs": 1,
+                "cpu": spent["cpu_seconds"],
+                "seconds": spent["wall_seconds"] * cores,
+                "job_seconds": spent["wall_seconds"] * cores,
+            }
+            for step, spent in json.loads(path.read_text()).items()
         ]
     noted = Path("results/benchmarks") / plan.results_root() / "runs"
     for stage in STAGES:
-        seconds = [record["wall_seconds"] for record in records if record["stage"] == stage]
-        if seconds:
+        done = [record for record in records if record["stage"] == stage]
+        if done:
             files = [
                 file
                 for file in (noted / ("finetune" if stage == "finetune" else "pretrain")).glob("*/*.tsv")
@@ -146,7 +152,13 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             ]
             jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
             rows.append(
-                {"step": stage, "jobs": len(seconds), "seconds": sum(seconds), "job_seconds": sum(jobs) or None}
+                {
+                    "step": stage,
+                    "jobs": len(done),
+                    "cpu": sum(record["cpu_seconds"] for record in done),
+                    "seconds": sum(record["wall_seconds"] for record in done),
+                    "job_seconds": sum(jobs) or None,
+                }
             )
     return rows
 

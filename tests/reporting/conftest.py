@@ -93,6 +93,7 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
                 "versions": {"torch": "2", "mmaction2": "1", "faiss-gpu": "1"},
                 "hardware": {"cpu": "test cpu", "cores": 2, "gpu": None},
                 "wall_seconds": 12.0,
+                "cpu_seconds": 9.0,
                 "peak_rss_mb": 900.0,
                 "started": "2026-01-01T00:00:00+00:00",
                 "settings": settings,
