@@ -18,8 +18,8 @@ import av
 import cv2
 import numpy as np
 
-from diccae.datasets.ledger import probe_clip
 from diccae.datasets.media import decode_clip
+from diccae.datasets.probe import probe_clip
 
 FRAMES, SIDE, RATE = 10, 224, 16000
 CASES = {

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,9 +15,8 @@ import yaml
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
+from tests.workflow_copy import ROOT, copy_workflow, snakemake
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 NAME = "vggsound-mini"
 
 CLASSES = ["bird chirping, tweeting", "people marching", "playing hammond organ"]
@@ -158,11 +153,7 @@ def write_plan(path: Path) -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the workflow reads, the plan, and the data sets as they ship, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("mini")
-    for name in ("Snakefile", "requirements.lock"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("configs", "diccae", "profiles", "snakemake_logger_plugin_diccae"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = copy_workflow(tmp_path_factory.mktemp("mini"))
     # composing the large plans takes longer than this one runs
     for plan in (folder / "configs" / "plans").glob("*.yaml"):
         if plan.stem not in ("embedded", "smoke"):
@@ -181,13 +172,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(checkout: Path) -> Path:
     """The whole workflow, once."""
-    environment = os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(checkout),
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [BIN / "snakemake", "--cores", "2", f"results/{NAME}/report.html"]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    done = snakemake(checkout, f"results/{NAME}/report.html")
     logs = "\n".join(f"{path}: {path.read_text()[-1500:]}" for path in (checkout / "results" / "logs").rglob("*.log"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + logs
     return checkout / "results"

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
+from tests.workflow_copy import copy_workflow, snakemake
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked parts that the workflow reads, in a folder of its own: results of this checkout stay untouched."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("Snakefile", "requirements.lock"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("configs", "diccae", "profiles", "snakemake_logger_plugin_diccae"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [BIN / "snakemake", "--cores", "2", *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return copy_workflow(tmp_path_factory.mktemp("checkout"))
 
 
 TARGETS = [

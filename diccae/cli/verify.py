@@ -10,6 +10,7 @@ import typer
 
 from diccae.cli.options import PlanName
 from diccae.settings import load_plan
+from diccae.whole_file import whole_file
 
 
 def verify(
@@ -34,7 +35,8 @@ def verify(
     if verdict["not_built"]:
         print(f"not built yet: {', '.join(verdict['not_built'])}")
     if out is not None:
-        out.write_text(json.dumps(verdict, indent=1) + "\n")
+        with whole_file(out) as temporary:
+            temporary.write_text(json.dumps(verdict, indent=1) + "\n")
     elif not verdict["sealed"]:
         raise typer.Exit(code=1)
 

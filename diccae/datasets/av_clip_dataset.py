@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import Compose
@@ -63,7 +64,9 @@ class AVClipDataset(Dataset):
                     f"{cache_dir}: no clips of source {sorted(missing)}; known sources: {sorted(set(index['source']))}"
                 )
         self.pool = np.flatnonzero(chosen.to_numpy())
-        self.splits = index["split"].to_numpy()
+        # no Python object a clip: workers would copy the memory of those when they count references
+        split = pd.Categorical(index["split"])
+        self.split_codes, self.split_names = split.codes, tuple(split.categories)
         self.all_labels = index["label"].to_numpy()
         if len(self.pool) == 0:
             raise UserError(
@@ -119,7 +122,8 @@ class AVClipDataset(Dataset):
 
     @property
     def ids(self) -> np.ndarray:
-        return self.cache.index["id"].to_numpy()[self.rows.numpy()]
+        """(N,) ids of the clips, as text of one width."""
+        return self.cache.index["id"].take(self.rows.numpy()).to_numpy(dtype=str)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -131,7 +135,7 @@ class AVClipDataset(Dataset):
                 "cache": self.cache,
                 "row": row,
                 "label": int(self.labels[index]),
-                "split": self.splits[row],
+                "split": self.split_names[self.split_codes[row]],
                 "modalities": self.modalities,
                 "seed": (self.seed, int(self.epoch[0]), row),
             }

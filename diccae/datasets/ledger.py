@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,51 +15,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from diccae.datasets.media import MediaError, MediaFacts, decode_clip, describe
+from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, first_line, gather, merge, read_ledger, write_rows
+from diccae.datasets.probe import UNKNOWN, probe_clip
 from diccae.structures import UserError
 
-# results of another version of the probe are not taken over
-PROBE = "1"
 SHARD = 64
 STATUSES = ("ok", "still", "short", "silent", "no_audio", "no_video", "unreadable", "missing")
-# frames that are compared, at a height at which the noise of coding averages out: they differ where a pixel of 255 changes by more than NOISE
-PROBE_FRAMES = 8
-PROBE_HEIGHT = 16
-NOISE = 12
-# seconds by which picture or sound may end before the span: cutting is exact to a packet or a group of pictures at best
-TOLERANCE = 0.5
-
-NAMES = pa.schema([("id", pa.string()), ("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())])
-SCHEMA = pa.schema(
-    [
-        *NAMES,
-        ("status", pa.string()),
-        ("usable", pa.bool_()),
-        ("reason", pa.string()),
-        ("video_end", pa.float64()),
-        ("audio_end", pa.float64()),
-        ("peak", pa.float32()),
-        ("duration", pa.float64()),
-        ("video_streams", pa.int16()),
-        ("audio_streams", pa.int16()),
-        ("video_codec", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("fps", pa.float32()),
-        ("audio_codec", pa.string()),
-        ("sample_rate", pa.int32()),
-        ("channels", pa.int16()),
-        ("bytes", pa.int64()),
-        ("mtime_ns", pa.int64()),
-    ]
-)
-UNKNOWN = MediaFacts(float("nan"), 0, 0)
 
 
 @dataclass(frozen=True)
@@ -84,46 +49,6 @@ class Effort:
     seconds: float
 
 
-def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -> dict[str, object]:
-    """The ledger's columns of one clip, but for its names: decodes the span as training does.
-
-    `usable` is whether `decode_clip` takes it: a clip that is still, or short by less than half, is usable.
-    """
-    facts, row = UNKNOWN, {"video_end": np.nan, "audio_end": np.nan, "peak": np.nan}
-    try:
-        facts = describe(path)
-        height = PROBE_HEIGHT
-        width = max(1, round(height * facts.width / facts.height)) if facts.height else height
-        clip = decode_clip(path, start=start, end=end, num_frames=PROBE_FRAMES, size=(height, width))
-    except MediaError as error:
-        status, reason = _classify(error, facts)
-        return asdict(facts) | row | {"status": status, "usable": False, "reason": f"{status}: {reason}"}
-    except (MemoryError, OverflowError, cv2.error) as error:
-        reason = f"unreadable: decoding it ends in {type(error).__name__}"
-        return asdict(facts) | row | {"status": "unreadable", "usable": False, "reason": reason}
-    row |= {"video_end": clip.video_end, "audio_end": clip.audio_end, "peak": np.abs(clip.audio).max()}
-    frames = clip.frames.astype(np.int16)
-    status, reason = "ok", ""
-    if end is not None and min(clip.video_end, clip.audio_end) < end - TOLERANCE:
-        what = "picture" if clip.video_end < clip.audio_end else "sound"
-        status, reason = "short", f"short: its {what} ends before its span, but lasts for half of it"
-    elif np.abs(frames - frames[:1]).max() <= NOISE:
-        status, reason = "still", "still: its picture does not change"
-    return asdict(facts) | row | {"status": status, "usable": True, "reason": reason}
-
-
-def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
-    """Status, and a reason without numbers, which can be counted."""
-    if error.reason == "truncated":
-        return "short", "its picture or its sound ends before half of its span"
-    if error.reason == "no_video" and facts.video_streams:
-        return "short", "its picture ends before its span begins"
-    if error.reason == "no_audio" and facts.audio_streams:
-        return "short", "its sound ends before its span begins"
-    status = {"empty": "unreadable", "empty_span": "unreadable"}.get(error.reason, error.reason)
-    return status, "the span in the manifest is empty" if error.reason == "empty_span" else error.words
-
-
 def check(manifest: Path, out: Path, *, jobs: int, progress: bool = True) -> Effort:
     """Probe the clips of a manifest that are new or whose file changed (its size or its time), and write the ledger, one row a clip in its order.
 
@@ -137,15 +62,15 @@ def check(manifest: Path, out: Path, *, jobs: int, progress: bool = True) -> Eff
     parts = out.with_name(out.name + ".parts")
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        known = _Known(_gather(out, parts))
+        known = Known(gather(out, parts))
         rows, probed, seconds = _rows(manifest), 0, 0.0
         with tqdm(total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1) as bar:
             for done in _run(_tasks(manifest, known, parts), jobs):
                 probed, seconds = probed + done.probed, seconds + done.seconds
                 bar.update(done.rows)
-        _merge(parts, out, hashlib.sha256(manifest.read_bytes()).hexdigest())
+        merge(parts, out, hashlib.sha256(manifest.read_bytes()).hexdigest())
     except pa.ArrowException as error:
-        raise UserError(f"{manifest}: {_first_line(error)}; make the manifest again with `diccae data lists`") from None
+        raise UserError(f"{manifest}: {first_line(error)}; make the manifest again with `diccae data lists`") from None
     except OSError as error:
         raise UserError(
             f"{out}: it cannot be written ({error.strerror or error}); mend that and run the command again, what is done is kept"
@@ -159,7 +84,7 @@ def summarise(ledger: Path) -> Summary:
     Raises:
         UserError: there is no ledger, or the file is not one.
     """
-    table = _read(ledger, ["status", "usable", "reason", "audio_streams"])
+    table = read_ledger(ledger, ["status", "usable", "reason", "audio_streams"])
     status, usable = table["status"], table["usable"]
     found = pc.not_equal(status, "missing")
     readable = pc.and_(found, pc.not_equal(status, "unreadable"))
@@ -201,97 +126,6 @@ def _most_common(values: pa.ChunkedArray, most: int) -> dict[str, int]:
     return dict(sorted(counts, key=lambda entry: (-entry[1], entry[0]))[:most])
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _read(ledger: Path, columns: list[str] | None = None) -> pa.Table:
-    if not ledger.is_file():
-        raise UserError(f"{ledger}: there is no ledger; run `diccae data check` first")
-    try:
-        table = pq.read_table(ledger, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{ledger}: it is not a ledger ({_first_line(error)}); remove it or give another path"
-        ) from None
-    if set(columns or SCHEMA.names) - set(table.column_names):
-        raise UserError(f"{ledger}: it is not a ledger, columns are missing; remove it or give another path")
-    return table
-
-
-# what is known from before
-
-
-class _Known:
-    """Rows of former runs, found by path and span through a sorted array of hashes: no object a clip."""
-
-    def __init__(self, table: pa.Table) -> None:
-        hashes = _hashes(table)
-        # of rows with one name the last is the newest
-        self.hashes, first = np.unique(hashes[::-1], return_index=True)
-        self.rows = len(hashes) - 1 - first
-        self.table = table
-
-    def of(self, shard: pa.Table) -> pa.Table:
-        """A row for each row of the shard, of nulls where nothing is known; equal hashes are the caller's to tell apart."""
-        wanted = _hashes(shard)
-        places = np.searchsorted(self.hashes, wanted)
-        inside = np.minimum(places, max(0, len(self.hashes) - 1))
-        absent = np.ones(len(wanted), bool) if not len(self.hashes) else self.hashes[inside] != wanted
-        rows = np.zeros(len(wanted), np.int64) if not len(self.hashes) else self.rows[inside]
-        return self.table.take(pa.array(rows, mask=absent))
-
-
-def _hashes(table: pa.Table) -> np.ndarray:
-    named = table.select(["path", "start", "end"])
-    blocks = [
-        pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy() for batch in named.to_batches(65536)
-    ]
-    return np.concatenate([np.zeros(0, np.uint64), *blocks])
-
-
-def _gather(out: Path, parts: Path) -> pa.Table:
-    """Rows of the ledger and of an interrupted run; the latter as one file, so that a run that is killed again loses none."""
-    gathered = parts / "known.parquet"
-    tables = [SCHEMA.empty_table()]
-    for path in (out, gathered):
-        if path.is_file():
-            table = _read(path)
-            if (table.schema.metadata or {}).get(b"probe") == PROBE.encode():
-                tables.append(table.cast(SCHEMA))
-            else:
-                print(f"{path}: made by another version of the probe; all its clips are checked again")
-    finished = sorted(parts.glob("[0-9]*.parquet"))
-    for path in finished:
-        try:
-            tables.append(pq.read_table(path).cast(SCHEMA))
-        except (pa.ArrowException, OSError):
-            print(f"{path}: a damaged part of an interrupted run; its clips are checked again")
-    table = pa.concat_tables(tables).combine_chunks()
-    if finished:
-        _write(table, gathered)
-    for path in [*finished, *parts.glob("*.tmp")]:
-        path.unlink()
-    return table
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table.replace_schema_metadata({"probe": PROBE}), temporary)
-    os.replace(temporary, path)
-
-
-def _merge(parts: Path, out: Path, digest: str) -> None:
-    temporary = out.with_name(out.name + ".tmp")
-    paths = sorted(parts.glob("[0-9]*.parquet"))
-    with pq.ParquetWriter(temporary, SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})) as writer:
-        for first in range(0, len(paths), 256):
-            block = [pq.read_table(path).cast(SCHEMA) for path in paths[first : first + 256]]
-            writer.write_table(pa.concat_tables(block))
-    os.replace(temporary, out)
-    shutil.rmtree(parts)
-
-
 # the work
 
 
@@ -323,7 +157,7 @@ def _rows(manifest: Path) -> int:
         return listed.metadata.num_rows
 
 
-def _tasks(manifest: Path, known: _Known, parts: Path) -> Iterator[_Task]:
+def _tasks(manifest: Path, known: Known, parts: Path) -> Iterator[_Task]:
     root = str(manifest.absolute().parent)
     with pq.ParquetFile(manifest) as listed:
         for number, batch in enumerate(listed.iter_batches(batch_size=SHARD, columns=NAMES.names)):
@@ -403,7 +237,7 @@ def _work(task: _Task, alone: bool = False) -> _Done:
         span = path, names["start"] or 0.0, names["end"]
         rows.append(now | (_probe_alone(*span) if alone else probe_clip(*span)))
         probed, seconds = probed + 1, seconds + time.perf_counter() - started
-    _write(pa.Table.from_pylist(rows, SCHEMA), Path(task.part))
+    write_rows(pa.Table.from_pylist(rows, SCHEMA), Path(task.part))
     return _Done(len(rows), probed, seconds)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,62 +13,61 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
-from diccae.datasets.clip_cache import OK, SAMPLE_RATE, WINDOW_MS, ClipCache, fbank_statistics, log_mels
-from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.clips import (
+    OK,
+    SAMPLE_RATE,
+    WINDOW_MS,
+    ClipCache,
+    fbank_statistics,
+    log_mels,
+    span,
+    training_rows,
+    write_meta,
+)
+from diccae.datasets.media import MediaError, decode_frames, decode_sound
 from diccae.structures import UserError
 
 STATISTICS_CLIPS = 2000
 
 
-class _Decoder:
-    """Decodes a row; frames and log-mels of one row are asked for one after the other, so the last clip is kept."""
+class _Files:
+    """The file and the span of each row."""
 
-    def __init__(self, root: Path, index: pd.DataFrame, settings: dict[str, int]) -> None:
-        self.root, self.settings = root, settings
-        self.paths, self.spans = index["path"], index[["start", "end"]].to_numpy(np.float64)
-        self.last: tuple[int, Any] = (-1, None)
+    def __init__(self, root: Path, index: pd.DataFrame) -> None:
+        self.root, self.paths, self.spans = root, index["path"], index[["start", "end"]].to_numpy(np.float64)
 
-    def __call__(self, row: int) -> Any:
-        if self.last[0] != row:
-            start, end = self.spans[row]
-            try:
-                clip = decode_clip(
-                    self.root / self.paths.iloc[row],
-                    start=float(start),
-                    end=float(end) if math.isfinite(end) else None,
-                    num_frames=self.settings["num_frames"],
-                    size=(self.settings["frame_size"],) * 2,
-                    sample_rate=SAMPLE_RATE,
-                )
-            except MediaError as error:
-                # of one argument, so that a loader's worker can hand it on
-                raise UserError(
-                    f"{self.root / self.paths.iloc[row]}: {error.words}, but the ledger found it usable; "
-                    "mend the file, or run `diccae data cache` again, which counts it"
-                ) from None
-            self.last = (row, clip)
-        return self.last[1]
+    def read(self, row: int, decode: Callable[..., Any]) -> Any:
+        path = self.root / self.paths.iloc[row]
+        try:
+            return decode(path, **span(*self.spans[row]))
+        except MediaError as error:
+            # of one argument, so that a loader's worker can hand it on
+            raise UserError(
+                f"{path}: {error.words}, but the ledger found it usable; mend the file, or run `diccae data cache` again, which counts it"
+            ) from None
 
 
 class LiveFrames:
-    """`frames[row]` -> uint8 (T, H, W, 3)."""
+    """`frames[row]` -> uint8 (T, H, W, 3), decoded when it is asked for."""
 
-    def __init__(self, decoder: _Decoder) -> None:
-        self.decoder = decoder
+    def __init__(self, files: _Files, settings: dict[str, int]) -> None:
+        self.files, self.settings = files, settings
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return self.decoder(row).frames
+        size = (self.settings["frame_size"],) * 2
+        video = self.files.read(row, partial(decode_frames, num_frames=self.settings["num_frames"], size=size))
+        return np.stack(video.images)
 
 
 class LiveFbank:
-    """`fbank[row]` -> float16 (frames, n_mels)."""
+    """`fbank[row]` -> float16 (frames, n_mels), decoded when it is asked for."""
 
-    def __init__(self, decoder: _Decoder) -> None:
-        self.decoder = decoder
+    def __init__(self, files: _Files, settings: dict[str, int]) -> None:
+        self.files, self.settings = files, settings
 
     def __getitem__(self, row: int) -> np.ndarray:
-        settings = self.decoder.settings
-        return log_mels(self.decoder(row).audio, settings["n_mels"], settings["fbank_frames"])
+        audio = self.files.read(row, partial(decode_sound, sample_rate=SAMPLE_RATE))
+        return log_mels(audio, self.settings["n_mels"], self.settings["fbank_frames"])
 
 
 def build_live(
@@ -99,11 +97,9 @@ def build_live(
     index = table.assign(status=status.to_numpy(), message=message.to_numpy())
     (out_dir / "meta.json").unlink(missing_ok=True)
     index.to_parquet(out_dir / "index.parquet", index=False)
-    usable = index["status"] == OK
-    training = usable & index["split"].isin(["unlabelled", "train"])
-    rows = np.flatnonzero(training if training.any() else usable)
+    rows = training_rows(index)
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
-    fbank = LiveFbank(_Decoder(manifest.parent, index, settings))
+    fbank = LiveFbank(_Files(manifest.parent, index), settings)
     mean, std = fbank_statistics(fbank, sample)
     meta = {
         "mode": "live",
@@ -115,14 +111,11 @@ def build_live(
         "fbank_std": std,
         "statistics_clips": len(sample),
     }
-    temporary = out_dir / ".meta.json.tmp"
-    temporary.write_text(json.dumps(meta, indent=1) + "\n")
-    os.replace(temporary, out_dir / "meta.json")
-    return out_dir / "meta.json"
+    return write_meta(out_dir, meta)
 
 
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Live arrays in the place of the stored ones."""
     index = pd.read_parquet(folder / "index.parquet")
-    decoder = _Decoder(folder.parent, index, meta["settings"])
-    return ClipCache(LiveFrames(decoder), LiveFbank(decoder), index, meta)
+    files, settings = _Files(folder.parent, index), meta["settings"]
+    return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torchcodec.decoders import AudioDecoder, VideoDecoder
 
-from diccae.datasets import media
+from diccae.datasets import containers, pyav_media
 
 # seconds: within the last frame of a span, whatever the rate
 WITHIN = 5e-4
@@ -15,7 +15,7 @@ WITHIN = 5e-4
 
 def decode_video(
     path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
-) -> media.VideoSpan | None:
+) -> containers.VideoSpan | None:
     """The frames of a span, None where there is none.
 
     Raises:
@@ -24,7 +24,7 @@ def decode_video(
     """
     stream, _, zero, differs = _streams(path)
     if differs:
-        return media.decode_video(path, start, end, num_frames, size)
+        return pyav_media.decode_video(path, start, end, num_frames, size)
     try:
         decoder = VideoDecoder(str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1)
         about = decoder.metadata
@@ -34,13 +34,14 @@ def decode_video(
             return None
         last = decoder.get_frame_played_at(max(first, min(stop, leaves) - WITHIN) + zero).pts_seconds - zero
         moments = (
-            np.clip(media.centres(start, stop, num_frames) + media.CLOSE, first, max(first, leaves - WITHIN)) + zero
+            np.clip(containers.centres(start, stop, num_frames) + containers.CLOSE, first, max(first, leaves - WITHIN))
+            + zero
         )
         batch = decoder.get_frames_played_at(moments.tolist())
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None
-    images = [media.fit(image, size) for image in batch.data.numpy()]
-    return media.VideoSpan(images, stop, last, leaves, len(decoder), leaves <= stop)
+    images = [containers.fit(image, size) for image in batch.data.numpy()]
+    return containers.VideoSpan(images, stop, last, leaves, len(decoder), leaves <= stop)
 
 
 def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
@@ -57,7 +58,7 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None
     skip, length = start + zero - samples.pts_seconds, None if end is None else end - start
-    return media.cut(samples.data.numpy().mean(axis=0), skip, length, sample_rate)
+    return containers.cut(samples.data.numpy().mean(axis=0), skip, length, sample_rate)
 
 
 def _streams(path: Path) -> tuple[int, int, float, bool]:
@@ -65,9 +66,9 @@ def _streams(path: Path) -> tuple[int, int, float, bool]:
 
     Some versions turn pictures upright and some do not; colours at the edge of odd sizes differ; seeking in AVI and transport streams is not exact.
     """
-    with media.open_media(path) as container:
-        video, audio = media.needed_streams(container, path)
-        zero, kind = media.beginning(container), container.format.name
+    with containers.open_media(path) as container:
+        video, audio = containers.needed_streams(container, path)
+        zero, kind = containers.beginning(container), container.format.name
         frame = next(container.decode(video), None)
-        odd = frame is not None and (frame.width % 2 or frame.height % 2 or media.is_turned(frame))
+        odd = frame is not None and (frame.width % 2 or frame.height % 2 or containers.is_turned(frame))
         return video.index, audio.index, zero, bool(odd) or kind in ("avi", "mpegts")

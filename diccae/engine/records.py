@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -23,7 +22,7 @@ from diccae.compose import Run
 from diccae.hashes import data_hash, lock_hash, source_hash
 from diccae.settings import Plan
 from diccae.stopwatch import Stopwatch
-from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 PACKAGES = (
     "torch",
@@ -126,22 +125,8 @@ def write_atomically(path: Path, content: Any) -> None:
         ".npz": _write_npz,
         ".pth": lambda value, handle: torch.save(value, handle),
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as handle:
-            writers[path.suffix](content, handle)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = {
-            errno.ENOSPC: "the disk is full; free some space",
-            errno.EROFS: "the folder is read-only; mount it writable",
-            errno.EACCES: "no permission to write there; change the folder's owner or mode",
-        }.get(error.errno or 0, str(error))
-        raise UserError(
-            f"{path}: {reason}, then run the same command again: finished work and checkpoints are kept"
-        ) from None
+    with whole_file(path) as temporary, open(temporary, "wb") as handle:
+        writers[path.suffix](content, handle)
 
 
 def _write_npz(arrays: dict[str, np.ndarray], handle: Any) -> None:

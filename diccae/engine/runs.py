@@ -89,6 +89,7 @@ def execute(plan: Plan, run: Run) -> Path:
         config.load_from, config.resume = str(latest), True
         _say(f"{folder}: going on from {latest.name}")
     devices.prepare(config)
+    devices.keep_freed_memory()
     label = f"{run.stage} {run.variant} {run.modality} seed {run.seed}"
     config.custom_hooks += [dict(type="ProgressHook", label=label), dict(type="TerminationHook")]
     runner = Runner.from_cfg(config)

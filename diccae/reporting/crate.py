@@ -7,7 +7,6 @@ configs and lock its inputs. Paths inside are those of the repository, so that a
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import zipfile
 from collections import Counter
@@ -24,6 +23,7 @@ from rocrate.rocrate import ROCrate
 from diccae.reporting import collect
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -322,18 +322,10 @@ def _add_author(crate: ROCrate, author: dict[str, str]) -> ContextEntity:
 
 
 def _write(crate: ROCrate, out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as temporary:
         crate.write_zip(temporary)
         # validators look for a folder by its own entry, which the library does not write
         with zipfile.ZipFile(temporary, "a") as archive:
             for folder in crate.get_by_type("Dataset", exact=True):
                 if folder is not crate.root_dataset:
                     archive.mkdir(folder.id)
-        os.replace(temporary, out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"{out} cannot be written ({error.strerror}); free space or make the folder writable, then run the same command again"
-        ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from diccae.reporting import collect
 from diccae.reporting.tables import save
 from diccae.settings import Plan
 from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -35,10 +35,9 @@ STYLE: Any = {
 
 
 def _save_svg(figure: Figure, out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
-    figure.savefig(temporary, format="svg", metadata={"Date": None}, transparent=False, facecolor="white")
+    with whole_file(out) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None}, transparent=False, facecolor="white")
     plt.close(figure)
-    os.replace(temporary, out)
 
 
 def figure2_table(plan: Plan) -> pd.DataFrame:

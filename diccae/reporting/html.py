@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.standing import standing
 from diccae.settings import CONFIG_ROOT, Plan
 from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 STAGES = ("warmup", "pretrain", "finetune")
 
@@ -49,10 +49,8 @@ def write_report(plan: Plan, out: Path) -> None:
     )
     environment.filters |= {"num": _number, "interval": _interval}
     page = environment.get_template("report.html.jinja").render(context(plan))
-    temporary = out.with_name(f".{out.name}.tmp")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, out)
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def context(plan: Plan) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from diccae.functional.bootstrap import (
 from diccae.reporting import collect, paper
 from diccae.settings import Plan
 from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 # The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o K-means is the paper's own row (one source).
 PRIMARY = ("no_confusion_loss", "no_dynamic_weighting", "no_infonce", "no_refinement", "no_kmeans_audioset")
@@ -28,17 +28,9 @@ BOOTSTRAP_SEED = 0
 
 
 def save(table: pd.DataFrame, out: Path) -> None:
-    """CSV with three decimals, whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
+    """CSV with four decimals, whole or not at all."""
+    with whole_file(out) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4f")
-        os.replace(temporary, out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"{out} cannot be written ({error.strerror}); free space or make the folder writable, then run the same command again"
-        ) from None
 
 
 def row(

@@ -8,15 +8,17 @@ import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets import clip_cache
+from diccae.datasets import stored_clips
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
-from diccae.datasets.clip_cache import build_cache, load_cache, log_mels
+from diccae.datasets.clip_cache import build_cache, load_cache
+from diccae.datasets.clips import fbank_statistics, log_mels, training_rows
 from diccae.datasets.media import decode_clip
 from diccae.structures import UserError
 
@@ -34,7 +36,8 @@ def manifest(benchmark: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(benchmark.parent, tmp_path / "data")) / "manifest.parquet"
 
 
-def build(manifest: Path, max_bad_share: float = 0.0, **others: int) -> Path:
+def build(manifest: Path, max_bad_share: float = 0.0, **others: Any) -> Path:
+    """A cache beside the manifest."""
     return build_cache(
         manifest,
         manifest.parent / "cache",
@@ -87,7 +90,7 @@ def test_log_mels_are_louder_where_the_tone_is() -> None:
 def test_statistics_are_those_of_the_clips_that_training_sees() -> None:
     fbank = np.arange(4 * 6, dtype=np.float16).reshape(4, 3, 2)
     index = pd.DataFrame({"split": ["train", "unlabelled", "test", "train"], "status": ["ok", "ok", "ok", "silent"]})
-    mean, std = clip_cache._statistics(fbank, index)
+    mean, std = fbank_statistics(fbank, training_rows(index))
     assert mean == pytest.approx(fbank[:2].mean(dtype=float))
     assert std == pytest.approx(fbank[:2].std(dtype=float))
 
@@ -171,8 +174,8 @@ def test_an_interrupted_cache_goes_on_and_ends_the_same(manifest: Path, monkeypa
             raise KeyboardInterrupt
         return decode_clip(path, **settings)
 
-    monkeypatch.setattr(clip_cache, "decode_clip", decode)
-    monkeypatch.setattr(clip_cache, "CHUNK", 3)
+    monkeypatch.setattr(stored_clips, "decode_clip", decode)
+    monkeypatch.setattr(stored_clips, "CHUNK", 3)
     with pytest.raises(KeyboardInterrupt):
         build(manifest)
     with pytest.raises(UserError, match="no finished clip cache"):
@@ -187,7 +190,7 @@ def test_an_interrupted_cache_goes_on_and_ends_the_same(manifest: Path, monkeypa
 
 def test_nothing_is_decoded_twice(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(manifest)
-    monkeypatch.setattr(clip_cache, "decode_clip", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr(stored_clips, "decode_clip", lambda *_, **__: pytest.fail("decoded again"))
     build(manifest)
 
 
@@ -257,7 +260,7 @@ def test_a_disk_that_fills_up_ends_in_words(manifest: Path, monkeypatch: pytest.
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
 def test_arrays_have_their_place_on_the_disk_before_they_are_filled(tmp_path: Path) -> None:
-    clip_cache._create(tmp_path / "zeros.npy", (100, 1000), np.uint8)
+    stored_clips._create(tmp_path / "zeros.npy", (100, 1000), np.uint8)
     assert (tmp_path / "zeros.npy").stat().st_blocks * 512 >= 100_000
     assert not np.load(tmp_path / "zeros.npy").any()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from diccae.datasets import media
+from diccae.datasets import pyav_media
 from diccae.datasets.media import MediaError, decode_clip, describe
 from diccae.structures import UserError
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "media"
+RECORDINGS = Path(os.environ.get("DICCAE_RECORDINGS", "recordings"))
 
 
 def has_torchcodec() -> bool:
@@ -304,7 +305,7 @@ def test_a_single_frame_is_a_still_picture(tmp_path: Path, name: str, end: float
 def test_a_long_file_is_decoded_twice_rather_than_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "clip.mp4")
     held = decode_clip(path, start=0.5)
-    monkeypatch.setattr(media, "KEPT", 20_000)
+    monkeypatch.setattr(pyav_media, "KEPT", 20_000)
     again = decode_clip(path, start=0.5)
     assert held.duration == again.duration == pytest.approx(1.5)
     assert np.array_equal(held.frames, again.frames)
@@ -394,7 +395,7 @@ def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest
 # real recordings
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md")
 @pytest.mark.parametrize("name", ["audioset_00W1lcxW-WU_40.000.mp4", "mpeg4_mp3.avi"])
 def test_recordings(name: str) -> None:
     path = RECORDINGS / name
@@ -412,7 +413,7 @@ def test_recordings(name: str) -> None:
         assert clip.audio.shape == (round((end - start) * 16000),)
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md")
 def test_a_recording_without_sound() -> None:
     refused(RECORDINGS / "silent.mp4", "no_audio", "there is no audio stream")
 

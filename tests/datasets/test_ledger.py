@@ -23,7 +23,9 @@ from typer.testing import CliRunner
 
 from diccae.cli import ledger as cli
 from diccae.datasets import ledger
-from diccae.datasets.ledger import check, probe_clip, refuse, summarise
+from diccae.datasets.ledger import check, refuse, summarise
+from diccae.datasets.ledger_files import gather
+from diccae.datasets.probe import probe_clip
 from diccae.structures import UserError
 from tests.datasets.test_decoding import picture, write
 
@@ -258,7 +260,7 @@ def test_a_run_that_is_killed_twice_keeps_the_first_part(tmp_path: Path) -> None
     out.unlink()
     # the first run left one part; the second gathered it and was killed before it wrote its own
     pq.write_table(table.slice(0, ledger.SHARD), parts / "0000000.parquet")
-    ledger._gather(out, parts)
+    gather(out, parts)
     assert [path.name for path in parts.iterdir()] == ["known.parquet"]
     assert check(manifest, out, jobs=1, progress=False).probed == ledger.SHARD
 

@@ -16,11 +16,12 @@ from torch.utils.data import DataLoader
 from diccae.datasets import live_clips
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
-from diccae.datasets.clip_cache import build_cache, load_cache
+from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
 from diccae.structures import UserError
+from tests.datasets.test_clip_cache import build as build_clips
+from tests.datasets.test_clip_cache import clip_path
 
-SETTINGS = {"frame_size": 20, "num_frames": 4, "n_mels": 16, "fbank_frames": 24}
 TRAINING = [
     {"type": "LoadCachedClip"},
     {"type": "RandomFrames", "num_frames": 1},
@@ -46,20 +47,8 @@ def manifest(rendered: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(rendered, tmp_path / "data")) / "manifest.parquet"
 
 
-def build(manifest: Path, mode: str = "live", max_bad_share: float = 0.0, **others: Any) -> Path:
-    return build_cache(
-        manifest,
-        manifest.parent / "cache",
-        **{**SETTINGS, **others},
-        mode=mode,
-        max_bad_share=max_bad_share,
-        jobs=1,
-        progress=False,
-    ).parent
-
-
-def clip_path(manifest: Path, row: int) -> Path:
-    return manifest.parent / pd.read_parquet(manifest)["path"][row]
+def build(manifest: Path, mode: str = "live", **others: Any) -> Path:
+    return build_clips(manifest, mode=mode, **others)
 
 
 def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
@@ -82,25 +71,38 @@ def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
     assert live.meta["statistics_clips"] == 10
 
 
-def test_frames_and_log_mels_of_a_row_are_decoded_once(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = load_cache(build(manifest))
-    decoded = []
-    original = live_clips.decode_clip
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is decoded from now on: picture or sound, and the path."""
+    seen = []
+    for part in ("decode_frames", "decode_sound"):
+        original = getattr(live_clips, part)
 
-    def counting(path: Path, **span: Any) -> Any:
-        decoded.append(path.name)
-        return original(path, **span)
+        def noting(path: Path, part: str = part, original: Any = original, **span: Any) -> Any:
+            seen.append((part, str(path)))
+            return original(path, **span)
 
-    monkeypatch.setattr(live_clips, "decode_clip", counting)
-    sample = AVClipDataset(str(manifest.parent / "cache"), ["train"], TRAINING)[1]
-    assert set(sample["inputs"]) == {"audio", "video"}
-    assert len(decoded) == 1
-    # the same row, whoever asks
-    row = sample["data_samples"].row
-    assert np.array_equal(cache.fbank[row], sample["inputs"]["audio"].numpy())
+        monkeypatch.setattr(live_clips, part, noting)
+    return seen
 
 
-def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("modalities", [("audio",), ("video",), ("audio", "video")])
+def test_only_what_is_trained_on_is_decoded_and_once(
+    manifest: Path, decoded: list[tuple[str, str]], modalities: tuple[str, ...]
+) -> None:
+    folder = build(manifest)
+    decoded.clear()
+    pipeline = [
+        step for step in TRAINING if "video" in modalities or step["type"] in ("LoadCachedClip", "PackAVInputs")
+    ]
+    sample = AVClipDataset(str(folder), ["train"], pipeline, modalities=modalities)[1]
+    assert set(sample["inputs"]) == set(modalities)
+    parts = {"audio": "decode_sound", "video": "decode_frames"}
+    assert sorted(part for part, _ in decoded) == sorted(parts[modality] for modality in modalities)
+    assert len({path for _, path in decoded}) == 1
+
+
+def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, decoded: list[tuple[str, str]]) -> None:
     table = pd.read_parquet(manifest)
     table.loc[11, ["start", "end"]] = (1.0, 1.01)
     table.loc[10, "path"] = ""
@@ -108,11 +110,6 @@ def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, monke
     bad = {clip_path(manifest, 1), clip_path(manifest, 5)}
     clip_path(manifest, 1).write_bytes(b"not a film" * 50)
     clip_path(manifest, 5).unlink()
-    decoded = []
-    original = live_clips.decode_clip
-    monkeypatch.setattr(
-        live_clips, "decode_clip", lambda path, **span: (decoded.append(path), original(path, **span))[1]
-    )
     folder = build(manifest, max_bad_share=0.3)
     cache = load_cache(folder)
     assert cache.meta["counts"] == {"missing": 2, "ok": 8, "too_short": 1, "unreadable": 1}
@@ -124,8 +121,9 @@ def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, monke
     assert dataset.rows.tolist() == [0, 2, 3, 4, 6, 7]
     for index in range(len(dataset)):
         dataset[index]
-    assert set(decoded) == {clip_path(manifest, row) for row in dataset.rows.tolist()}
-    assert not set(decoded) & bad
+    paths = {Path(path) for _, path in decoded}
+    assert paths == {clip_path(manifest, row) for row in dataset.rows.tolist()}
+    assert not paths & bad
 
 
 def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path) -> None:
@@ -168,7 +166,6 @@ def test_workers_give_what_the_process_itself_gives(manifest: Path) -> None:
     folder = build(manifest)
     dataset = AVClipDataset(str(folder), ["unlabelled", "train"], TRAINING, seed=3)
     here = load(dataset, 0)
-    # the clip that was decoded last is inherited by the workers
     for values in (load(dataset, 2), load(dataset, 2)):
         assert len(values) == len(here) == 2 * 10
         assert all(torch.equal(one, other) for one, other in zip(values, here, strict=True))

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from diccae.datasets.media import MediaError, _upright, decode_clip
+from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.pyav_media import upright
 
 
 def picture(index: int, height: int, width: int) -> np.ndarray:
@@ -245,7 +246,7 @@ def test_silence(tmp_path: Path) -> None:
 
 
 def test_sound_that_is_not_finite(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diccae.datasets.media._decode_audio", lambda *_: np.full(32000, np.nan, np.float32))
+    monkeypatch.setattr("diccae.datasets.pyav_media.decode_audio", lambda *_: np.full(32000, np.nan, np.float32))
     refused(plain, "unreadable", "not finite")
 
 
@@ -254,7 +255,7 @@ def test_a_decoded_frame_holds_no_threads(plain: Path) -> None:
     with av.open(str(plain)) as container:
         frame = next(container.decode(video=0))
         before = len(os.listdir("/proc/self/task"))
-        _upright(frame)
+        upright(frame)
         assert len(os.listdir("/proc/self/task")) == before
         frame.to_ndarray(format="rgb24", threads=3)
         assert len(os.listdir("/proc/self/task")) > before

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,25 @@ def test_a_budget_in_steps_stays_one_with_several_processes(workspace: Path, tin
     assert config.train_dataloader.dataset.limit == 5 * 16
     devices.use_processes(config, 3)
     assert config.train_dataloader.dataset.limit == 3 * 5 * 16
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this system's C library is not glibc")
+def test_freed_memory_is_handed_on() -> None:
+    """Blocks of 16 MB, again and again: each would be 4096 pages from the system."""
+    code = """
+import resource, sys, torch
+from diccae.engine.devices import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+blocks = lambda: [torch.ones(2**22) for _ in range(3)]
+blocks()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    blocks()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = {
+        choice: int(subprocess.run([sys.executable, "-c", code, choice], capture_output=True, check=True).stdout)
+        for choice in ("keep", "leave")
+    }
+    assert faults["keep"] < 4096 < faults["leave"]

@@ -204,7 +204,7 @@ def test_unfinished_results_and_wrong_names_are_refused(fake: Plan, checkout: Pa
 def test_a_failed_export_leaves_no_half_file(fake: Plan, checkout: Path) -> None:
     # a folder of that name: fails for root too
     Path("out/crate.zip").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"out/crate.zip cannot be written"):
+    with pytest.raises(UserError, match=r"out/crate.zip: it cannot be written"):
         exported(fake, checkout)
     assert list(Path("out").iterdir()) == [Path("out/crate.zip")]
 

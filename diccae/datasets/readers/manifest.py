@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from diccae.datasets.readers.common import join, text
 from diccae.structures import UserError
+from diccae.whole_file import whole_file
 
 COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source", "video"]
 TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
@@ -91,15 +92,10 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     """
     out = Path(out)
     names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        written = table.assign(path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/"))
-        written.attrs = table.attrs
-        order = pd.DataFrame({"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}).rename_axis("label")
-        for path, write in ((names, order.to_csv), (out, lambda temporary: written.to_parquet(temporary, index=False))):
-            temporary = path.with_name(f".{path.name}.tmp")
+    written = table.assign(path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/"))
+    written.attrs = table.attrs
+    order = pd.DataFrame({"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}).rename_axis("label")
+    for path, write in ((names, order.to_csv), (out, lambda temporary: written.to_parquet(temporary, index=False))):
+        with whole_file(path) as temporary:
             write(temporary)
-            os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{out}: it cannot be written ({error.strerror}); set --out to a path that can") from None
     return names

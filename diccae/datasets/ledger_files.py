@@ -1,0 +1,133 @@
+"""The ledger's files: its rows, those of an interrupted run, and which of them are known for a clip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from diccae.datasets.probe import PROBE
+from diccae.structures import UserError
+
+NAMES = pa.schema([("id", pa.string()), ("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())])
+SCHEMA = pa.schema(
+    [
+        *NAMES,
+        ("status", pa.string()),
+        ("usable", pa.bool_()),
+        ("reason", pa.string()),
+        ("video_end", pa.float64()),
+        ("audio_end", pa.float64()),
+        ("peak", pa.float32()),
+        ("duration", pa.float64()),
+        ("video_streams", pa.int16()),
+        ("audio_streams", pa.int16()),
+        ("video_codec", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("fps", pa.float32()),
+        ("audio_codec", pa.string()),
+        ("sample_rate", pa.int32()),
+        ("channels", pa.int16()),
+        ("bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+
+
+def read_ledger(ledger: Path, columns: list[str] | None = None) -> pa.Table:
+    """Rows of a ledger, all columns or some.
+
+    Raises:
+        UserError: there is no ledger, or the file is not one.
+    """
+    if not ledger.is_file():
+        raise UserError(f"{ledger}: there is no ledger; run `diccae data check` first")
+    try:
+        table = pq.read_table(ledger, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{ledger}: it is not a ledger ({first_line(error)}); remove it or give another path") from None
+    if set(columns or SCHEMA.names) - set(table.column_names):
+        raise UserError(f"{ledger}: it is not a ledger, columns are missing; remove it or give another path")
+    return table
+
+
+class Known:
+    """Rows of former runs, found by path and span through a sorted array of hashes: no object a clip."""
+
+    def __init__(self, table: pa.Table) -> None:
+        hashes = _hashes(table)
+        # of rows with one name the last is the newest
+        self.hashes, first = np.unique(hashes[::-1], return_index=True)
+        self.rows = len(hashes) - 1 - first
+        self.table = table
+
+    def of(self, shard: pa.Table) -> pa.Table:
+        """A row for each row of the shard, of nulls where nothing is known; equal hashes are the caller's to tell apart."""
+        wanted = _hashes(shard)
+        places = np.searchsorted(self.hashes, wanted)
+        inside = np.minimum(places, max(0, len(self.hashes) - 1))
+        absent = np.ones(len(wanted), bool) if not len(self.hashes) else self.hashes[inside] != wanted
+        rows = np.zeros(len(wanted), np.int64) if not len(self.hashes) else self.rows[inside]
+        return self.table.take(pa.array(rows, mask=absent))
+
+
+def _hashes(table: pa.Table) -> np.ndarray:
+    named = table.select(["path", "start", "end"])
+    blocks = [
+        pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy() for batch in named.to_batches(65536)
+    ]
+    return np.concatenate([np.zeros(0, np.uint64), *blocks])
+
+
+def gather(out: Path, parts: Path) -> pa.Table:
+    """Rows of the ledger and of an interrupted run; the latter as one file, so that a run that is killed again loses none."""
+    gathered = parts / "known.parquet"
+    tables = [SCHEMA.empty_table()]
+    for path in (out, gathered):
+        if path.is_file():
+            table = read_ledger(path)
+            if (table.schema.metadata or {}).get(b"probe") == PROBE.encode():
+                tables.append(table.cast(SCHEMA))
+            else:
+                print(f"{path}: made by another version of the probe; all its clips are checked again")
+    finished = sorted(parts.glob("[0-9]*.parquet"))
+    for path in finished:
+        try:
+            tables.append(pq.read_table(path).cast(SCHEMA))
+        except (pa.ArrowException, OSError):
+            print(f"{path}: a damaged part of an interrupted run; its clips are checked again")
+    table = pa.concat_tables(tables).combine_chunks()
+    if finished:
+        write_rows(table, gathered)
+    for path in [*finished, *parts.glob("*.tmp")]:
+        path.unlink()
+    return table
+
+
+def write_rows(table: pa.Table, path: Path) -> None:
+    """Write rows in the ledger's columns, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    pq.write_table(table.replace_schema_metadata({"probe": PROBE}), temporary)
+    os.replace(temporary, path)
+
+
+def merge(parts: Path, out: Path, digest: str) -> None:
+    """Make the ledger of the shards' files, a few at a time, and remove those."""
+    temporary = out.with_name(out.name + ".tmp")
+    paths = sorted(parts.glob("[0-9]*.parquet"))
+    with pq.ParquetWriter(temporary, SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})) as writer:
+        for first in range(0, len(paths), 256):
+            block = [pq.read_table(path).cast(SCHEMA) for path in paths[first : first + 256]]
+            writer.write_table(pa.concat_tables(block))
+    os.replace(temporary, out)
+    shutil.rmtree(parts)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

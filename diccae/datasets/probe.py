@@ -1,0 +1,61 @@
+"""What a clip is worth, found out by decoding it as training does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from diccae.datasets.media import MediaError, MediaFacts, decode_clip, describe
+
+# results of another version of the probe are not taken over
+PROBE = "2"
+# frames that are compared, at a height at which the noise of coding averages out: they differ where a pixel of 255 changes by more than NOISE
+PROBE_FRAMES = 8
+PROBE_HEIGHT = 16
+NOISE = 12
+# seconds by which picture or sound may end before the span: cutting is exact to a packet or a group of pictures at best
+TOLERANCE = 0.5
+UNKNOWN = MediaFacts(float("nan"), 0, 0)
+
+
+def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -> dict[str, object]:
+    """The ledger's columns of one clip, but for its names: decodes the span as training does.
+
+    `usable` is whether `decode_clip` takes it: a clip that is still, or short by less than half, is usable.
+    """
+    facts, row = UNKNOWN, {"video_end": np.nan, "audio_end": np.nan, "peak": np.nan}
+    try:
+        facts = describe(path)
+        height = PROBE_HEIGHT
+        width = max(1, round(height * facts.width / facts.height)) if facts.height else height
+        clip = decode_clip(path, start=start, end=end, num_frames=PROBE_FRAMES, size=(height, width))
+    except MediaError as error:
+        status, reason = _classify(error, facts)
+        return asdict(facts) | row | {"status": status, "usable": False, "reason": f"{status}: {reason}"}
+    except (MemoryError, OverflowError, cv2.error) as error:
+        reason = f"unreadable: decoding it ends in {type(error).__name__}"
+        return asdict(facts) | row | {"status": "unreadable", "usable": False, "reason": reason}
+    row |= {"video_end": clip.video_end, "audio_end": clip.audio_end, "peak": np.abs(clip.audio).max()}
+    frames = clip.frames.astype(np.int16)
+    status, reason = "ok", ""
+    if end is not None and min(clip.video_end, clip.audio_end) < end - TOLERANCE:
+        what = "picture" if clip.video_end < clip.audio_end else "sound"
+        status, reason = "short", f"short: its {what} ends before its span, but lasts for half of it"
+    elif np.abs(frames - frames[:1]).max() <= NOISE:
+        status, reason = "still", "still: its picture does not change"
+    return asdict(facts) | row | {"status": status, "usable": True, "reason": reason}
+
+
+def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
+    """Status, and a reason without numbers, which can be counted."""
+    if error.reason == "truncated":
+        return "short", "its picture or its sound ends before half of its span"
+    if error.reason == "no_video" and facts.video_streams:
+        return "short", "its picture ends before its span begins"
+    if error.reason == "no_audio" and facts.audio_streams:
+        return "short", "its sound ends before its span begins"
+    status = {"empty": "unreadable", "empty_span": "unreadable"}.get(error.reason, error.reason)
+    return status, "the span in the manifest is empty" if error.reason == "empty_span" else error.words

@@ -1,0 +1,180 @@
+"""Decoding through PyAV: the pictures and the sound of a span."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import av
+import numpy as np
+
+from diccae.datasets.containers import (
+    CLOSE,
+    VideoSpan,
+    beginning,
+    centres,
+    cut,
+    display_matrix,
+    fit,
+    needed_streams,
+    open_media,
+)
+
+# seconds before a span from which its sound is decoded
+RUN_UP = 0.2
+# bytes of decoded pictures that are kept while the end of a span is not known
+KEPT = 256_000_000
+
+
+class _Shown(NamedTuple):
+    """A decoded frame, from when and until when it plays (seconds)."""
+
+    time: float
+    leaves: float
+    frame: av.VideoFrame | av.AudioFrame
+
+
+def decode_video(
+    path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
+) -> VideoSpan | None:
+    """The frames of a span, None where there is none; conversion is the dear part, so only what is chosen is converted."""
+    stop, kept = (end, None) if end is not None else _to_the_end(path, start)
+    moments = centres(start, stop, num_frames).tolist()
+    chosen: list[_Shown] = []
+    last, count, ended = None, 0, True
+    with closing(_on_screen(path, start)) as decoded:
+        for shown in decoded if kept is None else kept:
+            if end is not None and shown.time >= end:
+                ended = False
+                break
+            # what was on screen until now is what the centres before this frame show
+            while last is not None and len(chosen) < num_frames and moments[len(chosen)] < shown.time - CLOSE:
+                chosen.append(last)
+            last, count = shown, count + 1
+    # the last frame of a file leaves the screen after its turn
+    if last is None or (ended and count == 1 and last.leaves <= start):
+        return None
+    chosen += [last] * (num_frames - len(chosen))
+    converted = {
+        shown.time: fit(upright(shown.frame), size) for shown in {shown.time: shown for shown in chosen}.values()
+    }
+    images = [converted[shown.time] for shown in chosen]
+    return VideoSpan(images, stop, last.time, last.leaves, count, ended)
+
+
+def _to_the_end(path: Path, start: float) -> tuple[float, list[_Shown] | None]:
+    """When the last frame of a file leaves the screen; and the frames, unless they take too much memory: then they are decoded again."""
+    stop, size = start, 0
+    kept: list[_Shown] = []
+    with closing(_on_screen(path, start)) as decoded:
+        for shown in decoded:
+            stop = shown.leaves
+            size += sum(plane.buffer_size for plane in shown.frame.planes)
+            if size > KEPT:
+                kept.clear()
+            else:
+                kept.append(shown)
+    return stop, kept if size <= KEPT else None
+
+
+def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
+    """Frames from the one on screen at `start` on."""
+    before = None
+    for shown in _frames(path, "video", start, 0.0):
+        if shown.time <= start + CLOSE:
+            before = shown
+            continue
+        if before is not None:
+            yield before
+            before = None
+        yield shown
+    if before is not None:
+        yield before
+
+
+def _frames(path: Path, kind: Literal["video", "audio"], start: float, run_up: float) -> Generator[_Shown, None, None]:
+    """Decoded frames in the order of their times, from one not after `start` - where the stream has one - on.
+
+    Where a container jumps to a point that is too late, or to one whose time it does not know, the jump is made from further and further back.
+    """
+    back = run_up
+    while True:
+        with open_media(path) as container:
+            video, audio = needed_streams(container, path)
+            stream = video if kind == "video" else audio
+            stream.thread_count = 1
+            zero = beginning(container)
+            jumped = start > back or (start > 0 and back == run_up)
+            target = zero + max(0.0, start - back)
+            try:
+                if jumped:
+                    container.seek(int(target / stream.time_base), stream=stream)
+            except av.FFmpegError:
+                back = float("inf")
+                continue
+            found = False
+            for shown in _timed(container, stream, zero, float("nan") if jumped else 0.0):
+                if jumped and not found and not shown.time <= start + CLOSE:
+                    break
+                found = True
+                yield shown
+            if found or not jumped:
+                return
+        back = 4 * back + 1
+
+
+def _timed(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream | av.audio.stream.AudioStream,
+    zero: float,
+    begins: float,
+) -> Generator[_Shown, None, None]:
+    """Frames with their times; a time that is not there, or does not grow, is that at which the frame before leaves (`begins` for the first)."""
+    # AVI has no presentation times: those that FFmpeg makes up jump to and fro in files with packed B-frames
+    by_order = container.format.name == "avi"
+    step = 1 / float(stream.average_rate or 25) if stream.type == "video" else 0.0
+    time, leaves = float("-inf"), begins
+    # integers: a division of two is exact to the last bit, and Fractions are slow
+    ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
+    for frame in container.decode(stream):
+        stamp = frame.dts if by_order and frame.dts is not None else frame.pts
+        now = leaves if stamp is None else stamp * ticks / per_second - zero
+        time = leaves if now <= time else now
+        if stream.type == "audio":
+            leaves = time + frame.samples / frame.sample_rate
+        else:
+            leaves = time + (frame.duration * ticks / per_second if frame.duration else step)
+        yield _Shown(time, leaves, frame)
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB uint8 (H, W, 3), turned and mirrored as the file's display matrix says."""
+    # one thread: a frame that is collected in a forked loader worker would wait for ever for threads that stayed in the parent
+    image = frame.to_ndarray(format="rgb24", threads=1)
+    a, b, c, d = display_matrix(frame)
+    if b:
+        image = image.transpose(1, 0, 2)
+    return image[:: b + d, :: a + c]
+
+
+def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
+    """Mono sound (S,) of a span; a packet needs the one before it to come out as in an unbroken decoding, hence the run-up."""
+    resampler = av.AudioResampler(format="flt", rate=sample_rate)
+    parts: list[Any] = []
+    first: float | None = None
+    with closing(_frames(path, "audio", start, RUN_UP)) as decoded:
+        for shown in decoded:
+            if end is not None and shown.time >= end:
+                break
+            first = shown.time if first is None else first
+            parts += resampler.resample(shown.frame)
+    # a resampler with nothing to do hands the None back
+    parts += [part for part in resampler.resample(None) if part is not None]
+    if first is None or not parts:
+        return np.zeros(0, np.float32)
+    # the mean of the channels: the resampler's own mono adds them, times 0.7, and leaves [-1, 1]
+    samples = np.concatenate([part.to_ndarray() for part in parts], axis=1)
+    audio = samples.reshape(-1, parts[0].layout.nb_channels).mean(axis=1)
+    return cut(audio, start - first, None if end is None else end - start, sample_rate)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from diccae.structures import UserError
+from diccae.whole_file import whole_file
+
+
+def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "table.csv"
+    for content in ("old", "new"):
+        with whole_file(path) as temporary:
+            temporary.write_text(content)
+            assert not path.is_file() or path.read_text() == "old"
+        assert path.read_text() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def write_half(path: Path, failure: BaseException) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise failure
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full; free some space, then run the same command again"),
+        (errno.EDQUOT, "the quota is used up"),
+        (errno.EROFS, "the folder is read-only; mount it writable"),
+        (errno.EACCES, "no permission to write there; change the folder's owner or mode"),
+        (errno.EIO, r"it cannot be written \(Input/output error\); mend that"),
+    ],
+)
+def test_a_failure_is_told_and_leaves_what_was_there(tmp_path: Path, number: int, words: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(UserError, match=f"table.csv: {words}"):
+        write_half(path, OSError(number, os.strerror(number)))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path, KeyboardInterrupt())
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    with (
+        pytest.raises(UserError, match="results/table.csv: it cannot be written"),
+        whole_file(tmp_path / "results" / "table.csv"),
+    ):
+        pass
