@@ -17,7 +17,7 @@ LARGEST = 1_000_000
 # SciPy's noncentral t breaks down in its far tails: past FAR the power is 1 to every digit, and an interval on the wrong side of zero (rarer than
 # a normal below -WRONG_SIDE, one in 10^9) counts for nothing past WRONG_SIDE
 FAR, WRONG_SIDE = 1000.0, 6.0
-REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "table2.csv"
+REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Sp
     seeds = int(row["seeds"].iloc[0])
     half = float(row["drop_high"].iloc[0] - row["drop_low"].iloc[0]) / 2
     value = half / float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * seeds**0.5
-    return Spread(value, seeds, "results/reference/table2.csv (embedded benchmark)")
+    return Spread(value, seeds, "results/reference/embedded-10/table2.csv (embedded benchmark)")

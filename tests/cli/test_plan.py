@@ -40,7 +40,7 @@ def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
     assert text.count("table2/no_") == 4
-    assert "from results/reference/table2.csv (embedded benchmark); the plan has 2 seeds" in text
+    assert "from results/reference/embedded-10/table2.csv (embedded benchmark); the plan has 2 seeds" in text
 
 
 def test_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
