@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,50 +58,14 @@ def build_stored(
     needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
     status = _resume(out_dir, digest, settings, len(table))
     if status is None:
-        # a process that still maps the arrays of an older cache keeps them; the marks of what is done go first
-        for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
-            (out_dir / name).unlink(missing_ok=True)
-        free = shutil.disk_usage(out_dir).free
-        print(f"cache of {len(table)} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
-        if needed > free:
-            raise UserError(
-                f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-                "free some space or set cache.frame_size lower"
-            )
-        for name, (shape, kind) in shapes.items():
-            _create(out_dir / f"{name}.npy", shape, kind)
+        _make_room(out_dir, shapes, needed)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
-        nowhere = table["path"] == ""
-        status.loc[nowhere, "status"] = "missing"
-        status.loc[nowhere, "message"] = table["id"][nowhere] + ": listed, but no file of it was found"
-        _save_progress(out_dir, status, digest, settings)
-    root = manifest.parent
-    todo = np.flatnonzero(status["status"] == TODO)
-    columns = table[["path", "start", "end"]].to_numpy()
-    rows = [(int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2])) for row in todo]
-    tasks = [(str(out_dir), rows[start : start + CHUNK], settings) for start in range(0, len(rows), CHUNK)]
-    with tqdm(
-        total=len(table),
-        initial=len(table) - len(todo),
-        desc="caching",
-        unit="clip",
-        disable=not progress,
-        mininterval=1,
-    ) as bar:
-        pool = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
-        try:
-            for count, results in enumerate(
-                pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
-            ):
-                for row, state, message in results:
-                    status.loc[row, ["status", "message"]] = [state, message]
-                if count % 16 == 15:
-                    _save_progress(out_dir, status, digest, settings)
-                bar.update(len(results))
-        finally:
-            if pool:
-                pool.terminate()
-            _save_progress(out_dir, status, digest, settings)
+    nowhere = table["path"] == ""
+    status.loc[nowhere, "status"] = "missing"
+    status.loc[nowhere, "message"] = table["id"][nowhere] + ": listed, but no file of it was found"
+    save = partial(_save_progress, out_dir, status, digest, settings)
+    save()
+    _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
     _refuse_if_bad(manifest, status, max_bad_share)
     index = pd.concat([table, status], axis=1)
     index.to_parquet(out_dir / "index.parquet", index=False)
@@ -121,6 +87,62 @@ def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """The arrays as memory maps."""
     frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
     return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
+
+
+def _make_room(out_dir: Path, shapes: dict[str, tuple[tuple[int, ...], type]], needed: int) -> None:
+    """Empty arrays, after a word on the disk that they take."""
+    # a process that still maps the arrays of an older cache keeps them; the marks of what is done go first
+    for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
+        (out_dir / name).unlink(missing_ok=True)
+    clips, free = shapes["frames"][0][0], shutil.disk_usage(out_dir).free
+    print(f"cache of {clips} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
+    if needed > free:
+        raise UserError(
+            f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some space or set cache.frame_size lower"
+        )
+    for name, (shape, kind) in shapes.items():
+        _create(out_dir / f"{name}.npy", shape, kind)
+
+
+def _decode(
+    root: Path,
+    table: pd.DataFrame,
+    status: pd.DataFrame,
+    out_dir: Path,
+    settings: dict[str, int],
+    save: Callable[[], None],
+    *,
+    jobs: int,
+    progress: bool,
+) -> None:
+    """Decode every clip whose status is TODO, and note what became of it; `save` is called now and then, and at the end however it comes."""
+    todo = np.flatnonzero(status["status"] == TODO)
+    columns = table[["path", "start", "end"]].to_numpy()
+    rows = [(int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2])) for row in todo]
+    tasks = [(str(out_dir), rows[start : start + CHUNK], settings) for start in range(0, len(rows), CHUNK)]
+    with tqdm(
+        total=len(table),
+        initial=len(table) - len(todo),
+        desc="caching",
+        unit="clip",
+        disable=not progress,
+        mininterval=1,
+    ) as bar:
+        pool = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
+        try:
+            for count, results in enumerate(
+                pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
+            ):
+                for row, state, message in results:
+                    status.loc[row, ["status", "message"]] = [state, message]
+                if count % 16 == 15:
+                    save()
+                bar.update(len(results))
+        finally:
+            if pool:
+                pool.terminate()
+            save()
 
 
 def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str, int]]) -> list[tuple[int, str, str]]:

@@ -108,6 +108,16 @@ def test_bad_clips_are_counted_by_reason_and_left_out(manifest: Path) -> None:
     assert dataset.rows.tolist() == [row for row in range(4, 10) if row not in (5, 9)]
 
 
+def test_a_clip_that_no_file_was_found_of_is_told_by_its_id_each_time(manifest: Path) -> None:
+    table = pd.read_parquet(manifest)
+    table.loc[3, "path"] = ""
+    table.to_parquet(manifest, index=False)
+    for _ in range(2):
+        index = load_cache(build(manifest, max_bad_share=0.1)).index
+        assert index["status"][3] == "missing"
+        assert index["message"][3] == f"{table['id'][3]}: listed, but no file of it was found"
+
+
 def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Path) -> None:
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     clip_path(manifest, 5).write_bytes(b"")
