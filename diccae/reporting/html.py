@@ -124,7 +124,7 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Seconds by step: CPU seconds, and those of the cores held. Data takes every core; the jobs of training, start of Python included, are known where Snakemake noted them."""
+    """CPU seconds by step, and for how long cores were held: data takes every core, a job of training one, which is known where Snakemake noted it."""
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():
@@ -134,8 +134,7 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "step": f"data: {step}",
                 "jobs": 1,
                 "cpu": spent["cpu_seconds"],
-                "seconds": spent["wall_seconds"] * cores,
-                "job_seconds": spent["wall_seconds"] * cores,
+                "held": spent["wall_seconds"] * cores,
             }
             for step, spent in json.loads(path.read_text()).items()
         ]
@@ -154,8 +153,7 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "step": stage,
                     "jobs": len(done),
                     "cpu": sum(record["cpu_seconds"] for record in done),
-                    "seconds": sum(record["wall_seconds"] for record in done),
-                    "job_seconds": sum(jobs) or None,
+                    "held": sum(jobs) or None,
                 }
             )
     return rows
