@@ -22,7 +22,7 @@ M_MMAP_THRESHOLD = -3, 2**25
 def keep_freed_memory() -> None:
     """Let glibc hand the memory of one training step to the next instead of giving it back to the system, which clears every page of it again.
 
-    On the embedded benchmark this spares up to a fifth of the time of a run on a CPU; no number depends on it. Elsewhere nothing is done.
+    It saves time on a CPU, and no result depends on it. Where the C library is another, nothing is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
