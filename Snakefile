@@ -3,7 +3,7 @@
 import sys
 
 from diccae.doctor.machine import driver_version
-from diccae.structures import UserError
+from diccae.errors import UserError
 from diccae.workflow import FINETUNE_FILES, PRETRAIN_FILES, load_workflow
 
 

@@ -45,7 +45,9 @@ def locked(text: str, python: str = "3.11") -> dict[str, str]:
         "os_name": "posix",
     }
     packages = {}
-    for match in re.finditer(r"^([a-z0-9][a-z0-9._-]*)==([^ \\\n;]+)(?: *; *([^\\\n]+))?", text, re.MULTILINE):
+    for match in re.finditer(
+        r"^([a-z0-9][a-z0-9._-]*)==([^ \\\n;]+)(?: *; *([^\\\n]+))?", text, re.MULTILINE
+    ):
         if match[3] is None or Marker(match[3].strip()).evaluate(where):
             packages[match[1]] = match[2]
     return packages

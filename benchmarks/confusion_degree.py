@@ -53,15 +53,21 @@ def main() -> None:
 
     slow, reference = best(lambda: literal(features, labels, options.classes), 1)
     fast, degree = best(
-        lambda: confusion_degree(class_circles(features, labels, options.classes, pca_dim=None))[0], options.repeats
+        lambda: confusion_degree(class_circles(features, labels, options.classes, pca_dim=None))[0],
+        options.repeats,
     )
     exact = literal(features.double(), labels, options.classes)
     print(
         f"{shape}\nwithout PCA: literal loop {slow:.2f} s, vectorised {fast:.3f} s, ratio {slow / fast:.0f}x (aim 20x)"
     )
     single, double = (degree - reference).abs().max(), (degree - exact).abs().max()
-    print(f"largest difference: {single:.1e} from the loop in float32, {double:.1e} in float64 (aim 1e-5)")
-    with_pca, _ = best(lambda: confusion_degree(class_circles(features, labels, options.classes))[0], options.repeats)
+    print(
+        f"largest difference: {single:.1e} from the loop in float32, {double:.1e} in float64 (aim 1e-5)"
+    )
+    with_pca, _ = best(
+        lambda: confusion_degree(class_circles(features, labels, options.classes))[0],
+        options.repeats,
+    )
     print(f"with the PCA to 2 components: {with_pca:.3f} s")
 
 

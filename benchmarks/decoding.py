@@ -32,7 +32,9 @@ CASES = {
 def encode(path: Path, seconds: int, width: int, height: int, fps: int, rate: int) -> Path:
     """A moving texture with a little noise, and a sine: H.264 and AAC, as clips from the web."""
     rng = np.random.default_rng(0)
-    texture = cv2.resize(rng.integers(0, 256, (40, 60, 3)).astype(np.uint8), (2 * width, 2 * height))
+    texture = cv2.resize(
+        rng.integers(0, 256, (40, 60, 3)).astype(np.uint8), (2 * width, 2 * height)
+    )
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps, options={"preset": "veryfast"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
@@ -40,8 +42,14 @@ def encode(path: Path, seconds: int, width: int, height: int, fps: int, rate: in
         for index in range(seconds * fps):
             left, top = (3 * index) % width, (2 * index) % height
             noise = rng.integers(0, 12, (height, width, 1), dtype=np.uint8)
-            image = cv2.add(texture[top : top + height, left : left + width], np.repeat(noise, 3, 2))
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
+            image = cv2.add(
+                texture[top : top + height, left : left + width], np.repeat(noise, 3, 2)
+            )
+            container.mux(
+                video.encode(
+                    av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+                )
+            )
         wave = 0.4 * np.sin(2 * np.pi * 440 * np.arange(seconds * rate) / rate).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
@@ -70,7 +78,9 @@ def direct(path: Path, seconds: int, fps: int) -> tuple[np.ndarray, np.ndarray]:
     top, left = (images[0].shape[0] - side) // 2, (images[0].shape[1] - side) // 2
     crops = [np.ascontiguousarray(image[top : top + side, left : left + side]) for image in images]
     resized = [cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for crop in crops]
-    return np.stack(resized), np.concatenate(sound, axis=1).reshape(-1, 2).mean(axis=1)[: seconds * RATE]
+    return np.stack(resized), np.concatenate(sound, axis=1).reshape(-1, 2).mean(axis=1)[
+        : seconds * RATE
+    ]
 
 
 def cost(function: Callable[[], object]) -> float:
@@ -87,10 +97,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, (seconds, width, height, fps, rate)) in enumerate(CASES.items()):
             path = encode(Path(folder, f"{number}.mp4"), seconds, width, height, fps, rate)
-            span = {"end": float(seconds), "num_frames": FRAMES, "size": (SIDE, SIDE), "sample_rate": RATE}
+            span = {
+                "end": float(seconds),
+                "num_frames": FRAMES,
+                "size": (SIDE, SIDE),
+                "sample_rate": RATE,
+            }
             ours, theirs = decode_clip(path, **span), direct(path, seconds, fps)
             assert np.array_equal(ours.frames, theirs[0]), "the two show different frames"
-            assert np.allclose(ours.audio[: len(theirs[1])], theirs[1], atol=1e-4), "the two sound different"
+            assert np.allclose(ours.audio[: len(theirs[1])], theirs[1], atol=1e-4), (
+                "the two sound different"
+            )
             ways = {
                 "decode_clip": lambda path=path, span=span: decode_clip(path, **span),
                 "direct": lambda path=path, seconds=seconds, fps=fps: direct(path, seconds, fps),

@@ -139,10 +139,16 @@ class Trainer:
         torch.manual_seed(0)
         self.size, self.device = size, device
         self.model = Recogniser(size).to(device).train()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, fused=device.type == "cuda")
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1e-5, fused=device.type == "cuda"
+        )
         # the losses stay as they are: their gather over processes is no part of a graph
-        self.audio: Callable[[Tensor], Tensor] = torch.compile(self.model.audio) if compiled else self.model.audio
-        self.video: Callable[[Tensor], Tensor] = torch.compile(self.model.video) if compiled else self.model.video
+        self.audio: Callable[[Tensor], Tensor] = (
+            torch.compile(self.model.audio) if compiled else self.model.audio
+        )
+        self.video: Callable[[Tensor], Tensor] = (
+            torch.compile(self.model.video) if compiled else self.model.video
+        )
 
     def step(self, batch: list[Tensor], terms: bool) -> Parts:
         audio, video, labels = batch
@@ -165,10 +171,15 @@ class Trainer:
     def flops(self, batch: int) -> float:
         """Floating point operations that a step needs (forward, and twice that backward): matrix products of the encoders, attention included."""
         total = 0.0
-        for vit, images in ((self.model.audio.vit, batch), (self.model.video.vit, batch * self.size.num_frames)):
+        for vit, images in (
+            (self.model.audio.vit, batch),
+            (self.model.video.vit, batch * self.size.num_frames),
+        ):
             tokens, width = vit.patch_embed.num_patches, vit.embed_dim
             products = sum(
-                module.weight.numel() for module in vit.modules() if isinstance(module, nn.Linear | nn.Conv2d)
+                module.weight.numel()
+                for module in vit.modules()
+                if isinstance(module, nn.Linear | nn.Conv2d)
             )
             attention = 2 * tokens * width * len(vit.blocks)
             total += 3 * 2 * images * tokens * (products + attention)
@@ -198,8 +209,13 @@ def measure(trainer: Trainer, batch: int, steps: int, warm_up: int) -> Result:
         taken = trainer.step(next(batches), terms).milliseconds()
         if number >= 2 * warm_up:
             parts[terms].append(taken)
-    whole = {terms: statistics.median(sum(step.values()) for step in taken) for terms, taken in parts.items()}
-    shares = {name: statistics.median(step[name] for step in parts[True]) for name in parts[True][0]}
+    whole = {
+        terms: statistics.median(sum(step.values()) for step in taken)
+        for terms, taken in parts.items()
+    }
+    shares = {
+        name: statistics.median(step[name] for step in parts[True]) for name in parts[True][0]
+    }
     memory = torch.cuda.max_memory_allocated() / 1e9 if cuda else float("nan")
     return Result(batch, whole[True], shares, whole[False], memory)
 
@@ -224,29 +240,43 @@ def _wait(device: torch.device) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--batch", type=int, default=None, help="only this one; otherwise doubled from 8 until memory ends"
+        "--batch",
+        type=int,
+        default=None,
+        help="only this one; otherwise doubled from 8 until memory ends",
     )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--warm-up", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="torch.compile of both encoders")
     parser.add_argument(
-        "--peak", type=float, default=None, help="dense bf16 peak of the chip in TFLOP/s, where it is not in the table"
+        "--peak",
+        type=float,
+        default=None,
+        help="dense bf16 peak of the chip in TFLOP/s, where it is not in the table",
     )
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     size = FULL if device.type == "cuda" else TINY
     if device.type == "cpu":
-        print("no GPU here: a tiny size on the CPU, to show that the script works; its numbers say nothing about a GPU")
+        print(
+            "no GPU here: a tiny size on the CPU, to show that the script works; its numbers say nothing about a GPU"
+        )
     peak = options.peak or next((value for chip, value in PEAKS.items() if chip in name), None)
     if device.type == "cuda" and peak is None:
         print(f"no peak known for {name}: utilisation is not shown; name it with --peak")
     torch.backends.cuda.matmul.allow_tf32 = True
-    print(f"{name}, torch {torch.__version__}, {size}, {'compiled' if options.compile else 'not compiled'}")
+    print(
+        f"{name}, torch {torch.__version__}, {size}, {'compiled' if options.compile else 'not compiled'}"
+    )
     print(
         f"{'batch':>6s} {'samples/s':>10s} {'MFU %':>6s} {'ms':>8s} {'without':>8s} {'terms %':>8s} {'GB':>6s}  parts of the step in %"
     )
-    sizes = [options.batch] if options.batch else [8 * 2**power for power in range(12 if device.type == "cuda" else 2)]
+    sizes = (
+        [options.batch]
+        if options.batch
+        else [8 * 2**power for power in range(12 if device.type == "cuda" else 2)]
+    )
     best: tuple[float, int] = (0.0, 0)
     trainer = Trainer(size, device, options.compile)
     for batch in sizes:
@@ -262,7 +292,11 @@ def main() -> None:
 
 
 def show(trainer: Trainer, result: Result, rate: float, peak: float | None) -> None:
-    used = f"{100 * rate / result.batch * trainer.flops(result.batch) / (peak * 1e12):6.1f}" if peak else "     -"
+    used = (
+        f"{100 * rate / result.batch * trainer.flops(result.batch) / (peak * 1e12):6.1f}"
+        if peak
+        else "     -"
+    )
     added = 100 * (result.step / result.without - 1)
     total = sum(result.parts.values())
     parts = ", ".join(f"{name} {100 * value / total:.1f}" for name, value in result.parts.items())

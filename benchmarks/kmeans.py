@@ -38,9 +38,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, options.clusters, options.points)
     centers = rng.normal(size=(options.clusters, options.width)).astype(np.float32)
-    features = centers[truth] + np.float32(options.spread) * rng.normal(size=(options.points, options.width)).astype(
-        np.float32
-    )
+    features = centers[truth] + np.float32(options.spread) * rng.normal(
+        size=(options.points, options.width)
+    ).astype(np.float32)
     faiss.omp_set_num_threads(options.threads)
 
     def raw_faiss() -> np.ndarray:
@@ -66,7 +66,14 @@ def main() -> None:
 
     def ours(start: str) -> Callable[[], np.ndarray]:
         return lambda: (
-            kmeans(features, options.clusters, restarts=options.restarts, seed=0, init=start, use_gpu="never").centroids
+            kmeans(
+                features,
+                options.clusters,
+                restarts=options.restarts,
+                seed=0,
+                init=start,
+                use_gpu="never",
+            ).centroids
         )
 
     contenders: dict[str, Callable[[], np.ndarray]] = {

@@ -18,7 +18,11 @@ from diccae.models.losses import ConfusionLoss
 def encoder(width: int) -> nn.Module:
     layers: list[nn.Module] = []
     for inputs, outputs in ((1, 32), (32, 64), (64, 128), (128, width)):
-        layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
@@ -38,14 +42,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()
     torch.manual_seed(0)
-    images, labels = torch.randn(options.batch, 1, 64, 64), torch.arange(options.batch) % options.classes
+    images, labels = (
+        torch.randn(options.batch, 1, 64, 64),
+        torch.arange(options.batch) % options.classes,
+    )
     model, head, pair_loss = (
         encoder(options.width),
         nn.Linear(options.width, options.classes),
         ConfusionLoss(options.classes),
     )
     weights = torch.rand(options.classes, options.classes)
-    optimizer = torch.optim.Adam([*model.parameters(), *head.parameters(), *pair_loss.parameters()], lr=1e-4)
+    optimizer = torch.optim.Adam(
+        [*model.parameters(), *head.parameters(), *pair_loss.parameters()], lr=1e-4
+    )
 
     def step(confusion: bool) -> None:
         optimizer.zero_grad()
@@ -56,7 +65,10 @@ def main() -> None:
         loss.backward()
         optimizer.step()
 
-    update, update_labels = torch.randn(options.update, options.width), torch.arange(options.update) % options.classes
+    update, update_labels = (
+        torch.randn(options.update, options.width),
+        torch.arange(options.update) % options.classes,
+    )
 
     def matrix() -> Tensor:
         degree, _ = confusion_degree(class_circles(update, update_labels, options.classes))
@@ -66,7 +78,11 @@ def main() -> None:
         step(confusion)
     # one after the other, so that a busy machine slows both alike
     plain, full = zip(
-        *[(seconds_of(lambda: step(False)), seconds_of(lambda: step(True))) for _ in range(options.steps)], strict=True
+        *[
+            (seconds_of(lambda: step(False)), seconds_of(lambda: step(True)))
+            for _ in range(options.steps)
+        ],
+        strict=True,
     )
     without, with_loss = statistics.median(plain), statistics.median(full)
     hook = statistics.median(seconds_of(matrix) for _ in range(10)) / options.steps_an_epoch

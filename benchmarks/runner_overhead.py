@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from diccae import registry  # noqa: F401
 from diccae.compose import Run, compose
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 
 
 def main() -> None:
@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = compose(load_plan(arguments.plan), Run("finetune", "from_scratch", 0, arguments.modality))
+    config = compose(
+        load_plan(arguments.plan), Run("finetune", "from_scratch", 0, arguments.modality)
+    )
     config.train_cfg.max_epochs = arguments.epochs
     config.log_level = "ERROR"
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +35,11 @@ def main() -> None:
         config.default_hooks.checkpoint.save_last = False
         runner = Runner.from_cfg(config)
         runner.train()  # warms caches, and builds loader, model and optimiser for both
-        loader, model, optimizer = runner.train_dataloader, runner.model, runner.optim_wrapper.optimizer
+        loader, model, optimizer = (
+            runner.train_dataloader,
+            runner.model,
+            runner.optim_wrapper.optimizer,
+        )
         runner.train_loop._epoch = runner.train_loop._iter = 0
         started = time.perf_counter()
         runner.train_loop.run()

@@ -50,24 +50,44 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
     video = text(pc.utf8_lpad(pa.array(number).cast(pa.string()), 11, "v"))
     start = (number * 7) % 600
     clip = join(video, "_", text(pc.utf8_lpad(pa.array(start).cast(pa.string()), 6, "0")))
-    source = np.repeat(list(SOURCES), np.diff([0, *(rows * np.cumsum(list(SOURCES.values()))).round().astype(int)]))
+    source = np.repeat(
+        list(SOURCES), np.diff([0, *(rows * np.cumsum(list(SOURCES.values()))).round().astype(int)])
+    )
     source = text(pa.array(source, pa.large_string()))
     empty = text(pa.array(np.full(rows, ""), pa.large_string()))
     unlabelled = text(pa.array(np.full(rows, "unlabelled"), pa.large_string()))
-    columns = {"id": clip, "path": join(source, "/", clip, ".mp4"), "start": start.astype(float), "end": start + 10.0}
-    columns |= {"label_name": empty, "label": np.full(rows, -1, np.int32), "split": unlabelled, "source": source}
+    columns = {
+        "id": clip,
+        "path": join(source, "/", clip, ".mp4"),
+        "start": start.astype(float),
+        "end": start + 10.0,
+    }
+    columns |= {
+        "label_name": empty,
+        "label": np.full(rows, -1, np.int32),
+        "split": unlabelled,
+        "source": source,
+    }
     table = pd.DataFrame(columns | {"video": video})[COLUMNS]
     write_manifest(table, root / "manifest.parquet")
 
     cache = root / "cache"
     cache.mkdir()
-    table.assign(status=text(pa.array(np.full(rows, "ok"), pa.large_string())), message=empty).to_parquet(
-        cache / "index.parquet", index=False
+    table.assign(
+        status=text(pa.array(np.full(rows, "ok"), pa.large_string())), message=empty
+    ).to_parquet(cache / "index.parquet", index=False)
+    np.lib.format.open_memmap(
+        cache / "frames.npy", mode="w+", dtype=np.uint8, shape=(rows, 1, 1, 1, 3)
     )
-    np.lib.format.open_memmap(cache / "frames.npy", mode="w+", dtype=np.uint8, shape=(rows, 1, 1, 1, 3))
     np.lib.format.open_memmap(cache / "fbank.npy", mode="w+", dtype=np.float16, shape=(rows, 1, 1))
     (cache / "meta.json").write_text(
-        json.dumps({"manifest_sha256": hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()})
+        json.dumps(
+            {
+                "manifest_sha256": hashlib.sha256(
+                    (root / "manifest.parquet").read_bytes()
+                ).hexdigest()
+            }
+        )
     )
 
     generator = np.random.default_rng(0)
@@ -75,10 +95,14 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
     ids = clip.to_numpy(dtype=str)
     write_atomically(root / "first.npz", {"ids": ids, "epochs": np.array([0]), "assign_0": group})
     centers = generator.standard_normal((clusters, width), np.float32)
-    features = np.lib.format.open_memmap(root / "features.npy", mode="w+", dtype=np.float32, shape=(rows, width))
+    features = np.lib.format.open_memmap(
+        root / "features.npy", mode="w+", dtype=np.float32, shape=(rows, width)
+    )
     for begin in range(0, rows, 65536):
         part = group[begin : begin + 65536]
-        features[begin : begin + len(part)] = centers[part] + generator.standard_normal((len(part), width), np.float32)
+        features[begin : begin + len(part)] = centers[part] + generator.standard_normal(
+            (len(part), width), np.float32
+        )
 
 
 @contextmanager
@@ -131,7 +155,9 @@ class StoredModel(nn.Module):
 
 def loader(root: Path, dataset: AVClipDataset) -> DataLoader:
     return DataLoader(
-        StoredFeatures(root / "features.npy", dataset.rows), batch_size=1024, collate_fn=lambda rows: rows
+        StoredFeatures(root / "features.npy", dataset.rows),
+        batch_size=1024,
+        collate_fn=lambda rows: rows,
     )
 
 
@@ -148,12 +174,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # in a process of its own: what it needs is not counted
         shape = (options.rows, options.width, options.clusters)
-        maker = multiprocessing.get_context("spawn").Process(target=make_inputs, args=(Path(folder), *shape))
+        maker = multiprocessing.get_context("spawn").Process(
+            target=make_inputs, args=(Path(folder), *shape)
+        )
         maker.start()
         maker.join()
         if maker.exitcode:
             raise SystemExit("the inputs could not be made")
-        print(f"{options.rows} clips x {options.width}, K = {options.clusters}, {options.threads} thread(s)")
+        print(
+            f"{options.rows} clips x {options.width}, K = {options.clusters}, {options.threads} thread(s)"
+        )
         print(f"{'step':64s} {'wall s':>8s} {'CPU s':>8s} {'peak GB':>8s} {'own GB':>8s}")
         run(Path(folder), options)
 
@@ -174,7 +204,9 @@ def run(root: Path, options: argparse.Namespace) -> None:
         order = sum(1 for _ in DefaultSampler(train, shuffle=True, seed=0))
     assert order == len(train)
 
-    hook = PseudoLabelHook(options.clusters, options.restarts, refine_every=1, seed=0, initial=str(root / "first.npz"))
+    hook = PseudoLabelHook(
+        options.clusters, options.restarts, refine_every=1, seed=0, initial=str(root / "first.npz")
+    )
     runner = SimpleNamespace(
         train_dataloader=SimpleNamespace(dataset=train),
         _diccae_loaders={"update_dataloader": SimpleNamespace(dataset=update)},
@@ -197,14 +229,18 @@ def run(root: Path, options: argparse.Namespace) -> None:
         mapping, _ = match_clusters(old, clustering.assignments, options.clusters)
     with step(f"labels: held-out clips to their centroids, {len(train)} labels shared"):
         fresh = nearest_centroid(fresh_features, clustering.centroids)
-        hook.assignments["train_1"] = torch.from_numpy(mapping[clustering.assignments].astype(np.int32))
+        hook.assignments["train_1"] = torch.from_numpy(
+            mapping[clustering.assignments].astype(np.int32)
+        )
         hook.assignments["update_1"] = torch.from_numpy(mapping[fresh].astype(np.int32))
         train.set_labels(hook.assignments["train_1"].long())
         update.set_labels(hook.assignments["update_1"].long())
     with step("labels: written as assignments.npz"):
         write_atomically(root / "assignments.npz", hook.table(train.ids, update.ids))
     kept = float((train.labels.numpy() == old).mean())
-    print(f"{100 * kept:.1f} % of the clips kept their label; inertia a clip {clustering.inertia / len(train):.2f}")
+    print(
+        f"{100 * kept:.1f} % of the clips kept their label; inertia a clip {clustering.inertia / len(train):.2f}"
+    )
 
 
 if __name__ == "__main__":

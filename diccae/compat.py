@@ -18,7 +18,9 @@ def provide_missing_drn() -> None:
 
     class DRN:
         def __init__(self, *args: object, **kwargs: object) -> None:
-            raise NotImplementedError("DRN is not part of the mmaction2 1.2.0 wheel (open-mmlab/mmaction2#2714)")
+            raise NotImplementedError(
+                "DRN is not part of the mmaction2 1.2.0 wheel (open-mmlab/mmaction2#2714)"
+            )
 
     module.DRN = DRN  # type: ignore[attr-defined]
     package.drn = module  # type: ignore[attr-defined]

@@ -14,9 +14,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from diccae.choices import Settings, needs_clusters, settings_of
 from diccae.hashes import config_hash
-from diccae.settings import CONFIG_ROOT, Plan, StageSchedule
+from diccae.plans import CONFIG_ROOT, Plan, StageSchedule
+from diccae.settings import Settings, needs_clusters, settings_of
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 
@@ -54,17 +54,26 @@ def compose(plan: Plan, run: Run) -> Config:
             train_dataloader=parts.loader(train_set, stage.batch_size, **parts.sampler()),
             # an epoch of fine-tuning is shorter than writing a checkpoint
             default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
-            train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1),
+            train_cfg=dict(
+                type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1
+            ),
             optim_wrapper=parts.optimizer(stage),
             param_scheduler=[
-                dict(type="CosineAnnealingLR", T_max=stage.epochs, by_epoch=True, convert_to_iter_based=True)
+                dict(
+                    type="CosineAnnealingLR",
+                    T_max=stage.epochs,
+                    by_epoch=True,
+                    convert_to_iter_based=True,
+                )
             ],
             randomness=dict(seed=run.seed, deterministic=False),
             custom_hooks=parts.hooks(),
             update_dataloader=parts.frozen_loader(update_set) if parts.labelled else None,
             extract_dataloader=None
             if supervised
-            else parts.frozen_loader(dict(train_set, pipeline=parts.test_pipeline(views=1), test_mode=True)),
+            else parts.frozen_loader(
+                dict(train_set, pipeline=parts.test_pipeline(views=1), test_mode=True)
+            ),
         )
     )
     if any("ViT" in settings.base[name]["type"] for name in ("audio_encoder", "video_encoder")):
@@ -81,7 +90,10 @@ def compose(plan: Plan, run: Run) -> Config:
         )
         config.test_dataloader = ConfigDict(parts.frozen_loader(test_set))
         config.test_cfg = dict(type="TestLoop")
-        config.test_evaluator = [dict(type="AccMetric", metric_list=("top_k_accuracy",)), dict(type="PredictionMetric")]
+        config.test_evaluator = [
+            dict(type="AccMetric", metric_list=("top_k_accuracy",)),
+            dict(type="PredictionMetric"),
+        ]
     return config
 
 
@@ -90,7 +102,11 @@ class _Parts:
 
     def __init__(self, plan: Plan, run: Run, settings: Settings) -> None:
         self.plan, self.run, self.settings = plan, run, settings
-        self.method, self.schedule, self.data = settings.method, settings.schedule, settings.base["data"]
+        self.method, self.schedule, self.data = (
+            settings.method,
+            settings.schedule,
+            settings.base["data"],
+        )
         self.supervised = run.stage == "finetune"
         self.clustered = run.stage == "pretrain" and needs_clusters(settings)
         self.labelled = self.supervised or self.clustered
@@ -111,10 +127,14 @@ class _Parts:
         if self.supervised:
             update_split = "test" if method.update_set == "test_portion" else "update"
             train = dict(common, splits=["train"], per_class=data["train_per_class"])
-            update = dict(common, splits=[update_split], per_class=data["update_per_class"], test_mode=True)
+            update = dict(
+                common, splits=[update_split], per_class=data["update_per_class"], test_mode=True
+            )
         else:
             sources = None if method.sources == "all" else list(method.sources)
-            pool = dict(common, splits=list(data["pretrain_splits"]), holdout=data["update_unlabelled"])
+            pool = dict(
+                common, splits=list(data["pretrain_splits"]), holdout=data["update_unlabelled"]
+            )
             train = dict(pool, sources=sources)
             update = dict(pool, held_out=True, test_mode=True)
         train["pipeline"] = [
@@ -140,12 +160,20 @@ class _Parts:
     def sampler(self) -> dict[str, Any]:
         method, seed = self.method, self.run.seed
         order = dict(type="DefaultSampler", shuffle=True, seed=seed)
-        batches = method.finetune_batches if self.supervised else method.pretrain_batches if self.clustered else ""
+        batches = (
+            method.finetune_batches
+            if self.supervised
+            else method.pretrain_batches
+            if self.clustered
+            else ""
+        )
         if batches == "p_x_k":
             # mmengine hands batch_size to the batch sampler
             return dict(
                 sampler=order,
-                batch_sampler=dict(type="PKSampler", samples_per_class=self.data["samples_per_class"], seed=seed),
+                batch_sampler=dict(
+                    type="PKSampler", samples_per_class=self.data["samples_per_class"], seed=seed
+                ),
             )
         return dict(sampler=order, drop_last=True)
 
@@ -161,13 +189,19 @@ class _Parts:
         )
 
     def frozen_loader(self, dataset: dict[str, Any]) -> dict[str, Any]:
-        return self.loader(dataset, self.schedule.eval_batch_size, sampler=dict(type="DefaultSampler", shuffle=False))
+        return self.loader(
+            dataset,
+            self.schedule.eval_batch_size,
+            sampler=dict(type="DefaultSampler", shuffle=False),
+        )
 
     def optimizer(self, stage: StageSchedule) -> dict[str, Any]:
         adam: dict[str, Any] = dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)
         if self.schedule.precision == "float32":
             return dict(type="OptimWrapper", optimizer=adam)
-        return dict(type="AmpOptimWrapper", dtype=self.schedule.precision, optimizer=dict(adam, fused=True))
+        return dict(
+            type="AmpOptimWrapper", dtype=self.schedule.precision, optimizer=dict(adam, fused=True)
+        )
 
     def model(self) -> dict[str, Any]:
         method, base, modalities = self.method, self.settings.base, self.modalities
@@ -215,12 +249,17 @@ class _Parts:
             model["static_weight"] = method.static_weight
         init = initial_weights(self.plan, self.run, self.settings)
         if init is not None:
-            model["init_cfg"] = dict(type="EncoderWeights", checkpoint=str(init), fusion=self.run.modality == "AV")
+            model["init_cfg"] = dict(
+                type="EncoderWeights", checkpoint=str(init), fusion=self.run.modality == "AV"
+            )
         return model
 
     def hooks(self) -> list[dict[str, Any]]:
         method, seed = self.method, self.run.seed
-        hooks: list[dict[str, Any]] = [dict(type="ReproducibilityHook", seed=seed), dict(type="HistoryHook")]
+        hooks: list[dict[str, Any]] = [
+            dict(type="ReproducibilityHook", seed=seed),
+            dict(type="HistoryHook"),
+        ]
         if self.clustered:
             hooks.append(
                 dict(
@@ -272,7 +311,10 @@ def _pretrain_source(plan_json: str, variant: str, seed: int) -> str | None:
         return None
     own = _pretrain_hash(plan_json, variant, seed)
     for other in plan.cells():
-        if settings_of(plan, "pretrain", other).pretrained and _pretrain_hash(plan_json, other, seed) == own:
+        if (
+            settings_of(plan, "pretrain", other).pretrained
+            and _pretrain_hash(plan_json, other, seed) == own
+        ):
             return other
     return variant
 
@@ -290,7 +332,9 @@ def _plan(plan_json: str) -> Plan:
 def initial_weights(plan: Plan, run: Run, settings: Settings) -> Path | None:
     if run.stage == "finetune":
         source = pretrain_source(plan, run.variant, run.seed)
-        return None if source is None else plan.run_dir("pretrain", source, run.seed) / "weights.pth"
+        return (
+            None if source is None else plan.run_dir("pretrain", source, run.seed) / "weights.pth"
+        )
     if run.stage == "pretrain" and settings.method.initial_features == "warmup_weights":
         return warmup_dir(plan, run.seed) / "weights.pth"
     return None

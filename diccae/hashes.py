@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from diccae.settings import CONFIG_ROOT, Plan
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import CONFIG_ROOT, Plan
 
 # What only reads results, and what only makes data (the data hash covers its product, byte by byte).
 NOT_IN_A_RUN = (
@@ -74,4 +74,8 @@ def data_hash(plan: Plan) -> str:
 
 def run_key(configured: str, plan: Plan, parents: dict[str, str]) -> str:
     """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
-    return digest(json.dumps([configured, data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]))
+    return digest(
+        json.dumps(
+            [configured, data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]
+        )
+    )

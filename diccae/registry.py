@@ -5,6 +5,5 @@ from diccae import compat
 compat.apply()
 
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
-from diccae.engine.hooks import confusion_matrix, history, progress, pseudo_labels, reproducibility, termination  # noqa: E402, F401
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
 from diccae.models import av_preprocessor, diccae, encoders, losses  # noqa: E402, F401

@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 
 from diccae.compose import Run, compose
+from diccae.errors import UserError
 from diccae.hashes import config_hash, data_hash, file_hash, lock_hash, source_hash
+from diccae.plans import Plan
 from diccae.reporting import claims, figures, tables
 from diccae.reporting.compare import compare
 from diccae.reporting.page_seal import page_seal, tables_seal
-from diccae.settings import Plan
-from diccae.structures import UserError
 from diccae.workflow import Workflow
 
 
@@ -95,11 +95,15 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
     meta_path = plan.cache_dir / "meta.json"
     for path in (plan.manifest, meta_path):
         if not path.is_file():
-            return [Finding("data", str(path), "is missing, so no record can be held against the data")]
+            return [
+                Finding("data", str(path), "is missing, so no record can be held against the data")
+            ]
     findings = []
     stated = json.loads(meta_path.read_text())["manifest_sha256"]
     if stated != hashlib.sha256(plan.manifest.read_bytes()).hexdigest():
-        findings.append(Finding("data", str(plan.manifest), "is not the manifest that the cache was built from"))
+        findings.append(
+            Finding("data", str(plan.manifest), "is not the manifest that the cache was built from")
+        )
     if clips:
         manifest = pd.read_parquet(plan.manifest)
         if "sha256" not in manifest:
@@ -108,7 +112,9 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
         for name, wanted in manifest[["path", "sha256"]].itertuples(index=False):
             path = plan.manifest.parent / name
             if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
-                findings.append(Finding("data", str(path), "is missing or not the clip that the manifest lists"))
+                findings.append(
+                    Finding("data", str(path), "is missing or not the clip that the manifest lists")
+                )
     return findings
 
 
@@ -133,7 +139,9 @@ def _check_run(
         ("data_hash", "data", _data_hash(plan)),
     ):
         if record[key] != now:
-            findings.append(Finding("stale", where, f"made with other {name} ({record[key]}, now {now})"))
+            findings.append(
+                Finding("stale", where, f"made with other {name} ({record[key]}, now {now})")
+            )
     for name, digest in record["files"].items():
         if not (folder / name).is_file():
             findings.append(Finding("missing", where, f"{name} is gone"))
@@ -145,7 +153,9 @@ def _check_run(
             findings.append(Finding("missing", where, f"{parent}, which it started from, is gone"))
             continue
         if file_hash(source) != digest:
-            findings.append(Finding("stale", where, f"{parent} has changed since the run started from it"))
+            findings.append(
+                Finding("stale", where, f"{parent} has changed since the run started from it")
+            )
         stage = "warmup" if source.parent.parent.name == "warmup" else "pretrain"
         origin = Run(stage, source.parent.parent.name, run.seed)
         findings += _check_run(plan, origin, source.parent, used_by, records)
@@ -168,14 +178,21 @@ def _check_mixture(records: dict[str, dict[str, Any]]) -> list[Finding]:
     if len(by_commit) > 1:
         most = max(by_commit, key=lambda commit: len(by_commit[commit]))
         findings += [
-            Finding("mixed", folder, f"made at commit {commit[:10]}, most runs at {most[:10]}", problem=False)
+            Finding(
+                "mixed",
+                folder,
+                f"made at commit {commit[:10]}, most runs at {most[:10]}",
+                problem=False,
+            )
             for commit, folders in by_commit.items()
             if commit != most
             for folder in folders
         ]
     dirty = [folder for folder, record in records.items() if record["dirty"]]
     if dirty:
-        message = f"and {len(dirty) - 1} more were made from a working tree that differs from its commit"
+        message = (
+            f"and {len(dirty) - 1} more were made from a working tree that differs from its commit"
+        )
         findings.append(Finding("mixed", dirty[0], message, problem=False))
     return findings
 
@@ -190,7 +207,9 @@ def _check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
             try:
                 _write(plan, name, fresh / f"{name}.csv")
             except UserError as error:
-                findings.append(Finding("edited", f"{root}/{name}.csv", f"cannot be computed again: {error}"))
+                findings.append(
+                    Finding("edited", f"{root}/{name}.csv", f"cannot be computed again: {error}")
+                )
         same = {
             path.relative_to(fresh)
             for path in fresh.rglob("*.*")
@@ -202,14 +221,18 @@ def _check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
             if file in same:
                 continue
             cells = _cells(Path(root), fresh, file) if path.suffix == ".csv" else []
-            findings += cells or [Finding("edited", f"{root}/{file}", "is not what the runs give; build it again")]
+            findings += cells or [
+                Finding("edited", f"{root}/{file}", "is not what the runs give; build it again")
+            ]
     return findings
 
 
 def _cells(root: Path, fresh: Path, name: Path) -> list[Finding]:
     return [
         Finding(
-            "edited", f"{root}/{name}, {cell.row}, {cell.column}", f"says {cell.mine}, the runs give {cell.reference}"
+            "edited",
+            f"{root}/{name}, {cell.row}, {cell.column}",
+            f"says {cell.mine}, the runs give {cell.reference}",
         )
         for cell in compare(root, fresh, only=name).itertuples()
     ]

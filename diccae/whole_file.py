@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 WAYS_OUT = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -31,7 +31,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        reason = WAYS_OUT.get(error.errno or 0, f"it cannot be written ({error.strerror or error}); mend that")
+        reason = WAYS_OUT.get(
+            error.errno or 0, f"it cannot be written ({error.strerror or error}); mend that"
+        )
         raise UserError(
             f"{path}: {reason}, then run the same command again: finished work and checkpoints are kept"
         ) from None

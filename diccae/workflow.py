@@ -9,14 +9,21 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from diccae.choices import needs_clusters, settings_of
 from diccae.compose import Run, check, compose, initial_weights, warmup_dir
+from diccae.errors import UserError
 from diccae.hashes import config_hash, digest, source_hash
-from diccae.settings import Plan, known_plans, load_plan
-from diccae.structures import UserError
+from diccae.plans import Plan, known_plans, load_plan
+from diccae.settings import needs_clusters, settings_of
 
 PRETRAIN_FILES = ("record.json", "history.csv", "confusion.npz", "assignments.npz", "weights.pth")
-FINETUNE_FILES = ("record.json", "metrics.json", "predictions.parquet", "history.csv", "confusion.npz", "weights.pth")
+FINETUNE_FILES = (
+    "record.json",
+    "metrics.json",
+    "predictions.parquet",
+    "history.csv",
+    "confusion.npz",
+    "weights.pth",
+)
 MODALITY_SETS = (("A", "V", "AV"), ("A", "AV"), ("A", "V"), ("V", "AV"), ("A",), ("V",), ("AV",))
 SECTIONS = ("sensitivity", "cluster_ce", "leakage", "learning_rates")
 
@@ -33,7 +40,11 @@ class Cell:
 
     @property
     def folder(self) -> str:
-        return str(self.plan.run_dir("finetune" if self.stage == "finetune" else "pretrain", self.variant, self.seed))
+        return str(
+            self.plan.run_dir(
+                "finetune" if self.stage == "finetune" else "pretrain", self.variant, self.seed
+            )
+        )
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -47,7 +58,9 @@ class Cell:
     @property
     def key(self) -> str:
         """Changes when a composed config or the package's source does; a rule parameter, so that Snakemake runs the job again."""
-        return digest(source_hash() + "".join(config_hash(compose(self.plan, run)) for run in self.runs))
+        return digest(
+            source_hash() + "".join(config_hash(compose(self.plan, run)) for run in self.runs)
+        )
 
     def inputs(self) -> list[str]:
         settings = settings_of(self.plan, self.stage, self.variant)
@@ -85,12 +98,18 @@ class Workflow:
     def pattern(self, stage: str, modalities: tuple[str, ...] = ("AV",)) -> str:
         """Regular expression of the run folders that one rule serves; one that matches nothing where there are none."""
         folders = [
-            folder for folder, cell in self.cells.items() if cell.stage == stage and cell.modalities == modalities
+            folder
+            for folder, cell in self.cells.items()
+            if cell.stage == stage and cell.modalities == modalities
         ]
         return "|".join(folder.replace(".", r"\.") for folder in folders) or "no-such-run"
 
     def runs(
-        self, root: str, variants: Iterable[str], modalities: Iterable[str], seeds: Iterable[int] | None = None
+        self,
+        root: str,
+        variants: Iterable[str],
+        modalities: Iterable[str],
+        seeds: Iterable[int] | None = None,
     ) -> list[str]:
         """Predictions and records of the named variants."""
         plan = self.plans[root]
@@ -114,28 +133,39 @@ class Workflow:
                 )
             return self.runs(root, ["full", name], plan.table2.modalities)
         if artifact == "leakage" and plan.leakage:
-            return self.runs(root, [plan.leakage.holdout, plan.leakage.portion], [plan.leakage.modality])
+            return self.runs(
+                root, [plan.leakage.holdout, plan.leakage.portion], [plan.leakage.modality]
+            )
         if artifact == "learning_rates" and plan.learning_rates:
             rates = plan.learning_rates
             return self.runs(root, [*rates.variants, *rates.cells], [rates.modality], rates.seeds)
         if artifact == "figure2" and plan.figure2:
-            return self.runs(root, [plan.figure2.with_, plan.figure2.without], [plan.figure2.modality])
+            return self.runs(
+                root, [plan.figure2.with_, plan.figure2.without], [plan.figure2.modality]
+            )
         if artifact == "figure3" and plan.figure3:
             return self.runs(root, plan.figure3.variants, [plan.figure3.modality])
         if artifact == "feature_quality":
             return [
-                file for name in self.artifacts(root) if name != "feature_quality" for file in self.inputs(name, root)
+                file
+                for name in self.artifacts(root)
+                if name != "feature_quality"
+                for file in self.inputs(name, root)
             ]
         section = getattr(plan, artifact, None)
         if section is None:
-            raise UserError(f"plan {plan.name} has no section {artifact!r}; add it to configs/plans/{plan.name}.yaml")
+            raise UserError(
+                f"plan {plan.name} has no section {artifact!r}; add it to configs/plans/{plan.name}.yaml"
+            )
         return self.runs(root, section.variants, section.modalities)
 
     def artifacts(self, root: str) -> list[str]:
         plan = self.plans[root]
         if plan.table1 is None or plan.table2 is None:
             return ["tuning"]
-        optional = [name for name in (*SECTIONS, "figure2", "figure3") if getattr(plan, name) is not None]
+        optional = [
+            name for name in (*SECTIONS, "figure2", "figure3") if getattr(plan, name) is not None
+        ]
         ablations = [f"ablations/{name}" for name in plan.table2.variants if name != "full"]
         return ["table1", "table2", *optional, "feature_quality", *ablations]
 
@@ -194,9 +224,15 @@ class Workflow:
     def folders(self, root: str, stage: str) -> list[str]:
         """Records of all jobs of a stage (targets `pretrain` and `finetune`), shared pre-trainings once."""
         plan = self.plans[root]
-        cells = [cell for cell in self.cells.values() if cell.plan == plan and cell.stage == "finetune"]
+        cells = [
+            cell for cell in self.cells.values() if cell.plan == plan and cell.stage == "finetune"
+        ]
         if stage == "finetune":
-            return [f"{cell.folder}/{modality}/record.json" for cell in cells for modality in cell.modalities]
+            return [
+                f"{cell.folder}/{modality}/record.json"
+                for cell in cells
+                for modality in cell.modalities
+            ]
         sources = {file for cell in cells for file in cell.inputs() if file.endswith("weights.pth")}
         return sorted(str(Path(file).with_name("record.json")) for file in sources)
 

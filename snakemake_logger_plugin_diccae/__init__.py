@@ -31,7 +31,10 @@ REPEATED = (
 CHATTER = ("Building DAG of jobs", "Assuming unrestricted shared filesystem usage", "host:")
 NOTHING = "Nothing to be done"
 # Ctrl-C, and SIGTERM
-KILLED, ASKED_TO_STOP = "Terminating processes on user request", "Will exit after finishing currently running jobs"
+KILLED, ASKED_TO_STOP = (
+    "Terminating processes on user request",
+    "Will exit after finishing currently running jobs",
+)
 # What a job says that Ctrl-C ended; it may be told before Snakemake's own word
 INTERRUPTED = re.compile(r"died with <Signals\.SIGINT|non-zero exit status 130\b")
 
@@ -48,8 +51,16 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         settings = self.common_settings
         self.stream: TextIO = sys.stdout if settings.stdout else sys.stderr
-        self.dry, self.raw = settings.dryrun, bool(settings.verbose or settings.debug_dag or settings.quiet)
-        self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not self.dry and not self.raw
+        self.dry, self.raw = (
+            settings.dryrun,
+            bool(settings.verbose or settings.debug_dag or settings.quiet),
+        )
+        self.live = (
+            self.stream.isatty()
+            and os.environ.get("TERM") != "dumb"
+            and not self.dry
+            and not self.raw
+        )
         self.progress = Progress(time.monotonic())
         self.planned: list[tuple[str, str]] = []
         self.failures: dict[int, dict[str, Any]] = {}
@@ -128,7 +139,9 @@ class LogHandler(LogHandlerBase):
         if self.dry:
             self.planned.append((label, record.reason))
         else:
-            self.progress.start(record.jobid, Job(record.rule_name, label, record.threads, time.monotonic()))
+            self.progress.start(
+                record.jobid, Job(record.rule_name, label, record.threads, time.monotonic())
+            )
 
     def _job_finished(self, record: Any) -> None:
         now = time.monotonic()
@@ -155,7 +168,9 @@ class LogHandler(LogHandlerBase):
         label = job.label if job else told["rule_name"]
         self.failures[job_id] = {**told, "label": label}
         if not self.live:
-            self._say(f"{self.progress.head()} · {label} FAILED · {self.progress.tail(time.monotonic())}")
+            self._say(
+                f"{self.progress.head()} · {label} FAILED · {self.progress.tail(time.monotonic())}"
+            )
 
     def _progress(self, record: Any) -> None:
         # the number of jobs changes when a checkpoint is evaluated
@@ -187,7 +202,11 @@ class LogHandler(LogHandlerBase):
 
     def _stop(self, killed: bool) -> None:
         if not self.stopping:
-            self._say("Stopping: running jobs are ended." if killed else "Stopping when the running jobs are done.")
+            self._say(
+                "Stopping: running jobs are ended."
+                if killed
+                else "Stopping when the running jobs are done."
+            )
         self.stopping, self.killed = True, self.killed or killed
 
     # endings
@@ -195,7 +214,9 @@ class LogHandler(LogHandlerBase):
     def _ending(self) -> None:
         elapsed = clock(time.monotonic() - self.progress.started)
         told = self.failures or self.stopping
-        errors = [text for text in self.errors if not (told and any(words in text for words in REPEATED))]
+        errors = [
+            text for text in self.errors if not (told and any(words in text for words in REPEATED))
+        ]
         if self.failures:
             self._end_failed(elapsed)
         for text in errors:
@@ -207,7 +228,9 @@ class LogHandler(LogHandlerBase):
         elif self.failures or errors or self.dry or not self.progress.total:
             return
         elif self.progress.done < self.progress.total:
-            self._say(f"Stopped after {elapsed} with {self.progress.done} of {self.progress.total} jobs done.")
+            self._say(
+                f"Stopped after {elapsed} with {self.progress.done} of {self.progress.total} jobs done."
+            )
             self._say(f"Go on with: {_command()}")
         else:
             self._say(f"Done: {self.progress.done} jobs in {elapsed}.")
@@ -247,7 +270,9 @@ class LogHandler(LogHandlerBase):
         self._say("")
         for rule, count in [*counts.items(), ("total", self.progress.total)]:
             self._say(f"  {rule:<{width}} {count:>6}")
-        self._say("\nDry run: nothing was run. Without -n these jobs run, in an order that keeps the cores busy.")
+        self._say(
+            "\nDry run: nothing was run. Without -n these jobs run, in an order that keeps the cores busy."
+        )
 
     # the stream
 
@@ -295,7 +320,9 @@ def _last_lines(path: str) -> str:
         return f"  {path} is empty"
     # a progress bar rewrites its line: what it showed last counts
     kept = [line.rsplit("\r", 1)[-1] for line in lines[-LAST_LINES:]]
-    count = f"the last {len(kept)} of {len(lines)} lines" if len(lines) > LAST_LINES else "all of it"
+    count = (
+        f"the last {len(kept)} of {len(lines)} lines" if len(lines) > LAST_LINES else "all of it"
+    )
     return "\n".join([f"  {path}, {count}:", *(f"    | {line}" for line in kept)])
 
 

@@ -44,7 +44,9 @@ def in_words(seconds: float) -> str:
     if seconds < 60:
         return "less than a minute"
     minutes = round(seconds / 60)
-    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60:02} min"
+    return (
+        f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60:02} min"
+    )
 
 
 @dataclass
@@ -98,11 +100,15 @@ class Progress:
         if not self.recent or (self.done < ENOUGH and 2 * known < self.remaining.total()):
             return None
         unknown = median(self.recent)
-        cost = {rule: mean(self.costs[rule]) if rule in self.costs else unknown for rule in self.remaining}
+        cost = {
+            rule: mean(self.costs[rule]) if rule in self.costs else unknown
+            for rule in self.remaining
+        }
         work = sum(count * cost[rule] for rule, count in self.remaining.items())
         # what running jobs have spent already, no more than they are expected to cost
         spent = sum(
-            min((now - job.started) * job.threads, cost.get(job.rule, unknown)) for job in self.running.values()
+            min((now - job.started) * job.threads, cost.get(job.rule, unknown))
+            for job in self.running.values()
         )
         return max(work - spent, 0.0) / (self.cores or self.most_at_once)
 
@@ -122,7 +128,9 @@ class Progress:
         labels = [job.label for job in self.running.values()]
         for shown in range(len(labels), -1, -1):
             hidden = len(labels) - shown
-            jobs = labels[:shown] + ([f"{hidden} more" if shown else f"{hidden} running"] if hidden else [])
+            jobs = labels[:shown] + (
+                [f"{hidden} more" if shown else f"{hidden} running"] if hidden else []
+            )
             text = " · ".join([self.head(), ", ".join(jobs) or "waiting", self.tail(now)])
             if len(text) <= width:
                 return text

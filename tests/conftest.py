@@ -10,7 +10,7 @@ import mmengine.config  # noqa: F401
 import pytest
 import yaml
 
-from diccae.settings import CONFIG_ROOT, Plan, load_plan
+from diccae.plans import CONFIG_ROOT, Plan, load_plan
 
 COUNTS = {"unlabelled": 144, "train": 48, "update": 48, "validation": 24, "test": 48}
 os.environ.setdefault("OMP_NUM_THREADS", "1")

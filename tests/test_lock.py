@@ -34,14 +34,19 @@ def test_pyproject_takes_its_dependencies_from_the_file_that_is_locked() -> None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.in"]}
     wanted = SpecifierSet(project["project"]["requires-python"])
-    assert [version for version in ("3.10", "3.11", "3.12", "3.13") if version in wanted] == ["3.11", "3.12"]
+    assert [version for version in ("3.10", "3.11", "3.12", "3.13") if version in wanted] == [
+        "3.11",
+        "3.12",
+    ]
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
 def test_the_lock_satisfies_every_direct_dependency(environment: ModuleType, python: str) -> None:
     locked = environment.locked(LOCK, python)
     for requirement in direct():
-        assert requirement.name.lower() in locked, f"{requirement.name} is not in the lock; run `make lock`"
+        assert requirement.name.lower() in locked, (
+            f"{requirement.name} is not in the lock; run `make lock`"
+        )
         assert locked[requirement.name.lower()] in requirement.specifier
     assert locked["torch"].split("+")[0] == "2.10.0"
 
@@ -49,7 +54,9 @@ def test_the_lock_satisfies_every_direct_dependency(environment: ModuleType, pyt
 def test_direct_dependencies_have_one_version_on_both_pythons(environment: ModuleType) -> None:
     older, newer = (environment.locked(LOCK, python) for python in ("3.11", "3.12"))
     two = [r.name for r in direct() if older[r.name.lower()] != newer[r.name.lower()]]
-    assert two == [], "the same clips and numbers come out only of the same versions; bound them in requirements.in"
+    assert two == [], (
+        "the same clips and numbers come out only of the same versions; bound them in requirements.in"
+    )
 
 
 def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
@@ -75,4 +82,6 @@ def test_every_direct_dependency_is_explained() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text()
     for requirement in direct():
         stubs = requirement.name.startswith("types-") or requirement.name.endswith("-stubs")
-        assert stubs or requirement.name in text, f"docs/dependencies.md says nothing of {requirement.name}"
+        assert stubs or requirement.name in text, (
+            f"docs/dependencies.md says nothing of {requirement.name}"
+        )

@@ -64,7 +64,12 @@ def _snakemake(*arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "100"}
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "TERM": "xterm",
+        "COLUMNS": "100",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +92,23 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
     return ends
 
 
-def test_each_finished_job_is_one_line_and_the_end_names_the_results(ends: dict[str, tuple[int, str, str]]) -> None:
+def test_each_finished_job_is_one_line_and_the_end_names_the_results(
+    ends: dict[str, tuple[int, str, str]],
+) -> None:
     code, out, error = ends["good"]
     lines = error.splitlines()
     assert (code, out) == (0, "")
     assert lines[0] == "5 jobs to run: 1 train, 2 table, 1 report, 1 all"
-    assert re.fullmatch(r"\[1/5\] 20 % · pretrain full seed0 done in \d+:\d\d · \d+:\d\d elapsed · .+", lines[1])
-    assert [line.split(" %")[0] for line in lines[1:6]] == [f"[{n}/5] {20 * n}" for n in range(1, 6)]
+    assert re.fullmatch(
+        r"\[1/5\] 20 % · pretrain full seed0 done in \d+:\d\d · \d+:\d\d elapsed · .+", lines[1]
+    )
+    assert [line.split(" %")[0] for line in lines[1:6]] == [
+        f"[{n}/5] {20 * n}" for n in range(1, 6)
+    ]
     assert re.fullmatch(r"Done: 5 jobs in \d+:\d\d\.", lines[6])
-    assert lines[7].startswith("Results: results/report.html, results/table1.csv, results/table2.csv, in /")
+    assert lines[7].startswith(
+        "Results: results/report.html, results/table1.csv, results/table2.csv, in /"
+    )
     assert len(lines) == 8
 
 
@@ -112,18 +125,23 @@ def test_a_failure_ends_with_the_run_the_last_lines_of_its_log_and_the_way_out(
     assert end[4:19] == [f"    | {n}" for n in range(206, 221)]
     assert end[19] == "  This job alone: (seq 201 220; test 2 = 1; touch results/table2.csv)"
     assert re.fullmatch(
-        r"Mend the cause, then go on with: \S*snakemake.* --cores 1 --logger diccae --keep-going", end[21]
+        r"Mend the cause, then go on with: \S*snakemake.* --cores 1 --logger diccae --keep-going",
+        end[21],
     )
     assert len(end) == 23
     assert [line for line in lines if "· table 2 FAILED · 1 failed ·" in line]
     assert "CalledProcessError" not in error
 
 
-def test_a_dry_run_prints_every_job_with_its_reason_and_the_table(ends: dict[str, tuple[int, str, str]]) -> None:
+def test_a_dry_run_prints_every_job_with_its_reason_and_the_table(
+    ends: dict[str, tuple[int, str, str]],
+) -> None:
     code, out, error = ends["dry"]
     assert (code, error) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == ("  pretrain full seed0  missing output files: results/runs/pretrain/full/seed0/record.json")
+    assert lines[0] == (
+        "  pretrain full seed0  missing output files: results/runs/pretrain/full/seed0/record.json"
+    )
     assert [line.split() for line in lines[6:11]] == [
         ["train", "1"],
         ["table", "2"],
@@ -139,14 +157,22 @@ def tell(message: str, level: int = logging.INFO, **settings: bool) -> LogHandle
     """A handler that was told one message, and its end."""
     handler = LogHandler(OutputSettings(**settings), None)
     handler.setFormatter(DefaultFormatter())
-    handler.handle(logging.makeLogRecord({"msg": message, "levelno": level, "levelname": logging.getLevelName(level)}))
+    handler.handle(
+        logging.makeLogRecord(
+            {"msg": message, "levelno": level, "levelname": logging.getLevelName(level)}
+        )
+    )
     handler.close()
     return handler
 
 
-def test_what_is_wrong_before_the_first_job_is_told_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_before_the_first_job_is_told_with_the_way_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     tell("MissingRuleException:\nNo rule to produce results/table9.csv", logging.ERROR)
-    assert capsys.readouterr().err == "MissingRuleException:\nNo rule to produce results/table9.csv\n"
+    assert (
+        capsys.readouterr().err == "MissingRuleException:\nNo rule to produce results/table9.csv\n"
+    )
     tell("LockException:\nDirectory cannot be locked.", logging.ERROR)
     assert "That is: snakemake --unlock, then snakemake" in capsys.readouterr().err
 
@@ -157,7 +183,10 @@ def test_a_job_that_ctrl_c_ended_is_not_a_failure_even_when_it_is_told_first(
     text = "RuleException:\nCommand 'diccae pretrain' died with <Signals.SIGINT: 2>."
     tell(text, logging.ERROR)
     assert "Stopping: running jobs are ended." in capsys.readouterr().err
-    tell(text.replace("died with <Signals.SIGINT: 2>", "returned non-zero exit status 130"), logging.ERROR)
+    tell(
+        text.replace("died with <Signals.SIGINT: 2>", "returned non-zero exit status 130"),
+        logging.ERROR,
+    )
     assert "Stopping: running jobs are ended." in capsys.readouterr().err
 
 
@@ -167,7 +196,10 @@ def test_answers_are_kept_and_chatter_is_not(capsys: pytest.CaptureFixture[str])
     tell("Building DAG of jobs...")
     assert capsys.readouterr().err == ""
     tell("Nothing to be done (all requested files are present and up to date).")
-    assert capsys.readouterr().err == "Nothing to do: every file that was asked for exists and is up to date.\n"
+    assert (
+        capsys.readouterr().err
+        == "Nothing to do: every file that was asked for exists and is up to date.\n"
+    )
     tell("Building DAG of jobs...", verbose=True)
     assert capsys.readouterr().err == "Building DAG of jobs...\n"
 
@@ -186,7 +218,9 @@ def _read(terminal: int, until: str | None = None, patience: float = 120) -> str
 
 
 def test_a_terminal_gets_one_live_line_and_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
-    (tmp_path / "Snakefile").write_text('rule train:\n    output: "x"\n    shell: "sleep 60; touch {output}"\n')
+    (tmp_path / "Snakefile").write_text(
+        'rule train:\n    output: "x"\n    shell: "sleep 60; touch {output}"\n'
+    )
     terminal, inner = pty.openpty()
     with subprocess.Popen(
         _snakemake(),
@@ -209,17 +243,23 @@ def test_a_terminal_gets_one_live_line_and_ctrl_c_says_how_to_go_on(tmp_path: Pa
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     os.close(terminal)
-    assert re.search(r"\r\x1b\[K\[0/1\] 0 % · train · \d+:\d\d elapsed · time left not known yet", text)
+    assert re.search(
+        r"\r\x1b\[K\[0/1\] 0 % · train · \d+:\d\d elapsed · time left not known yet", text
+    )
     before = text.split("Stopping: running jobs are ended.")[0]
     assert "\n" not in before
     assert re.search(
-        r"Stopped after \d+:\d\d with 0 of 1 jobs done\.\r\n\r\x1b\[KGo on with: snakemake --cores 1", text
+        r"Stopped after \d+:\d\d with 0 of 1 jobs done\.\r\n\r\x1b\[KGo on with: snakemake --cores 1",
+        text,
     )
     assert "FAILED" not in text
 
 
 def test_labels_name_the_run_and_not_its_folders() -> None:
-    assert run_label("run_pretrain", {"cell": "results/runs/pretrain/full/seed0"}) == "pretrain full seed0"
+    assert (
+        run_label("run_pretrain", {"cell": "results/runs/pretrain/full/seed0"})
+        == "pretrain full seed0"
+    )
     assert run_label("table", {"root": "results", "table": "table2"}) == "table table2"
     assert run_label("table", {"root": "results/smoke", "table": "table2"}) == "table smoke table2"
     assert run_label("render", {"data": "results/data/embedded"}) == "render embedded"
@@ -253,7 +293,9 @@ def test_time_left_is_the_work_left_at_each_rules_own_cost_over_the_cores() -> N
     progress.finish(3, 160.0)
     # two trainings of (40 + 60) / 2 s
     assert progress.seconds_left(160) == pytest.approx(2 * 50 / 2)
-    assert progress.line(160, 100) == "[3/5] 60 % · waiting · 2:40 elapsed · less than a minute left"
+    assert (
+        progress.line(160, 100) == "[3/5] 60 % · waiting · 2:40 elapsed · less than a minute left"
+    )
 
 
 def test_rules_never_run_yet_cost_what_the_last_jobs_did() -> None:
@@ -271,7 +313,10 @@ def test_a_failed_job_leaves_the_line_and_is_counted_until_it_is_tried_again() -
     progress.plan({"train": 2, "total": 2})
     progress.start(1, Job("train", "a", threads=1, started=0.0))
     assert progress.fail(1) is not None
-    assert progress.line(5, 100) == "[0/2] 0 % · waiting · 1 failed · 0:05 elapsed · time left not known yet"
+    assert (
+        progress.line(5, 100)
+        == "[0/2] 0 % · waiting · 1 failed · 0:05 elapsed · time left not known yet"
+    )
     progress.start(1, Job("train", "a", threads=1, started=5.0))
     assert progress.line(6, 100) == "[0/2] 0 % · a · 0:06 elapsed · time left not known yet"
 
@@ -283,7 +328,10 @@ def test_running_jobs_that_do_not_fit_are_counted() -> None:
         progress.start(job_id, Job("train", f"pretrain full seed{job_id}", threads=1, started=0.0))
     end = " · 0:05 elapsed · time left not known yet"
     head = "[0/3] 0 % · "
-    assert progress.line(5, 200) == f"{head}pretrain full seed0, pretrain full seed1, pretrain full seed2{end}"
+    assert (
+        progress.line(5, 200)
+        == f"{head}pretrain full seed0, pretrain full seed1, pretrain full seed2{end}"
+    )
     assert progress.line(5, 80) == f"{head}pretrain full seed0, 2 more{end}"
     assert progress.line(5, 65) == f"{head}3 running{end}"
     assert progress.line(5, 20) == f"{head}3 running"[:20]

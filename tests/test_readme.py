@@ -15,7 +15,7 @@ from typer.main import get_command
 from diccae.cli.main import app
 from diccae.compose import check
 from diccae.datasets.readers import plain_csv
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,12 +43,17 @@ def test_every_command_that_is_named_exists_and_knows_its_options(text: str) -> 
             command = commands.commands[words.pop(0)]
             if hasattr(command, "commands"):
                 command = command.commands[words.pop(0)]
-            known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            known = {option for parameter in command.params for option in parameter.opts} | {
+                "--help"
+            }
             assert {word for word in words if word.startswith("--")} <= known, call
 
 
 @pytest.mark.parametrize(
-    "link", sorted(set(re.findall(r"`((?:docs|tests|configs|profiles)/[\w./-]+)`", README + DATA + CLUSTER)))
+    "link",
+    sorted(
+        set(re.findall(r"`((?:docs|tests|configs|profiles)/[\w./-]+)`", README + DATA + CLUSTER))
+    ),
 )
 def test_every_file_that_is_named_exists(link: str) -> None:
     assert (ROOT / link).exists() or link == "configs/plans/kitchen.yaml"
@@ -56,7 +61,9 @@ def test_every_file_that_is_named_exists(link: str) -> None:
 
 def indented(text: str, first: str) -> str:
     """The indented block that starts with a line."""
-    (block,) = re.findall(rf"^    {re.escape(first)}.*\n(?:(?:    .*)?\n)*", text, flags=re.MULTILINE)
+    (block,) = re.findall(
+        rf"^    {re.escape(first)}.*\n(?:(?:    .*)?\n)*", text, flags=re.MULTILINE
+    )
     return textwrap.dedent(block)
 
 

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from diccae.compose import Run, compose
+from diccae.errors import UserError
 from diccae.hashes import config_hash, data_hash, file_hash, lock_hash, source_hash
+from diccae.plans import Plan
 from diccae.reporting import figures, html, tables
 from diccae.reporting.page_seal import page_seal, tables_seal
-from diccae.settings import Plan
-from diccae.structures import UserError
 from diccae.verify import Finding, verify
 from tests.reporting.conftest import fake, made_up  # noqa: F401
 
@@ -36,14 +36,20 @@ def sealed(fake: Plan) -> Plan:  # noqa: F811
     """One ablation and Figure 2, from runs whose records are true."""
     meta = fake.cache_dir / "meta.json"
     content = json.loads(meta.read_text())
-    meta.write_text(json.dumps(content | {"manifest_sha256": hashlib.sha256(fake.manifest.read_bytes()).hexdigest()}))
+    meta.write_text(
+        json.dumps(
+            content | {"manifest_sha256": hashlib.sha256(fake.manifest.read_bytes()).hexdigest()}
+        )
+    )
     for variant in ("full", "no_infonce", "no_confusion_loss"):
         for seed in fake.seeds:
             for modality in ("A", "AV"):
                 folder = fake.run_dir("finetune", variant, seed, modality)
                 names = [path.name for path in folder.iterdir() if path.name != "record.json"]
                 truth = {
-                    "config_hash": config_hash(compose(fake, Run("finetune", variant, seed, modality))),
+                    "config_hash": config_hash(
+                        compose(fake, Run("finetune", variant, seed, modality))
+                    ),
                     "data_hash": data_hash(fake),
                     "source_hash": source_hash(),
                     "lock_hash": lock_hash(),
@@ -76,7 +82,8 @@ def test_an_edited_cell_is_named_with_both_values(sealed: Plan) -> None:
     table.to_csv(ABLATION, index=False)
     said = problems(sealed)
     assert any(
-        "no_infonce.csv, variant full, modality AV, top1: says 99.0" in line and str(true) in line for line in said
+        "no_infonce.csv, variant full, modality AV, top1: says 99.0" in line and str(true) in line
+        for line in said
     )
     assert not verify(sealed)["sealed"]
 
@@ -84,7 +91,9 @@ def test_an_edited_cell_is_named_with_both_values(sealed: Plan) -> None:
 def test_an_edited_figure_is_noticed(sealed: Plan) -> None:
     picture = Path("results/fake/figure2.svg")
     picture.write_text(picture.read_text().replace("<svg", "<svg data-touched='1'", 1))
-    assert problems(sealed) == ["edited: results/fake/figure2.svg: is not what the runs give; build it again"]
+    assert problems(sealed) == [
+        "edited: results/fake/figure2.svg: is not what the runs give; build it again"
+    ]
 
 
 def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed: Plan) -> None:
@@ -103,7 +112,13 @@ def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed:
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), [("config_hash", "configs"), ("source_hash", "code"), ("lock_hash", "lock"), ("data_hash", "data")]
+    ("key", "name"),
+    [
+        ("config_hash", "configs"),
+        ("source_hash", "code"),
+        ("lock_hash", "lock"),
+        ("data_hash", "data"),
+    ],
 )
 def test_a_stale_run_is_named_with_its_tables(sealed: Plan, key: str, name: str) -> None:
     edit_record(RUN, lambda record: record.update({key: "0" * 16}))
@@ -157,12 +172,16 @@ def test_a_page_is_tied_to_its_tables(sealed: Plan) -> None:
     html.write_report(sealed, Path("results/fake/report.html"))
     assert page_seal(Path("results/fake/report.html")) == tables_seal(Path("results/fake"))
     assert problems(sealed) == []
-    tables.write_ablation(sealed, "no_confusion_loss", Path("results/fake/ablations/no_confusion_loss.csv"))
+    tables.write_ablation(
+        sealed, "no_confusion_loss", Path("results/fake/ablations/no_confusion_loss.csv")
+    )
     assert any("was rendered from other tables" in line for line in problems(sealed))
 
 
 def test_clips_are_hashed_on_request(sealed: Plan) -> None:
-    manifest = pd.read_parquet(sealed.manifest).assign(path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest())
+    manifest = pd.read_parquet(sealed.manifest).assign(
+        path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest()
+    )
     manifest.to_parquet(sealed.manifest, index=False)
     Path("data/a.mp4").write_bytes(b"clip")
     kinds = [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
@@ -171,5 +190,6 @@ def test_clips_are_hashed_on_request(sealed: Plan) -> None:
     assert "data/a.mp4" in [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
     manifest.drop(columns="sha256").to_parquet(sealed.manifest, index=False)
     assert any(
-        line.startswith("note: ") and "the clips were not checked" in line for line in problems(sealed, clips=True)
+        line.startswith("note: ") and "the clips were not checked" in line
+        for line in problems(sealed, clips=True)
     )

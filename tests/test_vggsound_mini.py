@@ -112,7 +112,9 @@ def ucf101(lists: Path, media: Path) -> None:
             rows.append(f"{clip} {label + 1}")
             film(media / "UCF-101" / clip, 12 * group + label, 3, sound)
     (lists / "trainlist01.txt").write_bytes(("\r\n".join(rows) + "\r\n").encode())
-    (lists / "classInd.txt").write_text("".join(f"{label + 1} {name}\n" for label, name in enumerate(classes)))
+    (lists / "classInd.txt").write_text(
+        "".join(f"{label + 1} {name}\n" for label, name in enumerate(classes))
+    )
 
 
 def write_plan(path: Path) -> None:
@@ -120,9 +122,9 @@ def write_plan(path: Path) -> None:
     plan = yaml.safe_load((ROOT / "configs" / "plans" / "vggsound.yaml").read_text())
     kept = {key: plan[key] for key in ("scale", "dataset", "lists", "parameters")}
     kept["lists"] |= {"update_per_class": 2, "validation_per_class": 1}
-    next(source for source in kept["lists"]["sources"] if source["reader"] == "audioset")["classes"] = (
-        "media/lists/class_labels_indices.csv"
-    )
+    next(source for source in kept["lists"]["sources"] if source["reader"] == "audioset")[
+        "classes"
+    ] = "media/lists/class_labels_indices.csv"
     sizes = {
         "cache": {"frame_size": 36, "num_frames": 2, "n_mels": 32, "fbank_frames": 64},
         "data": {"num_classes": 3, "frame_size": 32, "update_per_class": 2, "update_unlabelled": 8},
@@ -144,7 +146,11 @@ def write_plan(path: Path) -> None:
         "overrides": {
             "embedding_dim": 16,
             "data.samples_per_class": 2,
-            **{f"{part}.{key}": value for part, values in sizes.items() for key, value in values.items()},
+            **{
+                f"{part}.{key}": value
+                for part, values in sizes.items()
+                for key, value in values.items()
+            },
         },
     }
     path.write_text(yaml.safe_dump(content))
@@ -173,7 +179,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(checkout: Path) -> Path:
     """The whole workflow, once."""
     done = snakemake(checkout, f"results/{NAME}/report.html")
-    logs = "\n".join(f"{path}: {path.read_text()[-1500:]}" for path in (checkout / "results" / "logs").rglob("*.log"))
+    logs = "\n".join(
+        f"{path}: {path.read_text()[-1500:]}"
+        for path in (checkout / "results" / "logs").rglob("*.log")
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + logs
     return checkout / "results"
 
@@ -208,7 +217,9 @@ def test_no_test_recording_is_pre_trained_on(results: Path) -> None:
     test = set(table.loc[table["split"] == "test", "video"])
     assert len(test) == 6
     assert not test & set(table.loc[table["split"] != "test", "video"])
-    seen = np.load(results / NAME / "runs" / "pretrain" / "full" / "seed0" / "assignments.npz")["ids"]
+    seen = np.load(results / NAME / "runs" / "pretrain" / "full" / "seed0" / "assignments.npz")[
+        "ids"
+    ]
     usable = pd.read_parquet(results / "data" / NAME / "cache" / "index.parquet")
     pool = usable["split"].isin(["unlabelled", "train"]) & (usable["status"] == "ok")
     assert sorted(seen) == sorted(usable.loc[pool, "id"])
@@ -242,7 +253,9 @@ def test_tables_name_the_data_and_the_results_are_sealed(results: Path) -> None:
     assert measured[["A", "V", "AV"]].notna().all(axis=None)
     second = pd.read_csv(root / "table2.csv")
     assert [*zip(second["variant"], second["modality"], strict=True)] == [
-        (variant, modality) for modality in ("A", "AV") for variant in ("full", "no_kmeans_audioset")
+        (variant, modality)
+        for modality in ("A", "AV")
+        for variant in ("full", "no_kmeans_audioset")
     ]
     assert second["top1"].between(0, 100).all()
     seal = json.loads((root / "verify.json").read_text())
@@ -252,6 +265,8 @@ def test_tables_name_the_data_and_the_results_are_sealed(results: Path) -> None:
     assert NAME in page
     assert "VGGSound" in page
     for modality in ("A", "V", "AV"):
-        metrics = json.loads((root / "runs" / "finetune" / "full" / "seed0" / modality / "metrics.json").read_text())
+        metrics = json.loads(
+            (root / "runs" / "finetune" / "full" / "seed0" / modality / "metrics.json").read_text()
+        )
         assert metrics["accuracy"]["test"]["n"] == 6
         assert metrics["accuracy"]["validation"]["n"] == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 
@@ -36,7 +36,9 @@ def write_half(path: Path, failure: BaseException) -> None:
         (errno.EIO, r"it cannot be written \(Input/output error\); mend that"),
     ],
 )
-def test_a_failure_is_told_and_leaves_what_was_there(tmp_path: Path, number: int, words: str) -> None:
+def test_a_failure_is_told_and_leaves_what_was_there(
+    tmp_path: Path, number: int, words: str
+) -> None:
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(UserError, match=f"table.csv: {words}"):

@@ -29,5 +29,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         "OMP_NUM_THREADS": "1",
     }
     return subprocess.run(
-        [BIN / "snakemake", "--cores", "2", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        [BIN / "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 
-Out = Annotated[Path | None, typer.Option("--out", help="File to write; the plan's results folder when absent.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="File to write; the plan's results folder when absent.")
+]
 TABLES = {
     "table1": "Table 1: DICCAE's A, V and A-V beside the six printed rows.",
     "table2": "Table 2: the full method and its ablations, with intervals and paired drops.",
@@ -57,7 +59,9 @@ def figure2(plan: PlanName = "embedded") -> None:
     from diccae.reporting import figures
 
     chosen = load_plan(plan)
-    figures.write_figure2(chosen, chosen.results_root() / "figure2.csv", chosen.results_root() / "figure2.svg")
+    figures.write_figure2(
+        chosen, chosen.results_root() / "figure2.csv", chosen.results_root() / "figure2.svg"
+    )
 
 
 def figure3(plan: PlanName = "embedded") -> None:
@@ -65,7 +69,9 @@ def figure3(plan: PlanName = "embedded") -> None:
     from diccae.reporting import figures
 
     chosen = load_plan(plan)
-    figures.write_figure3(chosen, chosen.results_root() / "figure3.csv", chosen.results_root() / "figure3.svg")
+    figures.write_figure3(
+        chosen, chosen.results_root() / "figure3.csv", chosen.results_root() / "figure3.svg"
+    )
 
 
 def claims(plan: PlanName = "embedded", out: Out = None) -> None:
@@ -86,7 +92,9 @@ def report(plan: PlanName = "embedded", out: Out = None) -> None:
 
 def compare(
     mine: Annotated[Path, typer.Argument(help="Results folder.")] = Path("results"),
-    reference: Annotated[Path, typer.Argument(help="Folder to compare with.")] = Path("results/reference"),
+    reference: Annotated[Path, typer.Argument(help="Folder to compare with.")] = Path(
+        "results/reference"
+    ),
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0, help="Largest difference that counts as equal.")
     ] = 0.0,

@@ -10,23 +10,25 @@ import typer
 
 from diccae.cli import ledger, lists
 from diccae.cli.options import Jobs, PlanName
-from diccae.settings import load_plan
+from diccae.errors import UserError
+from diccae.plans import load_plan
 from diccae.stopwatch import Stopwatch
-from diccae.structures import UserError
 
 CORES = len(os.sched_getaffinity(0))
 
 
 def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Render the embedded benchmark's clips, manifest and ground truth; goes on where it stopped."""
-    from diccae.choices import settings_of
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+    from diccae.settings import settings_of
 
     chosen = load_plan(plan)
     settings = settings_of(chosen, "pretrain", "full").base["benchmark"]
     watch = Stopwatch()
     render_benchmark(
-        BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]), Path(chosen.data_root), jobs=jobs
+        BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]),
+        Path(chosen.data_root),
+        jobs=jobs,
     )
     _note_time(Path(chosen.data_root), "render", watch)
 
@@ -43,21 +45,31 @@ def manifest(plan: PlanName) -> None:
         )
     table = assemble(chosen.lists)
     for source, counts in table.attrs["sources"].items():
-        print(f"{source}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
+        print(
+            f"{source}: "
+            + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+        )
     for split, clips in table["split"].value_counts(sort=False).items():
         print(f"  {split}: {clips} clips")
     names = write_manifest(table, chosen.manifest)
-    print(f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; class order in {names}")
+    print(
+        f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; class order in {names}"
+    )
 
 
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest once: frames as uint8, log-mels as float16; counts and names what cannot be read."""
-    from diccae.choices import settings_of
     from diccae.datasets.clip_cache import build_cache
+    from diccae.settings import settings_of
 
     chosen = load_plan(plan)
     watch = Stopwatch()
-    build_cache(chosen.manifest, chosen.cache_dir, jobs=jobs, **settings_of(chosen, "pretrain", "full").base["cache"])
+    build_cache(
+        chosen.manifest,
+        chosen.cache_dir,
+        jobs=jobs,
+        **settings_of(chosen, "pretrain", "full").base["cache"],
+    )
     _note_time(Path(chosen.data_root), "cache", watch)
 
 
@@ -66,7 +78,10 @@ def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
     timing = json.loads(path.read_text()) if path.is_file() else {}
     # a repeated command that found everything done must not replace the time of the work
     if watch.wall() > 5 or step not in timing:
-        timing[step] = {"wall_seconds": round(watch.wall(), 1), "cpu_seconds": round(watch.cpu(), 1)}
+        timing[step] = {
+            "wall_seconds": round(watch.wall(), 1),
+            "cpu_seconds": round(watch.cpu(), 1),
+        }
         path.write_text(json.dumps(timing, indent=1) + "\n")
 
 

@@ -13,7 +13,7 @@ import typer
 from diccae.cli.options import PlanName
 from diccae.doctor import folders, installation, machine
 from diccae.doctor.check import Check
-from diccae.settings import Plan, load_plan
+from diccae.plans import Plan, load_plan
 
 
 def examine(plan: Plan) -> list[Check]:
@@ -43,11 +43,17 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
         return check()
     except ImportError as error:
         return Check(
-            name, "problem", f"cannot be imported: {error}", "install what requirements.lock lists: make setup"
+            name,
+            "problem",
+            f"cannot be imported: {error}",
+            "install what requirements.lock lists: make setup",
         )
     except Exception as error:
         return Check(
-            name, "problem", f"could not be checked: {type(error).__name__}: {error}", "mend what the message names"
+            name,
+            "problem",
+            f"could not be checked: {type(error).__name__}: {error}",
+            "mend what the message names",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import CONFIG_ROOT, load_plan
+from diccae.plans import CONFIG_ROOT, load_plan
 
 
 def export(
@@ -19,7 +19,9 @@ def export(
     from diccae.reporting.crate import write_crate
 
     chosen = load_plan(plan)
-    plan_file = Path(plan) if Path(plan).suffix == ".yaml" else CONFIG_ROOT / "plans" / f"{plan}.yaml"
+    plan_file = (
+        Path(plan) if Path(plan).suffix == ".yaml" else CONFIG_ROOT / "plans" / f"{plan}.yaml"
+    )
     done = write_crate(chosen, plan_file, out)
     print(
         f"{out}: {done.outputs} tables, figures and pages, {done.runs} runs; "

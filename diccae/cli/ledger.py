@@ -14,11 +14,18 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def check(
-    manifest: Annotated[Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")],
-    out: Annotated[Path, typer.Option("--out", help="The ledger (parquet); rows of unchanged files are kept.")],
+    manifest: Annotated[
+        Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="The ledger (parquet); rows of unchanged files are kept.")
+    ],
     jobs: Jobs = CORES,
     max_unusable: Annotated[
-        float | None, typer.Option("--max-unusable", min=0, max=1, help="Fail when a larger share cannot be used.")
+        float | None,
+        typer.Option(
+            "--max-unusable", min=0, max=1, help="Fail when a larger share cannot be used."
+        ),
     ] = None,
 ) -> None:
     """Probe every clip of a manifest and write the ledger: what each is worth, and why one is left out; goes on where it stopped."""
@@ -31,7 +38,9 @@ def check(
     )
     print("  " + ", ".join(f"{count} {status}" for status, count in counts.statuses.items()))
     if effort.probed:
-        print(f"  {effort.probed} probed now, {effort.probed / effort.seconds:.2f} clips a second a core")
+        print(
+            f"  {effort.probed} probed now, {effort.probed / effort.seconds:.2f} clips a second a core"
+        )
     for reason, count in counts.reasons.items():
         print(f"  {count} not used: {reason}")
     if max_unusable is not None:

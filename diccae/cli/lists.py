@@ -9,20 +9,31 @@ from typing import Annotated, Literal
 import typer
 
 Source = Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
-Out = Annotated[Path, typer.Option("--out", help="The manifest to write; its class order is written beside it.")]
+Out = Annotated[
+    Path, typer.Option("--out", help="The manifest to write; its class order is written beside it.")
+]
 
 
 def lists(
     source: Annotated[Source, typer.Argument(help="Whose lists they are; plain_csv for your own.")],
-    files: Annotated[list[Path], typer.Option("--lists", help="An official list file; once for each.")],
-    media: Annotated[Path, typer.Option("--media", help="The folder that holds the clips, at any depth.")],
+    files: Annotated[
+        list[Path], typer.Option("--lists", help="An official list file; once for each.")
+    ],
+    media: Annotated[
+        Path, typer.Option("--media", help="The folder that holds the clips, at any depth.")
+    ],
     out: Out,
     classes: Annotated[
-        str | None, typer.Option("--classes", help="Class list that sets the order; 31 or 32 for kinetics_sounds.")
+        str | None,
+        typer.Option(
+            "--classes", help="Class list that sets the order; 31 or 32 for kinetics_sounds."
+        ),
     ] = None,
     vggsound_test: Annotated[
         list[Path] | None,
-        typer.Option("--exclude-vggsound-test", help="VGGSound's test list, whose recordings are taken out."),
+        typer.Option(
+            "--exclude-vggsound-test", help="VGGSound's test list, whose recordings are taken out."
+        ),
     ] = None,
 ) -> None:
     """Turn official list files into a manifest, look for the clips, and print what was listed, dropped and found."""
@@ -30,24 +41,36 @@ def lists(
     from diccae.datasets.readers.manifest import write_manifest
 
     reader = importlib.import_module(f"diccae.datasets.readers.{source}")
-    options = {} if classes is None else {"classes": classes if classes in ("31", "32") else Path(classes)}
+    options = (
+        {}
+        if classes is None
+        else {"classes": classes if classes in ("31", "32") else Path(classes)}
+    )
     table = reader.read(files, media, **options)
     counts = table.attrs
     print(f"{source}: {counts['listed']} rows listed, {counts['duplicates']} duplicates dropped")
     if "other_classes" in counts:
         print(f"  {counts['other_classes']} rows of other classes left out")
-    print(f"  {counts['found']} clips found below {media}, {len(table) - counts['found']} not found")
+    print(
+        f"  {counts['found']} clips found below {media}, {len(table) - counts['found']} not found"
+    )
     for layout, clips in counts["layouts"].items():
         print(f"  {clips:>9} as {layout}")
     if counts["ambiguous"]:
-        print(f"  {counts['ambiguous']} clips not taken: their file is named by a recording that has several clips")
+        print(
+            f"  {counts['ambiguous']} clips not taken: their file is named by a recording that has several clips"
+        )
     if counts["several_files"]:
         print(f"  {counts['several_files']} clips have more than one file; one of them was taken")
     if vggsound_test:
         table, removed = vggsound.exclude_vggsound_test(table, vggsound.read(vggsound_test, None))
-        print(f"  {removed} clips of recordings in VGGSound's test list taken out, {len(table)} left")
+        print(
+            f"  {removed} clips of recordings in VGGSound's test list taken out, {len(table)} left"
+        )
     names = write_manifest(table, out)
-    print(f"{out}: {len(table)} clips, {(table['path'] != '').sum()} of them on the disk; class order in {names}")
+    print(
+        f"{out}: {len(table)} clips, {(table['path'] != '').sum()} of them on the disk; class order in {names}"
+    )
 
 
 def combine(
@@ -64,7 +87,10 @@ def combine(
     table = combined([read_manifest(path) for path in manifests], labelled)
     for source, clips in table["source"].value_counts(sort=False).items():
         left = table.attrs["held_out"].get(source)
-        print(f"{source}: {clips} clips" + ("" if left is None else f", {left} of held-out splits left out"))
+        print(
+            f"{source}: {clips} clips"
+            + ("" if left is None else f", {left} of held-out splits left out")
+        )
     names = write_manifest(table, out)
     print(f"{out}: {len(table)} clips; class order in {names}")
 

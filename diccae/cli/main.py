@@ -8,7 +8,7 @@ import sys
 import typer
 
 from diccae.cli import artifacts, data, doctor, export, plan, train, verify, vggsounder
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,

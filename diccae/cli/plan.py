@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import Plan, load_plan
+from diccae.plans import Plan, load_plan
 
 GB = 1e9
 
@@ -19,12 +19,15 @@ def plan(
     gpus: Annotated[
         int | None,
         typer.Option(
-            "--gpus", min=1, help="GPUs side by side (cores where there is none); those of this machine when absent."
+            "--gpus",
+            min=1,
+            help="GPUs side by side (cores where there is none); those of this machine when absent.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object for programs.")] = False,
     calibrate: Annotated[
-        bool, typer.Option(help="Time each kind of run for about a minute altogether; hours need it.")
+        bool,
+        typer.Option(help="Time each kind of run for about a minute altogether; hours need it."),
     ] = True,
 ) -> None:
     """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of Table 2 needs."""
@@ -36,7 +39,9 @@ def plan(
         _print_variants(chosen)
     from diccae.planning.estimate import estimate
 
-    answer = estimate(chosen, gpus, calibrate, lambda words: print(f"timing {words}", file=sys.stderr, flush=True))
+    answer = estimate(
+        chosen, gpus, calibrate, lambda words: print(f"timing {words}", file=sys.stderr, flush=True)
+    )
     if as_json:
         print(json.dumps(answer, indent=1))
     else:
@@ -48,7 +53,9 @@ def _print_variants(chosen: Plan) -> None:
 
     cells = chosen.cells()
     sources = {variant: pretrain_source(chosen, variant, chosen.seeds[0]) for variant in cells}
-    print(f"plan {chosen.name}: {len(cells)} variants, seeds {chosen.seeds}, results in {chosen.results_root()}")
+    print(
+        f"plan {chosen.name}: {len(cells)} variants, seeds {chosen.seeds}, results in {chosen.results_root()}"
+    )
     for variant, modalities in cells.items():
         source = sources[variant]
         start = (
@@ -84,8 +91,17 @@ def _hours(answer: dict[str, Any]) -> list[str]:
     head = f"{'artifact':<34} {'fine-tunings':>12} {'pre-trainings':>13} {'warm-ups':>8}"
     lines = [head + (f" {unit + '-hours':>11} {'added':>11}" if measured else "")]
     for row in answer["artifacts"]:
-        line = f"{row['artifact']:<34} {row['finetune']:>12} {row['pretrain']:>13} {row['warmup']:>8}"
-        lines.append(line + (f" {_figure(row['hours']):>11} {_figure(row['added_hours']):>11}" if measured else ""))
+        line = (
+            f"{row['artifact']:<34} {row['finetune']:>12} {row['pretrain']:>13} {row['warmup']:>8}"
+        )
+        lines.append(
+            line
+            + (
+                f" {_figure(row['hours']):>11} {_figure(row['added_hours']):>11}"
+                if measured
+                else ""
+            )
+        )
     runs = answer["runs"]
     total = f"{'all, each run once':<34} {runs['finetune']:>12} {runs['pretrain']:>13} {runs['warmup']:>8}"
     if not measured:
@@ -98,7 +114,9 @@ def _hours(answer: dict[str, Any]) -> list[str]:
     ]
     for name, speed in measured["speeds"].items():
         lines.append(
-            "  " + f"{name:<12} " + ", ".join(_timing(words, speed[key]) for key, words in SPEEDS.items() if speed[key])
+            "  "
+            + f"{name:<12} "
+            + ", ".join(_timing(words, speed[key]) for key, words in SPEEDS.items() if speed[key])
         )
     if measured["loading"]:
         lines.append(f"  loading      {_duration(measured['loading'])} a clip and core")
@@ -109,12 +127,18 @@ SPEEDS = {"train": "training", "embed": "features", "predict": "scores"}
 
 
 def _timing(words: str, timing: dict[str, Any]) -> str:
-    batch = f"batch {timing['batch']}" + (f" for {timing['full']}" if timing["batch"] < timing["full"] else "")
+    batch = f"batch {timing['batch']}" + (
+        f" for {timing['full']}" if timing["batch"] < timing["full"] else ""
+    )
     return f"{words} {_duration(timing)} a clip ({batch})"
 
 
 def _duration(timing: dict[str, Any]) -> str:
-    return f"{timing['seconds']:.3g} s" if timing["seconds"] >= 1 else f"{1000 * timing['seconds']:.3g} ms"
+    return (
+        f"{timing['seconds']:.3g} s"
+        if timing["seconds"] >= 1
+        else f"{1000 * timing['seconds']:.3g} ms"
+    )
 
 
 def _figure(value: float) -> str:
@@ -147,7 +171,9 @@ def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
     for row in rows:
         line = f"{row['claim']:<34} {row['effect']:>6.1f} "
         if row["spread"] is None:
-            lines.append(line + f"{'?':>6} {'?':>7}  no spread: neither finished runs nor a reference")
+            lines.append(
+                line + f"{'?':>6} {'?':>7}  no spread: neither finished runs nor a reference"
+            )
         else:
             lines.append(
                 line

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName, Seed, Variant
-from diccae.settings import load_plan
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import load_plan
 
 Stage = Annotated[str, typer.Option("--stage", help="warmup, pretrain or finetune.")]
 Modality = Annotated[str, typer.Option("--modality", help="A, V or AV.")]
@@ -25,7 +25,9 @@ def pretrain(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0) -> N
     _execute(plan, [("pretrain", variant, seed, "AV")])
 
 
-def finetune(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, modality: Modality = "") -> None:
+def finetune(
+    variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, modality: Modality = ""
+) -> None:
     """Fine-tune and score one variant, in every modality that the plan wants of it (or in one, with --modality)."""
     chosen = load_plan(plan)
     modalities = [modality] if modality else [str(m) for m in chosen.cells().get(variant, [])]
@@ -53,7 +55,9 @@ def compose(
     modality: Modality = "AV",
     plan: PlanName = "embedded",
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; printed when absent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; printed when absent.")
+    ] = None,
 ) -> None:
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and tools/test.py."""
     from diccae.compose import Run, compose

@@ -9,16 +9,20 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 from diccae.whole_file import whole_file
 
 
 def verify(
     plan: PlanName = "embedded",
-    clips: Annotated[bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write the verdict there, as JSON, and leave the judgement to its reader."),
+        typer.Option(
+            "--out", help="Write the verdict there, as JSON, and leave the judgement to its reader."
+        ),
     ] = None,
 ) -> None:
     """Recompute every table from the per-clip predictions and check every seal; exit code 1 when a number cannot be trusted."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 
 
 def vggsounder(
@@ -21,7 +21,10 @@ def vggsounder(
     ],
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
     labels: Annotated[
-        Path | None, typer.Option("--labels", help="VGGSounder's CSV file; the installed package's labels when absent.")
+        Path | None,
+        typer.Option(
+            "--labels", help="VGGSounder's CSV file; the installed package's labels when absent."
+        ),
     ] = None,
     plan: PlanName = "vggsound",
 ) -> None:

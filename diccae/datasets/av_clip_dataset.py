@@ -13,7 +13,7 @@ from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from diccae.datasets.clip_cache import load_cache
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 
 @DATASETS.register_module()
@@ -88,7 +88,9 @@ class AVClipDataset(Dataset):
             rows = np.sort(np.random.default_rng([seed, 6]).permutation(rows)[:limit])
         self.rows = torch.from_numpy(np.ascontiguousarray(rows)).share_memory_()
         self.labels = torch.from_numpy(self.all_labels[rows].astype(np.int64)).share_memory_()
-        names = index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
+        names = (
+            index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
+        )
         self.metainfo = {"classes": tuple(names)}
         self.epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
 

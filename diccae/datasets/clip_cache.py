@@ -11,7 +11,7 @@ from pathlib import Path
 from diccae.datasets.clips import ClipCache
 from diccae.datasets.live_clips import build_live, open_live
 from diccae.datasets.stored_clips import build_stored, open_stored
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 
 def build_cache(
@@ -36,21 +36,32 @@ def build_cache(
         UserError: the manifest is missing or empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), the
             disk is too small or fills up, or the folder cannot be written.
     """
-    settings = {"frame_size": frame_size, "num_frames": num_frames, "n_mels": n_mels, "fbank_frames": fbank_frames}
+    settings = {
+        "frame_size": frame_size,
+        "num_frames": num_frames,
+        "n_mels": n_mels,
+        "fbank_frames": fbank_frames,
+    }
     build = build_live if mode == "live" else build_stored
     try:
         digest = _manifest_digest(manifest)
         out_dir.mkdir(parents=True, exist_ok=True)
-        return build(manifest, out_dir, settings, digest, max_bad_share=max_bad_share, jobs=jobs, progress=progress)
+        return build(
+            manifest,
+            out_dir,
+            settings,
+            digest,
+            max_bad_share=max_bad_share,
+            jobs=jobs,
+            progress=progress,
+        )
     except OSError as error:
         raise UserError(_disk_words(out_dir, error)) from None
 
 
 def _disk_words(folder: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"{folder}: the disk is full; free some space or set cache.frame_size lower, and run the same command again"
-        )
+        return f"{folder}: the disk is full; free some space or set cache.frame_size lower, and run the same command again"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
     return f"{folder}: {error}"
@@ -74,10 +85,14 @@ def load_cache(folder: str | Path) -> ClipCache:
     live = (folder / "meta.json").is_file() and _is_live(folder / "meta.json")
     for name in ("meta.json", "index.parquet", *(() if live else ("frames.npy", "fbank.npy"))):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: no finished clip cache ({name} is missing); run `diccae data cache` first")
+            raise UserError(
+                f"{folder}: no finished clip cache ({name} is missing); run `diccae data cache` first"
+            )
     manifest = folder.parent / "manifest.parquet"
     return _load(
-        folder, (folder / "meta.json").stat().st_mtime_ns, manifest.stat().st_mtime_ns if manifest.is_file() else None
+        folder,
+        (folder / "meta.json").stat().st_mtime_ns,
+        manifest.stat().st_mtime_ns if manifest.is_file() else None,
     )
 
 
@@ -89,6 +104,9 @@ def _is_live(meta: Path) -> bool:
 def _load(folder: Path, _made: int, manifest_changed: int | None) -> ClipCache:
     meta = json.loads((folder / "meta.json").read_text())
     manifest = folder.parent / "manifest.parquet"
-    if manifest_changed is not None and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]:
+    if (
+        manifest_changed is not None
+        and hashlib.sha256(manifest.read_bytes()).hexdigest() != meta["manifest_sha256"]
+    ):
         raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
     return (open_live if meta.get("mode") == "live" else open_stored)(folder, meta)

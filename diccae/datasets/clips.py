@@ -49,7 +49,11 @@ def clip_log_mels(path: Path | str, audio: np.ndarray, settings: dict[str, int])
     """
     if len(audio) < SAMPLE_RATE * WINDOW_MS / 1000:
         milliseconds = len(audio) / SAMPLE_RATE * 1000
-        raise MediaError(path, "too_short", f"its sound lasts {milliseconds:.0f} ms, {WINDOW_MS:.0f} ms are needed")
+        raise MediaError(
+            path,
+            "too_short",
+            f"its sound lasts {milliseconds:.0f} ms, {WINDOW_MS:.0f} ms are needed",
+        )
     return log_mels(audio, settings["n_mels"], settings["fbank_frames"])
 
 
@@ -71,7 +75,9 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
         window_type="hanning",
     )
     if len(features) < frames:
-        features = torch.nn.functional.pad(features, (0, 0, 0, frames - len(features)), value=float(features.min()))
+        features = torch.nn.functional.pad(
+            features, (0, 0, 0, frames - len(features)), value=float(features.min())
+        )
     return features[:frames].numpy().astype(np.float16)
 
 

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # seconds: times closer than this are equal
 CLOSE = 1e-6
@@ -38,12 +38,17 @@ class VideoSpan:
 
 def open_media(path: Path) -> av.container.InputContainer:
     """Open a file, and only a file: one that is really a play list must not reach for others; tags that are not UTF-8 do no harm."""
-    return av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
+    return av.open(
+        str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"}
+    )
 
 
 def first_stream(container: av.container.InputContainer, kind: str) -> av.stream.Stream | None:
     """The first stream of its kind in the file's own order; a cover picture is no video."""
-    return next((stream for stream in container.streams if stream.type == kind and not is_cover(stream)), None)
+    return next(
+        (stream for stream in container.streams if stream.type == kind and not is_cover(stream)),
+        None,
+    )
 
 
 def is_cover(stream: av.stream.Stream) -> bool:

@@ -20,9 +20,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, first_line, gather, merge, read_ledger, write_rows
+from diccae.datasets.ledger_files import (
+    NAMES,
+    SCHEMA,
+    Known,
+    first_line,
+    gather,
+    merge,
+    read_ledger,
+    write_rows,
+)
 from diccae.datasets.probe import UNKNOWN, probe_clip
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 SHARD = 64
 STATUSES = ("ok", "still", "short", "silent", "no_audio", "no_video", "unreadable", "missing")
@@ -58,19 +67,25 @@ def check(manifest: Path, out: Path, *, jobs: int, progress: bool = True) -> Eff
         UserError: the manifest or the ledger is missing a column or is not a parquet file, or the ledger cannot be written.
     """
     if not manifest.is_file():
-        raise UserError(f"{manifest}: there is no manifest; make one with `diccae data lists`, or give another path")
+        raise UserError(
+            f"{manifest}: there is no manifest; make one with `diccae data lists`, or give another path"
+        )
     parts = out.with_name(out.name + ".parts")
     try:
         parts.mkdir(parents=True, exist_ok=True)
         known = Known(gather(out, parts))
         rows, probed, seconds = _rows(manifest), 0, 0.0
-        with tqdm(total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1) as bar:
+        with tqdm(
+            total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1
+        ) as bar:
             for done in _run(_tasks(manifest, known, parts), jobs):
                 probed, seconds = probed + done.probed, seconds + done.seconds
                 bar.update(done.rows)
         merge(parts, out, hashlib.sha256(manifest.read_bytes()).hexdigest())
     except pa.ArrowException as error:
-        raise UserError(f"{manifest}: {first_line(error)}; make the manifest again with `diccae data lists`") from None
+        raise UserError(
+            f"{manifest}: {first_line(error)}; make the manifest again with `diccae data lists`"
+        ) from None
     except OSError as error:
         raise UserError(
             f"{out}: it cannot be written ({error.strerror or error}); mend that and run the command again, what is done is kept"
@@ -164,8 +179,12 @@ def _tasks(manifest: Path, known: Known, parts: Path) -> Iterator[_Task]:
             # through pandas: a time that is not a number, or has no end, becomes null
             frame = batch.to_pandas().replace({"start": {-np.inf: np.nan}, "end": {np.inf: np.nan}})
             if frame[["id", "path"]].isna().any(axis=None):
-                row = number * SHARD + int(frame[["id", "path"]].isna().any(axis=1).to_numpy().argmax())
-                raise UserError(f"{manifest}: row {row} (from 0) lacks its id or its path; fill it in or take it out")
+                row = number * SHARD + int(
+                    frame[["id", "path"]].isna().any(axis=1).to_numpy().argmax()
+                )
+                raise UserError(
+                    f"{manifest}: row {row} (from 0) lacks its id or its path; fill it in or take it out"
+                )
             shard = pa.Table.from_pandas(frame, NAMES, preserve_index=False)
             yield _Task(shard, known.of(shard), root, str(parts / f"{number:07d}.parquet"))
 
@@ -248,7 +267,12 @@ def _probe_alone(path: Path, start: float, end: float | None) -> dict[str, objec
         except BrokenProcessPool:
             reason = "unreadable: its decoder crashed or ran out of memory"
             # without the file's time: it is tried again in the next run
-            return asdict(UNKNOWN) | {"status": "unreadable", "usable": False, "reason": reason, "mtime_ns": None}
+            return asdict(UNKNOWN) | {
+                "status": "unreadable",
+                "usable": False,
+                "reason": reason,
+                "mtime_ns": None,
+            }
 
 
 def _stamp(path: Path) -> dict[str, int]:

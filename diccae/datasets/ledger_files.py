@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diccae.datasets.probe import PROBE
-from diccae.structures import UserError
+from diccae.errors import UserError
 
-NAMES = pa.schema([("id", pa.string()), ("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())])
+NAMES = pa.schema(
+    [("id", pa.string()), ("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())]
+)
 SCHEMA = pa.schema(
     [
         *NAMES,
@@ -51,9 +53,13 @@ def read_ledger(ledger: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         table = pq.read_table(ledger, columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{ledger}: it is not a ledger ({first_line(error)}); remove it or give another path") from None
+        raise UserError(
+            f"{ledger}: it is not a ledger ({first_line(error)}); remove it or give another path"
+        ) from None
     if set(columns or SCHEMA.names) - set(table.column_names):
-        raise UserError(f"{ledger}: it is not a ledger, columns are missing; remove it or give another path")
+        raise UserError(
+            f"{ledger}: it is not a ledger, columns are missing; remove it or give another path"
+        )
     return table
 
 
@@ -72,7 +78,9 @@ class Known:
         wanted = _hashes(shard)
         places = np.searchsorted(self.hashes, wanted)
         inside = np.minimum(places, max(0, len(self.hashes) - 1))
-        absent = np.ones(len(wanted), bool) if not len(self.hashes) else self.hashes[inside] != wanted
+        absent = (
+            np.ones(len(wanted), bool) if not len(self.hashes) else self.hashes[inside] != wanted
+        )
         rows = np.zeros(len(wanted), np.int64) if not len(self.hashes) else self.rows[inside]
         return self.table.take(pa.array(rows, mask=absent))
 
@@ -80,7 +88,8 @@ class Known:
 def _hashes(table: pa.Table) -> np.ndarray:
     named = table.select(["path", "start", "end"])
     blocks = [
-        pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy() for batch in named.to_batches(65536)
+        pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy()
+        for batch in named.to_batches(65536)
     ]
     return np.concatenate([np.zeros(0, np.uint64), *blocks])
 
@@ -95,7 +104,9 @@ def gather(out: Path, parts: Path) -> pa.Table:
             if (table.schema.metadata or {}).get(b"probe") == PROBE.encode():
                 tables.append(table.cast(SCHEMA))
             else:
-                print(f"{path}: made by another version of the probe; all its clips are checked again")
+                print(
+                    f"{path}: made by another version of the probe; all its clips are checked again"
+                )
     finished = sorted(parts.glob("[0-9]*.parquet"))
     for path in finished:
         try:
@@ -121,7 +132,9 @@ def merge(parts: Path, out: Path, digest: str) -> None:
     """Make the ledger of the shards' files, a few at a time, and remove those."""
     temporary = out.with_name(out.name + ".tmp")
     paths = sorted(parts.glob("[0-9]*.parquet"))
-    with pq.ParquetWriter(temporary, SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})) as writer:
+    with pq.ParquetWriter(
+        temporary, SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})
+    ) as writer:
         for first in range(0, len(paths), 256):
             block = [pq.read_table(path).cast(SCHEMA) for path in paths[first : first + 256]]
             writer.write_table(pa.concat_tables(block))

@@ -25,7 +25,7 @@ from diccae.datasets.clips import (
     write_meta,
 )
 from diccae.datasets.media import MediaError, decode_frames, decode_sound
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 STATISTICS_CLIPS = 2000
 
@@ -34,7 +34,11 @@ class _Files:
     """The file and the span of each row."""
 
     def __init__(self, root: Path, index: pd.DataFrame) -> None:
-        self.root, self.paths, self.spans = root, index["path"], index[["start", "end"]].to_numpy(np.float64)
+        self.root, self.paths, self.spans = (
+            root,
+            index["path"],
+            index[["start", "end"]].to_numpy(np.float64),
+        )
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
         path = self.root / self.paths.iloc[row]
@@ -55,7 +59,9 @@ class LiveFrames:
 
     def __getitem__(self, row: int) -> np.ndarray:
         size = (self.settings["frame_size"],) * 2
-        video = self.files.read(row, partial(decode_frames, num_frames=self.settings["num_frames"], size=size))
+        video = self.files.read(
+            row, partial(decode_frames, num_frames=self.settings["num_frames"], size=size)
+        )
         return np.stack(video.images)
 
 
@@ -89,11 +95,19 @@ def build_live(
     ledger.check(manifest, book, jobs=jobs, progress=progress)
     ledger.refuse(book, max_bad_share)
     table = pd.read_parquet(manifest)
-    verdicts = pq.read_table(book, columns=["status", "usable", "reason", "start", "audio_end"]).to_pandas()
+    verdicts = pq.read_table(
+        book, columns=["status", "usable", "reason", "start", "audio_end"]
+    ).to_pandas()
     # the ledger knows nothing of the window of the log-mels
-    brief = verdicts["usable"] & (verdicts["audio_end"] - verdicts["start"].fillna(0.0) < WINDOW_MS / 1000)
+    brief = verdicts["usable"] & (
+        verdicts["audio_end"] - verdicts["start"].fillna(0.0) < WINDOW_MS / 1000
+    )
     status = verdicts["status"].where(~verdicts["usable"], OK).mask(brief, "too_short").astype(str)
-    message = verdicts["reason"].fillna("").mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
+    message = (
+        verdicts["reason"]
+        .fillna("")
+        .mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
+    )
     index = table.assign(status=status.to_numpy(), message=message.to_numpy())
     (out_dir / "meta.json").unlink(missing_ok=True)
     index.to_parquet(out_dir / "index.parquet", index=False)

@@ -12,8 +12,15 @@ import av
 import numpy as np
 
 from diccae.datasets import pyav_media
-from diccae.datasets.containers import CLOSE, MediaError, VideoSpan, first_stream, is_cover, open_media
-from diccae.structures import UserError
+from diccae.datasets.containers import (
+    CLOSE,
+    MediaError,
+    VideoSpan,
+    first_stream,
+    is_cover,
+    open_media,
+)
+from diccae.errors import UserError
 
 # a sound that 16 bits would write as zeros
 SILENCE = 2.0**-15
@@ -66,11 +73,15 @@ def decode_clip(
         MediaError: the file is missing, empty, not media, truncated, silent, or lacks a usable video or audio stream in the span.
         UserError: torchcodec is asked for and cannot be imported.
     """
-    video = decode_frames(path, start=start, end=end, num_frames=num_frames, size=size, backend=backend)
+    video = decode_frames(
+        path, start=start, end=end, num_frames=num_frames, size=size, backend=backend
+    )
     audio = decode_sound(path, start=start, end=end, sample_rate=sample_rate, backend=backend)
     audio_end = start + len(audio) / sample_rate
     _refuse_short_sound(path, start, video.stop, audio_end)
-    return DecodedClip(np.stack(video.images), audio, video.stop - start, _video_end(video, start), audio_end)
+    return DecodedClip(
+        np.stack(video.images), audio, video.stop - start, _video_end(video, start), audio_end
+    )
 
 
 def decode_frames(
@@ -92,11 +103,17 @@ def decode_frames(
         UserError: torchcodec is asked for and cannot be imported.
     """
     path = Path(path)
-    video = _read(path, start, end, lambda: _decoder(backend).decode_video(path, start, end, num_frames, size))
+    video = _read(
+        path, start, end, lambda: _decoder(backend).decode_video(path, start, end, num_frames, size)
+    )
     if video is None:
         raise MediaError(path, "no_video", f"no frame {_words(start, end)}")
     if end is not None and _video_end(video, start) < (start + end) / 2:
-        raise MediaError(path, "truncated", f"its video ends at {video.last:.2f} s, the manifest says {end:.2f} s")
+        raise MediaError(
+            path,
+            "truncated",
+            f"its video ends at {video.last:.2f} s, the manifest says {end:.2f} s",
+        )
     return video
 
 
@@ -117,7 +134,9 @@ def decode_sound(
         UserError: torchcodec is asked for and cannot be imported.
     """
     path = Path(path)
-    audio = _read(path, start, end, lambda: _decoder(backend).decode_audio(path, start, end, sample_rate))
+    audio = _read(
+        path, start, end, lambda: _decoder(backend).decode_audio(path, start, end, sample_rate)
+    )
     if len(audio) == 0:
         raise MediaError(path, "no_audio", f"no sound {_words(start, end)}")
     if not np.isfinite(audio).all():
@@ -141,15 +160,24 @@ def describe(path: Path | str) -> MediaFacts:
         with open_media(path) as container:
             video, audio = first_stream(container, "video"), first_stream(container, "audio")
             facts: dict[str, Any] = {
-                "duration": container.duration / av.time_base if container.duration else float("nan"),
+                "duration": container.duration / av.time_base
+                if container.duration
+                else float("nan"),
                 "video_streams": sum(not is_cover(stream) for stream in container.streams.video),
                 "audio_streams": len(container.streams.audio),
             }
             if video is not None and video.codec_context is not None:
-                facts |= {"video_codec": video.codec_context.name, "width": video.width, "height": video.height}
+                facts |= {
+                    "video_codec": video.codec_context.name,
+                    "width": video.width,
+                    "height": video.height,
+                }
                 facts |= {"fps": float(video.average_rate or 0)}
             if audio is not None and audio.codec_context is not None:
-                facts |= {"audio_codec": audio.codec_context.name, "sample_rate": audio.sample_rate or 0}
+                facts |= {
+                    "audio_codec": audio.codec_context.name,
+                    "sample_rate": audio.sample_rate or 0,
+                }
                 facts |= {"channels": audio.channels or 0}
             return MediaFacts(**facts)
     except (av.FFmpegError, ValueError, EOFError) as error:
@@ -179,7 +207,9 @@ def _video_end(video: VideoSpan, start: float) -> float:
 
 def _refuse_short_sound(path: Path | str, start: float, stop: float, audio_end: float) -> None:
     if audio_end < (start + stop) / 2:
-        raise MediaError(path, "truncated", f"its sound ends at {audio_end:.2f} s, the span at {stop:.2f} s")
+        raise MediaError(
+            path, "truncated", f"its sound ends at {audio_end:.2f} s, the span at {stop:.2f} s"
+        )
 
 
 def _decoder(backend: Backend) -> ModuleType:
@@ -203,5 +233,7 @@ def _refuse_missing(path: Path) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> MediaError:
-    words = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    words = (
+        getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    )
     return MediaError(path, "unreadable", f"it cannot be decoded ({words})")

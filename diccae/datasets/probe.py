@@ -31,19 +31,32 @@ def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -
         facts = describe(path)
         height = PROBE_HEIGHT
         width = max(1, round(height * facts.width / facts.height)) if facts.height else height
-        clip = decode_clip(path, start=start, end=end, num_frames=PROBE_FRAMES, size=(height, width))
+        clip = decode_clip(
+            path, start=start, end=end, num_frames=PROBE_FRAMES, size=(height, width)
+        )
     except MediaError as error:
         status, reason = _classify(error, facts)
-        return asdict(facts) | row | {"status": status, "usable": False, "reason": f"{status}: {reason}"}
+        return (
+            asdict(facts)
+            | row
+            | {"status": status, "usable": False, "reason": f"{status}: {reason}"}
+        )
     except (MemoryError, OverflowError, cv2.error) as error:
         reason = f"unreadable: decoding it ends in {type(error).__name__}"
         return asdict(facts) | row | {"status": "unreadable", "usable": False, "reason": reason}
-    row |= {"video_end": clip.video_end, "audio_end": clip.audio_end, "peak": np.abs(clip.audio).max()}
+    row |= {
+        "video_end": clip.video_end,
+        "audio_end": clip.audio_end,
+        "peak": np.abs(clip.audio).max(),
+    }
     frames = clip.frames.astype(np.int16)
     status, reason = "ok", ""
     if end is not None and min(clip.video_end, clip.audio_end) < end - TOLERANCE:
         what = "picture" if clip.video_end < clip.audio_end else "sound"
-        status, reason = "short", f"short: its {what} ends before its span, but lasts for half of it"
+        status, reason = (
+            "short",
+            f"short: its {what} ends before its span, but lasts for half of it",
+        )
     elif np.abs(frames - frames[:1]).max() <= NOISE:
         status, reason = "still", "still: its picture does not change"
     return asdict(facts) | row | {"status": status, "usable": True, "reason": reason}
@@ -58,4 +71,7 @@ def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
     if error.reason == "no_audio" and facts.audio_streams:
         return "short", "its sound ends before its span begins"
     status = {"empty": "unreadable", "empty_span": "unreadable"}.get(error.reason, error.reason)
-    return status, "the span in the manifest is empty" if error.reason == "empty_span" else error.words
+    return (
+        status,
+        "the span in the manifest is empty" if error.reason == "empty_span" else error.words,
+    )

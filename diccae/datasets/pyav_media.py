@@ -50,7 +50,11 @@ def decode_video(
                 ended = False
                 break
             # what was on screen until now is what the centres before this frame show
-            while last is not None and len(chosen) < num_frames and moments[len(chosen)] < shown.time - CLOSE:
+            while (
+                last is not None
+                and len(chosen) < num_frames
+                and moments[len(chosen)] < shown.time - CLOSE
+            ):
                 chosen.append(last)
             last, count = shown, count + 1
     # the last frame of a file leaves the screen after its turn
@@ -58,7 +62,8 @@ def decode_video(
         return None
     chosen += [last] * (num_frames - len(chosen))
     converted = {
-        shown.time: fit(upright(shown.frame), size) for shown in {shown.time: shown for shown in chosen}.values()
+        shown.time: fit(upright(shown.frame), size)
+        for shown in {shown.time: shown for shown in chosen}.values()
     }
     images = [converted[shown.time] for shown in chosen]
     return VideoSpan(images, stop, last.time, last.leaves, count, ended)
@@ -94,7 +99,9 @@ def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
         yield before
 
 
-def _frames(path: Path, kind: Literal["video", "audio"], start: float, run_up: float) -> Generator[_Shown, None, None]:
+def _frames(
+    path: Path, kind: Literal["video", "audio"], start: float, run_up: float
+) -> Generator[_Shown, None, None]:
     """Decoded frames in the order of their times, from one not after `start` - where the stream has one - on.
 
     Where a container jumps to a point that is too late, or to one whose time it does not know, the jump is made from further and further back.

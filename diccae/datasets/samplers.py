@@ -9,7 +9,7 @@ from mmaction.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 
 @DATA_SAMPLERS.register_module()
@@ -30,7 +30,9 @@ class PKSampler:
         UserError: batch_size is no multiple of K, or there are fewer than two classes.
     """
 
-    def __init__(self, sampler: DefaultSampler, batch_size: int, samples_per_class: int, seed: int = 0) -> None:
+    def __init__(
+        self, sampler: DefaultSampler, batch_size: int, samples_per_class: int, seed: int = 0
+    ) -> None:
         if batch_size % samples_per_class:
             raise UserError(
                 f"batch size {batch_size} is no multiple of data.samples_per_class {samples_per_class}; change one of them in the plan"

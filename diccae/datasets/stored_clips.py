@@ -29,7 +29,7 @@ from diccae.datasets.clips import (
     write_meta,
 )
 from diccae.datasets.media import MediaError, decode_clip
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 CHUNK = 64
 TODO = ""
@@ -53,7 +53,9 @@ def build_stored(
     """
     table = pd.read_parquet(manifest)
     if len(table) == 0:
-        raise UserError(f"{manifest}: the manifest names no clip; make it again with `diccae data render`")
+        raise UserError(
+            f"{manifest}: the manifest names no clip; make it again with `diccae data render`"
+        )
     shapes = _shapes(len(table), settings)
     needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
     status = _resume(out_dir, digest, settings, len(table))
@@ -69,7 +71,9 @@ def build_stored(
     _refuse_if_bad(manifest, status, max_bad_share)
     index = pd.concat([table, status], axis=1)
     index.to_parquet(out_dir / "index.parquet", index=False)
-    mean, std = fbank_statistics(np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index))
+    mean, std = fbank_statistics(
+        np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index)
+    )
     meta = {
         "settings": settings,
         "manifest_sha256": digest,
@@ -95,7 +99,9 @@ def _make_room(out_dir: Path, shapes: dict[str, tuple[tuple[int, ...], type]], n
     for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
         (out_dir / name).unlink(missing_ok=True)
     clips, free = shapes["frames"][0][0], shutil.disk_usage(out_dir).free
-    print(f"cache of {clips} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
+    print(
+        f"cache of {clips} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
+    )
     if needed > free:
         raise UserError(
             f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
@@ -119,8 +125,14 @@ def _decode(
     """Decode every clip whose status is TODO, and note what became of it; `save` is called now and then, and at the end however it comes."""
     todo = np.flatnonzero(status["status"] == TODO)
     columns = table[["path", "start", "end"]].to_numpy()
-    rows = [(int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2])) for row in todo]
-    tasks = [(str(out_dir), rows[start : start + CHUNK], settings) for start in range(0, len(rows), CHUNK)]
+    rows = [
+        (int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2]))
+        for row in todo
+    ]
+    tasks = [
+        (str(out_dir), rows[start : start + CHUNK], settings)
+        for start in range(0, len(rows), CHUNK)
+    ]
     with tqdm(
         total=len(table),
         initial=len(table) - len(todo),
@@ -129,7 +141,11 @@ def _decode(
         disable=not progress,
         mininterval=1,
     ) as bar:
-        pool = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
+        pool = (
+            multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)))
+            if jobs > 1 and len(tasks) > 1
+            else None
+        )
         try:
             for count, results in enumerate(
                 pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
@@ -145,12 +161,16 @@ def _decode(
             save()
 
 
-def _decode_chunk(task: tuple[str, list[tuple[int, str, float, float]], dict[str, int]]) -> list[tuple[int, str, str]]:
+def _decode_chunk(
+    task: tuple[str, list[tuple[int, str, float, float]], dict[str, int]],
+) -> list[tuple[int, str, str]]:
     import torch
 
     torch.set_num_threads(1)
     folder, rows, settings = task
-    frames, fbank = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ("frames", "fbank"))
+    frames, fbank = (
+        np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ("frames", "fbank")
+    )
     results = []
     for row, path, start, end in rows:
         try:
@@ -202,8 +222,12 @@ def _digest(path: Path) -> str:
 def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
     bad = status[status["status"] != OK]
     if len(bad):
-        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10))
-        print(f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}")
+        reasons = ", ".join(
+            f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
+        )
+        print(
+            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}"
+        )
         if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
             raise UserError(
                 f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
@@ -211,7 +235,9 @@ def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -
             )
 
 
-def _resume(out_dir: Path, digest: str, settings: dict[str, int], clips: int) -> pd.DataFrame | None:
+def _resume(
+    out_dir: Path, digest: str, settings: dict[str, int], clips: int
+) -> pd.DataFrame | None:
     path = out_dir / "progress.json"
     if not path.is_file():
         return None
@@ -223,17 +249,28 @@ def _resume(out_dir: Path, digest: str, settings: dict[str, int], clips: int) ->
         if array.shape != shape or array.dtype != kind:
             return None
     saved = json.loads(path.read_text())
-    if saved["manifest_sha256"] != digest or saved["settings"] != settings or len(saved["status"]) != clips:
+    if (
+        saved["manifest_sha256"] != digest
+        or saved["settings"] != settings
+        or len(saved["status"]) != clips
+    ):
         return None
     # a clip that could not be used is tried again: it may have been mended
     return pd.DataFrame(
-        {"status": [state if state == OK else TODO for state in saved["status"]], "message": [""] * clips}
+        {
+            "status": [state if state == OK else TODO for state in saved["status"]],
+            "message": [""] * clips,
+        }
     )
 
 
-def _save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: dict[str, int]) -> None:
+def _save_progress(
+    out_dir: Path, status: pd.DataFrame, digest: str, settings: dict[str, int]
+) -> None:
     temporary = out_dir / ".progress.json.tmp"
     temporary.write_text(
-        json.dumps({"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()})
+        json.dumps(
+            {"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}
+        )
     )
     os.replace(temporary, out_dir / "progress.json")

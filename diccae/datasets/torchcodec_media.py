@@ -26,15 +26,24 @@ def decode_video(
     if differs:
         return pyav_media.decode_video(path, start, end, num_frames, size)
     try:
-        decoder = VideoDecoder(str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1)
+        decoder = VideoDecoder(
+            str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1
+        )
         about = decoder.metadata
         first, leaves = about.begin_stream_seconds - zero, about.end_stream_seconds - zero
         stop = leaves if end is None else end
         if leaves <= start or first >= stop:
             return None
-        last = decoder.get_frame_played_at(max(first, min(stop, leaves) - WITHIN) + zero).pts_seconds - zero
+        last = (
+            decoder.get_frame_played_at(max(first, min(stop, leaves) - WITHIN) + zero).pts_seconds
+            - zero
+        )
         moments = (
-            np.clip(containers.centres(start, stop, num_frames) + containers.CLOSE, first, max(first, leaves - WITHIN))
+            np.clip(
+                containers.centres(start, stop, num_frames) + containers.CLOSE,
+                first,
+                max(first, leaves - WITHIN),
+            )
             + zero
         )
         batch = decoder.get_frames_played_at(moments.tolist())
@@ -54,7 +63,9 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
     _, stream, zero, _ = _streams(path)
     try:
         decoder = AudioDecoder(str(path), stream_index=stream, sample_rate=sample_rate)
-        samples = decoder.get_samples_played_in_range(start + zero, None if end is None else end + zero)
+        samples = decoder.get_samples_played_in_range(
+            start + zero, None if end is None else end + zero
+        )
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None
     skip, length = start + zero - samples.pts_seconds, None if end is None else end - start
@@ -70,5 +81,7 @@ def _streams(path: Path) -> tuple[int, int, float, bool]:
         video, audio = containers.needed_streams(container, path)
         zero, kind = containers.beginning(container), container.format.name
         frame = next(container.decode(video), None)
-        odd = frame is not None and (frame.width % 2 or frame.height % 2 or containers.is_turned(frame))
+        odd = frame is not None and (
+            frame.width % 2 or frame.height % 2 or containers.is_turned(frame)
+        )
         return video.index, audio.index, zero, bool(odd) or kind in ("avi", "mpegts")

@@ -56,7 +56,9 @@ class FrameViews(BaseTransform):
         if "frames" in results:
             stride = max(1, len(results["frames"]) // self.num_frames)
             starts = range(min(self.views, stride))
-            results["frames"] = torch.stack([results["frames"][start::stride][: self.num_frames] for start in starts])
+            results["frames"] = torch.stack(
+                [results["frames"][start::stride][: self.num_frames] for start in starts]
+            )
         return results
 
 
@@ -72,7 +74,9 @@ class RandomCropFlip(BaseTransform):
             frames, rng = results["frames"], results["rng"]
             top, left = (int(rng.integers(side - self.size + 1)) for side in frames.shape[-2:])
             frames = v2f.crop(frames, top, left, self.size, self.size)
-            results["frames"] = v2f.horizontal_flip(frames) if self.flip and rng.random() < 0.5 else frames
+            results["frames"] = (
+                v2f.horizontal_flip(frames) if self.flip and rng.random() < 0.5 else frames
+            )
         return results
 
 
@@ -99,7 +103,7 @@ class PackAVInputs(BaseTransform):
             inputs["audio"] = results["fbank"]
         if "frames" in results:
             inputs["video"] = results["frames"].contiguous()
-        sample = ActionDataSample(metainfo={"row": results["row"], "split": results["split"]}).set_gt_label(
-            results["label"]
-        )
+        sample = ActionDataSample(
+            metainfo={"row": results["row"], "split": results["split"]}
+        ).set_gt_label(results["label"])
         return {"inputs": inputs, "data_samples": sample}

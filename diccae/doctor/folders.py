@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from diccae.doctor.check import GB, Check, few
-from diccae.settings import Plan
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import Plan
 
 # A rendered clip, and what a run of the embedded scale leaves (weights, predictions, checkpoint), both measured and rounded up, in bytes
 CLIP_BYTES, RUN_BYTES = 20_000, 2_000_000
@@ -29,7 +29,10 @@ def disk(plan: Plan) -> Check:
         message += f" ({', '.join(left_out)} not counted)"
     if need > free:
         return Check(
-            "disk", "problem", message, f"free {(need - free) / GB:.1f} GB, or make {folder} a link to a larger disk"
+            "disk",
+            "problem",
+            message,
+            f"free {(need - free) / GB:.1f} GB, or make {folder} a link to a larger disk",
         )
     if need > 0.8 * free:
         return Check("disk", "warning", message, "free some space: other programs write too")
@@ -38,7 +41,7 @@ def disk(plan: Plan) -> Check:
 
 def disk_need(plan: Plan) -> tuple[float, list[str]]:
     """Bytes that the plan still has to write, and the words for what cannot be told yet."""
-    from diccae.choices import settings_of
+    from diccae.settings import settings_of
 
     base, left_out = settings_of(plan, "pretrain", "full").base, []
     need = 0.0
@@ -57,7 +60,8 @@ def disk_need(plan: Plan) -> tuple[float, list[str]]:
     cache = base["cache"]
     if cache.get("mode", "stored") == "stored" and not (plan.cache_dir / "meta.json").is_file():
         need += clips * (
-            3 * cache["num_frames"] * cache["frame_size"] ** 2 + 2 * cache["n_mels"] * cache["fbank_frames"]
+            3 * cache["num_frames"] * cache["frame_size"] ** 2
+            + 2 * cache["n_mels"] * cache["fbank_frames"]
         )
     if plan.scale == "embedded":
         stages = len(plan.cells()) + 1
@@ -103,7 +107,11 @@ def writable(plan: Plan) -> Check:
             "cannot write " + "; ".join(refused.values()),
             "; ".join(ways[name] for name in refused),
         )
-    return Check("folders", "ok", "can write " + ", ".join(f"{path} ({name})" for name, path in folders.items()))
+    return Check(
+        "folders",
+        "ok",
+        "can write " + ", ".join(f"{path} ({name})" for name, path in folders.items()),
+    )
 
 
 def data(plan: Plan) -> Check:
@@ -134,7 +142,9 @@ def data(plan: Plan) -> Check:
 def _lists(plan: Plan) -> Check:
     """Whether what a plan reads its manifest from is there."""
     if plan.lists is None:
-        return Check("data", "problem", f"{plan.manifest} is missing", "name lists in the plan: docs/data.md")
+        return Check(
+            "data", "problem", f"{plan.manifest} is missing", "name lists in the plan: docs/data.md"
+        )
     named = [(Path(path), "lists") for source in plan.lists.sources for path in source.lists]
     named += [(Path(source.media), "media") for source in plan.lists.sources]
     lacking = [f"{path} ({key})" for path, key in named if not path.exists()]
@@ -145,7 +155,11 @@ def _lists(plan: Plan) -> Check:
             f"{len(lacking)} of {len(named)} lists and folders are missing: {few(lacking)}",
             "put them there (links do), or change lists.sources in the plan; docs/data.md",
         )
-    return Check("data", "ok", f"all {len(named)} lists and folders are there, not read yet; the workflow does it")
+    return Check(
+        "data",
+        "ok",
+        f"all {len(named)} lists and folders are there, not read yet; the workflow does it",
+    )
 
 
 def lock(folder: Path = Path(".snakemake/locks")) -> Check:
@@ -201,7 +215,11 @@ def results(plan: Plan) -> Check:
         stale += bool(changed)
         reasons.update(changed)
     if not stale:
-        return Check("results", "ok", f"{len(records)} finished runs, all made by this code and these configs")
+        return Check(
+            "results",
+            "ok",
+            f"{len(records)} finished runs, all made by this code and these configs",
+        )
     words = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     return Check(
         "results",
@@ -219,7 +237,11 @@ def _changed(plan: Plan, path: Path) -> list[str]:
     try:
         record: dict[str, Any] = json.loads(path.read_text())
         run = Run(record["stage"], record["variant"], record["seed"], record["modality"])
-        now = {"config": config_hash(compose(plan, run)), "source": source_hash(), "lock": lock_hash()}
+        now = {
+            "config": config_hash(compose(plan, run)),
+            "source": source_hash(),
+            "lock": lock_hash(),
+        }
     except (ValueError, KeyError, OSError):
         return ["unreadable"]
     except UserError:

@@ -8,14 +8,16 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from diccae.doctor.check import Check, few
-from diccae.settings import CONFIG_ROOT
+from diccae.plans import CONFIG_ROOT
 
 
 def python() -> Check:
     found = platform.python_version()
     if (3, 11) <= sys.version_info[:2] <= (3, 12):
         return Check("python", "ok", found)
-    return Check("python", "problem", f"{found}, wanted 3.11 or 3.12", "make setup PYTHON=python3.11")
+    return Check(
+        "python", "problem", f"{found}, wanted 3.11 or 3.12", "make setup PYTHON=python3.11"
+    )
 
 
 def versions(lock_file: Path = CONFIG_ROOT.parent / "requirements.lock") -> Check:
@@ -49,7 +51,12 @@ def versions(lock_file: Path = CONFIG_ROOT.parent / "requirements.lock") -> Chec
         return Check("versions", "ok", f"all {len(wanted)} packages as in {lock_file.name}")
     parts = [f"{len(missing)} missing ({few(missing)})"] if missing else []
     parts += [f"{len(differing)} others ({few(differing)})"] if differing else []
-    return Check("versions", "warning", f"{' and '.join(parts)} of {len(wanted)} in {lock_file.name}", "make setup")
+    return Check(
+        "versions",
+        "warning",
+        f"{' and '.join(parts)} of {len(wanted)} in {lock_file.name}",
+        "make setup",
+    )
 
 
 def torch_build() -> Check:
@@ -81,7 +88,10 @@ def decoder() -> Check:
     lacking = [name for name in ("libx264", "aac") if not _can_encode(name)]
     if lacking:
         return Check(
-            "decoder", "problem", f"{message} cannot encode {', '.join(lacking)}", "install PyAV's wheel: make setup"
+            "decoder",
+            "problem",
+            f"{message} cannot encode {', '.join(lacking)}",
+            "install PyAV's wheel: make setup",
         )
     try:
         version = metadata.version("torchcodec")

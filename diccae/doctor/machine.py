@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from diccae.doctor.check import GB, Check
-from diccae.settings import Plan
+from diccae.plans import Plan
 
 OLDEST_DRIVER = 525
 
@@ -34,12 +34,17 @@ def cuda() -> Check:
     import torch
 
     build, driver = torch.version.cuda, driver_version()
-    message = f"torch is built for {f'CUDA {build}' if build else 'the CPU'}, driver {driver or 'none'}"
+    message = (
+        f"torch is built for {f'CUDA {build}' if build else 'the CPU'}, driver {driver or 'none'}"
+    )
     if build is None and driver is not None:
         return Check("cuda", "warning", message, "install torch from requirements.lock: make setup")
     if driver is not None and int(driver.split(".")[0]) < OLDEST_DRIVER:
         return Check(
-            "cuda", "warning", message, f"install an NVIDIA driver >= {OLDEST_DRIVER}; until then runs use the CPU"
+            "cuda",
+            "warning",
+            message,
+            f"install an NVIDIA driver >= {OLDEST_DRIVER}; until then runs use the CPU",
         )
     return Check("cuda", "ok", message)
 
@@ -50,7 +55,11 @@ def gpus(plan: Plan) -> Check:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count:
         devices = [torch.cuda.get_device_properties(index) for index in range(count)]
-        return Check("gpu", "ok", ", ".join(f"{device.name} ({device.total_memory / GB:.0f} GB)" for device in devices))
+        return Check(
+            "gpu",
+            "ok",
+            ", ".join(f"{device.name} ({device.total_memory / GB:.0f} GB)" for device in devices),
+        )
     driver = driver_version()
     if driver is not None:
         return Check(
@@ -71,7 +80,7 @@ def gpus(plan: Plan) -> Check:
 
 def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1 * GB) -> Check:
     """Workers of data loaders hand batches over in shared memory; without workers none is needed."""
-    from diccae.choices import settings_of
+    from diccae.settings import settings_of
 
     workers = settings_of(plan, "pretrain", "full").schedule.num_workers
     if not folder.is_dir():
@@ -80,7 +89,11 @@ def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1
         size = shutil.disk_usage(folder).total
         message = f"{size / GB:.2f} GB in {folder}"
     if workers == 0:
-        return Check("shared memory", "ok", f"{message}; plan {plan.name} has no loader workers and needs none")
+        return Check(
+            "shared memory",
+            "ok",
+            f"{message}; plan {plan.name} has no loader workers and needs none",
+        )
     if size < wanted:
         return Check(
             "shared memory",
@@ -99,7 +112,11 @@ def user(uid: int | None = None) -> Check:
     except KeyError:
         pass
     if any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
-        return Check("user", "ok", f"{uid} (unknown to this system, named {getpass.getuser()} by the environment)")
+        return Check(
+            "user",
+            "ok",
+            f"{uid} (unknown to this system, named {getpass.getuser()} by the environment)",
+        )
     return Check(
         "user",
         "problem",

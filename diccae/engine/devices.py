@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 from torch import distributed as dist
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # glibc's <malloc.h>: option, and the value that is set
 M_TRIM_THRESHOLD = -1, 2**28
@@ -56,7 +56,10 @@ def use_processes(config: Config, processes: int) -> None:
         return
     # mmengine's wrapper wants a GPU, and so does SyncBatchNorm: each process keeps its own statistics, averaged before features are taken
     config.model_wrapper_cfg = dict(
-        type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False, find_unused_parameters=True
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=True,
     )
     config.custom_hooks.append(dict(type="SyncBuffersHook", priority="HIGH"))
 

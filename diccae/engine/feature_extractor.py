@@ -13,8 +13,8 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.utils.data import DataLoader
 
+from diccae.errors import UserError
 from diccae.functional.kmeans import BLOCK, empty_rows
-from diccae.structures import UserError
 
 
 def unwrap(runner: Runner) -> Any:
@@ -32,7 +32,11 @@ def loader_of(runner: Runner, name: str) -> Any:
 
 @torch.no_grad()
 def extract(
-    model: Any, loader: DataLoader, feature: Callable[[dict[str, Tensor]], Tensor], *, everywhere: bool = True
+    model: Any,
+    loader: DataLoader,
+    feature: Callable[[dict[str, Tensor]], Tensor],
+    *,
+    everywhere: bool = True,
 ) -> Tensor:
     """(N, D) float32 features on the CPU, in the order of the loader's data set; the model is left in evaluation mode.
 

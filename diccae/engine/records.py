@@ -20,7 +20,7 @@ import torch
 
 from diccae.compose import Run
 from diccae.hashes import data_hash, lock_hash, source_hash
-from diccae.settings import Plan
+from diccae.plans import Plan
 from diccae.stopwatch import Stopwatch
 from diccae.whole_file import whole_file
 
@@ -65,7 +65,9 @@ def hardware() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         names = [
-            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
         ]
         model = names[0] if names else model
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
@@ -101,7 +103,10 @@ def build_record(
         "lock_hash": lock_hash(),
         "commit": head,
         "dirty": dirty,
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
         "hardware": hardware(),
         "wall_seconds": round(watch.wall(), 2),
         "cpu_seconds": round(watch.cpu(), 2),
@@ -119,8 +124,12 @@ def write_atomically(path: Path, content: Any) -> None:
         UserError: the disk is full or the folder is read-only; what was computed before stays.
     """
     writers: dict[str, Callable[[Any, Any], None]] = {
-        ".json": lambda value, handle: handle.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()),
-        ".csv": lambda value, handle: handle.write(value.to_csv(index=False, float_format="%.6f").encode()),
+        ".json": lambda value, handle: handle.write(
+            (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+        ),
+        ".csv": lambda value, handle: handle.write(
+            value.to_csv(index=False, float_format="%.6f").encode()
+        ),
         ".parquet": lambda value, handle: value.to_parquet(handle, index=False),
         ".npz": _write_npz,
         ".pth": lambda value, handle: torch.save(value, handle),
@@ -136,4 +145,6 @@ def _write_npz(arrays: dict[str, np.ndarray], handle: Any) -> None:
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), buffer.getvalue())
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), buffer.getvalue()
+            )

@@ -17,7 +17,6 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
-from diccae.choices import settings_of
 from diccae.compose import Run, compose, initial_weights, pretrain_source, warmup_dir
 from diccae.engine import devices
 from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
@@ -25,13 +24,14 @@ from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
 from diccae.engine.records import build_record, write_atomically
+from diccae.errors import UserError
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
 from diccae.hashes import config_hash, digest, file_hash, run_key
-from diccae.settings import Plan
+from diccae.plans import Plan
+from diccae.settings import settings_of
 from diccae.stopwatch import Stopwatch
-from diccae.structures import UserError
 
 
 def work_dir(key: str) -> Path:
@@ -94,14 +94,21 @@ def execute(plan: Plan, run: Run) -> Path:
     config.custom_hooks += [dict(type="ProgressHook", label=label), dict(type="TerminationHook")]
     runner = Runner.from_cfg(config)
     runner.train()
-    files = _supervised_files(runner, plan, run) if run.stage == "finetune" else _cluster_files(runner, plan, run)
+    files = (
+        _supervised_files(runner, plan, run)
+        if run.stage == "finetune"
+        else _cluster_files(runner, plan, run)
+    )
     if is_main_process():
         history = pd.DataFrame(_hook(runner, HistoryHook).rows)
         if run.stage == "pretrain":
-            history = _with_cluster_quality(history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook))
+            history = _with_cluster_quality(
+                history, files["assignments.npz"], plan, _hook(runner, PseudoLabelHook)
+            )
         files["history.csv"] = history
         files["weights.pth"] = {
-            name: value.detach().cpu().clone() for name, value in unwrap(runner).state_dict().items()
+            name: value.detach().cpu().clone()
+            for name, value in unwrap(runner).state_dict().items()
         }
         for name, content in files.items():
             write_atomically(work / "final" / name, content)
@@ -150,7 +157,9 @@ def _parents(plan: Plan, run: Run) -> dict[str, str]:
     weights = initial_weights(plan, run, settings)
     if weights is not None:
         paths.append(weights)
-    if run.stage == "pretrain" and any(hook["type"] == "PseudoLabelHook" for hook in compose(plan, run).custom_hooks):
+    if run.stage == "pretrain" and any(
+        hook["type"] == "PseudoLabelHook" for hook in compose(plan, run).custom_hooks
+    ):
         paths.append(warmup_dir(plan, run.seed) / "assignments.npz")
     for path in paths:
         if not path.is_file():
@@ -159,7 +168,9 @@ def _parents(plan: Plan, run: Run) -> dict[str, str]:
                 if path.parent == warmup_dir(plan, run.seed)
                 else f"pretrain --variant {path.parent.parent.name}"
             )
-            raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name} --seed {run.seed}` first")
+            raise UserError(
+                f"{path} is missing; run `diccae {command} --plan {plan.name} --seed {run.seed}` first"
+            )
     return {str(path): file_hash(path) for path in paths}
 
 
@@ -183,12 +194,17 @@ def _matrix_arrays(runner: Runner) -> dict[str, np.ndarray]:
         "radii": "radii",
         "counts": "counts",
     }
-    return {names[key]: value.numpy() for key, value in hook.state.items()} if hook is not None else {}
+    return (
+        {names[key]: value.numpy() for key, value in hook.state.items()} if hook is not None else {}
+    )
 
 
 def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     """Pre-training: the matrix of the last epoch and every clustering. Warm-up: the first clustering, of audio and video features side by side."""
-    assignments: dict[str, np.ndarray] = {"ids": np.array([], dtype=str), "epochs": np.array([], dtype=int)}
+    assignments: dict[str, np.ndarray] = {
+        "ids": np.array([], dtype=str),
+        "epochs": np.array([], dtype=int),
+    }
     hook = _hook(runner, PseudoLabelHook)
     if hook is not None:
         assignments = hook.table(
@@ -212,7 +228,9 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
                 spherical=method.kmeans_spherical,
                 init=method.kmeans_init,
             )
-            fresh = nearest_centroid(held_out_features, clustering.centroids, spherical=method.kmeans_spherical)
+            fresh = nearest_centroid(
+                held_out_features, clustering.centroids, spherical=method.kmeans_spherical
+            )
             return np.concatenate([clustering.assignments, fresh]).astype(np.int32)
 
         assignments = {
@@ -224,7 +242,10 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
 
 
 def _with_cluster_quality(
-    history: pd.DataFrame, assignments: dict[str, np.ndarray], plan: Plan, hook: PseudoLabelHook | None
+    history: pd.DataFrame,
+    assignments: dict[str, np.ndarray],
+    plan: Plan,
+    hook: PseudoLabelHook | None,
 ) -> pd.DataFrame:
     """Adds purity and mutual information against the true classes where the benchmark knows them: after training, for the report alone.
 
@@ -253,12 +274,18 @@ def _supervised_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     if not is_main_process():
         # the metric is with the main process
         return {}
-    metric = next(metric for metric in runner.test_evaluator.metrics if isinstance(metric, PredictionMetric))
+    metric = next(
+        metric for metric in runner.test_evaluator.metrics if isinstance(metric, PredictionMetric)
+    )
     index = runner.test_dataloader.dataset.cache.index
     predictions = metric.predictions.assign(id=index["id"].to_numpy()[metric.predictions["row"]])
-    used = loader_of(runner, "update_dataloader").dataset.ids if runner.cfg.update_dataloader else []
+    used = (
+        loader_of(runner, "update_dataloader").dataset.ids if runner.cfg.update_dataloader else []
+    )
     predictions["in_update"] = predictions["id"].isin(set(used)) & (predictions["split"] == "test")
-    predictions = predictions.drop(columns="row").sort_values(["split", "view", "id"], ignore_index=True)
+    predictions = predictions.drop(columns="row").sort_values(
+        ["split", "view", "id"], ignore_index=True
+    )
 
     method = settings_of(plan, run.stage, run.variant).method
     splits, labels = index["split"].to_numpy()[metric.rows], index["label"].to_numpy()[metric.rows]

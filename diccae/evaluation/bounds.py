@@ -23,7 +23,9 @@ def bounds(top1: float, used: int, listed: int) -> Bounds:
         ValueError: no clip was used, more were used than are listed, or top1 is no percentage.
     """
     if not 0 < used <= listed:
-        raise ValueError(f"bounds: wanted 0 < used <= listed clips, got {used} used, {listed} listed")
+        raise ValueError(
+            f"bounds: wanted 0 < used <= listed clips, got {used} used, {listed} listed"
+        )
     if not 0 <= top1 <= 100:
         raise ValueError(f"bounds: wanted a top-1 in [0, 100] percent, got {top1}")
     # a share of the used clips first: with none missing, worst and best are the accuracy itself, bit for bit

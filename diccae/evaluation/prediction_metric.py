@@ -37,11 +37,15 @@ class PredictionMetric(BaseMetric):
         for view in ("single", "multi"):
             scores = np.stack([result[view] for result in results])
             top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-            frame = pd.DataFrame({key: [result[key] for result in results] for key in ("row", "label", "split")})
+            frame = pd.DataFrame(
+                {key: [result[key] for result in results] for key in ("row", "label", "split")}
+            )
             frame["view"] = view
             for rank in range(top.shape[1]):
                 frame[f"top{rank + 1}"] = top[:, rank].astype(np.int32)
-                frame[f"score{rank + 1}"] = np.take_along_axis(scores, top, 1)[:, rank].astype(np.float32)
+                frame[f"score{rank + 1}"] = np.take_along_axis(scores, top, 1)[:, rank].astype(
+                    np.float32
+                )
             frames.append(frame)
         self.predictions = pd.concat(frames, ignore_index=True)
         self.embeddings = np.stack([result["embedding"] for result in results])

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # which labels a subset keeps; a clip without any of them is not part of the subset
 SUBSETS = {
@@ -78,7 +78,9 @@ def read_labels(path: Path | None, classes: Sequence[str]) -> Labels:
     if path is None:
         return _collect(*_packaged(), classes)
     if not path.is_file():
-        raise UserError(f"{path} not found; name VGGSounder's CSV file with --labels, or leave the option out")
+        raise UserError(
+            f"{path} not found; name VGGSounder's CSV file with --labels, or leave the option out"
+        )
     with open(path, newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
@@ -88,7 +90,12 @@ def read_labels(path: Path | None, classes: Sequence[str]) -> Labels:
                 "name a CSV file in VGGSounder's format"
             )
         rows = [
-            (f"{path}:{reader.line_num}", row["video_id"] or "", row["label"] or "", row["modality"] or "")
+            (
+                f"{path}:{reader.line_num}",
+                row["video_id"] or "",
+                row["label"] or "",
+                row["modality"] or "",
+            )
             for row in reader
         ]
     return _collect(str(path.name), rows, classes)
@@ -112,7 +119,9 @@ def _packaged() -> tuple[str, Iterable[tuple[str, str, str, str]]]:
     return f"vggsounder {version}", rows
 
 
-def _collect(source: str, rows: Iterable[tuple[str, str, str, str]], classes: Sequence[str]) -> Labels:
+def _collect(
+    source: str, rows: Iterable[tuple[str, str, str, str]], classes: Sequence[str]
+) -> Labels:
     index = {name: position for position, name in enumerate(classes)}
     seen: dict[tuple[str, int], str] = {}
     repeated = 0
@@ -150,11 +159,15 @@ def class_names(manifest: Path) -> list[str]:
         UserError: the manifest is missing, an index has two names, or the indices have a gap.
     """
     if not manifest.is_file():
-        raise UserError(f"{manifest} is missing; it names the classes: name the plan of the run with --plan")
+        raise UserError(
+            f"{manifest} is missing; it names the classes: name the plan of the run with --plan"
+        )
     table = pd.read_parquet(manifest, columns=["label", "label_name"])
     names = table[table["label"] >= 0].drop_duplicates().sort_values(["label", "label_name"])
     if names["label"].tolist() != list(range(len(names))):
-        raise UserError(f"{manifest}: wanted one name for each class index from 0 on; write the manifest again")
+        raise UserError(
+            f"{manifest}: wanted one name for each class index from 0 on; write the manifest again"
+        )
     return [str(name) for name in names["label_name"]]
 
 
@@ -167,10 +180,14 @@ def read_predictions(path: Path, plan_name: str, num_classes: int) -> Prediction
     record_path = path.with_name("record.json")
     for file in (path, record_path):
         if not file.is_file():
-            raise UserError(f"{file} is missing; name the predictions.parquet in the folder of a fine-tuning run")
+            raise UserError(
+                f"{file} is missing; name the predictions.parquet in the folder of a fine-tuning run"
+            )
     record = json.loads(record_path.read_text())
     if record["plan"] != plan_name:
-        raise UserError(f"{path} belongs to plan {record['plan']!r}, not to {plan_name!r}; name its plan with --plan")
+        raise UserError(
+            f"{path} belongs to plan {record['plan']!r}, not to {plan_name!r}; name its plan with --plan"
+        )
     table = pd.read_parquet(path)
     tops = [f"top{rank}" for rank in range(1, max(TOPS) + 1)]
     missing = [column for column in ("id", "split", "view", *tops) if column not in table]
@@ -179,7 +196,9 @@ def read_predictions(path: Path, plan_name: str, num_classes: int) -> Prediction
     table = table[(table["split"] == "test") & (table["view"] == "multi")]
     ids = table["id"].map(clip_id)
     if ids.duplicated().any():
-        raise UserError(f"{path}: clip {ids[ids.duplicated()].iloc[0]!r} is listed twice; run this fine-tuning again")
+        raise UserError(
+            f"{path}: clip {ids[ids.duplicated()].iloc[0]!r} is listed twice; run this fine-tuning again"
+        )
     top = table[tops].to_numpy(np.int64)
     if top.size and (top.min() < 0 or top.max() >= num_classes):
         raise UserError(
@@ -188,7 +207,9 @@ def read_predictions(path: Path, plan_name: str, num_classes: int) -> Prediction
     return Predictions(record["modality"], ids.to_numpy(np.str_), top)
 
 
-def truth_matrix(labels: pd.DataFrame, ids: NDArray[np.str_], num_classes: int) -> NDArray[np.bool_]:
+def truth_matrix(
+    labels: pd.DataFrame, ids: NDArray[np.str_], num_classes: int
+) -> NDArray[np.bool_]:
     """(N, C) whether a clip carries a class; rows in the order of `ids`, labels of other clips are left out."""
     matrix = np.zeros((len(ids), num_classes), bool)
     rows = _positions(ids, labels["id"])
@@ -255,7 +276,9 @@ def score(labels: Labels, runs: Sequence[Predictions], num_classes: int) -> pd.D
             for k in TOPS:
                 predicted = predicted_matrix(run.top[chosen, :k], num_classes)
                 values[f"hit@{k}"] = float(hits(truth, predicted).mean()) if clips else np.nan
-                values[f"f1_micro@{k}"], values[f"f1_macro@{k}"] = f1(truth, predicted) if clips else (np.nan, np.nan)
+                values[f"f1_micro@{k}"], values[f"f1_macro@{k}"] = (
+                    f1(truth, predicted) if clips else (np.nan, np.nan)
+                )
             rows += [
                 (name, run.modality, subset, 100 * value, clips, len(wanted) - clips, unlabelled)
                 for name, value in values.items()

@@ -28,7 +28,11 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     mean = float(sample.mean())
     if len(sample) < 2:
         return Interval(mean, float("nan"), float("nan"))
-    half = float(stats.t.ppf((1 + level) / 2, len(sample) - 1)) * float(sample.std(ddof=1)) / len(sample) ** 0.5
+    half = (
+        float(stats.t.ppf((1 + level) / 2, len(sample) - 1))
+        * float(sample.std(ddof=1))
+        / len(sample) ** 0.5
+    )
     return Interval(mean, mean - half, mean + half)
 
 
@@ -68,7 +72,12 @@ def holm(pvalues: ArrayLike) -> np.ndarray:
 
 
 def clip_bootstrap(
-    correct: ArrayLike, strata: ArrayLike | None = None, *, n: int = 2000, level: float = 0.95, rng: np.random.Generator
+    correct: ArrayLike,
+    strata: ArrayLike | None = None,
+    *,
+    n: int = 2000,
+    level: float = 0.95,
+    rng: np.random.Generator,
 ) -> Interval:
     """Percentile interval of the mean accuracy when the clips are drawn anew, the seeds kept.
 
@@ -97,11 +106,15 @@ def paired_clip_bootstrap(
     """Percentile interval of the mean of first - second over the same clips, (S, N) and (S', N); arguments as in `clip_bootstrap`."""
     a, b = _per_clip(first), _per_clip(second)
     if len(a) != len(b):
-        raise ValueError(f"paired bootstrap: wanted the same clips in both, got {len(a)} and {len(b)}")
+        raise ValueError(
+            f"paired bootstrap: wanted the same clips in both, got {len(a)} and {len(b)}"
+        )
     return _resample(a - b, strata, n, level, rng)
 
 
-def order_support(drops: ArrayLike, order: Sequence[int], *, n: int = 10000, rng: np.random.Generator) -> float:
+def order_support(
+    drops: ArrayLike, order: Sequence[int], *, n: int = 10000, rng: np.random.Generator
+) -> float:
     """Share of bootstrap resamples of the seeds whose mean drops fall strictly in the given order; in [0, 1], NaN with one seed.
 
     Args:
@@ -129,7 +142,9 @@ def _vector(values: ArrayLike) -> np.ndarray:
 def _differences(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     a, b = _vector(first), _vector(second)
     if len(a) != len(b):
-        raise ValueError(f"paired statistics: wanted one value a seed in both, got {len(a)} and {len(b)}")
+        raise ValueError(
+            f"paired statistics: wanted one value a seed in both, got {len(a)} and {len(b)}"
+        )
     return a - b
 
 
@@ -141,10 +156,14 @@ def _per_clip(correct: ArrayLike) -> np.ndarray:
     return np.round(table.mean(axis=0), 12)
 
 
-def _resample(values: np.ndarray, strata: ArrayLike | None, n: int, level: float, rng: np.random.Generator) -> Interval:
+def _resample(
+    values: np.ndarray, strata: ArrayLike | None, n: int, level: float, rng: np.random.Generator
+) -> Interval:
     groups = np.zeros(len(values), dtype=np.int64) if strata is None else np.asarray(strata)
     if len(groups) != len(values):
-        raise ValueError(f"clip bootstrap: wanted a stratum for each of {len(values)} clips, got {len(groups)}")
+        raise ValueError(
+            f"clip bootstrap: wanted a stratum for each of {len(values)} clips, got {len(groups)}"
+        )
     sums = np.zeros(n)
     for group in np.unique(groups):
         # clips of a class differ in a handful of values only: drawing how often each value occurs is drawing the clips, in a fraction of the time

@@ -52,7 +52,12 @@ def _through(p: complex, q: complex, r: complex) -> tuple[complex, float]:
     if abs(cross) < 1e-18:
         first, second = max(((p, q), (p, r), (q, r)), key=lambda pair: abs(pair[0] - pair[1]))
         return (first + second) / 2, abs(first - second) / 2
-    offset = complex(b.imag * abs(a) ** 2 - a.imag * abs(b) ** 2, a.real * abs(b) ** 2 - b.real * abs(a) ** 2) / cross
+    offset = (
+        complex(
+            b.imag * abs(a) ** 2 - a.imag * abs(b) ** 2, a.real * abs(b) ** 2 - b.real * abs(a) ** 2
+        )
+        / cross
+    )
     return p + offset, abs(offset)
 
 
@@ -61,7 +66,9 @@ def least_squares(points: Tensor) -> tuple[Tensor, Tensor]:
     offset = points.mean(0)
     centred = points - offset
     design = torch.cat([2 * centred, torch.ones_like(centred[:, :1])], dim=1)
-    solution = torch.linalg.lstsq(design, (centred**2).sum(1, keepdim=True), driver="gelsd").solution[:, 0]
+    solution = torch.linalg.lstsq(
+        design, (centred**2).sum(1, keepdim=True), driver="gelsd"
+    ).solution[:, 0]
     center = solution[:-1]
     return center + offset, (solution[-1] + center @ center).clamp(min=0).sqrt()
 

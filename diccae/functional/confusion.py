@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from diccae.errors import UserError
 from diccae.functional.circles import FITS, geometric_median
-from diccae.structures import UserError
 
 CENTROIDS = ("mean", "geometric_median")
 PCA_SCOPES = ("all", "class")
@@ -59,7 +59,11 @@ def class_circles(
     """
     _check_options(centroid, pca_dim, pca_scope, circle, coverage, features.shape[1])
     # any NaN or infinity survives a sum, which is 50 times cheaper than looking at every element
-    bad = 0 if bool(torch.isfinite(features.sum())) else int((~torch.isfinite(features).all(dim=1)).sum())
+    bad = (
+        0
+        if bool(torch.isfinite(features.sum()))
+        else int((~torch.isfinite(features).all(dim=1)).sum())
+    )
     if bad:
         raise UserError(
             f"degrees of confusion: {bad} of {len(features)} feature rows are NaN or infinite; "
@@ -93,7 +97,9 @@ def class_circles(
             moved, radii[index] = _fit(members, local, circle, coverage)
             full_centers[index] = moved if basis is None else center + basis @ moved
     else:
-        radii = _class_quantiles(_distances_to_centroids(features, labels, centers), labels, counts, coverage)
+        radii = _class_quantiles(
+            _distances_to_centroids(features, labels, centers), labels, counts, coverage
+        )
     return Circles(full_centers, radii, counts, _pair_distances(full_centers))
 
 
@@ -110,7 +116,9 @@ def _check_options(
     if not 0 < coverage <= 1:
         raise UserError(f"method.coverage: wanted a share in (0, 1], got {coverage}")
     if pca_dim is not None and pca_dim < 1:
-        raise UserError(f"method.pca_dim: wanted at least 1 component, or none for all dimensions, got {pca_dim}")
+        raise UserError(
+            f"method.pca_dim: wanted at least 1 component, or none for all dimensions, got {pca_dim}"
+        )
     if circle == "min_enclosing" and min(width, pca_dim or width) != 2:
         raise UserError(
             f"method.circle: min_enclosing lives in a plane, got {min(width, pca_dim or width)} dimensions; set method.pca_dim to 2"
@@ -128,7 +136,9 @@ def _basis(centred: Tensor, dim: int) -> Tensor:
     return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -dim:].flip(1)
 
 
-def _centroids(features: Tensor, labels: Tensor, num_classes: int, counts: Tensor, centroid: str) -> Tensor:
+def _centroids(
+    features: Tensor, labels: Tensor, num_classes: int, counts: Tensor, centroid: str
+) -> Tensor:
     sums = torch.zeros(num_classes, features.shape[1], dtype=torch.float64, device=features.device)
     for rows in _blocks(len(features)):
         sums.index_add_(0, labels[rows], features[rows].double())
@@ -148,7 +158,9 @@ def _distances_to_centroids(features: Tensor, labels: Tensor, centers: Tensor) -
     """(N,) float64 distance of each feature to the centre of its class."""
     distances = centers.new_empty(len(features))
     for rows in _blocks(len(features)):
-        distances[rows] = torch.linalg.vector_norm(features[rows].double() - centers[labels[rows]], dim=1)
+        distances[rows] = torch.linalg.vector_norm(
+            features[rows].double() - centers[labels[rows]], dim=1
+        )
     return distances
 
 
@@ -163,7 +175,9 @@ def _pair_distances(centers: Tensor) -> Tensor:
     squared = (scale - product - product.T).clamp(min=0)
     first, second = torch.nonzero(squared <= 1e-6 * scale, as_tuple=True)
     for rows in _blocks(len(first)):
-        squared[first[rows], second[rows]] = ((centers[first[rows]] - centers[second[rows]]) ** 2).sum(1)
+        squared[first[rows], second[rows]] = (
+            (centers[first[rows]] - centers[second[rows]]) ** 2
+        ).sum(1)
     return squared.sqrt()
 
 
@@ -235,7 +249,9 @@ def normalize_degree(
         UserError: no such normalisation.
     """
     if normalization not in NORMALIZATIONS:
-        raise UserError(f"method.normalization: wanted one of {', '.join(NORMALIZATIONS)}, got {normalization!r}")
+        raise UserError(
+            f"method.normalization: wanted one of {', '.join(NORMALIZATIONS)}, got {normalization!r}"
+        )
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
     measured = off if valid is None else off & valid[:, None] & valid[None]
     values = _shape(degree[measured].double(), normalization)

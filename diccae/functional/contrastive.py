@@ -56,7 +56,10 @@ def confusion_pair_loss(
         taken = taken & mask
     losses = F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="none")
     if weights is not None:
-        losses = losses * weights.to(losses.dtype)[labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]]
+        losses = (
+            losses
+            * weights.to(losses.dtype)[labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]]
+        )
     losses = torch.where(taken, losses, torch.zeros_like(losses))
     if reduction == "sum":
         return losses.sum()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 STARTS = {
     "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
@@ -64,18 +64,24 @@ def kmeans(
         UserError: fewer clips than clusters, features that are not finite, or `always` without a GPU.
     """
     if k < 1:
-        raise UserError(f"kmeans: wanted at least 1 cluster, got {k}; raise method.kmeans_k in the plan")
+        raise UserError(
+            f"kmeans: wanted at least 1 cluster, got {k}; raise method.kmeans_k in the plan"
+        )
     if init not in STARTS:
         raise ValueError(f"init: wanted one of {', '.join(STARTS)}, got {init!r}")
     gpu = _wants_gpu(use_gpu)
     features = np.ascontiguousarray(features, dtype=np.float32)
-    bad = sum(int((~np.isfinite(features[rows]).all(axis=1)).sum()) for rows in _blocks(len(features)))
+    bad = sum(
+        int((~np.isfinite(features[rows]).all(axis=1)).sum()) for rows in _blocks(len(features))
+    )
     if bad:
         raise UserError(
             f"kmeans: {bad} of {len(features)} feature rows are NaN or infinite; training diverged: lower the learning rate in the plan"
         )
     if len(features) < k:
-        raise UserError(f"kmeans: {len(features)} clips for {k} clusters; lower method.kmeans_k in the plan")
+        raise UserError(
+            f"kmeans: {len(features)} clips for {k} clusters; lower method.kmeans_k in the plan"
+        )
     if spherical:
         features = _scaled(features)
     # faiss trains on 256 points a centroid unless told otherwise
@@ -98,7 +104,9 @@ def kmeans(
     return Clustering(assignments, centroids, _inertia(features, centroids, assignments))
 
 
-def nearest_centroid(features: np.ndarray, centroids: np.ndarray, *, spherical: bool = False) -> np.ndarray:
+def nearest_centroid(
+    features: np.ndarray, centroids: np.ndarray, *, spherical: bool = False
+) -> np.ndarray:
     """(N,) int32: the nearest of the (k, D) centroids for each of the (N, D) features."""
     features = np.ascontiguousarray(features, dtype=np.float32)
     return _assign(_scaled(features) if spherical else features, centroids)
@@ -168,7 +176,9 @@ def _assign(features: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     return index.search(features, 1)[1][:, 0].astype(np.int32)
 
 
-def _inertia(features: np.ndarray, centroids: np.ndarray, assignments: np.ndarray, block: int = 8192) -> float:
+def _inertia(
+    features: np.ndarray, centroids: np.ndarray, assignments: np.ndarray, block: int = 8192
+) -> float:
     """Sum of squared distances, by differences and in float64: the search expands the square and loses small distances to rounding."""
     total = 0.0
     for start in range(0, len(features), block):

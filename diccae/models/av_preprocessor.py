@@ -44,7 +44,11 @@ class AVPreprocessor(BaseDataPreprocessor):
         self.motion = video_input == "motion"
         self.two_views = two_views
         # a moving limb changes a grey value by about a tenth
-        self.normalize = v2.Normalize(mean=[0.0], std=[0.1]) if self.motion else v2.Normalize(mean=[0.5], std=[0.25])
+        self.normalize = (
+            v2.Normalize(mean=[0.0], std=[0.1])
+            if self.motion
+            else v2.Normalize(mean=[0.5], std=[0.25])
+        )
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Audio (T, n_mels) a clip -> (B, 1, T, n_mels); video (V, T, 3, H, W) a clip -> (B, V, T c, H, W), V views, c = 3 (rgb) or 1 (motion)."""
@@ -63,12 +67,17 @@ class AVPreprocessor(BaseDataPreprocessor):
             if self.motion:
                 video = video - video.mean(dim=2, keepdim=True)
             inputs["video"] = (
-                self.normalize(video.flatten(2, 3).flatten(0, 1)[:, :, None]).squeeze(2).unflatten(0, video.shape[:2])
+                self.normalize(video.flatten(2, 3).flatten(0, 1)[:, :, None])
+                .squeeze(2)
+                .unflatten(0, video.shape[:2])
             )
             if training and self.two_views:
                 height, width = video.shape[-2:]
                 crop = v2.Compose(
-                    [v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()]
+                    [
+                        v2.RandomResizedCrop((height, width), scale=(0.6, 1.0), antialias=True),
+                        v2.RandomHorizontalFlip(),
+                    ]
                 )
                 inputs["second_video"] = crop(inputs["video"])
         return {"inputs": inputs, "data_samples": data.get("data_samples")}

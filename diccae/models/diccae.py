@@ -65,10 +65,17 @@ class DICCAE(BaseModel):
         self.info_nce = MODELS.build(info_nce) if info_nce else None
         self.confusion_loss = MODELS.build(confusion_loss) if confusion_loss else None
         self.pairs_by_modality = (
-            self.confusion_loss is not None and self.confusion_loss.pairs != "fused" and len(self.modalities) == 2
+            self.confusion_loss is not None
+            and self.confusion_loss.pairs != "fused"
+            and len(self.modalities) == 2
         )
         self.projections = (
-            nn.ModuleDict({name: nn.Linear(encoder.out_features, embedding_dim) for name, encoder in encoders.items()})
+            nn.ModuleDict(
+                {
+                    name: nn.Linear(encoder.out_features, embedding_dim)
+                    for name, encoder in encoders.items()
+                }
+            )
             if self.info_nce is not None or self.pairs_by_modality
             else None
         )
@@ -107,7 +114,10 @@ class DICCAE(BaseModel):
         return torch.cat([F.normalize(features[name], dim=1) for name in self.modalities], dim=1)
 
     def forward(
-        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample] | None = None, mode: str = "tensor"
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[ActionDataSample] | None = None,
+        mode: str = "tensor",
     ) -> Any:
         """`loss` -> dict of scalar losses; `predict` -> data samples with scores; `tensor` -> logits (B, C)."""
         if mode == "loss":
@@ -118,12 +128,18 @@ class DICCAE(BaseModel):
 
     def logits(self, fused: Tensor) -> Tensor:
         if self.classifier is None:
-            raise RuntimeError("this model has no classifier (cls_head=False); use embed() for its features")
+            raise RuntimeError(
+                "this model has no classifier (cls_head=False); use embed() for its features"
+            )
         return self.classifier(fused)
 
-    def loss(self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
+    ) -> dict[str, Tensor]:
         """Sec. 2.2: cross entropy + InfoNCE + dynamically weighted confusion loss, those that this run has."""
-        labels = torch.cat([sample.gt_label for sample in data_samples]).to(next(iter(inputs.values())).device)
+        labels = torch.cat([sample.gt_label for sample in data_samples]).to(
+            next(iter(inputs.values())).device
+        )
         features = self.encode(inputs)
         projected = self._project(features)
         losses = {}
@@ -134,7 +150,11 @@ class DICCAE(BaseModel):
             if self.classifier is not None:
                 losses["loss_cls"] = F.cross_entropy(self.logits(fused), labels)
             if self.confusion_loss is not None:
-                first, other = (projected["audio"], projected["video"]) if self.pairs_by_modality else (fused, None)
+                first, other = (
+                    (projected["audio"], projected["video"])
+                    if self.pairs_by_modality
+                    else (fused, None)
+                )
                 losses["loss_confusion"] = self.confusion_loss(
                     first, labels, weights=self.confusion_weights, other=other
                 )
@@ -154,20 +174,29 @@ class DICCAE(BaseModel):
         if self.info_nce.contrast != "intra_modal":
             terms.append(self.info_nce(projected["audio"], projected["video"]))
         if self.info_nce.contrast in ("intra_modal", "both"):
-            second = self._project(self.encode({name: inputs[f"second_{name}"] for name in self.modalities}))
+            second = self._project(
+                self.encode({name: inputs[f"second_{name}"] for name in self.modalities})
+            )
             terms += [self.info_nce(projected[name], second[name]) for name in self.modalities]
         return sum(terms[1:], terms[0]) / len(terms)
 
-    def predict(self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
+    def predict(
+        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
+    ) -> list[ActionDataSample]:
         """Scores averaged over the video views (`pred_score`), those of the first view (`single_score`), and the embedding of the average."""
         features = self._features_of_views(inputs)
         views = max(value.shape[1] for value in features.values())
         scores, embeddings = [], []
         for view in range(views):
-            fused = self.fuse({name: value[:, min(view, value.shape[1] - 1)] for name, value in features.items()})
+            fused = self.fuse(
+                {name: value[:, min(view, value.shape[1] - 1)] for name, value in features.items()}
+            )
             scores.append(self.logits(fused).softmax(1))
             embeddings.append(fused)
-        mean_scores, embedding = torch.stack(scores).mean(0), self.as_embedding(torch.stack(embeddings).mean(0))
+        mean_scores, embedding = (
+            torch.stack(scores).mean(0),
+            self.as_embedding(torch.stack(embeddings).mean(0)),
+        )
         for index, sample in enumerate(data_samples):
             sample.set_pred_score(mean_scores[index])
             sample.set_pred_label(int(mean_scores[index].argmax()))
@@ -180,7 +209,9 @@ class DICCAE(BaseModel):
         for name in self.modalities:
             value = inputs[name] if name == "video" else inputs[name][:, None]
             batch, views = value.shape[:2]
-            features[name] = self.encoders[name](_contiguous(value.flatten(0, 1))).view(batch, views, -1)
+            features[name] = self.encoders[name](_contiguous(value.flatten(0, 1))).view(
+                batch, views, -1
+            )
         return features
 
     def init_weights(self) -> None:

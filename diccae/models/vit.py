@@ -18,7 +18,7 @@ from timm.models import load_state_dict
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # what AVPreprocessor scales pixels in [0, 1] with (video_input "rgb")
 PIXEL_MEAN, PIXEL_STD = 0.5, 0.25
@@ -77,7 +77,12 @@ class AudioViT(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, 1, fbank_frames, n_mels) -> (B, out_features)."""
-        _check_input("AudioViT", inputs, self.input_shape, "fbank_frames and n_mels are those of the clip cache")
+        _check_input(
+            "AudioViT",
+            inputs,
+            self.input_shape,
+            "fbank_frames and n_mels are those of the clip cache",
+        )
         return self.vit(inputs.transpose(2, 3))
 
 
@@ -120,7 +125,10 @@ class VideoViT(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, num_frames 3, frame_size, frame_size) -> (B, out_features)."""
         _check_input(
-            "VideoViT", inputs, self.input_shape, 'it wants video_input "rgb" and the data\'s num_frames and frame_size'
+            "VideoViT",
+            inputs,
+            self.input_shape,
+            'it wants video_input "rgb" and the data\'s num_frames and frame_size',
         )
         frames = inputs.unflatten(1, (-1, 3)).flatten(0, 1)
         return self.vit(frames).unflatten(0, (len(inputs), -1)).mean(1)
@@ -163,12 +171,18 @@ def _build(
         raise UserError(
             f"model: timm cannot build a ViT named {model!r} ({error}); timm.list_models('vit*') lists them"
         ) from error
-    if not isinstance(vit, VisionTransformer) or type(vit.patch_embed) is not PatchEmbed or vit.pos_embed is None:
+    if (
+        not isinstance(vit, VisionTransformer)
+        or type(vit.patch_embed) is not PatchEmbed
+        or vit.pos_embed is None
+    ):
         raise UserError(
             f"model: {model} is not a plain ViT with learned position embeddings; wanted one like vit_base_patch16_224"
         )
     if vit.patch_embed.proj.bias is None:
-        raise UserError(f"model: {model} has a patch embedding without bias; wanted a ViT like vit_base_patch16_224")
+        raise UserError(
+            f"model: {model} has a patch embedding without bias; wanted a ViT like vit_base_patch16_224"
+        )
     patch = vit.patch_embed.patch_size
     if any(length % side for length, side in zip(size, patch, strict=True)):
         raise UserError(
@@ -200,7 +214,9 @@ def _load_imagenet(vit: VisionTransformer, model: str, file: str | None) -> Load
             ) from error
     keys = {key: key for key in vit.state_dict()}
     weights = _take(vit, source, state, keys, channels=3)
-    prefix = sum(state[key].shape[1] for key in ("cls_token", "dist_token", "reg_token") if key in state)
+    prefix = sum(
+        state[key].shape[1] for key in ("cls_token", "dist_token", "reg_token") if key in state
+    )
     positions = weights["pos_embed"]
     if not _is_square(positions.shape[1] - prefix):
         prefix = 0  # some models give their class token no position
@@ -230,7 +246,9 @@ def _load_cav_mae(vit: VisionTransformer, file: str, modality: str) -> LoadedWei
         )
     keys = {key: _cav_mae_key(key, modality, specific) for key in vit.state_dict()}
     shift = f"modality_{modality}"
-    weights = _take(vit, file, state, {**keys, shift: shift}, channels=vit.patch_embed.proj.in_channels)
+    weights = _take(
+        vit, file, state, {**keys, shift: shift}, channels=vit.patch_embed.proj.in_channels
+    )
     positions, name = weights["pos_embed"] + weights.pop(shift), keys["pos_embed"]
     count = positions.shape[1]
     side = math.isqrt(count)
@@ -250,7 +268,12 @@ def _cav_mae_key(key: str, modality: str, specific: int) -> str:
     if int(block) < specific:
         return ".".join([f"blocks_{modality}", block, layer, *rest])
     return ".".join(
-        ["blocks_u", str(int(block) - specific), f"{layer}_{modality}" if layer.startswith("norm") else layer, *rest]
+        [
+            "blocks_u",
+            str(int(block) - specific),
+            f"{layer}_{modality}" if layer.startswith("norm") else layer,
+            *rest,
+        ]
     )
 
 
@@ -265,12 +288,18 @@ def _read(file: str, wanted: str) -> dict[str, Tensor]:
         ) from error
     other = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if other:
-        raise UserError(f"{file}: {other[0]} is no tensor, wanted a state dict; save the state dict alone")
+        raise UserError(
+            f"{file}: {other[0]} is no tensor, wanted a state dict; save the state dict alone"
+        )
     return state
 
 
 def _take(
-    vit: VisionTransformer, source: str, state: dict[str, Tensor], keys: dict[str, str], channels: int
+    vit: VisionTransformer,
+    source: str,
+    state: dict[str, Tensor],
+    keys: dict[str, str],
+    channels: int,
 ) -> dict[str, Tensor]:
     """The weights of `state` under this model's names (`keys`: own name -> name in the source), present and of the right shape."""
     missing = [key for key in keys.values() if key not in state]
@@ -284,35 +313,55 @@ def _take(
     for key, name in keys.items():
         shape, wanted = tuple(state[name].shape), shapes.get(key, token)
         # the number of positions may differ: they are interpolated
-        fits = len(shape) == 3 and (shape[0], shape[2]) == (1, vit.embed_dim) if key == "pos_embed" else shape == wanted
+        fits = (
+            len(shape) == 3 and (shape[0], shape[2]) == (1, vit.embed_dim)
+            if key == "pos_embed"
+            else shape == wanted
+        )
         if not fits:
-            raise UserError(f"{source}: {name} has shape {shape}, wanted {wanted}; choose a file that fits the model")
+            raise UserError(
+                f"{source}: {name} has shape {shape}, wanted {wanted}; choose a file that fits the model"
+            )
     return {key: state[name].float() for key, name in keys.items()}
 
 
-def _resample(vit: VisionTransformer, source: str, name: str, positions: Tensor, grid: tuple[int, int]) -> Tensor:
+def _resample(
+    vit: VisionTransformer, source: str, name: str, positions: Tensor, grid: tuple[int, int]
+) -> Tensor:
     """Position embeddings (1, rows x columns, D) of another grid -> this model's grid, bicubic."""
     if grid[0] * grid[1] != positions.shape[1]:
         raise UserError(
             f"{source}: {name} has {positions.shape[1]} positions, which make no grid; choose a file that fits the model"
         )
-    return resample_abs_pos_embed(positions, list(vit.patch_embed.grid_size), list(grid), num_prefix_tokens=0)
+    return resample_abs_pos_embed(
+        positions, list(vit.patch_embed.grid_size), list(grid), num_prefix_tokens=0
+    )
 
 
-def _rescale_pixels(weights: dict[str, Tensor], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+def _rescale_pixels(
+    weights: dict[str, Tensor], mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
     """Makes a patch embedding for pixels of `mean` and `std` into one, of the same output, for what AVPreprocessor gives."""
     mean_of, std_of = (torch.tensor(value)[None, :, None, None] for value in (mean, std))
     weight = weights[PATCH_WEIGHT]
-    weights[PATCH_BIAS] = weights[PATCH_BIAS] + (weight * (PIXEL_MEAN - mean_of) / std_of).sum((1, 2, 3))
+    weights[PATCH_BIAS] = weights[PATCH_BIAS] + (weight * (PIXEL_MEAN - mean_of) / std_of).sum(
+        (1, 2, 3)
+    )
     weights[PATCH_WEIGHT] = weight * PIXEL_STD / std_of
 
 
 def _load(
-    vit: VisionTransformer, source: str, weights: dict[str, Tensor], state: dict[str, Tensor], names: set[str]
+    vit: VisionTransformer,
+    source: str,
+    weights: dict[str, Tensor],
+    state: dict[str, Tensor],
+    names: set[str],
 ) -> LoadedWeights:
     vit.load_state_dict(weights)
     return LoadedWeights(
-        source, tuple(key for key in state if key in names), tuple(key for key in state if key not in names)
+        source,
+        tuple(key for key in state if key in names),
+        tuple(key for key in state if key not in names),
     )
 
 

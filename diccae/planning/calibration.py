@@ -23,10 +23,10 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
 from diccae import registry  # noqa: F401
-from diccae.choices import settings_of
 from diccae.compose import Run, compose
 from diccae.functional.kmeans import kmeans
-from diccae.settings import Plan
+from diccae.plans import Plan
+from diccae.settings import settings_of
 
 SECONDS = 60.0
 REPEATS = 30
@@ -89,7 +89,9 @@ def parameters(plan: Plan, run: Run) -> int:
         return sum(value.numel() for value in MODELS.build(model).parameters())
 
 
-def calibrate(plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] = lambda words: None) -> Calibration:
+def calibrate(
+    plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] = lambda words: None
+) -> Calibration:
     """Time every kind of run of a plan, in about `seconds` altogether; one step of each kind is the least, whatever it takes.
 
     On a CPU one thread works, as in the workflow's jobs, and in single precision. Fine-tuned variants differ from `full` by less than the noise of this.
@@ -102,7 +104,11 @@ def calibrate(plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] =
     # three timings a fine-tuning, two for pre-training, one for K-means
     share = seconds / (sum(3 if run.stage == "finetune" else 2 for run in runs) + 1)
     speeds, remarks = {}, []
-    with tempfile.TemporaryDirectory() as folder, _one_thread(), DefaultScope.overwrite_default_scope("mmaction"):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _one_thread(),
+        DefaultScope.overwrite_default_scope("mmaction"),
+    ):
         made_up = _make_up(plan, Path(folder) / "cache")
         for run in runs:
             say(f"{run.stage} {run.modality}")
@@ -112,7 +118,12 @@ def calibrate(plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] =
         loading, words = _loading(plan, runs[0], made_up, schedule.num_workers, share)
     say("K-means")
     per_clip = _kmeans(plan, gpu) if runs[0].stage == "pretrain" else 0.0
-    timings = [timing for speed in speeds.values() for timing in (speed.train, speed.embed, speed.predict) if timing]
+    timings = [
+        timing
+        for speed in speeds.values()
+        for timing in (speed.train, speed.embed, speed.predict)
+        if timing
+    ]
     cut = sum(timing.batch < timing.full for timing in timings)
     if cut:
         remarks.append(
@@ -121,7 +132,9 @@ def calibrate(plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] =
     if schedule.precision != "float32" and not gpu:
         remarks.append(f"timed in float32: {schedule.precision} training needs a GPU")
     if schedule.compile:
-        remarks.append("timed without torch.compile, which takes minutes to start: steps may be faster")
+        remarks.append(
+            "timed without torch.compile, which takes minutes to start: steps may be faster"
+        )
     return Calibration(
         device=torch.cuda.get_device_name() if gpu else f"one core of {_cpu()}",
         gpu=gpu,
@@ -136,7 +149,9 @@ def calibrate(plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] =
 class _Bench:
     """The model of one run and its optimiser, with batches of made-up clips."""
 
-    def __init__(self, plan: Plan, run: Run, made_up: Path, device: torch.device, load: bool) -> None:
+    def __init__(
+        self, plan: Plan, run: Run, made_up: Path, device: torch.device, load: bool
+    ) -> None:
         config = _composed(plan, run)
         self.device, self.load = device, load
         self.now = stopwatch(device.type == "cuda")
@@ -174,7 +189,9 @@ class _Bench:
     def _embed(self, batch: Any) -> None:
         self.model.embed(self.model.data_preprocessor(batch, False)["inputs"])
 
-    def _timing(self, dataset: Any, act: Callable[[Any], Any], full: int, least: int, seconds: float) -> Timing:
+    def _timing(
+        self, dataset: Any, act: Callable[[Any], Any], full: int, least: int, seconds: float
+    ) -> Timing:
         def clock(size: int) -> float:
             batch = None if self.load else _batch(dataset, size)
             self._wait()
@@ -258,10 +275,20 @@ def _make_up(plan: Plan, folder: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     size = cache["frame_size"]
-    np.save(folder / "frames.npy", rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8))
-    np.save(folder / "fbank.npy", rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16))
+    np.save(
+        folder / "frames.npy",
+        rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8),
+    )
+    np.save(
+        folder / "fbank.npy",
+        rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16),
+    )
     # groups of a class, as in P x K batches, and labels that clusters have too
-    labels = np.arange(CLIPS) // data["samples_per_class"] % min(data["num_classes"], settings.method.kmeans_k)
+    labels = (
+        np.arange(CLIPS)
+        // data["samples_per_class"]
+        % min(data["num_classes"], settings.method.kmeans_k)
+    )
     pd.DataFrame(
         {
             "id": np.arange(CLIPS).astype(str),
@@ -286,7 +313,9 @@ def _batch(dataset: Any, size: int) -> Any:
     return pseudo_collate([dataset[index % len(dataset)] for index in range(size)])
 
 
-def _loading(plan: Plan, run: Run, made_up: Path, workers: int, seconds: float) -> tuple[Timing | None, list[str]]:
+def _loading(
+    plan: Plan, run: Run, made_up: Path, workers: int, seconds: float
+) -> tuple[Timing | None, list[str]]:
     """What a core takes to load a clip, from the plan's own cache where it is there, and the words for what is not known."""
     if workers == 0:
         return None, []

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 
-from diccae.choices import settings_of
-from diccae.settings import Lists, Plan, SourceLists
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import Lists, Plan, SourceLists
+from diccae.settings import settings_of
 
 # Clips of the official training lists (VGGSound: vggsound.csv), with none lost on the way to the disk.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
@@ -61,7 +61,8 @@ def count_clips(plan: Plan) -> Clips:
     base = settings_of(plan, "pretrain", "full").base
     if plan.dataset == "embedded":
         return Clips(
-            _embedded(base["benchmark"]["counts"]), "the plan's benchmark.counts; the clips are not rendered yet"
+            _embedded(base["benchmark"]["counts"]),
+            "the plan's benchmark.counts; the clips are not rendered yet",
         )
     if plan.lists is None:
         raise UserError(
@@ -102,9 +103,15 @@ def _from_lists(lists: Lists, classes: int) -> Clips:
             f"{source.reader} {train + test} ({'the official list; ' + ', '.join(map(str, lacking)) + ' missing here' if lacking else 'its lists'})"
         )
         if source.reader == lists.labelled:
-            update, validation = lists.update_per_class * classes, lists.validation_per_class * classes
+            update, validation = (
+                lists.update_per_class * classes,
+                lists.validation_per_class * classes,
+            )
             counts += Counter(
-                {("train", source.reader): train - update - validation, ("test", source.reader): test}
+                {
+                    ("train", source.reader): train - update - validation,
+                    ("test", source.reader): test,
+                }
                 | {("update", source.reader): update, ("validation", source.reader): validation}
             )
         else:
@@ -129,6 +136,8 @@ def _read(source: SourceLists) -> tuple[int, int]:
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 
-    alone = Lists(sources=[source], labelled=source.reader, update_per_class=0, validation_per_class=0)
+    alone = Lists(
+        sources=[source], labelled=source.reader, update_per_class=0, validation_per_class=0
+    )
     splits = assemble(alone, search=False)["split"].value_counts()
     return int(splits[splits.index.isin(TRAIN_SPLITS)].sum()), int(splits.get("test", 0))

@@ -6,11 +6,11 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from diccae.choices import settings_of
 from diccae.compose import Run
 from diccae.planning.calibration import Calibration
 from diccae.planning.work import Work
-from diccae.settings import Plan
+from diccae.plans import Plan
+from diccae.settings import settings_of
 
 FLOAT = 4
 # a checkpoint holds weights and Adam's two moments; two are kept a run
@@ -43,7 +43,9 @@ def run_seconds(plan: Plan, run: Run, work: Work, calibration: Calibration) -> f
     waits = 0.0 if loading is None else loading.seconds / max(1, settings.schedule.num_workers)
     kind = ("finetune", run.modality) if run.stage == "finetune" else ("pretrain", "AV")
     speed = calibration.speeds[kind]
-    seconds = work.trained * max(speed.train.seconds, waits) + work.embedded * max(speed.embed.seconds, waits)
+    seconds = work.trained * max(speed.train.seconds, waits) + work.embedded * max(
+        speed.embed.seconds, waits
+    )
     if speed.predict is not None:
         seconds += work.scored * max(speed.predict.seconds, waits)
     # the first clustering sees the features of both modalities side by side
@@ -52,7 +54,10 @@ def run_seconds(plan: Plan, run: Run, work: Work, calibration: Calibration) -> f
 
 
 def wall_seconds(
-    runs: Sequence[Run], seconds: dict[Run, float], parents: Callable[[Run], list[Run]], devices: int
+    runs: Sequence[Run],
+    seconds: dict[Run, float],
+    parents: Callable[[Run], list[Run]],
+    devices: int,
 ) -> float:
     """When the last run ends if each takes one of `devices` devices as soon as what it starts from is there, earlier stages first.
 
@@ -83,13 +88,23 @@ def wall_seconds(
     return max(ended.values(), default=0.0)
 
 
-def disk(plan: Plan, clips: int, work: dict[Run, Work], parameters: dict[tuple[str, str], int], devices: int) -> Disk:
+def disk(
+    plan: Plan,
+    clips: int,
+    work: dict[Run, Work],
+    parameters: dict[tuple[str, str], int],
+    devices: int,
+) -> Disk:
     """What the plan writes; `parameters` are those of the models by (stage, modality), warm-up counted as pre-training."""
     settings = settings_of(plan, "finetune", "full")
     cache = settings.base["cache"]
-    stored = clips * (3 * cache["num_frames"] * cache["frame_size"] ** 2 + 2 * cache["n_mels"] * cache["fbank_frames"])
+    stored = clips * (
+        3 * cache["num_frames"] * cache["frame_size"] ** 2
+        + 2 * cache["n_mels"] * cache["fbank_frames"]
+    )
     sizes = {
-        run: FLOAT * parameters["finetune" if run.stage == "finetune" else "pretrain", run.modality] for run in work
+        run: FLOAT * parameters["finetune" if run.stage == "finetune" else "pretrain", run.modality]
+        for run in work
     }
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(
@@ -98,7 +113,8 @@ def disk(plan: Plan, clips: int, work: dict[Run, Work], parameters: dict[tuple[s
         weights=sum(sizes.values()),
         # one view and all views of a scored clip
         tables=sum(
-            2 * PREDICTION_BYTES * amount.scored + (0 if run.stage == "finetune" else ASSIGNMENT_BYTES * amount.epoch)
+            2 * PREDICTION_BYTES * amount.scored
+            + (0 if run.stage == "finetune" else ASSIGNMENT_BYTES * amount.epoch)
             for run, amount in work.items()
         ),
         # a run at work keeps checkpoints, and a second copy of its weights until its job ends

@@ -12,11 +12,14 @@ from diccae.compose import Run
 from diccae.planning.clips import count_clips
 from diccae.planning.seeds import claims_of_table2
 from diccae.planning.work import artifacts, parents, with_parents, work_of
-from diccae.settings import Plan
+from diccae.plans import Plan
 
 
 def estimate(
-    plan: Plan, devices: int | None = None, calibrated: bool = True, say: Callable[[str], None] = lambda words: None
+    plan: Plan,
+    devices: int | None = None,
+    calibrated: bool = True,
+    say: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """What a plan costs before anything of it runs.
 
@@ -37,31 +40,48 @@ def estimate(
     of_artifact = artifacts(plan)
     runs = with_parents(plan, [run for own in of_artifact.values() for run in own])
     work = {run: work_of(plan, run, clips) for run in runs}
-    parameters = {(run.stage, run.modality): calibration.parameters(plan, run) for run in calibration.kinds(plan)}
+    parameters = {
+        (run.stage, run.modality): calibration.parameters(plan, run)
+        for run in calibration.kinds(plan)
+    }
     result: dict[str, Any] = {
         "plan": plan.name,
         "clips": {
             "origin": clips.origin,
-            "counts": {f"{split}/{source}": number for (split, source), number in clips.counts.items()},
+            "counts": {
+                f"{split}/{source}": number for (split, source), number in clips.counts.items()
+            },
         },
         "runs": _counts(runs),
-        "steps": {stage: sum(work[run].steps for run in runs if run.stage == stage) for stage in costs.ORDER},
-        "parameters": {f"{stage} {modality}": number for (stage, modality), number in parameters.items()},
+        "steps": {
+            stage: sum(work[run].steps for run in runs if run.stage == stage)
+            for stage in costs.ORDER
+        },
+        "parameters": {
+            f"{stage} {modality}": number for (stage, modality), number in parameters.items()
+        },
         "disk": asdict(costs.disk(plan, clips.total, work, parameters, devices)),
         "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
         "seeds": [asdict(row) for row in claims_of_table2(plan)],
     }
-    result["disk"]["total"] = sum(result["disk"][name] for name in ("cache", "weights", "tables", "working"))
+    result["disk"]["total"] = sum(
+        result["disk"][name] for name in ("cache", "weights", "tables", "working")
+    )
     seconds: dict[Run, float] | None = None
     result["calibration"] = None
     if calibrated:
         measured = calibration.calibrate(plan, say=say)
         seconds = {run: costs.run_seconds(plan, run, work[run], measured) for run in runs}
         result["calibration"] = asdict(measured) | {
-            "speeds": {f"{stage} {modality}": asdict(speed) for (stage, modality), speed in measured.speeds.items()}
+            "speeds": {
+                f"{stage} {modality}": asdict(speed)
+                for (stage, modality), speed in measured.speeds.items()
+            }
         }
         result["hours"] = sum(seconds.values()) / 3600
-        result["wall_hours"] = costs.wall_seconds(runs, seconds, partial(parents, plan), devices) / 3600
+        result["wall_hours"] = (
+            costs.wall_seconds(runs, seconds, partial(parents, plan), devices) / 3600
+        )
     result["artifacts"] = _artifacts(of_artifact, seconds)
     return result
 
@@ -81,11 +101,17 @@ def _counts(runs: list[Run]) -> dict[str, int]:
     return {stage: stages[stage] for stage in ("warmup", "pretrain", "finetune")}
 
 
-def _artifacts(of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None) -> list[dict[str, Any]]:
+def _artifacts(
+    of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None
+) -> list[dict[str, Any]]:
     """Runs and hours of each artifact by itself, and what it adds to those above it."""
     rows, known = [], set[Run]()
     for name, runs in of_artifact.items():
-        row: dict[str, Any] = {"artifact": name, **_counts(runs), "added_runs": len(set(runs) - known)}
+        row: dict[str, Any] = {
+            "artifact": name,
+            **_counts(runs),
+            "added_runs": len(set(runs) - known),
+        }
         if seconds is not None:
             row["hours"] = sum(seconds[run] for run in runs) / 3600
             row["added_hours"] = sum(seconds[run] for run in runs if run not in known) / 3600

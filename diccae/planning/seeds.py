@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from diccae.plans import CONFIG_ROOT, Modality, Plan
 from diccae.reporting import collect, paper
-from diccae.settings import CONFIG_ROOT, Modality, Plan
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
@@ -65,7 +65,9 @@ def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> flo
     return float(stats.nct.sf(edge, freedom, shift) + wrong)
 
 
-def seeds_needed(effect: float, spread: float, level: float = LEVEL, wanted: float = POWER) -> int | None:
+def seeds_needed(
+    effect: float, spread: float, level: float = LEVEL, wanted: float = POWER
+) -> int | None:
     """The fewest seeds, two or more, with at least the `wanted` power; None beyond a million.
 
     Raises:
@@ -119,7 +121,9 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     drops = collect.accuracy(plan, "full", modality, seeds=seeds) - collect.accuracy(
         plan, variant, modality, seeds=seeds
     )
-    return Spread(float(drops.std(ddof=1)), len(seeds), f"this plan's finished runs ({plan.dataset_name})")
+    return Spread(
+        float(drops.std(ddof=1)), len(seeds), f"this plan's finished runs ({plan.dataset_name})"
+    )
 
 
 def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:

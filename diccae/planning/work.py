@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from diccae.choices import needs_clusters, settings_of
 from diccae.compose import Run, initial_weights, pretrain_source
 from diccae.planning.clips import Clips
-from diccae.settings import Plan
+from diccae.plans import Plan
+from diccae.settings import needs_clusters, settings_of
 from diccae.workflow import Workflow
 
 
@@ -70,7 +70,11 @@ def parents(plan: Plan, run: Run) -> list[Run]:
         source = pretrain_source(plan, run.variant, run.seed)
         return [] if source is None else [Run("pretrain", source, run.seed)]
     settings = settings_of(plan, "pretrain", run.variant)
-    return [warmup] if needs_clusters(settings) or initial_weights(plan, run, settings) is not None else []
+    return (
+        [warmup]
+        if needs_clusters(settings) or initial_weights(plan, run, settings) is not None
+        else []
+    )
 
 
 def with_parents(plan: Plan, runs: Iterable[Run]) -> list[Run]:
@@ -93,6 +97,8 @@ def artifacts(plan: Plan) -> dict[str, list[Run]]:
         for modality in modalities
     }
     return {
-        name: with_parents(plan, dict.fromkeys(runs[Path(file).parent] for file in flow.inputs(name, root)))
+        name: with_parents(
+            plan, dict.fromkeys(runs[Path(file).parent] for file in flow.inputs(name, root))
+        )
         for name in flow.artifacts(root)
     }

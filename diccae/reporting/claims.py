@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.functional.bootstrap import order_support, t_interval
+from diccae.plans import Plan
 from diccae.reporting import collect, paper
 from diccae.reporting.figures import figure2_table, figure3_table
 from diccae.reporting.tables import save
-from diccae.settings import Plan
 
 REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
 INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
@@ -23,7 +23,9 @@ MISSING = "the plan does not run what this claim needs"
 SEED = 0
 
 
-def judge_difference(values: NDArray[np.float64], vggsound: bool, printed: float | None = None) -> tuple[str, str]:
+def judge_difference(
+    values: NDArray[np.float64], vggsound: bool, printed: float | None = None
+) -> tuple[str, str]:
     """Verdict on (S,) differences that the claim says are positive, and the evidence in words."""
     _, low, high = t_interval(values)
     evidence = f"{values.mean():+.2f}" + (
@@ -87,9 +89,13 @@ def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     best_fixed = collect.accuracy(plan, chosen, sweep.modality)
     if claim["test"] == "threshold":
         largest = sweep.variants[len(sweep.weights) - 1]
-        verdict, evidence = judge_difference(best_fixed - collect.accuracy(plan, largest, sweep.modality), vggsound)
+        verdict, evidence = judge_difference(
+            best_fixed - collect.accuracy(plan, largest, sweep.modality), vggsound
+        )
         return verdict, f"{chosen} over {largest}: {evidence}"
-    verdict, evidence = judge_difference(collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed, vggsound)
+    verdict, evidence = judge_difference(
+        collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed, vggsound
+    )
     return verdict, f"dynamic over {chosen}: {evidence}"
 
 
@@ -99,15 +105,23 @@ def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]
     rng = np.random.default_rng(SEED)
     if claim["test"] == "full_order":
         return judge_order(
-            order_support(np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng), vggsound
+            order_support(
+                np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng
+            ),
+            vggsound,
         )
     own = matrix.pop(claim["variant"])
     sign = 1 if claim["test"] == "largest" else -1
-    return judge_order(_extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound)
+    return judge_order(
+        _extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound
+    )
 
 
 def _extreme_support(
-    own: NDArray[np.float64], others: NDArray[np.float64], rng: np.random.Generator, draws: int = 5000
+    own: NDArray[np.float64],
+    others: NDArray[np.float64],
+    rng: np.random.Generator,
+    draws: int = 5000,
 ) -> float:
     """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S) `others`."""
     if len(own) < 2:
@@ -134,7 +148,11 @@ def _runs_it(plan: Plan, claim: dict[str, Any]) -> bool:
         return all(scored(name, claim["modality"]) for name in ["full", *paper.claims()["order"]])
     if claim["rule"] == "change":
         return plan.figure2 is not None
-    return all(scored("full", m) for m in ("A", "V", "AV")) if claim["test"] == "av_gain" else plan.figure3 is not None
+    return (
+        all(scored("full", m) for m in ("A", "V", "AV"))
+        if claim["test"] == "av_gain"
+        else plan.figure3 is not None
+    )
 
 
 def evaluate(plan: Plan) -> pd.DataFrame:
@@ -156,7 +174,9 @@ def evaluate(plan: Plan) -> pd.DataFrame:
                 "rule": claim.get("rule", "stated"),
                 "verdict": verdict,
                 "evidence": evidence,
-                "aliases": " ".join(sorted(alias for alias, target in aliases.items() if target == claim["id"])),
+                "aliases": " ".join(
+                    sorted(alias for alias, target in aliases.items() if target == claim["id"])
+                ),
             }
         )
     return pd.DataFrame(rows)

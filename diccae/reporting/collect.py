@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diccae.settings import Plan
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import Plan
 
 
 def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> Path:
@@ -62,12 +62,19 @@ def predictions(
     metrics = run_file(plan, variant, seed, modality, "metrics.json")
     # relative paths mean other files in another folder, and either file may be edited in the life of a process
     table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
-    chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values("id", ignore_index=True)
+    chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
+        "id", ignore_index=True
+    )
     return chosen.assign(correct=chosen["top1"] == chosen["label"])
 
 
 def hits(
-    plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None
+    plan: Plan,
+    variant: str,
+    modality: str,
+    split: str = "test",
+    view: str = "multi",
+    seeds: list[int] | None = None,
 ) -> NDArray[np.bool_]:
     """(S, N) whether each clip was right, clips in the order of their ids."""
     return np.stack(
@@ -83,7 +90,12 @@ def labels(plan: Plan, variant: str, modality: str, split: str = "test") -> NDAr
 
 
 def accuracy(
-    plan: Plan, variant: str, modality: str, split: str = "test", view: str = "multi", seeds: list[int] | None = None
+    plan: Plan,
+    variant: str,
+    modality: str,
+    split: str = "test",
+    view: str = "multi",
+    seeds: list[int] | None = None,
 ) -> NDArray[np.float64]:
     """(S,) top-1 in percent."""
     return 100 * hits(plan, variant, modality, split, view, seeds).mean(axis=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 KEYS = (
     "system",
@@ -24,13 +24,17 @@ KEYS = (
 )
 
 
-def compare(mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None) -> pd.DataFrame:
+def compare(
+    mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None
+) -> pd.DataFrame:
     """Every numeric cell of every CSV that both folders have and that differs by more than `tolerance`: file, row, column, mine, reference. `only` names one file.
 
     Raises:
         UserError: a folder or all common files are missing.
     """
-    names = [only] if only else sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))
+    names = (
+        [only] if only else sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))
+    )
     common = [name for name in names if (mine / name).is_file()]
     if not common:
         raise UserError(
@@ -63,6 +67,12 @@ def compare(mine: Path, reference: Path, tolerance: float = 0.0, only: Path | No
                 )
                 if differs and not (pd.isna(own) and pd.isna(reference_value)):
                     rows.append(
-                        {"file": str(name), "row": where, "column": column, "mine": own, "reference": reference_value}
+                        {
+                            "file": str(name),
+                            "row": where,
+                            "column": column,
+                            "mine": own,
+                            "reference": reference_value,
+                        }
                     )
     return pd.DataFrame(rows, columns=["file", "row", "column", "mine", "reference"])

@@ -20,9 +20,9 @@ import yaml
 from rocrate.model import ContextEntity, DataEntity, Person
 from rocrate.rocrate import ROCrate
 
+from diccae.errors import UserError
+from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import collect
-from diccae.settings import CONFIG_ROOT, Plan
-from diccae.structures import UserError
 from diccae.whole_file import whole_file
 
 PROFILES = {
@@ -66,7 +66,9 @@ class Exported:
     origin: str
 
 
-def write_crate(plan: Plan, plan_file: Path, out: Path, root: Path = CONFIG_ROOT.parent) -> Exported:
+def write_crate(
+    plan: Plan, plan_file: Path, out: Path, root: Path = CONFIG_ROOT.parent
+) -> Exported:
     """Write the crate of a plan's finished results; `root` is the checkout that holds Snakefile, lock and configs.
 
     Raises:
@@ -85,7 +87,11 @@ def write_crate(plan: Plan, plan_file: Path, out: Path, root: Path = CONFIG_ROOT
     origin = _same_sources(root, records)
     workflow = _add_workflow(crate, root, records, citation, origin)
     inputs = _add_inputs(crate, plan, plan_file, root)
-    outputs = [_add_file(crate, path, path) for pattern in OUTPUTS for path in sorted(results.glob(pattern))]
+    outputs = [
+        _add_file(crate, path, path)
+        for pattern in OUTPUTS
+        for path in sorted(results.glob(pattern))
+    ]
     runs, left_out = _add_runs(crate, results / "runs")
     for parameter, entities in (("input", inputs), ("output", [*outputs, runs])):
         for entity in entities:
@@ -93,13 +99,21 @@ def write_crate(plan: Plan, plan_file: Path, out: Path, root: Path = CONFIG_ROOT
     action = _add_action(crate, plan, workflow, records, inputs, [*outputs, runs])
     _describe(crate, plan, root, citation, workflow, action)
     _write(crate, out)
-    return Exported(len(outputs), len(records), len(left_out), sum(path.stat().st_size for path in left_out), origin)
+    return Exported(
+        len(outputs),
+        len(records),
+        len(left_out),
+        sum(path.stat().st_size for path in left_out),
+        origin,
+    )
 
 
 def _citation(root: Path) -> dict[str, Any]:
     path = root / "CITATION.cff"
     if not path.is_file():
-        raise UserError(f"{path} is missing; it names the licence and the authors: export from a whole checkout")
+        raise UserError(
+            f"{path} is missing; it names the licence and the authors: export from a whole checkout"
+        )
     content: dict[str, Any] = yaml.safe_load(path.read_text())
     for key in ("license", "authors"):
         if not content.get(key):
@@ -117,7 +131,17 @@ def _same_sources(root: Path, records: Sequence[dict[str, Any]]) -> str:
             changed.add(lock.name)
     commits = {record["commit"] for record in records}
     for commit in commits:
-        different = _git(root, "diff", "--name-only", "--relative", commit, "--", "Snakefile", lock.name, "configs")
+        different = _git(
+            root,
+            "diff",
+            "--name-only",
+            "--relative",
+            commit,
+            "--",
+            "Snakefile",
+            lock.name,
+            "configs",
+        )
         if different is None:
             return f"Could not be compared with commit {commit} of the runs." + _named(changed)
         changed.update(different.splitlines())
@@ -132,7 +156,9 @@ def _git(root: Path, *arguments: str) -> str | None:
     """What git prints; None outside of a checkout and for a commit that it does not know."""
     command = ["git", "--no-optional-locks", *arguments]
     try:
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -147,19 +173,32 @@ def _add_file(crate: ROCrate, source: Path, destination: Path, **properties: Any
 
 
 def _add_workflow(
-    crate: ROCrate, root: Path, records: Sequence[dict[str, Any]], citation: dict[str, Any], origin: str
+    crate: ROCrate,
+    root: Path,
+    records: Sequence[dict[str, Any]],
+    citation: dict[str, Any],
+    origin: str,
 ) -> DataEntity:
     if not (root / "Snakefile").is_file():
         raise UserError(f"{root / 'Snakefile'} is missing; export from a whole checkout")
     versions = sorted({item for record in records for item in record["versions"].items()})
     snakemake = next((version for name, version in versions if name == "snakemake"), None)
     workflow = crate.add_workflow(
-        root / "Snakefile", "Snakefile", main=True, lang="snakemake", lang_version=snakemake, record_size=True
+        root / "Snakefile",
+        "Snakefile",
+        main=True,
+        lang="snakemake",
+        lang_version=snakemake,
+        record_size=True,
     )
     workflow["name"] = citation["title"]
     workflow["encodingFormat"] = "text/plain"
-    workflow["conformsTo"] = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
-    workflow["description"] = f"Data, warm-up, pre-training, fine-tuning, tables and figures, claims, report. {origin}"
+    workflow["conformsTo"] = {
+        "@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+    }
+    workflow["description"] = (
+        f"Data, warm-up, pre-training, fine-tuning, tables and figures, claims, report. {origin}"
+    )
     workflow["version"] = " ".join(sorted({record["commit"] for record in records}))
     workflow["softwareRequirements"] = [
         crate.add(
@@ -182,7 +221,10 @@ def _add_inputs(crate: ROCrate, plan: Plan, plan_file: Path, root: Path) -> list
     named = Path("configs", "plans", f"{plan.name}.yaml")
     plan_entity = _add_file(crate, plan_file, named, description="What the experiment consists of")
     lock = _add_file(
-        crate, root / "requirements.lock", Path("requirements.lock"), description="Every package, with hash"
+        crate,
+        root / "requirements.lock",
+        Path("requirements.lock"),
+        description="Every package, with hash",
     )
     files = [
         _add_file(crate, path, Path("configs") / path.relative_to(root / "configs"))
@@ -192,7 +234,10 @@ def _add_inputs(crate: ROCrate, plan: Plan, plan_file: Path, root: Path) -> list
     ]
     configs = crate.add_dataset(
         dest_path="configs",
-        properties={"name": "configs", "description": "Data, models, method choices, schedules, variants, claims"},
+        properties={
+            "name": "configs",
+            "description": "Data, models, method choices, schedules, variants, claims",
+        },
     )
     configs["hasPart"] = [plan_entity, *files]
     return [plan_entity, lock, configs]
@@ -233,7 +278,10 @@ def _add_action(
     outputs: list[DataEntity],
 ) -> ContextEntity:
     starts = [datetime.fromisoformat(record["started"]).astimezone(UTC) for record in records]
-    ends = [start + timedelta(seconds=record["wall_seconds"]) for start, record in zip(starts, records, strict=True)]
+    ends = [
+        start + timedelta(seconds=record["wall_seconds"])
+        for start, record in zip(starts, records, strict=True)
+    ]
     return crate.add_action(
         workflow,
         identifier=f"#run-{plan.name}",
@@ -242,7 +290,8 @@ def _add_action(
         properties={
             "@type": "CreateAction",
             "name": f"Snakemake run of plan {plan.name}",
-            "description": _origin(records) + " Start of the first and end of the last training run.",
+            "description": _origin(records)
+            + " Start of the first and end of the last training run.",
             "startTime": min(starts).isoformat(timespec="seconds"),
             "endTime": max(ends).isoformat(timespec="seconds"),
             "actionStatus": "http://schema.org/CompletedActionStatus",
@@ -268,7 +317,12 @@ def _origin(records: Sequence[dict[str, Any]]) -> str:
 
 
 def _describe(
-    crate: ROCrate, plan: Plan, root: Path, citation: dict[str, Any], workflow: DataEntity, action: ContextEntity
+    crate: ROCrate,
+    plan: Plan,
+    root: Path,
+    citation: dict[str, Any],
+    workflow: DataEntity,
+    action: ContextEntity,
 ) -> None:
     authors = {_author_name(author): _add_author(crate, author) for author in citation["authors"]}
     licence = crate.add(
@@ -283,7 +337,9 @@ def _describe(
         )
     )
     # who ran the workflow is known only where the author of the commit is one of the package's authors
-    agent = authors.get(_git(root, "show", "--no-patch", "--format=%an", workflow["version"], "--") or "")
+    agent = authors.get(
+        _git(root, "show", "--no-patch", "--format=%an", workflow["version"], "--") or ""
+    )
     if agent is not None:
         action["agent"] = agent
     dataset = crate.root_dataset
@@ -293,12 +349,16 @@ def _describe(
     )
     dataset["datePublished"] = date.today().isoformat()
     dataset["license"] = workflow["license"] = licence
-    dataset["author"] = workflow["creator"] = list(authors.values())[0] if len(authors) == 1 else list(authors.values())
+    dataset["author"] = workflow["creator"] = (
+        list(authors.values())[0] if len(authors) == 1 else list(authors.values())
+    )
     dataset["mentions"] = action
     dataset["conformsTo"] = [
         crate.add(
             ContextEntity(
-                crate, uri, properties={"@type": ["CreativeWork", "Profile"], "name": name, "version": version}
+                crate,
+                uri,
+                properties={"@type": ["CreativeWork", "Profile"], "name": name, "version": version},
             )
         )
         for uri, (name, version) in PROFILES.items()
@@ -317,7 +377,9 @@ def _add_author(crate: ROCrate, author: dict[str, str]) -> ContextEntity:
     name = _author_name(author)
     identifier = author.get("orcid") or f"#{name.replace(' ', '-')}"
     if "name" in author:
-        return crate.add(ContextEntity(crate, identifier, properties={"@type": "Organization", "name": name}))
+        return crate.add(
+            ContextEntity(crate, identifier, properties={"@type": "Organization", "name": name})
+        )
     return crate.add(Person(crate, identifier, properties={"name": name}))
 
 

@@ -9,11 +9,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from diccae.errors import UserError
 from diccae.functional.bootstrap import t_interval
+from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import save
-from diccae.settings import Plan
-from diccae.structures import UserError
 from diccae.whole_file import whole_file
 
 mpl.use("Agg")
@@ -36,7 +36,9 @@ STYLE: Any = {
 
 def _save_svg(figure: Figure, out: Path) -> None:
     with whole_file(out) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None}, transparent=False, facecolor="white")
+        figure.savefig(
+            temporary, format="svg", metadata={"Date": None}, transparent=False, facecolor="white"
+        )
     plt.close(figure)
 
 
@@ -45,7 +47,10 @@ def figure2_table(plan: Plan) -> pd.DataFrame:
     if plan.figure2 is None:
         raise UserError(f"plan {plan.name} has no section 'figure2'; add it to the plan")
     rows = []
-    for name, variant in (("with DICCAE", plan.figure2.with_), ("without DICCAE", plan.figure2.without)):
+    for name, variant in (
+        ("with DICCAE", plan.figure2.with_),
+        ("without DICCAE", plan.figure2.without),
+    ):
         for seed in plan.seeds:
             values = collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality))
             rows.append(
@@ -58,7 +63,10 @@ def figure2_table(plan: Plan) -> pd.DataFrame:
                     "mean": values.mean(),
                     "variance": values.var(),
                     "zero_share": (values == 0).mean(),
-                    **{f"q{int(100 * q)}": np.quantile(values, q) for q in (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)},
+                    **{
+                        f"q{int(100 * q)}": np.quantile(values, q)
+                        for q in (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+                    },
                 }
             )
     return pd.DataFrame(rows)
@@ -73,9 +81,15 @@ def write_figure2(plan: Plan, csv: Path, svg: Path) -> None:
         figure, axes = plt.subplots()
         pooled = {
             name: np.concatenate(
-                [collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality)) for seed in plan.seeds]
+                [
+                    collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality))
+                    for seed in plan.seeds
+                ]
             )
-            for name, variant in (("without DICCAE", plan.figure2.without), ("with DICCAE", plan.figure2.with_))
+            for name, variant in (
+                ("without DICCAE", plan.figure2.without),
+                ("with DICCAE", plan.figure2.with_),
+            )
         }
         top = max(np.quantile(values, 0.98) for values in pooled.values())
         bins = np.linspace(0, top if top > 0 else 1, 31)
@@ -101,8 +115,14 @@ def figure3_table(plan: Plan) -> pd.DataFrame:
     if sweep is None:
         raise UserError(f"plan {plan.name} has no section 'figure3'; add it to the plan")
     rows = []
-    for weight, variant in [*zip(sweep.weights, sweep.variants, strict=False), (None, sweep.dynamic)]:
-        values, tuned = (collect.accuracy(plan, variant, sweep.modality, split) for split in ("test", "validation"))
+    for weight, variant in [
+        *zip(sweep.weights, sweep.variants, strict=False),
+        (None, sweep.dynamic),
+    ]:
+        values, tuned = (
+            collect.accuracy(plan, variant, sweep.modality, split)
+            for split in ("test", "validation")
+        )
         _, low, high = t_interval(values)
         rows.append(
             {
@@ -128,7 +148,10 @@ def write_figure3(plan: Plan, csv: Path, svg: Path) -> None:
     """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig. 3)."""
     table = figure3_table(plan)
     save(table, csv)
-    fixed, dynamic = table[table["weighting"] == "fixed"], table[table["weighting"] == "dynamic"].iloc[0]
+    fixed, dynamic = (
+        table[table["weighting"] == "fixed"],
+        table[table["weighting"] == "dynamic"].iloc[0],
+    )
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
         place = np.arange(len(fixed))

@@ -12,11 +12,11 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from diccae.errors import UserError
+from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.standing import standing
-from diccae.settings import CONFIG_ROOT, Plan
-from diccae.structures import UserError
 from diccae.whole_file import whole_file
 
 STAGES = ("warmup", "pretrain", "finetune")
@@ -60,7 +60,9 @@ def context(plan: Plan) -> dict[str, Any]:
     modality = "AV" if "AV" in modalities else modalities[0]
     reference = collect.record(plan, "full", plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
-    with np.load(collect.run_file(plan, "full", plan.seeds[0], modality, "confusion.npz")) as arrays:
+    with np.load(
+        collect.run_file(plan, "full", plan.seeds[0], modality, "confusion.npz")
+    ) as arrays:
         counts, degree = arrays["counts_matrix"], arrays["test_degree"]
     names = pictures.class_names(plan)
     return {
@@ -70,7 +72,9 @@ def context(plan: Plan) -> dict[str, Any]:
         "reference": reference,
         "records": _origin(records),
         "timing": _timing(plan, records),
-        "verdict": collect.read_json(root / "verify.json") if (root / "verify.json").is_file() else None,
+        "verdict": collect.read_json(root / "verify.json")
+        if (root / "verify.json").is_file()
+        else None,
         "seal": tables_seal(root),
         "cache": pictures.cache_counts(plan),
         "splits": _splits(plan),
@@ -103,7 +107,9 @@ def context(plan: Plan) -> dict[str, Any]:
         ),
         "degrees": pictures.matrix(degree, names, "degree (Eq. 2)"),
         "figures": {
-            name: pictures.svg_file(root / f"{name}.svg") if (root / f"{name}.svg").is_file() else None
+            name: pictures.svg_file(root / f"{name}.svg")
+            if (root / f"{name}.svg").is_file()
+            else None
             for name in ("figure2", "figure3")
         },
     }
@@ -113,7 +119,10 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "count": len(records),
         "commits": sorted(
-            {record["commit"][:10] + (" with uncommitted changes" if record["dirty"] else "") for record in records}
+            {
+                record["commit"][:10] + (" with uncommitted changes" if record["dirty"] else "")
+                for record in records
+            }
         ),
         "sources": sorted({record["source_hash"] for record in records}),
         "data": sorted({record["data_hash"] for record in records}),
@@ -144,7 +153,9 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if done:
             files = [
                 file
-                for file in (noted / ("finetune" if stage == "finetune" else "pretrain")).glob("*/*.tsv")
+                for file in (noted / ("finetune" if stage == "finetune" else "pretrain")).glob(
+                    "*/*.tsv"
+                )
                 if stage == "finetune" or (file.parent.name == "warmup") == (stage == "warmup")
             ]
             jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
@@ -167,14 +178,18 @@ def _splits(plan: Plan) -> list[dict[str, Any]]:
         {
             "split": split,
             "clips": len(group),
-            "sources": ", ".join(f"{name} {count}" for name, count in group["source"].value_counts().items()),
+            "sources": ", ".join(
+                f"{name} {count}" for name, count in group["source"].value_counts().items()
+            ),
         }
         for split, group in table.groupby("split", sort=False)
     ]
 
 
 def _rows(path: Path) -> list[dict[str, Any]] | None:
-    return cast(list[dict[str, Any]], pd.read_csv(path).to_dict("records")) if path.is_file() else None
+    return (
+        cast(list[dict[str, Any]], pd.read_csv(path).to_dict("records")) if path.is_file() else None
+    )
 
 
 def _quality(path: Path) -> list[dict[str, Any]] | None:

@@ -17,5 +17,7 @@ def tables_seal(root: Path) -> str:
 
 def page_seal(page: Path) -> str | None:
     """What `tables_seal` was when the page was rendered; None for a page without it."""
-    match = re.search(r'<meta name="diccae-tables" content="([0-9a-f]+)">', page.read_text(encoding="utf-8"))
+    match = re.search(
+        r'<meta name="diccae-tables" content="([0-9a-f]+)">', page.read_text(encoding="utf-8")
+    )
     return match[1] if match else None

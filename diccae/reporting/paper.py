@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from diccae.settings import CONFIG_ROOT
+from diccae.plans import CONFIG_ROOT
 
 
 @lru_cache

@@ -14,8 +14,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from diccae.plans import Plan
 from diccae.reporting import collect
-from diccae.settings import Plan
 
 mpl.use("Agg")
 
@@ -34,14 +34,19 @@ def png(image: NDArray[np.uint8]) -> str:
 def jpeg(image: NDArray[np.uint8]) -> str:
     import cv2
 
-    return data_uri(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes(), "image/jpeg")
+    return data_uri(
+        cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes(),
+        "image/jpeg",
+    )
 
 
 def svg_file(path: Path) -> str:
     return data_uri(path.read_bytes(), "image/svg+xml")
 
 
-def sample_clips(plan: Plan, classes: int = 12, frames: int = 6, height: int = 96) -> list[dict[str, Any]]:
+def sample_clips(
+    plan: Plan, classes: int = 12, frames: int = 6, height: int = 96
+) -> list[dict[str, Any]]:
     """The first test clip of each of the first classes, decoded from its file, no higher than `height` pixels; an empty list where there are no files.
 
     `spectrogram` is that of the cache, None where the cache stores none.
@@ -76,14 +81,18 @@ def sample_clips(plan: Plan, classes: int = 12, frames: int = 6, height: int = 9
 def _frame(frame: Any, height: int) -> NDArray[np.uint8]:
     if frame.height <= height:
         return frame.to_ndarray(format="rgb24")
-    return frame.reformat(width=round(frame.width * height / frame.height), height=height).to_ndarray(format="rgb24")
+    return frame.reformat(
+        width=round(frame.width * height / frame.height), height=height
+    ).to_ndarray(format="rgb24")
 
 
 def spectrogram(fbank: NDArray[np.float16]) -> str:
     """(frames, n_mels) -> picture, low frequencies at the bottom."""
     image = fbank.astype(np.float32).T[::-1]
     scaled = (image - image.min()) / max(1e-6, float(np.ptp(image)))
-    return png((mpl.colormaps["magma"](scaled)[..., :3] * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1))
+    return png(
+        (mpl.colormaps["magma"](scaled)[..., :3] * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1)
+    )
 
 
 def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
@@ -108,7 +117,9 @@ def purity(plan: Plan) -> str | None:
         history = pd.read_csv(path)
         if "purity" in history:
             for epoch, value in history.dropna(subset=["purity"])[["epoch", "purity"]].to_numpy():
-                lines.setdefault(path.parent.parent.name, {}).setdefault(int(epoch), []).append(100 * value)
+                lines.setdefault(path.parent.parent.name, {}).setdefault(int(epoch), []).append(
+                    100 * value
+                )
     if not lines:
         return None
     with mpl.rc_context({"font.size": 9, "svg.hashsalt": "diccae", "svg.fonttype": "path"}):
@@ -138,7 +149,10 @@ def class_names(plan: Plan) -> list[str]:
         return list(known["classes"])
     table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
     return [
-        str(name) for name in table[table["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
+        str(name)
+        for name in table[table["label"] >= 0]
+        .drop_duplicates("label")
+        .sort_values("label")["label_name"]
     ]
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from diccae.evaluation.bounds import bounds
+from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import section_of
-from diccae.settings import Plan
 
 VARIANT = "full"
 
@@ -23,7 +23,9 @@ def standing(plan: Plan) -> dict[str, Any]:
     list, which is another manifest's run: then, too, rows carry no bounds. `missing` says how many listed clips were left out, by their status in the cache.
     """
     modalities = section_of(plan, "table1").modalities
-    scored = {m: set(collect.predictions(plan, VARIANT, plan.seeds[0], m)["id"]) for m in modalities}
+    scored = {
+        m: set(collect.predictions(plan, VARIANT, plan.seeds[0], m)["id"]) for m in modalities
+    }
     listed = _listed(plan.manifest)
     unlisted = 0 if listed is None else len(set().union(*scored.values()) - listed)
     rows = []
@@ -43,7 +45,9 @@ def standing(plan: Plan) -> dict[str, Any]:
         "manifest": None if listed is None else _digest(plan.manifest),
         "listed": None if listed is None else len(listed),
         "used": max(row["used"] for row in rows),
-        "complete": listed is not None and not unlisted and all(row["used"] == len(listed) for row in rows),
+        "complete": listed is not None
+        and not unlisted
+        and all(row["used"] == len(listed) for row in rows),
         "unlisted": unlisted,
         "missing": _missing(plan.cache_dir / "index.parquet"),
         "seeds": len(plan.seeds),

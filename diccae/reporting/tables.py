@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from diccae.errors import UserError
 from diccae.functional.bootstrap import (
     clip_bootstrap,
     holm,
@@ -17,13 +18,18 @@ from diccae.functional.bootstrap import (
     paired_t_pvalue,
     t_interval,
 )
+from diccae.plans import Plan
 from diccae.reporting import collect, paper
-from diccae.settings import Plan
-from diccae.structures import UserError
 from diccae.whole_file import whole_file
 
 # The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o K-means is the paper's own row (one source).
-PRIMARY = ("no_confusion_loss", "no_dynamic_weighting", "no_infonce", "no_refinement", "no_kmeans_audioset")
+PRIMARY = (
+    "no_confusion_loss",
+    "no_dynamic_weighting",
+    "no_infonce",
+    "no_refinement",
+    "no_kmeans_audioset",
+)
 BOOTSTRAP_SEED = 0
 
 
@@ -38,7 +44,10 @@ def row(
 ) -> dict[str, Any]:
     """Accuracy of one variant and its drop against a reference, each with an interval over seeds and one over clips."""
     seeds = seeds or plan.seeds
-    own, classes = collect.hits(plan, variant, modality, seeds=seeds), collect.labels(plan, variant, modality)
+    own, classes = (
+        collect.hits(plan, variant, modality, seeds=seeds),
+        collect.labels(plan, variant, modality),
+    )
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     _, low, high = t_interval(values)
@@ -53,7 +62,9 @@ def row(
         "high": high,
         "clip_low": clip_low,
         "clip_high": clip_high,
-        "top1_single_view": collect.accuracy(plan, variant, modality, view="single", seeds=seeds).mean(),
+        "top1_single_view": collect.accuracy(
+            plan, variant, modality, view="single", seeds=seeds
+        ).mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
@@ -99,7 +110,9 @@ def write_table1(plan: Plan, out: Path) -> None:
                 modality: mean,
                 f"{modality}_low": low,
                 f"{modality}_high": high,
-                f"{modality}_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
+                f"{modality}_single_view": collect.accuracy(
+                    plan, variant, modality, view="single"
+                ).mean(),
                 "n_test": len(collect.labels(plan, variant, modality)),
             }
         rows.append(entry)
@@ -109,18 +122,25 @@ def write_table1(plan: Plan, out: Path) -> None:
 def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
     """A row of Table 2 with the paper's number and drop."""
     printed = paper.printed("table2", paper.paper_row(variant), modality)
-    return row(plan, variant, modality) | {"paper": printed, "paper_drop": paper.printed_drop(variant, modality)}
+    return row(plan, variant, modality) | {
+        "paper": printed,
+        "paper_drop": paper.printed_drop(variant, modality),
+    }
 
 
 def table2(plan: Plan) -> pd.DataFrame:
     """Rows of Table 2; `p_holm` for the primary family, `family` says what the rest is."""
     section = section_of(plan, "table2")
     rows = [
-        row_beside_paper(plan, variant, modality) for modality in section.modalities for variant in section.variants
+        row_beside_paper(plan, variant, modality)
+        for modality in section.modalities
+        for variant in section.variants
     ]
     table = pd.DataFrame(rows)
     primary = table["variant"].isin(PRIMARY) & (table["modality"] == "AV")
-    table["family"] = np.where(table["variant"] == "full", "", np.where(primary, "primary", "exploratory"))
+    table["family"] = np.where(
+        table["variant"] == "full", "", np.where(primary, "primary", "exploratory")
+    )
     if "p" in table:
         table["p_holm"] = np.nan
         table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"])
@@ -152,7 +172,13 @@ def write_sensitivity(plan: Plan, out: Path) -> None:
     """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
     section = section_of(plan, "sensitivity")
     save(
-        pd.DataFrame([row(plan, variant, modality) for modality in section.modalities for variant in section.variants]),
+        pd.DataFrame(
+            [
+                row(plan, variant, modality)
+                for modality in section.modalities
+                for variant in section.variants
+            ]
+        ),
         out,
     )
 
@@ -187,7 +213,9 @@ def write_learning_rates(plan: Plan, out: Path) -> None:
                     "modality": rates.modality,
                     "lr": f"{settings['schedule']['finetune']['lr']:g}",
                     "seeds": len(rates.seeds),
-                    "validation": collect.accuracy(plan, cell, rates.modality, "validation", seeds=rates.seeds).mean(),
+                    "validation": collect.accuracy(
+                        plan, cell, rates.modality, "validation", seeds=rates.seeds
+                    ).mean(),
                     "test": collect.accuracy(plan, cell, rates.modality, seeds=rates.seeds).mean(),
                 }
             )
@@ -226,7 +254,8 @@ def write_leakage(plan: Plan, out: Path) -> None:
     sizes = (0, 0)
     for seed in plan.seeds:
         holdout, portion = (
-            collect.predictions(plan, variant, seed, twin.modality) for variant in (twin.holdout, twin.portion)
+            collect.predictions(plan, variant, seed, twin.modality)
+            for variant in (twin.holdout, twin.portion)
         )
         used = portion["in_update"].to_numpy()
         sizes = (int((~used).sum()), int(used.sum()))
@@ -254,7 +283,9 @@ def write_leakage(plan: Plan, out: Path) -> None:
             "high": high,
         }
         if partner:
-            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(scores[name], scores[partner])
+            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(
+                scores[name], scores[partner]
+            )
         rows.append(entry)
     save(pd.DataFrame(rows), out)
 
@@ -270,7 +301,9 @@ def write_feature_quality(plan: Plan, out: Path) -> None:
             for seed in plan.seeds:
                 values = collect.upper(collect.degree(plan, variant, seed, modality))
                 agreement = (
-                    spearmanr(values, collect.upper(np.array(known["confusability"][modality]))).statistic
+                    spearmanr(
+                        values, collect.upper(np.array(known["confusability"][modality]))
+                    ).statistic
                     if known
                     else float("nan")
                 )
@@ -284,12 +317,16 @@ def write_feature_quality(plan: Plan, out: Path) -> None:
                         "zero_share": (values == 0).mean(),
                         "spearman_truth": agreement,
                         "top1": collect.accuracy(plan, variant, modality, seeds=[seed])[0],
-                        "bayes_ceiling": known["bayes_ceiling"][modality] if known else float("nan"),
+                        "bayes_ceiling": known["bayes_ceiling"][modality]
+                        if known
+                        else float("nan"),
                     }
                 )
     table = pd.DataFrame(rows)
     correlations = {
-        modality: spearmanr(group["degree_mean"], group["top1"]).statistic if len(group) > 2 else float("nan")
+        modality: spearmanr(group["degree_mean"], group["top1"]).statistic
+        if len(group) > 2
+        else float("nan")
         for modality, group in table.groupby("modality")
     }
     table["spearman_degree_top1"] = table["modality"].map(correlations)

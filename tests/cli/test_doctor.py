@@ -19,7 +19,7 @@ from diccae.compose import Run, compose
 from diccae.doctor import folders, installation, machine
 from diccae.doctor.check import Check
 from diccae.hashes import config_hash, lock_hash, source_hash
-from diccae.settings import Plan, load_plan
+from diccae.plans import Plan, load_plan
 
 UNKNOWN_UID = 3_999_999_999
 
@@ -99,24 +99,33 @@ def test_a_disk_too_small_for_the_plan_is_a_problem(plan: Plan) -> None:
     assert "about 90400000.1 GB still to write" in check.message
 
 
-def test_lists_and_folders_that_a_plan_names_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_and_folders_that_a_plan_names_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     plan = load_plan("vggsound")
     assert plan.lists is not None
     check = folders.data(plan)
     assert check.status == "problem"
-    assert check.message.startswith("9 of 9 lists and folders are missing: media/lists/vggsound.csv (lists), ")
+    assert check.message.startswith(
+        "9 of 9 lists and folders are missing: media/lists/vggsound.csv (lists), "
+    )
     for source in plan.lists.sources:
         Path(source.media).mkdir(parents=True)
         for path in source.lists:
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).touch()
-    assert folders.data(plan).message == "all 9 lists and folders are there, not read yet; the workflow does it"
+    assert (
+        folders.data(plan).message
+        == "all 9 lists and folders are there, not read yet; the workflow does it"
+    )
     # clips are decoded while training: nothing is cached
     assert folders.disk_need(plan) == (0, ["runs"])
 
 
-def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list_exists(plan: Plan) -> None:
+def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list_exists(
+    plan: Plan,
+) -> None:
     real = plan.model_copy(update={"dataset": "vggsound", "scale": "embedded"})
     assert folders.disk_need(real)[1] == ["cache"]
     check = folders.data(real)
@@ -124,7 +133,9 @@ def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list
     assert check.message == "results/data/smoke/manifest.parquet is missing"
 
 
-def test_folders_that_cannot_be_written_are_named(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_cannot_be_written_are_named(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert folders.writable(plan).status == "ok"
     monkeypatch.chdir("/proc")
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/cache")
@@ -133,7 +144,10 @@ def test_folders_that_cannot_be_written_are_named(plan: Plan, monkeypatch: pytes
     assert "results/smoke (results)" in check.message
     assert "/proc/cache (user cache)" in check.message
     assert "(temporary)" not in check.message
-    assert check.way_out == "give results to your user, or mount it writable; set XDG_CACHE_HOME to a writable folder"
+    assert (
+        check.way_out
+        == "give results to your user, or mount it writable; set XDG_CACHE_HOME to a writable folder"
+    )
 
 
 def test_an_unknown_uid_needs_a_name_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +164,9 @@ def test_an_unknown_uid_needs_a_name_in_the_environment(monkeypatch: pytest.Monk
 def test_data_are_missing_listed_cached_or_cached_from_another_list(plan: Plan) -> None:
     assert "not rendered yet" in folders.data(plan).message
     write_cache(plan, hashlib.sha256(b"a list of clips").hexdigest())
-    assert folders.data(plan) == Check("data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing")
+    assert folders.data(plan) == Check(
+        "data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing"
+    )
     plan.manifest.write_bytes(b"another list")
     check = folders.data(plan)
     assert check.status == "problem"
@@ -159,7 +175,9 @@ def test_data_are_missing_listed_cached_or_cached_from_another_list(plan: Plan) 
     assert "is rendered, not cached yet" in folders.data(plan).message
 
 
-def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(plan: Plan, tmp_path: Path) -> None:
+def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(
+    plan: Plan, tmp_path: Path
+) -> None:
     assert folders.lock().status == "ok"
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
@@ -170,7 +188,9 @@ def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(plan: Plan, 
     program = tmp_path / "bin" / "snakemake"
     program.parent.mkdir()
     program.write_text("input()\n")
-    with subprocess.Popen([sys.executable, str(program)], cwd=tmp_path, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, str(program)], cwd=tmp_path, stdin=subprocess.PIPE
+    ) as process:
         deadline = time.monotonic() + 10
         while folders.lock().status != "ok" and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -197,7 +217,9 @@ def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
     hashes = " \\\n    --hash=sha256:00\n    # via diccae\n"
     elsewhere = f"only-there==1 ; sys_platform == 'win32'{hashes}"
     lock.write_text(f"torch=={torch.__version__.split('+')[0]}{hashes}{elsewhere}")
-    assert installation.versions(lock) == Check("versions", "ok", "all 1 packages as in requirements.lock")
+    assert installation.versions(lock) == Check(
+        "versions", "ok", "all 1 packages as in requirements.lock"
+    )
     lock.write_text(f"torch==0.1{hashes}no-such-package==1{hashes}")
     check = installation.versions(lock)
     assert check.status == "warning"
@@ -213,10 +235,15 @@ def test_a_check_that_breaks_is_a_problem_and_not_a_traceback() -> None:
     check = doctor.guarded("faiss", broken)
     assert (check.name, check.status) == ("faiss", "problem")
     assert "libcudart" in check.message
-    assert doctor.guarded("odd", lambda: 1 / 0).message == "could not be checked: ZeroDivisionError: division by zero"  # type: ignore[arg-type, return-value]
+    assert (
+        doctor.guarded("odd", lambda: 1 / 0).message
+        == "could not be checked: ZeroDivisionError: division by zero"
+    )  # type: ignore[arg-type, return-value]
 
 
-def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(plan: Plan, tmp_path: Path) -> None:
+def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(
+    plan: Plan, tmp_path: Path
+) -> None:
     app = typer.Typer()
     doctor.register(app)
     result = CliRunner().invoke(app, ["--plan", "smoke", "--json"])

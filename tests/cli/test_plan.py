@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from diccae.cli import plan as command
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 app = typer.Typer()
 command.register(app)
@@ -40,7 +40,10 @@ def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
     assert text.count("table2/no_") == 4
-    assert "from results/reference/embedded-10/table2.csv (embedded benchmark); the plan has 2 seeds" in text
+    assert (
+        "from results/reference/embedded-10/table2.csv (embedded benchmark); the plan has 2 seeds"
+        in text
+    )
 
 
 def test_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
@@ -60,7 +63,10 @@ def test_programs_get_one_object(run) -> None:  # noqa: ANN001
     # epochs x batches of each stage's runs: warm-up 4, pre-training 8, fine-tuning 4 steps
     assert answer["steps"] == {"warmup": 8, "pretrain": 64, "finetune": 120}
     assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
-    assert {row["variant"] for row in answer["seeds"]} == {"no_confusion_loss", "no_dynamic_weighting"}
+    assert {row["variant"] for row in answer["seeds"]} == {
+        "no_confusion_loss",
+        "no_dynamic_weighting",
+    }
 
 
 def test_a_plan_without_table_2_says_that_no_seeds_are_asked_for(run) -> None:  # noqa: ANN001
@@ -78,7 +84,14 @@ def test_hours_are_printed_with_what_they_stand_on() -> None:
     answer = {
         "devices": {"count": 4, "kind": "GPU"},
         "artifacts": [
-            {"artifact": "table1", "finetune": 9, "pretrain": 3, "warmup": 3, "hours": 1234.5, "added_hours": 0.0417}
+            {
+                "artifact": "table1",
+                "finetune": 9,
+                "pretrain": 3,
+                "warmup": 3,
+                "hours": 1234.5,
+                "added_hours": 0.0417,
+            }
         ],
         "runs": {"finetune": 9, "pretrain": 3, "warmup": 3},
         "hours": 1234.5,
@@ -86,7 +99,9 @@ def test_hours_are_printed_with_what_they_stand_on() -> None:
         "calibration": {
             "seconds": 61.2,
             "device": "a chip",
-            "speeds": {"finetune A": {"train": timing, "embed": timing | {"batch": 32}, "predict": None}},
+            "speeds": {
+                "finetune A": {"train": timing, "embed": timing | {"batch": 32}, "predict": None}
+            },
             "loading": timing,
             "remarks": ["a remark"],
         },

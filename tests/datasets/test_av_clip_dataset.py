@@ -25,7 +25,7 @@ from diccae.datasets.transforms import (  # noqa: F401
     RandomCropFlip,
     RandomFrames,
 )
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 SPLITS = {"unlabelled": 40, "train": 30, "update": 18, "test": 12}
 TRAINING = [
@@ -57,15 +57,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
             "source": ["north" if row % 2 else "south" for row in range(count)],
         }
     )
-    manifest["label_name"] = [("walk", "fall", "clap")[label] if label >= 0 else "" for label in manifest["label"]]
+    manifest["label_name"] = [
+        ("walk", "fall", "clap")[label] if label >= 0 else "" for label in manifest["label"]
+    ]
     manifest.to_parquet(root / "manifest.parquet", index=False)
     folder = root / "cache"
     folder.mkdir()
     np.save(folder / "frames.npy", rng.integers(0, 256, (count, 4, 8, 8, 3), np.uint8))
     np.save(folder / "fbank.npy", rng.normal(size=(count, 5, 3)).astype(np.float16))
-    manifest.assign(status=["silent" if row == 41 else "ok" for row in range(count)], message="").to_parquet(
-        folder / "index.parquet", index=False
-    )
+    manifest.assign(
+        status=["silent" if row == 41 else "ok" for row in range(count)], message=""
+    ).to_parquet(folder / "index.parquet", index=False)
     digest = hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()
     Path(folder, "meta.json").write_text(json.dumps({"manifest_sha256": digest}))
     return str(folder)
@@ -91,7 +93,8 @@ def test_splits_and_unusable_clips(cache: str) -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_held_out_and_kept_clips_make_up_the_pool(cache: str, seed: int) -> None:
     kept, held = (
-        rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=out)) for out in (False, True)
+        rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=out))
+        for out in (False, True)
     )
     assert len(held) == 10
     assert not kept & held
@@ -99,11 +102,19 @@ def test_held_out_and_kept_clips_make_up_the_pool(cache: str, seed: int) -> None
 
 
 def test_the_seed_decides_what_is_held_out_and_drawn(cache: str) -> None:
-    held = [rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=True)) for seed in (0, 0, 1)]
+    held = [
+        rows(AVClipDataset(cache, ["unlabelled"], [], seed=seed, holdout=10, held_out=True))
+        for seed in (0, 0, 1)
+    ]
     assert held[0] == held[1] != held[2]
-    drawn = [rows(AVClipDataset(cache, ["train"], [], seed=seed, per_class=4)) for seed in (0, 0, 1)]
+    drawn = [
+        rows(AVClipDataset(cache, ["train"], [], seed=seed, per_class=4)) for seed in (0, 0, 1)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
-    fixed = [rows(AVClipDataset(cache, ["train"], [], seed=seed, per_class=4, draw_seed=7)) for seed in (0, 1)]
+    fixed = [
+        rows(AVClipDataset(cache, ["train"], [], seed=seed, per_class=4, draw_seed=7))
+        for seed in (0, 1)
+    ]
     assert fixed[0] == fixed[1]
 
 
@@ -155,13 +166,19 @@ def test_a_limited_set_leaves_held_out_clips_alone(cache: str) -> None:
 
 
 def test_too_few_clips(cache: str) -> None:
-    with pytest.raises(UserError, match=r"class 2 has 9 usable clips, wanted 10; lower data.train_per_class"):
+    with pytest.raises(
+        UserError, match=r"class 2 has 9 usable clips, wanted 10; lower data.train_per_class"
+    ):
         AVClipDataset(cache, ["train"], [], per_class=10)
-    with pytest.raises(UserError, match="wanted 40 held-out clips of 40 unlabelled ones; lower it in the plan"):
+    with pytest.raises(
+        UserError, match="wanted 40 held-out clips of 40 unlabelled ones; lower it in the plan"
+    ):
         AVClipDataset(cache, ["unlabelled"], [], holdout=40)
     with pytest.raises(UserError, match=r"no usable clip in split \['validation'\]"):
         AVClipDataset(cache, ["validation"], [])
-    with pytest.raises(UserError, match=r"no clips of source \['east'\]; known sources: \['north', 'south'\]"):
+    with pytest.raises(
+        UserError, match=r"no clips of source \['east'\]; known sources: \['north', 'south'\]"
+    ):
         AVClipDataset(cache, ["test"], [], sources=["east"])
 
 
@@ -186,13 +203,19 @@ def test_training_samples(cache: str, modalities: tuple[str, ...]) -> None:
 def test_test_samples_are_the_central_squares_of_interleaved_frames(cache: str) -> None:
     dataset = AVClipDataset(cache, ["test"], TESTING)
     video = dataset[0]["inputs"]["video"]
-    frames = torch.from_numpy(np.array(dataset.cache.frames[88])).permute(0, 3, 1, 2)[:, :, 1:7, 1:7]
+    frames = torch.from_numpy(np.array(dataset.cache.frames[88])).permute(0, 3, 1, 2)[
+        :, :, 1:7, 1:7
+    ]
     assert torch.equal(video, torch.stack([frames[[0, 2]], frames[[1, 3]]]))
 
 
 def load(dataset: AVClipDataset, workers: int) -> torch.Tensor:
     loader = DataLoader(
-        dataset, batch_size=5, num_workers=workers, collate_fn=list, multiprocessing_context="fork" if workers else None
+        dataset,
+        batch_size=5,
+        num_workers=workers,
+        collate_fn=list,
+        multiprocessing_context="fork" if workers else None,
     )
     return torch.stack([sample["inputs"]["video"] for batch in loader for sample in batch])
 
@@ -217,7 +240,12 @@ def test_augmentation_depends_on_seed_epoch_and_row_and_not_on_the_workers(cache
 def test_labels_epoch_and_rows_reach_workers_that_are_already_running(cache: str) -> None:
     dataset = AVClipDataset(cache, ["train"], TRAINING, per_class=4)
     loader = DataLoader(
-        dataset, batch_size=3, num_workers=2, persistent_workers=True, collate_fn=list, multiprocessing_context="fork"
+        dataset,
+        batch_size=3,
+        num_workers=2,
+        persistent_workers=True,
+        collate_fn=list,
+        multiprocessing_context="fork",
     )
 
     def seen() -> tuple[list[int], list[int], torch.Tensor]:
@@ -256,7 +284,12 @@ class Labelled:
 
 
 def sampler(labels: list[int], batch_size: int, samples_per_class: int, **others: int) -> PKSampler:
-    return PKSampler(DefaultSampler(Labelled(labels), shuffle=True, seed=0), batch_size, samples_per_class, **others)
+    return PKSampler(
+        DefaultSampler(Labelled(labels), shuffle=True, seed=0),
+        batch_size,
+        samples_per_class,
+        **others,
+    )
 
 
 def test_batches_have_p_classes_and_k_clips_of_each() -> None:
@@ -287,7 +320,9 @@ def test_labels_are_read_anew_each_epoch_and_unlabelled_clips_are_left_out() -> 
     chosen = sampler([0] * 8 + [1] * 8 + [-1] * 8, 4, 2)
     assert all(index < 16 for batch in chosen for index in batch)
     chosen.dataset.labels.copy_(torch.tensor([-1] * 8 + [3] * 8 + [5] * 8))
-    assert all({chosen.dataset.labels[index].item() for index in batch} == {3, 5} for batch in chosen)
+    assert all(
+        {chosen.dataset.labels[index].item() for index in batch} == {3, 5} for batch in chosen
+    )
 
 
 def test_a_class_smaller_than_k_repeats_its_clips() -> None:
@@ -330,6 +365,8 @@ def test_two_processes_take_disjoint_batches_of_one_order(monkeypatch: pytest.Mo
 
 
 def test_no_clip_comes_twice_in_an_epoch_of_the_default_plan() -> None:
-    seen = Counter(index for batch in sampler([row % 12 for row in range(240)], 32, 4) for index in batch)
+    seen = Counter(
+        index for batch in sampler([row % 12 for row in range(240)], 32, 4) for index in batch
+    )
     assert set(seen.values()) == {1}
     assert len(seen) == 240 // 32 * 32

@@ -18,13 +18,18 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from diccae.datasets.benchmark import writer
-from diccae.datasets.benchmark.activities import ACTIVITIES, CORRUPTION, MOTION_SEPARATION, SOUND_SEPARATION
+from diccae.datasets.benchmark.activities import (
+    ACTIVITIES,
+    CORRUPTION,
+    MOTION_SEPARATION,
+    SOUND_SEPARATION,
+)
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, SPLITS, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import bayes_ceilings, bhattacharyya_normals, overlap, truth
 from diccae.datasets.benchmark.writer import BenchmarkSpec, clip_id, render_benchmark, write_clip
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 SPEC = BenchmarkSpec({"unlabelled": 5, "train": 12, "test": 3}, seed=11)
 
@@ -57,14 +62,20 @@ def test_manners_of_a_family_lie_its_separation_apart() -> None:
         ("sound", "sound_mean", SOUND_SEPARATION),
     ):
         for family, separation in enumerate(wanted):
-            one, other = (getattr(activity, means) for activity in ACTIVITIES if getattr(activity, families) == family)
+            one, other = (
+                getattr(activity, means)
+                for activity in ACTIVITIES
+                if getattr(activity, families) == family
+            )
             assert abs(one - other) == pytest.approx(separation)
             assert one + other == pytest.approx(0)
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_splits_are_balanced(split: str) -> None:
-    assert set(Counter(draw_scene(1, split, index).activity.label for index in range(120)).values()) == {10}
+    assert set(
+        Counter(draw_scene(1, split, index).activity.label for index in range(120)).values()
+    ) == {10}
 
 
 def test_tempo_first_event_and_corruption_do_not_depend_on_the_class() -> None:
@@ -74,10 +85,13 @@ def test_tempo_first_event_and_corruption_do_not_depend_on_the_class() -> None:
         values = np.array([float(getattr(scene, name)) for scene in scenes])
         error = values.std() / np.sqrt(len(values) / len(ACTIVITIES))
         assert all(
-            abs(values[labels == label].mean() - values.mean()) < 4 * error for label in range(len(ACTIVITIES))
+            abs(values[labels == label].mean() - values.mean()) < 4 * error
+            for label in range(len(ACTIVITIES))
         ), name
     assert np.mean([scene.blind for scene in scenes]) == pytest.approx(CORRUPTION, abs=0.015)
-    assert np.mean([scene.blind and scene.deaf for scene in scenes]) == pytest.approx(CORRUPTION**2, abs=0.005)
+    assert np.mean([scene.blind and scene.deaf for scene in scenes]) == pytest.approx(
+        CORRUPTION**2, abs=0.005
+    )
 
 
 def test_events_follow_the_tempo_and_include_the_first() -> None:
@@ -90,7 +104,9 @@ def test_events_follow_the_tempo_and_include_the_first() -> None:
 
 def test_only_unlabelled_clips_come_from_several_sources() -> None:
     assert {draw_scene(1, "unlabelled", index).source for index in range(200)} == {0, 1, 2, 3}
-    assert all(draw_scene(1, split, index).source == 1 for split in SPLITS[1:] for index in range(50))
+    assert all(
+        draw_scene(1, split, index).source == 1 for split in SPLITS[1:] for index in range(50)
+    )
 
 
 # the truth
@@ -120,9 +136,13 @@ def test_bayes_ceilings_against_the_closed_form() -> None:
     ceilings = bayes_ceilings()
     for modality, separations in (("A", SOUND_SEPARATION), ("V", MOTION_SEPARATION)):
         clear = np.mean(norm.cdf(np.array(separations) / 2))
-        assert ceilings[modality] == pytest.approx(100 * ((1 - CORRUPTION) * clear + CORRUPTION / 12), abs=0.5)
+        assert ceilings[modality] == pytest.approx(
+            100 * ((1 - CORRUPTION) * clear + CORRUPTION / 12), abs=0.5
+        )
     # both clear tells every class; one clear leaves its family; none leaves chance
-    one_clear = np.mean(norm.cdf(np.array(SOUND_SEPARATION) / 2)) + np.mean(norm.cdf(np.array(MOTION_SEPARATION) / 2))
+    one_clear = np.mean(norm.cdf(np.array(SOUND_SEPARATION) / 2)) + np.mean(
+        norm.cdf(np.array(MOTION_SEPARATION) / 2)
+    )
     both = (1 - CORRUPTION) ** 2 + CORRUPTION * (1 - CORRUPTION) * one_clear + CORRUPTION**2 / 12
     assert ceilings["AV"] == pytest.approx(100 * both, abs=0.5)
 
@@ -145,7 +165,11 @@ def test_pictures_and_sound_are_a_function_of_the_index(index: int) -> None:
     assert 0 < np.abs(audio).max() <= 1
     assert np.array_equal(frames, render_frames(draw_scene(1, "train", index)))
     assert np.array_equal(audio, render_audio(draw_scene(1, "train", index)))
-    for other in (draw_scene(1, "train", index + 12), draw_scene(1, "test", index), draw_scene(2, "train", index)):
+    for other in (
+        draw_scene(1, "train", index + 12),
+        draw_scene(1, "test", index),
+        draw_scene(2, "train", index),
+    ):
         assert not np.array_equal(frames, render_frames(other))
         assert not np.array_equal(audio, render_audio(other))
 
@@ -171,7 +195,10 @@ print(*(write_clip(draw_scene(1, "train", index), Path(sys.argv[1]) / "clip.mp4"
 
 def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RENDER, str(tmp_path)]
-    assert len({subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)}) == 1
+    assert (
+        len({subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)})
+        == 1
+    )
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +243,12 @@ def test_rendering_goes_on_where_it_stopped(rendered: Path) -> None:
     assert [digest(rendered.parent / path) for path in manifest["path"]] == list(manifest["sha256"])
 
 
-def test_rendering_with_nothing_to_do_writes_no_clip(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "write_clip", lambda *_: pytest.fail("a finished clip was rendered again"))
+def test_rendering_with_nothing_to_do_writes_no_clip(
+    rendered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        writer, "write_clip", lambda *_: pytest.fail("a finished clip was rendered again")
+    )
     render_benchmark(SPEC, rendered.parent, jobs=1, progress=False)
 
 
@@ -226,7 +257,8 @@ def test_rendering_with_nothing_to_do_writes_no_clip(rendered: Path, monkeypatch
 
 def test_unknown_split_and_negative_counts() -> None:
     with pytest.raises(
-        UserError, match=r"benchmark.counts: wanted numbers >= 0 for unlabelled, train.*got \{'trian': 3\}"
+        UserError,
+        match=r"benchmark.counts: wanted numbers >= 0 for unlabelled, train.*got \{'trian': 3\}",
     ):
         BenchmarkSpec({"trian": 3})
     with pytest.raises(UserError, match="benchmark.counts"):
@@ -235,12 +267,18 @@ def test_unknown_split_and_negative_counts() -> None:
 
 def test_another_benchmark_in_the_folder_is_left_alone(rendered: Path) -> None:
     with pytest.raises(UserError, match="clips of another benchmark"):
-        render_benchmark(BenchmarkSpec(SPEC.counts, seed=12), rendered.parent, jobs=1, progress=False)
+        render_benchmark(
+            BenchmarkSpec(SPEC.counts, seed=12), rendered.parent, jobs=1, progress=False
+        )
 
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.EROFS, "not writable"), (errno.EACCES, "not writable"), (errno.ENOSPC, "the disk is full")],
+    [
+        (errno.EROFS, "not writable"),
+        (errno.EACCES, "not writable"),
+        (errno.ENOSPC, "the disk is full"),
+    ],
 )
 def test_folder_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
@@ -254,7 +292,9 @@ def test_folder_that_cannot_be_written(
     assert str(tmp_path / "data") in str(caught.value)
 
 
-def test_full_disk_while_encoding_leaves_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_while_encoding_leaves_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_: object, path: Path) -> None:
         path.write_bytes(b"begun")
         raise OSError(errno.ENOSPC, "no space")

@@ -20,7 +20,7 @@ from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 from diccae.datasets.clip_cache import build_cache, load_cache
 from diccae.datasets.clips import fbank_statistics, log_mels, training_rows
 from diccae.datasets.media import decode_clip
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 SETTINGS = {"frame_size": 20, "num_frames": 4, "n_mels": 16, "fbank_frames": 24}
 COUNTS = {"unlabelled": 4, "train": 6}
@@ -28,7 +28,9 @@ COUNTS = {"unlabelled": 4, "train": 6}
 
 @pytest.fixture(scope="module")
 def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_benchmark(BenchmarkSpec(COUNTS, seed=5), tmp_path_factory.mktemp("benchmark"), jobs=1, progress=False)
+    return render_benchmark(
+        BenchmarkSpec(COUNTS, seed=5), tmp_path_factory.mktemp("benchmark"), jobs=1, progress=False
+    )
 
 
 @pytest.fixture
@@ -61,8 +63,12 @@ def test_values_are_those_of_direct_decoding(manifest: Path) -> None:
     assert cache.fbank.dtype == np.float16
     assert (cache.index["status"] == "ok").all()
     pd.testing.assert_frame_equal(cache.index[table.columns], table)
-    for row, (name, start, end) in enumerate(table[["path", "start", "end"]].itertuples(index=False)):
-        clip = decode_clip(manifest.parent / name, start=start, end=end, num_frames=4, size=(20, 20))
+    for row, (name, start, end) in enumerate(
+        table[["path", "start", "end"]].itertuples(index=False)
+    ):
+        clip = decode_clip(
+            manifest.parent / name, start=start, end=end, num_frames=4, size=(20, 20)
+        )
         assert np.array_equal(cache.frames[row], clip.frames)
         assert np.array_equal(cache.fbank[row], log_mels(clip.audio, 16, 24))
     values = np.asarray(cache.fbank, np.float64)
@@ -82,14 +88,17 @@ def test_log_mels_have_the_shape_asked_for(seconds: float) -> None:
 def test_log_mels_are_louder_where_the_tone_is() -> None:
     time = np.arange(32000) / 16000
     low, high = (
-        log_mels(np.sin(2 * np.pi * pitch * time).astype(np.float32), 16, 24).mean(0).argmax() for pitch in (300, 5000)
+        log_mels(np.sin(2 * np.pi * pitch * time).astype(np.float32), 16, 24).mean(0).argmax()
+        for pitch in (300, 5000)
     )
     assert low < 5 < 11 < high
 
 
 def test_statistics_are_those_of_the_clips_that_training_sees() -> None:
     fbank = np.arange(4 * 6, dtype=np.float16).reshape(4, 3, 2)
-    index = pd.DataFrame({"split": ["train", "unlabelled", "test", "train"], "status": ["ok", "ok", "ok", "silent"]})
+    index = pd.DataFrame(
+        {"split": ["train", "unlabelled", "test", "train"], "status": ["ok", "ok", "ok", "silent"]}
+    )
     mean, std = fbank_statistics(fbank, training_rows(index))
     assert mean == pytest.approx(fbank[:2].mean(dtype=float))
     assert std == pytest.approx(fbank[:2].std(dtype=float))
@@ -162,7 +171,9 @@ def test_a_clip_without_an_end_is_decoded_to_its_end(manifest: Path) -> None:
     table.loc[3, "end"] = np.nan
     table.to_parquet(manifest, index=False)
     cache = load_cache(build(manifest))
-    assert np.array_equal(cache.frames[3], decode_clip(clip_path(manifest, 3), num_frames=4, size=(20, 20)).frames)
+    assert np.array_equal(
+        cache.frames[3], decode_clip(clip_path(manifest, 3), num_frames=4, size=(20, 20)).frames
+    )
 
 
 def test_a_span_too_short_for_one_window_is_counted(manifest: Path) -> None:
@@ -172,9 +183,14 @@ def test_a_span_too_short_for_one_window_is_counted(manifest: Path) -> None:
     assert load_cache(build(manifest, max_bad_share=0.1)).index["status"][3] == "too_short"
 
 
-def test_an_interrupted_cache_goes_on_and_ends_the_same(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_cache_goes_on_and_ends_the_same(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = build(manifest)
-    whole = {name: (folder / name).read_bytes() for name in ("frames.npy", "fbank.npy", "index.parquet", "meta.json")}
+    whole = {
+        name: (folder / name).read_bytes()
+        for name in ("frames.npy", "fbank.npy", "index.parquet", "meta.json")
+    }
     shutil.rmtree(folder)
     decoded: list[str] = []
 
@@ -233,7 +249,9 @@ def test_a_changed_manifest_is_noticed(manifest: Path) -> None:
     table = pd.read_parquet(manifest)
     table.loc[4, "label"] = 7
     table.to_parquet(manifest, index=False)
-    with pytest.raises(UserError, match=r"was made from another .*manifest.parquet; run `diccae data cache` again"):
+    with pytest.raises(
+        UserError, match=r"was made from another .*manifest.parquet; run `diccae data cache` again"
+    ):
         load_cache(folder)
     assert load_cache(build(manifest)).index["label"][4] == 7
 
@@ -249,14 +267,20 @@ def test_a_cache_with_a_part_missing(manifest: Path, name: str) -> None:
 # a disk that says no
 
 
-def test_too_small_a_disk_is_told_before_the_work(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk_is_told_before_the_work(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match=r"the cache needs .* GB, 0.0 GB are free.*cache.frame_size"):
+    with pytest.raises(
+        UserError, match=r"the cache needs .* GB, 0.0 GB are free.*cache.frame_size"
+    ):
         build(manifest)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
-def test_a_disk_that_fills_up_ends_in_words(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_ends_in_words(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
@@ -276,7 +300,9 @@ def test_arrays_have_their_place_on_the_disk_before_they_are_filled(tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_folder_that_cannot_be_written(manifest: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_folder_that_cannot_be_written(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, "no")
 

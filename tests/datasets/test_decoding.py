@@ -14,7 +14,7 @@ import pytest
 
 from diccae.datasets import pyav_media
 from diccae.datasets.media import MediaError, decode_clip, describe
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 RECORDINGS = Path(os.environ.get("DICCAE_RECORDINGS", "recordings"))
 
@@ -94,11 +94,24 @@ def write(
             streams.append((stream, frames))
         for sound in sounds:
             stream = container.add_stream(sound_codec, rate=rate, layout=LAYOUTS[len(sound)])
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout=LAYOUTS[len(sound)])
-            frame.sample_rate, frame.pts, frame.time_base = rate, round(late * rate), Fraction(1, rate)
-            convert = av.AudioResampler(format=stream.codec_context.format, layout=LAYOUTS[len(sound)], rate=rate)
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(sound), format="fltp", layout=LAYOUTS[len(sound)]
+            )
+            frame.sample_rate, frame.pts, frame.time_base = (
+                rate,
+                round(late * rate),
+                Fraction(1, rate),
+            )
+            convert = av.AudioResampler(
+                format=stream.codec_context.format, layout=LAYOUTS[len(sound)], rate=rate
+            )
             streams.append((stream, [*convert.resample(frame)]))
-        packets = [packet for stream, frames in streams for frame in [*frames, None] for packet in stream.encode(frame)]
+        packets = [
+            packet
+            for stream, frames in streams
+            for frame in [*frames, None]
+            for packet in stream.encode(frame)
+        ]
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
             container.mux(packet)
     return path
@@ -123,10 +136,14 @@ def agrees(path: Path, start: float, end: float, parts: int = 5, **settings: obj
     """What decode_clip gives for a span is what a full decode shows at the centres of its parts."""
     images, times = everything(path)
     height, width = images[0].shape[:2]
-    clip = decode_clip(path, start=start, end=end, num_frames=parts, size=(height, width), **settings)
+    clip = decode_clip(
+        path, start=start, end=end, num_frames=parts, size=(height, width), **settings
+    )
     for number, frame in enumerate(clip.frames):
         moment = start + (number + 0.5) * (end - start) / parts
-        assert np.array_equal(frame, shown(images, times, moment)), f"{path.name}, frame {number}, {moment} s"
+        assert np.array_equal(frame, shown(images, times, moment)), (
+            f"{path.name}, frame {number}, {moment} s"
+        )
 
 
 def loudest(audio: np.ndarray, rate: int = 16000) -> float:
@@ -170,8 +187,12 @@ def test_spans_of_every_codec_and_container(
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.avi", "clip.flv"])
 def test_sound_of_a_span_is_the_slice_of_the_whole(tmp_path: Path, name: str) -> None:
     codec = "libmp3lame" if name.endswith("avi") else "aac"
-    sweep = (0.4 * np.sin(2 * np.pi * 300 * np.linspace(0, 3, 96000) ** 2 / 3)).astype(np.float32)[None]
-    path = write(tmp_path / name, pts=list(range(75)), sounds=(sweep,), sound_codec=codec, rate=32000)
+    sweep = (0.4 * np.sin(2 * np.pi * 300 * np.linspace(0, 3, 96000) ** 2 / 3)).astype(np.float32)[
+        None
+    ]
+    path = write(
+        tmp_path / name, pts=list(range(75)), sounds=(sweep,), sound_codec=codec, rate=32000
+    )
     whole = decode_clip(path, end=2.9, sample_rate=32000).audio
     for start, end in [(0.5, 1.5), (1.234, 1.9), (2.0, 2.9)]:
         part = decode_clip(path, start=start, end=end, sample_rate=32000).audio
@@ -179,7 +200,10 @@ def test_sound_of_a_span_is_the_slice_of_the_whole(tmp_path: Path, name: str) ->
         # FLV and AVI round the times of packets to a millisecond or a packet
         offsets = range(-40, 41) if name.endswith(("avi", "flv", "mkv", "ts")) else [0]
         first = round(start * 32000)
-        errors = [np.abs(part[100:-100] - whole[first + 100 + o : first + len(part) - 100 + o]).max() for o in offsets]
+        errors = [
+            np.abs(part[100:-100] - whole[first + 100 + o : first + len(part) - 100 + o]).max()
+            for o in offsets
+        ]
         assert min(errors) < 1e-3
 
 
@@ -230,9 +254,12 @@ def test_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize(
-    ("codec", "rate"), [("aac", 8000), ("aac", 11025), ("aac", 44100), ("aac", 48000), ("pcm_s16le", 22050)]
+    ("codec", "rate"),
+    [("aac", 8000), ("aac", 11025), ("aac", 44100), ("aac", 48000), ("pcm_s16le", 22050)],
 )
-def test_every_rate_and_layout_becomes_16_khz_mono(tmp_path: Path, codec: str, rate: int, channels: int) -> None:
+def test_every_rate_and_layout_becomes_16_khz_mono(
+    tmp_path: Path, codec: str, rate: int, channels: int
+) -> None:
     sound = sine(2.0, rate, channels)
     sound[1:] = 0
     path = write(tmp_path / "clip.mkv", sounds=(sound,), sound_codec=codec, rate=rate)
@@ -244,7 +271,9 @@ def test_every_rate_and_layout_becomes_16_khz_mono(tmp_path: Path, codec: str, r
 
 
 def test_ac3_surround(tmp_path: Path) -> None:
-    path = write(tmp_path / "clip.mkv", sounds=(sine(2.0, 48000, 6),), sound_codec="ac3", rate=48000)
+    path = write(
+        tmp_path / "clip.mkv", sounds=(sine(2.0, 48000, 6),), sound_codec="ac3", rate=48000
+    )
     assert loudest(decode_clip(path, end=2.0).audio[4000:28000]) == pytest.approx(440, abs=1)
 
 
@@ -302,7 +331,9 @@ def test_a_single_frame_is_a_still_picture(tmp_path: Path, name: str, end: float
     assert len(clip.audio) >= 31000
 
 
-def test_a_long_file_is_decoded_twice_rather_than_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_file_is_decoded_twice_rather_than_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "clip.mp4")
     held = decode_clip(path, start=0.5)
     monkeypatch.setattr(pyav_media, "KEPT", 20_000)
@@ -336,7 +367,10 @@ def refused(path: Path, reason: str, words: str, **settings: object) -> None:
     assert isinstance(caught.value, MediaError)
     assert caught.value.reason == reason
     assert words in caught.value.words
-    assert str(caught.value) == f"{path}: {caught.value.words}; replace the file or take its row out of the manifest"
+    assert (
+        str(caught.value)
+        == f"{path}: {caught.value.words}; replace the file or take its row out of the manifest"
+    )
 
 
 def test_missing_empty_and_not_media(tmp_path: Path) -> None:
@@ -348,7 +382,9 @@ def test_missing_empty_and_not_media(tmp_path: Path) -> None:
     ):
         path = tmp_path / f"{number}.mp4"
         path.write_bytes(content)
-        refused(path, "unreadable", "it cannot be decoded (Invalid data found when processing input)")
+        refused(
+            path, "unreadable", "it cannot be decoded (Invalid data found when processing input)"
+        )
         with pytest.raises(MediaError, match="cannot be decoded"):
             describe(path)
 
@@ -370,7 +406,9 @@ def test_truncated(tmp_path: Path, name: str) -> None:
 
 def test_too_quiet_for_16_bits_is_silent(tmp_path: Path) -> None:
     for loudness, silent in [(1e-6, True), (1e-3, False)]:
-        path = write(tmp_path / "clip.mkv", sounds=(sine(2.0, 16000) * loudness,), sound_codec="pcm_f32le")
+        path = write(
+            tmp_path / "clip.mkv", sounds=(sine(2.0, 16000) * loudness,), sound_codec="pcm_f32le"
+        )
         if silent:
             refused(path, "silent", "its sound is digital silence", end=2.0)
         else:
@@ -380,12 +418,16 @@ def test_too_quiet_for_16_bits_is_silent(tmp_path: Path) -> None:
 def test_a_play_list_opens_no_other_file(tmp_path: Path) -> None:
     write(tmp_path / "inside.ts")
     path = tmp_path / "list.mp4"
-    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://localhost:9/inside.ts\n#EXT-X-ENDLIST\n")
+    path.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://localhost:9/inside.ts\n#EXT-X-ENDLIST\n"
+    )
     with pytest.raises(MediaError):
         decode_clip(path)
 
 
-def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_look_like_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("-id.mp4", "http:x.mp4", "a b'\"%03d.mp4"):
         write(tmp_path / name, pts=list(range(25)))
@@ -395,12 +437,16 @@ def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest
 # real recordings
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md")
+@pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md"
+)
 @pytest.mark.parametrize("name", ["audioset_00W1lcxW-WU_40.000.mp4", "mpeg4_mp3.avi"])
 def test_recordings(name: str) -> None:
     path = RECORDINGS / name
     with av.open(str(path)) as container:
-        images = [frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(video=0)]
+        images = [
+            frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(video=0)
+        ]
         rate = float(container.streams.video[0].average_rate)
     # frames come in the order in which they are shown, one after the other; the AVI's stamps say otherwise
     first = 0.04 if name.endswith("avi") else 0.0
@@ -413,7 +459,9 @@ def test_recordings(name: str) -> None:
         assert clip.audio.shape == (round((end - start) * 16000),)
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md")
+@pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="DICCAE_RECORDINGS names no folder, see CONTRIBUTING.md"
+)
 def test_a_recording_without_sound() -> None:
     refused(RECORDINGS / "silent.mp4", "no_audio", "there is no audio stream")
 
@@ -424,7 +472,8 @@ def test_a_recording_without_sound() -> None:
 @pytest.mark.skipif(TORCHCODEC, reason="torchcodec is there")
 def test_without_torchcodec_the_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match="backend torchcodec: it cannot be imported .*install torchcodec .* or use the backend pyav"
+        UserError,
+        match="backend torchcodec: it cannot be imported .*install torchcodec .* or use the backend pyav",
     ):
         decode_clip(write(tmp_path / "clip.mp4"), backend="torchcodec")
 
@@ -447,7 +496,10 @@ def test_without_torchcodec_the_message_says_what_to_do(tmp_path: Path) -> None:
     ids=lambda settings: settings["name"],
 )
 def test_torchcodec_gives_the_same(tmp_path: Path, settings: dict) -> None:
-    path = write(tmp_path / settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+    path = write(
+        tmp_path / settings["name"],
+        **{key: value for key, value in settings.items() if key != "name"},
+    )
     for start, end in [(0.0, 2.0), (0.5, 1.5), (1.3, 1.9), (0.0, None)]:
         if settings["name"] == "single.mp4" and start > 0:
             continue
@@ -460,14 +512,28 @@ def test_torchcodec_gives_the_same(tmp_path: Path, settings: dict) -> None:
         length = min(len(ours.audio), len(theirs.audio))
         assert abs(len(ours.audio) - len(theirs.audio)) < 100
         # a resampler begins at a packet: one sample of the sine is 0.069
-        assert np.abs(ours.audio[100 : length - 100] - theirs.audio[100 : length - 100]).max() < 0.07
+        assert (
+            np.abs(ours.audio[100 : length - 100] - theirs.audio[100 : length - 100]).max() < 0.07
+        )
 
 
 @pytest.mark.skipif(not TORCHCODEC, reason="torchcodec is not installed, or does not load")
 def test_torchcodec_refuses_in_the_same_words(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     refused(tmp_path / "text.mp4", "unreadable", "it cannot be decoded", backend="torchcodec")
-    refused(write(tmp_path / "mute.mp4", sounds=()), "no_audio", "there is no audio stream", backend="torchcodec")
+    refused(
+        write(tmp_path / "mute.mp4", sounds=()),
+        "no_audio",
+        "there is no audio stream",
+        backend="torchcodec",
+    )
     path = write(tmp_path / "clip.mp4")
-    refused(path, "no_video", "no frame between 7.0 s and 9.0 s", start=7.0, end=9.0, backend="torchcodec")
+    refused(
+        path,
+        "no_video",
+        "no frame between 7.0 s and 9.0 s",
+        start=7.0,
+        end=9.0,
+        backend="torchcodec",
+    )
     refused(path, "truncated", "its video ends at 1.96 s", end=10.0, backend="torchcodec")

@@ -26,7 +26,7 @@ from diccae.datasets import ledger
 from diccae.datasets.ledger import check, refuse, summarise
 from diccae.datasets.ledger_files import gather
 from diccae.datasets.probe import probe_clip
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.test_decoding import picture, write
 
 MOVING = {"codec": "mpeg4", "size": (48, 64)}
@@ -64,7 +64,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return manifest_of(folder, rows)
 
 
-def manifest_of(folder: Path, rows: list[tuple[str, str, float, float]], name: str = "manifest.parquet") -> Path:
+def manifest_of(
+    folder: Path, rows: list[tuple[str, str, float, float]], name: str = "manifest.parquet"
+) -> Path:
     table = pd.DataFrame(rows, columns=["id", "path", "start", "end"])
     table.assign(label="other columns do no harm").to_parquet(folder / name)
     return folder / name
@@ -87,7 +89,12 @@ def made(clips: Path) -> Path:
         ("good", "ok", True, ""),
         ("whole", "ok", True, ""),
         ("-part", "ok", True, ""),
-        ("short", "short", True, "short: its picture ends before its span, but lasts for half of it"),
+        (
+            "short",
+            "short",
+            True,
+            "short: its picture ends before its span, but lasts for half of it",
+        ),
         ("cut", "short", False, "short: its picture or its sound ends before half of its span"),
         ("after", "short", False, "short: its picture ends before its span begins"),
         ("reversed", "unreadable", False, "unreadable: the span in the manifest is empty"),
@@ -97,12 +104,19 @@ def made(clips: Path) -> Path:
         ("blind", "no_video", False, "no_video: there is no video stream"),
         ("silent", "silent", False, "silent: its sound is digital silence"),
         ("still", "still", True, "still: its picture does not change"),
-        ("text", "unreadable", False, "unreadable: it cannot be decoded (Invalid data found when processing input)"),
+        (
+            "text",
+            "unreadable",
+            False,
+            "unreadable: it cannot be decoded (Invalid data found when processing input)",
+        ),
         ("empty", "unreadable", False, "unreadable: the file has no bytes"),
         ("gone", "missing", False, "missing: no such file"),
     ],
 )
-def test_status_of_every_kind(made: Path, name: str, status: str, usable: bool, reason: str) -> None:
+def test_status_of_every_kind(
+    made: Path, name: str, status: str, usable: bool, reason: str
+) -> None:
     row = rows_of(made)[name]
     assert (row["status"], row["usable"], row["reason"]) == (status, usable, reason)
 
@@ -112,7 +126,13 @@ def test_columns(clips: Path, made: Path) -> None:
     good = rows["good"]
     assert list(rows) == pd.read_parquet(clips)["id"].tolist()
     assert (good["bytes"], good["mtime_ns"]) == (file.stat().st_size, file.stat().st_mtime_ns)
-    assert (good["width"], good["height"], good["fps"], good["sample_rate"], good["channels"]) == (64, 48, 25, 16000, 1)
+    assert (good["width"], good["height"], good["fps"], good["sample_rate"], good["channels"]) == (
+        64,
+        48,
+        25,
+        16000,
+        1,
+    )
     assert (good["video_codec"], good["audio_codec"]) == ("mpeg4", "aac")
     assert (good["video_streams"], good["audio_streams"]) == (1, 1)
     assert good["duration"] == pytest.approx(2.0, abs=0.1)
@@ -120,7 +140,11 @@ def test_columns(clips: Path, made: Path) -> None:
     assert (good["video_end"], good["audio_end"]) == pytest.approx((2.0, 2.0), abs=0.01)
     assert (rows["whole"]["start"], rows["whole"]["end"]) == (None, None)
     assert rows["short"]["video_end"] == pytest.approx(2.0, abs=0.01)
-    assert (rows["mute"]["audio_streams"], rows["blind"]["video_streams"], rows["gone"]["bytes"]) == (0, 0, -1)
+    assert (
+        rows["mute"]["audio_streams"],
+        rows["blind"]["video_streams"],
+        rows["gone"]["bytes"],
+    ) == (0, 0, -1)
     assert not made.with_name("ledger.parquet.parts").exists()
 
 
@@ -131,14 +155,22 @@ def test_the_ledger_names_its_manifest(clips: Path, made: Path) -> None:
 
 def test_counts(made: Path) -> None:
     counts = summarise(made)
-    assert (counts.listed, counts.found, counts.readable, counts.with_sound, counts.used) == (16, 15, 11, 9, 6)
+    assert (counts.listed, counts.found, counts.readable, counts.with_sound, counts.used) == (
+        16,
+        15,
+        11,
+        9,
+        6,
+    )
     assert counts.statuses["ok"] == counts.statuses["unreadable"] == 4
     assert counts.statuses["short"] == 3
     assert sum(counts.reasons.values()) == 10
     assert not any(reason.startswith("still") for reason in counts.reasons)
 
 
-def test_a_still_picture_that_was_encoded_with_loss_and_one_in_which_little_moves(tmp_path: Path) -> None:
+def test_a_still_picture_that_was_encoded_with_loss_and_one_in_which_little_moves(
+    tmp_path: Path,
+) -> None:
     def drawn(index: int) -> np.ndarray:
         image = np.repeat(picture(0, 12, 16), 12, axis=0).repeat(12, axis=1)
         image[60:72, 2 * index : 2 * index + 12] = 255
@@ -147,7 +179,10 @@ def test_a_still_picture_that_was_encoded_with_loss_and_one_in_which_little_move
     settings = {"size": (144, 192), "options": {"crf": "30"}}
     still = write(tmp_path / "still.mp4", draw=lambda _: drawn(0), **settings)
     assert probe_clip(still, 0.0, 2.0)["status"] == "still"
-    assert probe_clip(write(tmp_path / "moving.mp4", draw=drawn, **settings), 0.0, 2.0)["status"] == "ok"
+    assert (
+        probe_clip(write(tmp_path / "moving.mp4", draw=drawn, **settings), 0.0, 2.0)["status"]
+        == "ok"
+    )
 
 
 # again
@@ -171,10 +206,16 @@ def test_nothing_that_is_unchanged_is_probed_again(clips: Path, made: Path, tmp_
     assert rows_of(out)["mute"]["status"] == "missing"
 
 
-def test_another_manifest_takes_over_what_it_shares(clips: Path, made: Path, tmp_path: Path) -> None:
+def test_another_manifest_takes_over_what_it_shares(
+    clips: Path, made: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(clips.parent, folder)
-    rows = [("new name", "good.mp4", 0.0, 2.0), ("other span", "good.mp4", 0.1, 2.0), ("mute", "mute.mp4", 0.0, 2.0)]
+    rows = [
+        ("new name", "good.mp4", 0.0, 2.0),
+        ("other span", "good.mp4", 0.1, 2.0),
+        ("mute", "mute.mp4", 0.0, 2.0),
+    ]
     other = manifest_of(folder, rows[::-1], "other.parquet")
     assert check(other, folder / "ledger.parquet", jobs=1, progress=False).probed == 1
     assert list(rows_of(folder / "ledger.parquet")) == ["mute", "other span", "new name"]
@@ -197,7 +238,9 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def many(folder: Path, count: int) -> Path:
     write(folder / "good.mp4", **MOVING)
-    return manifest_of(folder, [(f"clip{index}", "good.mp4", index / 1000, 2.0) for index in range(count)])
+    return manifest_of(
+        folder, [(f"clip{index}", "good.mp4", index / 1000, 2.0) for index in range(count)]
+    )
 
 
 @pytest.fixture
@@ -272,7 +315,10 @@ def test_a_process_that_dies_takes_no_other_clip_with_it(tmp_path: Path, start: 
     running = start(manifest, out)
     wait_for(running, parts, 1)
     # the one that works is a child of the server that makes processes
-    youngest = max(psutil.Process(running.pid).children(recursive=True), key=lambda process: process.create_time())
+    youngest = max(
+        psutil.Process(running.pid).children(recursive=True),
+        key=lambda process: process.create_time(),
+    )
     youngest.kill()
     assert running.wait() == 0
     assert summarise(out).used == 12 * ledger.SHARD
@@ -303,10 +349,14 @@ def test_refuse_names_ten_reasons_the_most_common_first(tmp_path: Path) -> None:
 def test_bad_input(clips: Path, made: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere.parquet: there is no manifest; make one with"):
         check(tmp_path / "nowhere.parquet", tmp_path / "out.parquet", jobs=1)
-    with pytest.raises(UserError, match="nowhere.parquet: there is no ledger; run `diccae data check` first"):
+    with pytest.raises(
+        UserError, match="nowhere.parquet: there is no ledger; run `diccae data check` first"
+    ):
         summarise(tmp_path / "nowhere.parquet")
     pd.DataFrame({"path": ["a.mp4"], "end": [1.0]}).to_parquet(tmp_path / "thin.parquet")
-    with pytest.raises(UserError, match="thin.parquet: a manifest has the columns .*, this one lacks id, start"):
+    with pytest.raises(
+        UserError, match="thin.parquet: a manifest has the columns .*, this one lacks id, start"
+    ):
         check(tmp_path / "thin.parquet", tmp_path / "out.parquet", jobs=1)
     words = pd.DataFrame({"id": ["a"], "path": ["a.mp4"], "start": ["soon"], "end": [1.0]})
     words.to_parquet(tmp_path / "words.parquet")
@@ -321,7 +371,9 @@ def test_bad_input(clips: Path, made: Path, tmp_path: Path) -> None:
         check(tmp_path / "text.parquet", tmp_path / "out.parquet", jobs=1)
     with pytest.raises(UserError, match="text.parquet: it is not a ledger"):
         check(clips, tmp_path / "text.parquet", jobs=1)
-    with pytest.raises(UserError, match="manifest.parquet: it is not a ledger, columns are missing"):
+    with pytest.raises(
+        UserError, match="manifest.parquet: it is not a ledger, columns are missing"
+    ):
         check(clips, clips, jobs=1)
     with pytest.raises(UserError, match="out.parquet: it cannot be written"):
         check(clips, made / "out.parquet", jobs=1)

@@ -18,7 +18,7 @@ from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.test_clip_cache import build as build_clips
 from tests.datasets.test_clip_cache import clip_path
 
@@ -57,7 +57,9 @@ def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
     live = load_cache(build(manifest))
     assert not list((manifest.parent / "cache").glob("*.npy"))
     # the ledger also has a word on clips that it lets pass
-    pd.testing.assert_frame_equal(live.index.drop(columns="message"), stored.index.drop(columns="message"))
+    pd.testing.assert_frame_equal(
+        live.index.drop(columns="message"), stored.index.drop(columns="message")
+    )
     for row in range(12):
         frames, fbank = live.frames[row], live.fbank[row]
         assert np.array_equal(frames, stored.frames[row])
@@ -93,7 +95,9 @@ def test_only_what_is_trained_on_is_decoded_and_once(
     folder = build(manifest)
     decoded.clear()
     pipeline = [
-        step for step in TRAINING if "video" in modalities or step["type"] in ("LoadCachedClip", "PackAVInputs")
+        step
+        for step in TRAINING
+        if "video" in modalities or step["type"] in ("LoadCachedClip", "PackAVInputs")
     ]
     sample = AVClipDataset(str(folder), ["train"], pipeline, modalities=modalities)[1]
     assert set(sample["inputs"]) == set(modalities)
@@ -102,7 +106,9 @@ def test_only_what_is_trained_on_is_decoded_and_once(
     assert len({path for _, path in decoded}) == 1
 
 
-def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, decoded: list[tuple[str, str]]) -> None:
+def test_bad_clips_are_counted_by_reason_and_never_decoded(
+    manifest: Path, decoded: list[tuple[str, str]]
+) -> None:
     table = pd.read_parquet(manifest)
     table.loc[11, ["start", "end"]] = (1.0, 1.01)
     table.loc[10, "path"] = ""
@@ -113,7 +119,12 @@ def test_bad_clips_are_counted_by_reason_and_never_decoded(manifest: Path, decod
     folder = build(manifest, max_bad_share=0.3)
     cache = load_cache(folder)
     assert cache.meta["counts"] == {"missing": 2, "ok": 8, "too_short": 1, "unreadable": 1}
-    assert cache.index["status"][[1, 5, 10, 11]].tolist() == ["unreadable", "missing", "missing", "too_short"]
+    assert cache.index["status"][[1, 5, 10, 11]].tolist() == [
+        "unreadable",
+        "missing",
+        "missing",
+        "too_short",
+    ]
     assert (cache.index["message"][[1, 5, 10, 11]] != "").all()
     # the log-mels of unlabelled and train that can be used
     assert cache.meta["statistics_clips"] == 6
@@ -131,7 +142,9 @@ def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     for row in good:
         clip_path(manifest, row).write_bytes(b"")
-    with pytest.raises(UserError, match=r"2 of 12 clips \(16.7%\) cannot be used, 10.0% are allowed: 2 unreadable"):
+    with pytest.raises(
+        UserError, match=r"2 of 12 clips \(16.7%\) cannot be used, 10.0% are allowed: 2 unreadable"
+    ):
         build(manifest, max_bad_share=0.1)
     for row, content in good.items():
         clip_path(manifest, row).write_bytes(content)
@@ -140,13 +153,17 @@ def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path
 
 
 def test_statistics_without_a_training_clip_are_those_of_all(manifest: Path) -> None:
-    pd.read_parquet(manifest).query("split == 'test'").reset_index(drop=True).to_parquet(manifest, index=False)
+    pd.read_parquet(manifest).query("split == 'test'").reset_index(drop=True).to_parquet(
+        manifest, index=False
+    )
     meta = load_cache(build(manifest)).meta
     assert meta["statistics_clips"] == 2
     assert np.isfinite([meta["fbank_mean"], meta["fbank_std"]]).all()
 
 
-def test_a_sample_of_clips_is_enough_for_the_statistics(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_clips_is_enough_for_the_statistics(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = load_cache(build(manifest)).meta
     monkeypatch.setattr(live_clips, "STATISTICS_CLIPS", 3)
     first, again = (json.loads((build(manifest) / "meta.json").read_text()) for _ in range(2))
@@ -157,9 +174,18 @@ def test_a_sample_of_clips_is_enough_for_the_statistics(manifest: Path, monkeypa
 
 def load(dataset: AVClipDataset, workers: int) -> list[torch.Tensor]:
     loader = DataLoader(
-        dataset, batch_size=3, num_workers=workers, collate_fn=list, multiprocessing_context="fork" if workers else None
+        dataset,
+        batch_size=3,
+        num_workers=workers,
+        collate_fn=list,
+        multiprocessing_context="fork" if workers else None,
     )
-    return [sample["inputs"][name] for batch in loader for sample in batch for name in ("audio", "video")]
+    return [
+        sample["inputs"][name]
+        for batch in loader
+        for sample in batch
+        for name in ("audio", "video")
+    ]
 
 
 def test_workers_give_what_the_process_itself_gives(manifest: Path) -> None:
@@ -178,7 +204,9 @@ def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: 
     clip_path(manifest, 8).unlink()
     with pytest.raises(UserError) as caught:
         load(dataset, workers)
-    assert f"{clip_path(manifest, 8)}: no such file, but the ledger found it usable" in str(caught.value)
+    assert f"{clip_path(manifest, 8)}: no such file, but the ledger found it usable" in str(
+        caught.value
+    )
     assert "run `diccae data cache` again" in str(caught.value)
 
 

@@ -45,20 +45,34 @@ def write(
         streams = []
         if video:
             stream = container.add_stream("mpeg4", rate=fps)
-            stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = width, height, "yuv420p", 12
+            stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = (
+                width,
+                height,
+                "yuv420p",
+                12,
+            )
             stream.bit_rate = 2_000_000
             pictures = [picture(index, height, width) for index in range(round(seconds * fps))]
-            streams.append((stream, [av.VideoFrame.from_ndarray(image, format="rgb24") for image in pictures]))
+            streams.append(
+                (stream, [av.VideoFrame.from_ndarray(image, format="rgb24") for image in pictures])
+            )
         if audio:
             sound = tone(seconds, rate) if sound is None else sound
             layout = "mono" if len(sound) == 1 else "stereo"
             stream = container.add_stream(codec, rate=rate, layout=layout)
             frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(sound), format="flt" if codec != "aac" else "fltp", layout=layout
+                np.ascontiguousarray(sound),
+                format="flt" if codec != "aac" else "fltp",
+                layout=layout,
             )
             frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
             streams.append((stream, [frame]))
-        packets = [packet for stream, frames in streams for frame in [*frames, None] for packet in stream.encode(frame)]
+        packets = [
+            packet
+            for stream, frames in streams
+            for frame in [*frames, None]
+            for packet in stream.encode(frame)
+        ]
         # interleaved by time, so that cutting the file cuts both
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
             container.mux(packet)
@@ -68,7 +82,8 @@ def write(
 def everything(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     with av.open(str(path)) as container:
         decoded = [
-            (float(frame.time), frame.to_ndarray(format="rgb24", threads=1)) for frame in container.decode(video=0)
+            (float(frame.time), frame.to_ndarray(format="rgb24", threads=1))
+            for frame in container.decode(video=0)
         ]
     return [image for _, image in decoded], np.array([time for time, _ in decoded])
 
@@ -84,9 +99,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("start", "end"), [(0.0, 3.0), (0.0, None), (0.0, 2.0), (0.5, 2.5), (1.04, 1.96), (2.0, None), (0.99, 1.01)]
+    ("start", "end"),
+    [(0.0, 3.0), (0.0, None), (0.0, 2.0), (0.5, 2.5), (1.04, 1.96), (2.0, None), (0.99, 1.01)],
 )
-def test_frames_are_those_on_screen_at_the_centres_of_equal_parts(plain: Path, start: float, end: float | None) -> None:
+def test_frames_are_those_on_screen_at_the_centres_of_equal_parts(
+    plain: Path, start: float, end: float | None
+) -> None:
     images, times = everything(plain)
     clip = decode_clip(plain, start=start, end=end, num_frames=8, size=(24, 24))
     stop = 3.0 if end is None else end
@@ -124,7 +142,9 @@ def test_shapes_types_and_ranges(plain: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (8000, 1), (48000, 2)])
-def test_other_rates_and_channels_become_16_khz_mono(tmp_path: Path, rate: int, channels: int) -> None:
+def test_other_rates_and_channels_become_16_khz_mono(
+    tmp_path: Path, rate: int, channels: int
+) -> None:
     path = write(tmp_path / "clip.mp4", sound=tone(2.0, rate, channels), rate=rate)
     audio = decode_clip(path, end=2.0).audio
     assert len(audio) == pytest.approx(32000, abs=400)
@@ -145,14 +165,18 @@ def test_stereo_is_averaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(50, 70), (70, 50), (34, 122), (16, 16)])
-def test_odd_sizes_keep_their_centre_and_their_shape(tmp_path: Path, height: int, width: int) -> None:
+def test_odd_sizes_keep_their_centre_and_their_shape(
+    tmp_path: Path, height: int, width: int
+) -> None:
     path = write(tmp_path / "clip.mp4", height=height, width=width)
     images, _ = everything(path)
     frame = decode_clip(path, num_frames=1, size=(36, 36)).frames[0]
     side, shown = min(height, width), images[12]
     top, left = (height - side) // 2, (width - side) // 2
     wanted = cv2.resize(
-        np.ascontiguousarray(shown[top : top + side, left : left + side]), (36, 36), interpolation=cv2.INTER_AREA
+        np.ascontiguousarray(shown[top : top + side, left : left + side]),
+        (36, 36),
+        interpolation=cv2.INTER_AREA,
     )
     assert np.array_equal(frame, wanted)
 
@@ -161,7 +185,9 @@ def test_a_wide_target_takes_a_wide_part(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", height=48, width=48)
     images, _ = everything(path)
     frame = decode_clip(path, num_frames=1, size=(12, 24)).frames[0]
-    assert np.array_equal(frame, cv2.resize(images[12][12:36], (24, 12), interpolation=cv2.INTER_AREA))
+    assert np.array_equal(
+        frame, cv2.resize(images[12][12:36], (24, 12), interpolation=cv2.INTER_AREA)
+    )
 
 
 # files that cannot be used
@@ -207,8 +233,12 @@ def test_truncated_file_without_its_index(tmp_path: Path) -> None:
     refused(path, "unreadable", "cannot be decoded")
 
 
-@pytest.mark.parametrize(("name", "options"), [("clip.mp4", {"movflags": "faststart"}), ("clip.mkv", {})])
-def test_truncated_file_with_its_index_first(tmp_path: Path, name: str, options: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"), [("clip.mp4", {"movflags": "faststart"}), ("clip.mkv", {})]
+)
+def test_truncated_file_with_its_index_first(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
     path = write(tmp_path / name, seconds=6.0, options=options)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.3)])
     with pytest.raises(MediaError, match=str(path)) as caught:
@@ -229,7 +259,11 @@ def test_sound_shorter_than_half_of_the_span(tmp_path: Path) -> None:
 
 
 def test_sound_a_little_short_is_taken_as_it_is(tmp_path: Path) -> None:
-    assert 24000 <= len(decode_clip(write(tmp_path / "clip.mp4", sound=tone(1.5, 16000)), end=2.0).audio) < 26000
+    assert (
+        24000
+        <= len(decode_clip(write(tmp_path / "clip.mp4", sound=tone(1.5, 16000)), end=2.0).audio)
+        < 26000
+    )
 
 
 def test_span_after_the_end(plain: Path) -> None:
@@ -242,11 +276,17 @@ def test_empty_span(plain: Path, start: float, end: float) -> None:
 
 
 def test_silence(tmp_path: Path) -> None:
-    refused(write(tmp_path / "clip.mp4", sound=np.zeros((1, 32000), np.float32)), "silent", "digital silence")
+    refused(
+        write(tmp_path / "clip.mp4", sound=np.zeros((1, 32000), np.float32)),
+        "silent",
+        "digital silence",
+    )
 
 
 def test_sound_that_is_not_finite(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diccae.datasets.pyav_media.decode_audio", lambda *_: np.full(32000, np.nan, np.float32))
+    monkeypatch.setattr(
+        "diccae.datasets.pyav_media.decode_audio", lambda *_: np.full(32000, np.nan, np.float32)
+    )
     refused(plain, "unreadable", "not finite")
 
 

@@ -18,9 +18,9 @@ from diccae import registry  # noqa: F401
 from diccae.compose import Run, compose
 from diccae.engine.records import commit
 from diccae.engine.runs import execute, work_dir
+from diccae.errors import UserError
 from diccae.hashes import file_hash
-from diccae.settings import Plan
-from diccae.structures import UserError
+from diccae.plans import Plan
 from tests.conftest import COUNTS, tiny_plan
 
 # Runs the command line in a process that is killed at the end of an epoch, before the next one starts.
@@ -68,18 +68,24 @@ def test_a_run_killed_and_resumed_equals_an_unbroken_one(
     unbroken = contents(folder)
     shutil.rmtree(folder)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED.format(epoch=epoch, arguments=arguments)], capture_output=True, text=True
+        [sys.executable, "-c", KILLED.format(epoch=epoch, arguments=arguments)],
+        capture_output=True,
+        text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not folder.exists()
-    resumed = subprocess.run([sys.executable, "-m", "diccae.cli.main", *arguments], capture_output=True, text=True)
+    resumed = subprocess.run(
+        [sys.executable, "-m", "diccae.cli.main", *arguments], capture_output=True, text=True
+    )
     assert resumed.returncode == 0, resumed.stderr
     assert "going on from epoch_" in resumed.stdout
     assert contents(folder) == unbroken
     assert not list((workspace / "results" / "work").iterdir())
 
 
-def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(workspace: Path, tiny_data: Path) -> None:
+def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(
+    workspace: Path, tiny_data: Path
+) -> None:
     histories = []
     for workers in (0, 2):
         folder = workspace / str(workers)
@@ -87,7 +93,11 @@ def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(worksp
         plan = tiny_plan(
             folder,
             tiny_data,
-            **{"schedule.num_workers": workers, "schedule.pretrain.epochs": 4, "method.refine_every": 1},
+            **{
+                "schedule.num_workers": workers,
+                "schedule.pretrain.epochs": 4,
+                "method.refine_every": 1,
+            },
         )
         run_warmup(plan)
         execute(plan, Run("pretrain", "full_ce", 0))
@@ -104,7 +114,9 @@ def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
     folder = plan.run_dir("finetune", "full", 0, "AV")
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert predictions.groupby(["split", "view"]).size().to_dict() == {
-        (split, view): COUNTS[split] for split in ("test", "validation") for view in ("multi", "single")
+        (split, view): COUNTS[split]
+        for split in ("test", "validation")
+        for view in ("multi", "single")
     }
     stated = json.loads((folder / "metrics.json").read_text())["accuracy"]["test"]["top1_multi"]
     headline = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
@@ -125,7 +137,9 @@ def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
     assert (folder / "predictions.parquet").stat().st_mtime_ns == before
 
 
-def test_finished_files_come_back_after_a_failed_job_lost_them(workspace: Path, tiny_data: Path) -> None:
+def test_finished_files_come_back_after_a_failed_job_lost_them(
+    workspace: Path, tiny_data: Path
+) -> None:
     plan = tiny_plan(workspace, tiny_data)
     run = Run("finetune", "from_scratch", 0, "A")
     work = execute(plan, run)
@@ -140,12 +154,21 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
     from mmaction.registry import DATASETS
 
     plan = tiny_plan(workspace, tiny_data)
-    for run in (Run("pretrain", "full", 0), Run("finetune", "full", 0), Run("finetune", "test_portion", 0)):
+    for run in (
+        Run("pretrain", "full", 0),
+        Run("finetune", "full", 0),
+        Run("finetune", "test_portion", 0),
+    ):
         config = compose(plan, run)
-        train, update = (DATASETS.build(config[name].dataset) for name in ("train_dataloader", "update_dataloader"))
+        train, update = (
+            DATASETS.build(config[name].dataset)
+            for name in ("train_dataloader", "update_dataloader")
+        )
         assert not set(train.ids) & set(update.ids)
         assert len(update) == (48 if run.stage == "pretrain" else 36)
-    again = DATASETS.build(compose(plan, Run("finetune", "no_confusion_loss", 0)).train_dataloader.dataset)
+    again = DATASETS.build(
+        compose(plan, Run("finetune", "no_confusion_loss", 0)).train_dataloader.dataset
+    )
     assert set(again.ids) == set(train.ids)
 
 
@@ -157,14 +180,20 @@ def test_stock_tools_train_and_test_the_composed_config(workspace: Path, tiny_da
         ["train.py", "run.py", "--work-dir", "stock"],
         ["test.py", "run.py", "stock/epoch_1.pth", "--work-dir", "stock"],
     ):
-        result = subprocess.run([sys.executable, str(tools / command[0]), *command[1:]], capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, str(tools / command[0]), *command[1:]], capture_output=True, text=True
+        )
         assert result.returncode == 0, result.stderr[-2000:]
     assert "acc/top1" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("run", [Run("pretrain", "full", 0), Run("finetune", "full", 0)])
-def test_a_run_names_the_command_that_makes_what_it_starts_from(workspace: Path, tiny_data: Path, run: Run) -> None:
-    with pytest.raises(UserError, match="run `diccae (warmup|pretrain --variant full) --plan tiny --seed 0` first"):
+def test_a_run_names_the_command_that_makes_what_it_starts_from(
+    workspace: Path, tiny_data: Path, run: Run
+) -> None:
+    with pytest.raises(
+        UserError, match="run `diccae (warmup|pretrain --variant full) --plan tiny --seed 0` first"
+    ):
         execute(tiny_plan(workspace, tiny_data), run)
 
 
@@ -177,7 +206,10 @@ def test_a_diverged_run_says_so(workspace: Path, tiny_data: Path) -> None:
 def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path) -> None:
     from diccae.hashes import config_hash, run_key
 
-    one, other = tiny_plan(workspace, tiny_data), tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 0.5})
+    one, other = (
+        tiny_plan(workspace, tiny_data),
+        tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 0.5}),
+    )
     run = Run("finetune", "from_scratch", 0, "A")
     keys = {
         run_key(config_hash(compose(one, run)), one, {}),
@@ -188,7 +220,9 @@ def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path
     assert work_dir("k") == Path("results/work/k")
 
 
-@pytest.mark.parametrize(("told", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))])
+@pytest.mark.parametrize(
+    ("told", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))]
+)
 def test_a_container_tells_the_commit_and_whether_its_tree_had_changes(
     monkeypatch: pytest.MonkeyPatch, told: str, known: tuple[str, bool]
 ) -> None:

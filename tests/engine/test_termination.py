@@ -75,7 +75,9 @@ class Send(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if self.point == "forward":
-            runner.model.register_forward_pre_hook(lambda *_: self.send(runner) if runner.iter % BATCHES == 1 else None)
+            runner.model.register_forward_pre_hook(
+                lambda *_: self.send(runner) if runner.iter % BATCHES == 1 else None
+            )
 
     def send(self, runner: Runner, **_: object) -> None:
         if runner.epoch == self.epoch:
@@ -96,7 +98,11 @@ def train(folder: Path, hooks: list[Hook], workers: int = 0) -> Runner:
         model=Tiny(),
         work_dir=str(folder),
         train_dataloader=DataLoader(
-            Noise(), batch_size=4, num_workers=workers, persistent_workers=workers > 0, collate_fn=Collate()
+            Noise(),
+            batch_size=4,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=Collate(),
         ),
         train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
         optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.1)),
@@ -122,14 +128,34 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
         # the iteration is finished, the epoch is not
         ("forward", 5, "epoch_1.pth", "in epoch 2 of 4; the same command goes on from epoch_1.pth"),
         # nothing is at hand: at once
-        ("before_train_epoch", 3, "epoch_1.pth", "in epoch 2 of 4; the same command goes on from epoch_1.pth"),
-        ("after_train_epoch", 6, "epoch_1.pth", "in epoch 2 of 4; the same command goes on from epoch_1.pth"),
+        (
+            "before_train_epoch",
+            3,
+            "epoch_1.pth",
+            "in epoch 2 of 4; the same command goes on from epoch_1.pth",
+        ),
+        (
+            "after_train_epoch",
+            6,
+            "epoch_1.pth",
+            "in epoch 2 of 4; the same command goes on from epoch_1.pth",
+        ),
         # the checkpoint is finished
-        ("before_save_checkpoint", 6, "epoch_2.pth", "in epoch 2 of 4; the same command goes on from epoch_2.pth"),
+        (
+            "before_save_checkpoint",
+            6,
+            "epoch_2.pth",
+            "in epoch 2 of 4; the same command goes on from epoch_2.pth",
+        ),
     ],
 )
 def test_what_is_at_hand_is_finished_and_the_last_epochs_checkpoint_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], point: str, iterations: int, left: str, sentence: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    point: str,
+    iterations: int,
+    left: str,
+    sentence: str,
 ) -> None:
     previous, children = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)
     send = Send(point, epoch=1)
@@ -147,7 +173,9 @@ def test_what_is_at_hand_is_finished_and_the_last_epochs_checkpoint_stays(
     assert capsys.readouterr().err.strip() == f"diccae: stopped by SIGTERM {sentence}"
 
 
-def test_before_the_first_checkpoint_the_run_starts_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_before_the_first_checkpoint_the_run_starts_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     previous, children = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)
     try:
         with pytest.raises(SystemExit):
@@ -170,7 +198,11 @@ def test_a_job_with_workers_that_is_terminated_goes_on_to_the_same_weights(tmp_p
     train(tmp_path / "unbroken", [])
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "run")]
     with subprocess.Popen(
-        [*command, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as job:
         assert job.stdout is not None
         assert job.stdout.readline().strip() == "in the third epoch"

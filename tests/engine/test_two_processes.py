@@ -18,13 +18,15 @@ from torch import distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from diccae.models.losses import ConfusionLoss, InfoNCELoss
-from diccae.settings import load_plan
+from diccae.plans import load_plan
 from tests.conftest import tiny_plan
 
 CLASSES, CLIPS, WIDTH, RANKS = 4, 12, 6, 2
 CASES = [
     *itertools.product(("sigmoid_cosine", "half_cosine", "rbf", "mlp"), ("fused",), ("balanced",)),
-    *itertools.product(("sigmoid_cosine",), ("intra_modal", "cross_modal"), ("balanced", "plain_mean", "sum")),
+    *itertools.product(
+        ("sigmoid_cosine",), ("intra_modal", "cross_modal"), ("balanced", "plain_mean", "sum")
+    ),
 ]
 
 
@@ -35,7 +37,9 @@ def start(rank: int, port: int) -> None:
     dist.init_process_group("gloo", rank=rank, world_size=RANKS)
 
 
-def on_two_processes(worker: Callable[..., None], folder: Path, *arguments: Any) -> list[dict[str, Any]]:
+def on_two_processes(
+    worker: Callable[..., None], folder: Path, *arguments: Any
+) -> list[dict[str, Any]]:
     """Run `worker(rank, port, folder, *arguments)` twice side by side; what each saved as `<rank>.pt`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,7 +56,12 @@ def joint_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(2, CLIPS, WIDTH, generator=generator, dtype=torch.float64)
     labels = torch.randint(-1, CLASSES, (CLIPS,), generator=generator)
-    return first, second, labels, torch.rand(CLASSES, CLASSES, generator=generator, dtype=torch.float64)
+    return (
+        first,
+        second,
+        labels,
+        torch.rand(CLASSES, CLASSES, generator=generator, dtype=torch.float64),
+    )
 
 
 def values_and_gradients(rows: slice) -> dict[str, dict[str, Tensor]]:
@@ -106,7 +115,9 @@ def test_losses_and_gradients_are_those_of_the_joint_batch(
     ranks, wanted = [rank[case] for rank in losses_of_ranks], losses_of_one[case]
     for name, value in wanted.items():
         if name in ("first", "second"):
-            torch.testing.assert_close(torch.cat([rank[name] for rank in ranks]), value, rtol=1e-6, atol=1e-9)
+            torch.testing.assert_close(
+                torch.cat([rank[name] for rank in ranks]), value, rtol=1e-6, atol=1e-9
+            )
         else:
             for rank in ranks:
                 torch.testing.assert_close(rank[name], value, rtol=1e-6, atol=1e-9)
@@ -128,7 +139,11 @@ def pretraining_config(folder: Path, data: Path) -> Any:
         "method.refine_every": 1,
         "method.cluster_cross_entropy": True,
     }
-    plan = tiny_plan(folder, data, **overrides) if not (folder / "tiny.yaml").is_file() else load_plan("tiny.yaml")
+    plan = (
+        tiny_plan(folder, data, **overrides)
+        if not (folder / "tiny.yaml").is_file()
+        else load_plan("tiny.yaml")
+    )
     return compose(plan, Run("pretrain", "full", 0))
 
 
@@ -197,7 +212,9 @@ def balanced_batches() -> Any:
         def __len__(self) -> int:
             return len(self.labels)
 
-    return PKSampler(DefaultSampler(Labelled(labels=labels), seed=0), batch_size=8, samples_per_class=2, seed=3)
+    return PKSampler(
+        DefaultSampler(Labelled(labels=labels), seed=0), batch_size=8, samples_per_class=2, seed=3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +223,9 @@ def samplers_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str
 
 
 @pytest.fixture(scope="module")
-def training_of_ranks(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def training_of_ranks(
+    tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
     from mmengine.registry import DATASETS, init_default_scope
 
     from diccae import registry  # noqa: F401
@@ -214,8 +233,13 @@ def training_of_ranks(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("training")
     init_default_scope("mmaction")
     config = pretraining_config(folder, tiny_data)
-    ids = [DATASETS.build(config[name].dataset).ids for name in ("train_dataloader", "update_dataloader")]
-    first = folder / next(hook.initial for hook in config.custom_hooks if hook.type == "PseudoLabelHook")
+    ids = [
+        DATASETS.build(config[name].dataset).ids
+        for name in ("train_dataloader", "update_dataloader")
+    ]
+    first = folder / next(
+        hook.initial for hook in config.custom_hooks if hook.type == "PseudoLabelHook"
+    )
     first.parent.mkdir(parents=True)
     both = np.concatenate(ids).astype(str)
     np.savez(first, ids=both, epochs=[0], assign_0=np.arange(len(both), dtype=np.int32) % 6)
@@ -225,21 +249,31 @@ def training_of_ranks(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_ranks_read_every_clip_in_turn(samplers_of_ranks: list[dict[str, Any]]) -> None:
     for clips in (46, 47):
         dealt = list(
-            itertools.chain.from_iterable(zip(*[rank["share"][clips] for rank in samplers_of_ranks], strict=True))
+            itertools.chain.from_iterable(
+                zip(*[rank["share"][clips] for rank in samplers_of_ranks], strict=True)
+            )
         )
         assert dealt[:clips] == list(range(clips))
         # shares are of one size, or a gather would wait for ever; the last clips are made up from the first
         assert len(dealt) - clips == clips % RANKS
 
 
-def test_ranks_take_turns_in_the_p_x_k_batches_of_one_process(samplers_of_ranks: list[dict[str, Any]]) -> None:
-    batches = list(itertools.chain.from_iterable(zip(*[rank["batches"] for rank in samplers_of_ranks], strict=True)))
+def test_ranks_take_turns_in_the_p_x_k_batches_of_one_process(
+    samplers_of_ranks: list[dict[str, Any]],
+) -> None:
+    batches = list(
+        itertools.chain.from_iterable(
+            zip(*[rank["batches"] for rank in samplers_of_ranks], strict=True)
+        )
+    )
     alone = list(balanced_batches())
     assert len(batches) == len(alone) // RANKS * RANKS
     assert batches == alone[: len(batches)]
 
 
-def test_features_of_a_set_cover_every_clip_once_in_order(training_of_ranks: list[dict[str, Any]]) -> None:
+def test_features_of_a_set_cover_every_clip_once_in_order(
+    training_of_ranks: list[dict[str, Any]],
+) -> None:
     for rank in training_of_ranks:
         assert rank["features"].shape[0] == 47
         torch.testing.assert_close(rank["features"], rank["one_pass"], rtol=1e-4, atol=1e-6)
@@ -249,8 +283,12 @@ def test_features_of_a_set_cover_every_clip_once_in_order(training_of_ranks: lis
     assert other.shape == (0, main.shape[1])
 
 
-@pytest.mark.parametrize("kept", ["train_labels", "update_labels", "matrix", "assignments", "state"])
-def test_both_ranks_hold_the_same_labels_weights_and_model(training_of_ranks: list[dict[str, Any]], kept: str) -> None:
+@pytest.mark.parametrize(
+    "kept", ["train_labels", "update_labels", "matrix", "assignments", "state"]
+)
+def test_both_ranks_hold_the_same_labels_weights_and_model(
+    training_of_ranks: list[dict[str, Any]], kept: str
+) -> None:
     first, second = (rank[kept] for rank in training_of_ranks)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     if kept == "train_labels":

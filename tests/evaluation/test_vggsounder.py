@@ -14,9 +14,9 @@ import yaml
 from typer.testing import CliRunner
 
 from diccae.cli import vggsounder as command
+from diccae.errors import UserError
 from diccae.evaluation.vggsounder import class_names, f1, read_labels, read_predictions, score
-from diccae.settings import CONFIG_ROOT
-from diccae.structures import UserError
+from diccae.plans import CONFIG_ROOT
 
 CLASSES = ["bark", "bird chirping, tweeting", "bell", "rain", "horn", "wind"]
 LABELS = """video_id,label,modality,background_music,static_image,voice_over
@@ -43,7 +43,11 @@ def write_run(folder: Path, modality: str, ids: tuple[str, ...] = IDS, suffix: s
     folder = folder / modality
     folder.mkdir(parents=True)
     tables = []
-    for split, view, shift in (("test", "multi", 0), ("test", "single", 1), ("validation", "multi", 1)):
+    for split, view, shift in (
+        ("test", "multi", 0),
+        ("test", "single", 1),
+        ("validation", "multi", 1),
+    ):
         table = pd.DataFrame({"id": [name + suffix for name in ids], "split": split, "view": view})
         for rank in range(5):
             table[f"top{rank + 1}"] = (np.array(BEST[modality]) + rank + shift) % len(CLASSES)
@@ -55,7 +59,10 @@ def write_run(folder: Path, modality: str, ids: tuple[str, ...] = IDS, suffix: s
 
 @pytest.fixture
 def table(tmp_path: Path) -> pd.DataFrame:
-    runs = [read_predictions(write_run(tmp_path, name), "clips", len(CLASSES)) for name in ("V", "AV", "A")]
+    runs = [
+        read_predictions(write_run(tmp_path, name), "clips", len(CLASSES))
+        for name in ("V", "AV", "A")
+    ]
     result = score(read_labels(write_labels(tmp_path), CLASSES), runs, len(CLASSES))
     return result.set_index(["measure", "run", "labels"]).sort_index()
 
@@ -87,7 +94,11 @@ def test_f1_of_perfect_and_of_empty_decisions() -> None:
 
 def test_modality_confusion_counts_clips_that_a_second_modality_loses(table: pd.DataFrame) -> None:
     # right: A k1 k3 k4, V k2 k3, A-V k1 k2
-    assert table.loc["mu"]["value"].to_dict() == {("A", "all"): 50.0, ("V", "all"): 25.0, ("AV", "all"): 25.0}
+    assert table.loc["mu"]["value"].to_dict() == {
+        ("A", "all"): 50.0,
+        ("V", "all"): 25.0,
+        ("AV", "all"): 25.0,
+    }
     assert set(table.loc["mu"]["clips"]) == {4}
 
 
@@ -97,7 +108,9 @@ def test_what_cannot_be_scored_is_counted(table: pd.DataFrame) -> None:
     assert table.loc[("mu", "A", "all"), ["missing", "unlabelled"]].tolist() == [1, 1]
 
 
-def test_the_order_of_the_clips_and_a_file_suffix_change_nothing(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_the_order_of_the_clips_and_a_file_suffix_change_nothing(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
     paths = [write_run(tmp_path / "other", name, suffix=".mp4") for name in ("A", "V", "AV")]
     for seed, path in enumerate(paths):
         pd.read_parquet(path).sample(frac=1, random_state=seed).to_parquet(path)
@@ -117,7 +130,9 @@ def test_without_the_three_runs_there_is_no_modality_confusion(tmp_path: Path) -
 def test_a_subset_without_clips_is_not_a_number(tmp_path: Path) -> None:
     run = read_predictions(write_run(tmp_path, "AV"), "clips", len(CLASSES))
     labels = read_labels(write_labels(tmp_path, LABELS.replace(",V,", ",AV,")), CLASSES)
-    row = score(labels, [run], len(CLASSES)).set_index(["measure", "labels"]).loc[("hit@1", "v only")]
+    row = (
+        score(labels, [run], len(CLASSES)).set_index(["measure", "labels"]).loc[("hit@1", "v only")]
+    )
     assert np.isnan(row["value"])
     assert row["clips"] == 0
 
@@ -132,10 +147,16 @@ def test_repeated_rows_are_dropped_and_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (LABELS.replace("modality", "seen"), "csv:1: wanted the columns video_id, label, modality, modality is not"),
+        (
+            LABELS.replace("modality", "seen"),
+            "csv:1: wanted the columns video_id, label, modality, modality is not",
+        ),
         (LABELS.replace(",V,", ",video,"), "csv:5: modality 'video', wanted A, V or AV"),
         (LABELS.replace("rain", "drizzle"), "csv:6: label 'drizzle' is not one of the 6 classes"),
-        (LABELS + "k4_000000,rain,AV,False,False,False\n", "csv:8: label 'rain' is AV here and A further up"),
+        (
+            LABELS + "k4_000000,rain,AV,False,False,False\n",
+            "csv:8: label 'rain' is AV here and A further up",
+        ),
         (LABELS.splitlines()[0], "holds no labels"),
     ],
 )
@@ -146,7 +167,9 @@ def test_wrong_label_files_name_the_line(tmp_path: Path, text: str, message: str
 
 def test_wrong_predictions_name_the_file(tmp_path: Path) -> None:
     path = write_run(tmp_path, "AV")
-    with pytest.raises(UserError, match="belongs to plan 'clips', not to 'vggsound'; name its plan with --plan"):
+    with pytest.raises(
+        UserError, match="belongs to plan 'clips', not to 'vggsound'; name its plan with --plan"
+    ):
         read_predictions(path, "vggsound", 6)
     with pytest.raises(UserError, match="class index 5, wanted 0 to 4"):
         read_predictions(path, "clips", 5)
@@ -166,7 +189,8 @@ def test_predictions_of_other_clips_are_refused(tmp_path: Path) -> None:
     other = tuple(f"test-{index}" for index in range(5))
     run = read_predictions(write_run(tmp_path, "AV", other), "clips", len(CLASSES))
     with pytest.raises(
-        UserError, match="none of the 5 clips of the AV run is in vggsounder.csv; wanted VGGSound's ids"
+        UserError,
+        match="none of the 5 clips of the AV run is in vggsounder.csv; wanted VGGSound's ids",
     ):
         score(read_labels(write_labels(tmp_path), CLASSES), [run], len(CLASSES))
 
@@ -180,13 +204,19 @@ def test_class_names_come_in_the_order_of_their_indices(tmp_path: Path) -> None:
         class_names(path)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vggsounder") is not None, reason="vggsounder is installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("vggsounder") is not None, reason="vggsounder is installed"
+)
 def test_labels_without_the_package_say_how_to_get_it() -> None:
-    with pytest.raises(UserError, match=r"pip install 'diccae\[vggsounder\]', or name their CSV file with --labels"):
+    with pytest.raises(
+        UserError, match=r"pip install 'diccae\[vggsounder\]', or name their CSV file with --labels"
+    ):
         read_labels(None, CLASSES)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vggsounder") is None, reason="vggsounder is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("vggsounder") is None, reason="vggsounder is not installed"
+)
 def test_labels_of_the_package_keep_clips_with_background_music() -> None:
     from vggsounder import VGGSounder
 
@@ -198,13 +228,24 @@ def test_the_command_writes_the_table_and_says_what_was_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text()) | {"name": "clips", "data_root": "."}
+    content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text()) | {
+        "name": "clips",
+        "data_root": ".",
+    }
     Path("clips.yaml").write_text(yaml.safe_dump(content))
     pd.DataFrame({"label": range(6), "label_name": CLASSES}).to_parquet("manifest.parquet")
     app = typer.Typer()
     command.register(app)
     app.callback()(lambda: None)
-    arguments = ["vggsounder", "--plan", "clips.yaml", "--labels", str(write_labels(tmp_path)), "--out", "out.csv"]
+    arguments = [
+        "vggsounder",
+        "--plan",
+        "clips.yaml",
+        "--labels",
+        str(write_labels(tmp_path)),
+        "--out",
+        "out.csv",
+    ]
     for modality in ("A", "V"):
         arguments += ["--predictions", str(write_run(tmp_path, modality))]
     result = CliRunner().invoke(app, arguments)

@@ -148,7 +148,9 @@ def test_order_support_equals_the_enumeration_of_all_resamples() -> None:
                 mean = drops[[i, j, k]].mean(0)
                 held += mean[0] > mean[1] > mean[2]
     assert 0.1 < held / 27 < 0.9
-    assert order_support(drops, [0, 1, 2], n=40000, rng=generator()) == pytest.approx(held / 27, abs=0.01)
+    assert order_support(drops, [0, 1, 2], n=40000, rng=generator()) == pytest.approx(
+        held / 27, abs=0.01
+    )
 
 
 def test_order_support_of_ties_and_of_one_seed() -> None:
@@ -159,5 +161,8 @@ def test_order_support_of_ties_and_of_one_seed() -> None:
 def test_the_module_stays_free_of_torch() -> None:
     code = "import sys, diccae.functional.bootstrap; print([m for m in ('torch', 'faiss', 'mmengine') if m in sys.modules])"
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )

@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from diccae.errors import UserError
 from diccae.functional.circles import geometric_median, least_squares, min_enclosing
 from diccae.functional.confusion import Circles, class_circles, confusion_degree, normalize_degree
-from diccae.structures import UserError
 
 
-def circles_at(centers: list[list[float]], radii: list[float], counts: list[int] | None = None) -> Circles:
+def circles_at(
+    centers: list[list[float]], radii: list[float], counts: list[int] | None = None
+) -> Circles:
     points = torch.tensor(centers, dtype=torch.float64)
     return Circles(
         points,
@@ -24,16 +26,22 @@ def circles_at(centers: list[list[float]], radii: list[float], counts: list[int]
     )
 
 
-def blobs(classes: int = 5, per_class: int = 30, width: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:
+def blobs(
+    classes: int = 5, per_class: int = 30, width: int = 8, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(classes).repeat_interleave(per_class)
     centers = 1.5 * torch.randn(classes, width, generator=generator, dtype=torch.float64)
-    features = centers[labels] + torch.randn(len(labels), width, generator=generator, dtype=torch.float64)
+    features = centers[labels] + torch.randn(
+        len(labels), width, generator=generator, dtype=torch.float64
+    )
     order = torch.randperm(len(labels), generator=generator)
     return features[order], labels[order]
 
 
-def slow_degree(features: np.ndarray, labels: np.ndarray, num_classes: int, coverage: float) -> np.ndarray:
+def slow_degree(
+    features: np.ndarray, labels: np.ndarray, num_classes: int, coverage: float
+) -> np.ndarray:
     """Sec. 2.1.2 in plain loops: mean, distances, their quantile, then r_i + r_j - d_ij over d_ij."""
     centers, radii = [], []
     for c in range(num_classes):
@@ -85,7 +93,9 @@ def test_a_class_without_two_samples_overlaps_with_nothing() -> None:
 @pytest.mark.parametrize("coverage", [0.5, 0.95, 1.0])
 def test_full_dimensions_equal_the_slow_reference(coverage: float) -> None:
     features, labels = blobs()
-    degree, _ = confusion_degree(class_circles(features, labels, 5, pca_dim=None, coverage=coverage))
+    degree, _ = confusion_degree(
+        class_circles(features, labels, 5, pca_dim=None, coverage=coverage)
+    )
     reference = slow_degree(features.numpy(), labels.numpy(), 5, coverage)
     assert (reference > 0).any()
     np.testing.assert_allclose(degree.numpy(), reference, rtol=1e-10, atol=1e-12)
@@ -96,16 +106,23 @@ def test_wide_features_equal_the_slow_reference_even_where_centres_nearly_meet()
     near = features[labels == 0] + 1e-6
     features, labels = torch.cat([features, near]) + 50, torch.cat([labels, torch.full((30,), 5)])
     degree, clamped = confusion_degree(class_circles(features, labels, 6, pca_dim=None))
-    np.testing.assert_allclose(degree.numpy(), slow_degree(features.numpy(), labels.numpy(), 6, 0.95), rtol=1e-6)
+    np.testing.assert_allclose(
+        degree.numpy(), slow_degree(features.numpy(), labels.numpy(), 6, 0.95), rtol=1e-6
+    )
     assert degree[0, 5] > 1e5
     assert clamped == 0
     assert torch.equal(degree, degree.T)
 
 
 def test_wide_identical_classes_are_clamped() -> None:
-    features, labels = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)), torch.arange(30)
+    features, labels = (
+        torch.randn(30, 40, generator=torch.Generator().manual_seed(0)),
+        torch.arange(30),
+    )
     degree, clamped = confusion_degree(
-        class_circles(torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None)
+        class_circles(
+            torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None
+        )
     )
     assert clamped == 1
     assert torch.isfinite(degree).all()
@@ -139,7 +156,9 @@ def test_class_scope_measures_radii_in_each_class_plane_and_distances_in_full_sp
     for c in range(5):
         members = features[labels == c] - features[labels == c].mean(0)
         plane = members @ torch.linalg.svd(members, full_matrices=False).Vh[:2].T
-        assert circles.radii[c].item() == pytest.approx(torch.quantile(plane.norm(dim=1), 0.95).item(), rel=1e-8)
+        assert circles.radii[c].item() == pytest.approx(
+            torch.quantile(plane.norm(dim=1), 0.95).item(), rel=1e-8
+        )
         for other in range(5):
             wanted = math.dist(features[labels == c].mean(0), features[labels == other].mean(0))
             assert circles.distances[c, other].item() == pytest.approx(wanted, rel=1e-10, abs=1e-12)
@@ -149,11 +168,15 @@ def test_class_scope_measures_radii_in_each_class_plane_and_distances_in_full_sp
 @pytest.mark.parametrize("circle", ["quantile", "min_enclosing", "least_squares"])
 def test_rotation_and_translation_of_the_features_change_nothing(scope: str, circle: str) -> None:
     features, labels = blobs()
-    rotation = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)).Q
+    rotation = torch.linalg.qr(
+        torch.randn(8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    ).Q
     before = class_circles(features, labels, 5, pca_scope=scope, circle=circle)
     after = class_circles(features @ rotation + 7.0, labels, 5, pca_scope=scope, circle=circle)
     torch.testing.assert_close(after.radii, before.radii, rtol=1e-7, atol=1e-9)
-    torch.testing.assert_close(confusion_degree(after)[0], confusion_degree(before)[0], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(
+        confusion_degree(after)[0], confusion_degree(before)[0], rtol=1e-6, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("normalization", ["literal", "robust", "rank", "log1p", "mean_one"])
@@ -179,7 +202,9 @@ def test_scaling_the_features_leaves_degrees_alone() -> None:
 def test_absent_and_single_classes() -> None:
     features, labels = blobs(classes=3)
     alone = torch.zeros(1, 8, dtype=torch.float64)
-    circles = class_circles(torch.cat([features, alone]), torch.cat([labels, torch.tensor([4])]), 6, pca_dim=None)
+    circles = class_circles(
+        torch.cat([features, alone]), torch.cat([labels, torch.tensor([4])]), 6, pca_dim=None
+    )
     assert circles.counts.tolist() == [30, 30, 30, 0, 1, 0]
     assert circles.radii[3:].tolist() == [0, 0, 0]
     assert circles.centers[4].tolist() == [0] * 8
@@ -204,7 +229,9 @@ def test_identical_points_give_finite_degrees_and_unit_weights() -> None:
 
 
 def test_no_rows_at_all() -> None:
-    degree, _ = confusion_degree(class_circles(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), 3))
+    degree, _ = confusion_degree(
+        class_circles(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), 3)
+    )
     assert torch.equal(degree, torch.zeros(3, 3, dtype=torch.float64))
 
 
@@ -218,12 +245,18 @@ def test_nan_features_are_counted_in_the_message() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"centroid": "median"}, "method.centroid: wanted one of mean, geometric_median, got 'median'"),
+        (
+            {"centroid": "median"},
+            "method.centroid: wanted one of mean, geometric_median, got 'median'",
+        ),
         ({"circle": "oval"}, "method.circle"),
         ({"pca_scope": "both"}, "method.pca_scope"),
         ({"coverage": 95}, "method.coverage.*got 95"),
         ({"pca_dim": 0}, "method.pca_dim"),
-        ({"circle": "min_enclosing", "pca_dim": None}, "plane, got 8 dimensions; set method.pca_dim to 2"),
+        (
+            {"circle": "min_enclosing", "pca_dim": None},
+            "plane, got 8 dimensions; set method.pca_dim to 2",
+        ),
     ],
 )
 def test_bad_options_name_their_key(options: dict[str, object], message: str) -> None:
@@ -240,11 +273,16 @@ def test_a_label_outside_of_the_classes() -> None:
 
 def test_geometric_median_resists_an_outlier() -> None:
     corners = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
-    torch.testing.assert_close(geometric_median(corners + 5), torch.full((2,), 5.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        geometric_median(corners + 5), torch.full((2,), 5.0, dtype=torch.float64)
+    )
     # of three points of which one angle exceeds 120 degrees the median is that corner; here all are on a line
     line = torch.tensor([[0.0, 0], [1, 0], [100, 0]], dtype=torch.float64)
     torch.testing.assert_close(
-        geometric_median(line, iterations=5000), torch.tensor([1.0, 0], dtype=torch.float64), atol=1e-3, rtol=0
+        geometric_median(line, iterations=5000),
+        torch.tensor([1.0, 0], dtype=torch.float64),
+        atol=1e-3,
+        rtol=0,
     )
     features, labels = torch.cat([line, line + 3]), torch.tensor([0, 0, 0, 1, 1, 1])
     centers = class_circles(features, labels, 2, pca_dim=None, centroid="geometric_median").centers
@@ -252,7 +290,9 @@ def test_geometric_median_resists_an_outlier() -> None:
 
 
 def test_min_enclosing_closed_forms() -> None:
-    square = torch.tensor([[0.0, 0], [2, 0], [2, 2], [0, 2], [1, 1], [0.5, 1.2]], dtype=torch.float64)
+    square = torch.tensor(
+        [[0.0, 0], [2, 0], [2, 2], [0, 2], [1, 1], [0.5, 1.2]], dtype=torch.float64
+    )
     center, radius = min_enclosing(square)
     assert center.tolist() == pytest.approx([1, 1])
     assert radius.item() == pytest.approx(math.sqrt(2))
@@ -267,13 +307,19 @@ def test_min_enclosing_equals_the_best_circle_through_two_or_three_points() -> N
         candidates = []
         for i in range(9):
             for j in range(i):
-                candidates.append(((points[i] + points[j]) / 2, math.dist(points[i], points[j]) / 2))
+                candidates.append(
+                    ((points[i] + points[j]) / 2, math.dist(points[i], points[j]) / 2)
+                )
                 for k in range(j):
                     rows = 2 * np.stack([points[j] - points[i], points[k] - points[i]])
-                    center = np.linalg.solve(rows, (points[[j, k]] ** 2).sum(1) - (points[i] ** 2).sum())
+                    center = np.linalg.solve(
+                        rows, (points[[j, k]] ** 2).sum(1) - (points[i] ** 2).sum()
+                    )
                     candidates.append((center, math.dist(center, points[i])))
         best = min(
-            radius for center, radius in candidates if all(math.dist(center, p) <= radius * (1 + 1e-9) for p in points)
+            radius
+            for center, radius in candidates
+            if all(math.dist(center, p) <= radius * (1 + 1e-9) for p in points)
         )
         assert min_enclosing(torch.from_numpy(points))[1].item() == pytest.approx(best, rel=1e-9)
 
@@ -282,9 +328,13 @@ def test_min_enclosing_circle_of_a_class_covers_its_central_share() -> None:
     features, labels = blobs(classes=2, width=2, per_class=40)
     circles = class_circles(features, labels, 2, pca_dim=2, circle="min_enclosing")
     for c in range(2):
-        inside = (features[labels == c] - circles.centers[c]).norm(dim=1) <= circles.radii[c] * (1 + 1e-9)
+        inside = (features[labels == c] - circles.centers[c]).norm(dim=1) <= circles.radii[c] * (
+            1 + 1e-9
+        )
         assert inside.double().mean() >= 0.95
-        assert circles.radii[c] <= class_circles(features, labels, 2, circle="quantile").radii[c] * (1 + 1e-9)
+        assert circles.radii[c] <= class_circles(features, labels, 2, circle="quantile").radii[
+            c
+        ] * (1 + 1e-9)
 
 
 def test_least_squares_recovers_a_circle() -> None:

@@ -8,11 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from diccae.functional.contrastive import confusion_pair_loss, cosine_matrix, half_cosine_logits, info_nce, rbf_logits
+from diccae.functional.contrastive import (
+    confusion_pair_loss,
+    cosine_matrix,
+    half_cosine_logits,
+    info_nce,
+    rbf_logits,
+)
 
 
 def points(rows: int = 6, width: int = 4, seed: int = 0) -> Tensor:
-    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 LABELS = [0, 0, 1, 2, 1, -1]
@@ -44,7 +52,12 @@ def slow_pair_loss(logits: Tensor, weights: Tensor | None, reduction: str) -> fl
 def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: str) -> None:
     logits, labels = 3 * cosine_matrix(points(), points()), torch.tensor(LABELS)
     got = confusion_pair_loss(
-        logits, labels, labels, weights=weights, mask=torch.ones(6, 6, dtype=torch.bool).triu(1), reduction=reduction
+        logits,
+        labels,
+        labels,
+        weights=weights,
+        mask=torch.ones(6, 6, dtype=torch.bool).triu(1),
+        reduction=reduction,
     )
     assert got.item() == pytest.approx(slow_pair_loss(logits, weights, reduction), rel=1e-12)
 
@@ -52,10 +65,12 @@ def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: 
 def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() -> None:
     labels = torch.tensor([0, 0, 1, 2, 3, 4, 5])
     mask = torch.ones(7, 7, dtype=torch.bool).triu(1)
-    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask).item() == pytest.approx(math.log(2))
-    assert confusion_pair_loss(torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum").item() == pytest.approx(
-        21 * math.log(2)
-    )
+    assert confusion_pair_loss(
+        torch.zeros(7, 7), labels, labels, mask=mask
+    ).item() == pytest.approx(math.log(2))
+    assert confusion_pair_loss(
+        torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum"
+    ).item() == pytest.approx(21 * math.log(2))
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [1, 1, 1], [-1, -1, -1], [0, -1, -1]])
@@ -66,7 +81,9 @@ def test_a_batch_without_one_kind_of_pair_stays_finite(labels: list[int], reduct
     loss = confusion_pair_loss(logits, classes, classes, mask=mask, reduction=reduction)
     loss.backward()
     pairs = 3 if min(labels) >= 0 else 0
-    share = {"balanced": 0.5 if pairs else 0, "plain_mean": 1 if pairs else 0, "sum": pairs}[reduction]
+    share = {"balanced": 0.5 if pairs else 0, "plain_mean": 1 if pairs else 0, "sum": pairs}[
+        reduction
+    ]
     assert loss.item() == pytest.approx(share * math.log(2))
     assert torch.isfinite(logits.grad).all()
     assert logits.grad.tril().eq(0).all()
@@ -83,7 +100,9 @@ def test_extreme_logits_stay_finite() -> None:
 
 def test_an_unknown_reduction() -> None:
     with pytest.raises(ValueError, match="balanced, plain_mean or sum, got 'max'"):
-        confusion_pair_loss(torch.zeros(2, 2), torch.zeros(2).long(), torch.zeros(2).long(), reduction="max")
+        confusion_pair_loss(
+            torch.zeros(2, 2), torch.zeros(2).long(), torch.zeros(2).long(), reduction="max"
+        )
 
 
 def test_half_cosine_by_angles_on_a_plane() -> None:
@@ -95,7 +114,9 @@ def test_half_cosine_by_angles_on_a_plane() -> None:
 
 
 def test_rbf_probability_and_gradient_far_away() -> None:
-    near = rbf_logits(torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[1.0, 1.0]], dtype=torch.float64), 2.0)
+    near = rbf_logits(
+        torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[1.0, 1.0]], dtype=torch.float64), 2.0
+    )
     assert near.sigmoid().item() == pytest.approx(math.exp(-2 / 8))
     far = torch.tensor([[30.0, 40.0]], dtype=torch.float64, requires_grad=True)
     logit = rbf_logits(torch.zeros(1, 2, dtype=torch.float64), far, 1.0)
@@ -112,7 +133,12 @@ def slow_info_nce(first: Tensor, second: Tensor, temperature: float) -> float:
         for j in range(len(second)):
             dot = sum(a * b for a, b in zip(first[i].tolist(), second[j].tolist(), strict=True))
             scores.append(
-                math.exp(dot / math.hypot(*first[i].tolist()) / math.hypot(*second[j].tolist()) / temperature)
+                math.exp(
+                    dot
+                    / math.hypot(*first[i].tolist())
+                    / math.hypot(*second[j].tolist())
+                    / temperature
+                )
             )
         total -= math.log(scores[i] / sum(scores))
     return total / len(first)

@@ -8,8 +8,8 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from diccae.errors import UserError
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
-from diccae.structures import UserError
 
 
 def groups(
@@ -17,9 +17,9 @@ def groups(
 ) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, clips)
-    return (rng.normal(size=(classes, width))[truth] + spread * rng.normal(size=(clips, width))).astype(
-        np.float32
-    ), truth
+    return (
+        rng.normal(size=(classes, width))[truth] + spread * rng.normal(size=(clips, width))
+    ).astype(np.float32), truth
 
 
 def test_inertia_is_within_one_percent_of_scikit_learn() -> None:
@@ -40,7 +40,10 @@ def test_assignments_and_inertia_are_those_of_the_centroids() -> None:
 
 def test_inertia_far_from_the_origin_survives_rounding() -> None:
     features, _ = groups()
-    near, far = kmeans(features, 9, restarts=3, seed=1), kmeans(features + np.float32(1000), 9, restarts=3, seed=1)
+    near, far = (
+        kmeans(features, 9, restarts=3, seed=1),
+        kmeans(features + np.float32(1000), 9, restarts=3, seed=1),
+    )
     assert far.inertia == pytest.approx(near.inertia, rel=0.05)
 
 
@@ -57,19 +60,26 @@ def test_separated_groups_are_found_whatever_their_order() -> None:
     features, truth = groups(spread=0.01)
     assert nmi(kmeans(features, 9, seed=0, init="k-means++").assignments, truth) == pytest.approx(1)
     order = np.random.default_rng(1).permutation(len(features))
-    assert nmi(kmeans(features[order], 9, seed=0, init="k-means++").assignments, truth[order]) == pytest.approx(1)
+    assert nmi(
+        kmeans(features[order], 9, seed=0, init="k-means++").assignments, truth[order]
+    ) == pytest.approx(1)
 
 
 def test_more_than_256_clips_a_cluster_are_all_used() -> None:
     features, _ = groups(clips=3000, classes=2, width=2)
     got = kmeans(features, 2, restarts=2, iterations=50)
     for cluster in range(2):
-        np.testing.assert_allclose(got.centroids[cluster], features[got.assignments == cluster].mean(0), atol=1e-4)
+        np.testing.assert_allclose(
+            got.centroids[cluster], features[got.assignments == cluster].mean(0), atol=1e-4
+        )
 
 
 def test_same_seed_same_bits_and_another_seed_another_start() -> None:
     features, _ = groups(spread=1.5)
-    first, again = kmeans(features, 9, restarts=2, seed=5), kmeans(features, 9, restarts=2, seed=5, threads=2)
+    first, again = (
+        kmeans(features, 9, restarts=2, seed=5),
+        kmeans(features, 9, restarts=2, seed=5, threads=2),
+    )
     assert first.centroids.tobytes() == again.centroids.tobytes()
     assert first.assignments.tobytes() == again.assignments.tobytes()
     assert first.inertia == again.inertia
@@ -78,7 +88,10 @@ def test_same_seed_same_bits_and_another_seed_another_start() -> None:
 
 def test_more_restarts_are_no_worse() -> None:
     features, _ = groups(spread=1.0)
-    assert kmeans(features, 9, restarts=20, seed=3).inertia <= kmeans(features, 9, restarts=1, seed=3).inertia
+    assert (
+        kmeans(features, 9, restarts=20, seed=3).inertia
+        <= kmeans(features, 9, restarts=1, seed=3).inertia
+    )
 
 
 def test_threads_are_put_back() -> None:
@@ -93,7 +106,9 @@ def test_spherical_ignores_length() -> None:
     got = kmeans(features * lengths, 9, spherical=True, init="k-means++")
     assert nmi(got.assignments, truth) == pytest.approx(1)
     np.testing.assert_allclose(np.linalg.norm(got.centroids, axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(nearest_centroid(features, got.centroids, spherical=True), got.assignments)
+    np.testing.assert_array_equal(
+        nearest_centroid(features, got.centroids, spherical=True), got.assignments
+    )
 
 
 def test_nearest_centroid() -> None:

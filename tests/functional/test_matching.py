@@ -22,7 +22,9 @@ def test_the_mapping_keeps_as_many_clips_as_any_permutation() -> None:
     old, new = rng.integers(0, 5, 60), rng.integers(0, 5, 60)
     mapping, _ = match_clusters(old, new, 5)
     assert sorted(mapping) == list(range(5))
-    assert (mapping[new] == old).sum() == max((np.array(p)[new] == old).sum() for p in permutations(range(5)))
+    assert (mapping[new] == old).sum() == max(
+        (np.array(p)[new] == old).sum() for p in permutations(range(5))
+    )
 
 
 def test_the_greedy_choice_can_be_wrong() -> None:

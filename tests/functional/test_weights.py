@@ -7,15 +7,19 @@ import math
 import pytest
 import torch
 
+from diccae.errors import UserError
 from diccae.functional.confusion import degree_statistics, normalize_degree
-from diccae.structures import UserError
 
 DEGREE = torch.tensor([[0.0, 1, 3], [1, 0, 2], [3, 2, 0]], dtype=torch.float64)
 
 
 def test_literal_is_the_printed_equation() -> None:
-    torch.testing.assert_close(normalize_degree(DEGREE), torch.tensor([[1.0, 0, 2], [0, 1, 1], [2, 1, 1]]))
-    torch.testing.assert_close(normalize_degree(DEGREE, weight_range=4.0)[0], torch.tensor([1.0, 0, 4]))
+    torch.testing.assert_close(
+        normalize_degree(DEGREE), torch.tensor([[1.0, 0, 2], [0, 1, 1], [2, 1, 1]])
+    )
+    torch.testing.assert_close(
+        normalize_degree(DEGREE, weight_range=4.0)[0], torch.tensor([1.0, 0, 4])
+    )
 
 
 def test_the_diagonal_takes_no_part_in_minimum_and_maximum() -> None:
@@ -29,14 +33,23 @@ def test_mean_one_log1p_and_diagonals() -> None:
     assert normalize_degree(DEGREE, normalization="mean_one")[0, 2].item() == pytest.approx(1.5)
     wanted = 2 * (math.log(3) - math.log(2)) / (math.log(4) - math.log(2))
     assert normalize_degree(DEGREE, normalization="log1p")[1, 2].item() == pytest.approx(wanted)
-    assert normalize_degree(DEGREE, diagonal_weight="row_mean").diagonal().tolist() == pytest.approx([1, 0.5, 1.5])
+    assert normalize_degree(
+        DEGREE, diagonal_weight="row_mean"
+    ).diagonal().tolist() == pytest.approx([1, 0.5, 1.5])
     assert normalize_degree(DEGREE, diagonal_weight=0).diagonal().tolist() == [0, 0, 0]
     assert normalize_degree(DEGREE, weight_floor=0.3)[0, 1].item() == pytest.approx(0.3)
 
 
 def test_ranks_with_ties() -> None:
     ties = torch.zeros(4, 4)
-    for (i, j), value in {(0, 1): 0, (0, 2): 0, (0, 3): 5, (1, 2): 7, (1, 3): 7, (2, 3): 1e6}.items():
+    for (i, j), value in {
+        (0, 1): 0,
+        (0, 2): 0,
+        (0, 3): 5,
+        (1, 2): 7,
+        (1, 3): 7,
+        (2, 3): 1e6,
+    }.items():
         ties[i, j] = ties[j, i] = value
     # each pair stands twice: ranks 1-4 (average 2.5), 5-6 (5.5), 7-10 (8.5), 11-12 (11.5), scaled from [2.5, 11.5] to [0, 2]
     weights = normalize_degree(ties, normalization="rank")
@@ -59,8 +72,12 @@ def test_robust_caps_an_outlier_that_starves_the_literal_reading() -> None:
 
 @pytest.mark.parametrize("normalization", ["literal", "robust", "rank", "log1p", "mean_one"])
 def test_equal_degrees_and_a_single_class_give_unit_weights(normalization: str) -> None:
-    assert torch.equal(normalize_degree(torch.full((3, 3), 0.7), normalization=normalization), torch.ones(3, 3))
-    assert torch.equal(normalize_degree(torch.zeros(1, 1), normalization=normalization), torch.ones(1, 1))
+    assert torch.equal(
+        normalize_degree(torch.full((3, 3), 0.7), normalization=normalization), torch.ones(3, 3)
+    )
+    assert torch.equal(
+        normalize_degree(torch.zeros(1, 1), normalization=normalization), torch.ones(1, 1)
+    )
 
 
 def test_unmeasured_classes_stay_out_of_the_range() -> None:
@@ -74,7 +91,9 @@ def test_unmeasured_classes_stay_out_of_the_range() -> None:
 
 
 def test_an_unknown_normalisation() -> None:
-    with pytest.raises(UserError, match="method.normalization: wanted one of literal, .*got 'softmax'"):
+    with pytest.raises(
+        UserError, match="method.normalization: wanted one of literal, .*got 'softmax'"
+    ):
         normalize_degree(DEGREE, normalization="softmax")
 
 

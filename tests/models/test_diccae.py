@@ -30,7 +30,9 @@ READINGS = [
 
 
 @pytest.mark.parametrize(
-    "overrides", READINGS, ids=lambda value: ",".join(f"{k.split('.')[1]}={v}" for k, v in value.items()) or "default"
+    "overrides",
+    READINGS,
+    ids=lambda value: ",".join(f"{k.split('.')[1]}={v}" for k, v in value.items()) or "default",
 )
 @pytest.mark.parametrize("modality", ["A", "V", "AV"])
 def test_every_reading_gives_finite_losses_and_gradients(
@@ -51,13 +53,17 @@ def test_every_reading_gives_finite_losses_and_gradients(
     assert set(losses) == wanted
     sum(losses.values()).backward()
     missing = [
-        name for name, value in model.named_parameters() if value.grad is None or not torch.isfinite(value.grad).all()
+        name
+        for name, value in model.named_parameters()
+        if value.grad is None or not torch.isfinite(value.grad).all()
     ]
     assert missing == []
 
 
 def test_the_first_epoch_weighs_all_pairs_alike(workspace: Path, tiny_data: Path) -> None:
-    model = MODELS.build(compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "A")).model)
+    model = MODELS.build(
+        compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "A")).model
+    )
     assert torch.equal(model.confusion_weights, torch.ones(12, 12))
 
 
@@ -71,7 +77,10 @@ def test_scores_of_views_are_averaged(workspace: Path, tiny_data: Path) -> None:
         samples = model(**batch, mode="predict")
         scores = []
         for view in (0, 1):
-            inputs = {"audio": batch["inputs"]["audio"], "video": batch["inputs"]["video"][:, view : view + 1]}
+            inputs = {
+                "audio": batch["inputs"]["audio"],
+                "video": batch["inputs"]["video"][:, view : view + 1],
+            }
             scores.append(model(inputs, mode="tensor").softmax(1))
     for index, sample in enumerate(samples):
         torch.testing.assert_close(sample.pred_score, (scores[0][index] + scores[1][index]) / 2)
@@ -96,5 +105,9 @@ def test_compiled_encoders_keep_the_names_of_a_checkpoint(workspace: Path, tiny_
     models = [MODELS.build(config.model) for config in (plain, compiled)]
     assert list(models[0].state_dict()) == list(models[1].state_dict())
     # nothing is compiled before the first batch; the mark is all that there is without a compiler
-    marks = [encoder._compiled_call_impl is not None for model in models for encoder in model.encoders.values()]
+    marks = [
+        encoder._compiled_call_impl is not None
+        for model in models
+        for encoder in model.encoders.values()
+    ]
     assert marks == [False, False, True, True]

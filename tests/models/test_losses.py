@@ -27,7 +27,9 @@ WEIGHTS = torch.tensor([[1.0, 0.5, 2.0], [0.5, 1.0, 0.3], [2.0, 0.3, 1.0]], dtyp
 
 
 def points(seed: int = 0, rows: int = 6, width: int = 4) -> Tensor:
-    return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        rows, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def confusion(**options: Any) -> ConfusionLoss:
@@ -44,20 +46,25 @@ def test_gradients_of_the_confusion_loss(similarity: str) -> None:
     module = confusion(similarity=similarity)
     features = points().requires_grad_()
     parameters = loss_parameters(module)
-    assert torch.autograd.gradcheck(lambda f, *_: module(f, LABELS, WEIGHTS), (features, *parameters))
+    assert torch.autograd.gradcheck(
+        lambda f, *_: module(f, LABELS, WEIGHTS), (features, *parameters)
+    )
 
 
 @pytest.mark.parametrize("pairs", ["intra_modal", "cross_modal"])
 def test_gradients_between_two_modalities(pairs: str) -> None:
     module = confusion(pairs=pairs)
     assert torch.autograd.gradcheck(
-        lambda a, b: module(a, LABELS, WEIGHTS, b), (points().requires_grad_(), points(1).requires_grad_())
+        lambda a, b: module(a, LABELS, WEIGHTS, b),
+        (points().requires_grad_(), points(1).requires_grad_()),
     )
 
 
 @pytest.mark.parametrize("contrast", ["cross_modal", "one_way"])
 def test_gradients_of_info_nce(contrast: str) -> None:
-    assert torch.autograd.gradcheck(InfoNCELoss(0.3, contrast), (points().requires_grad_(), points(1).requires_grad_()))
+    assert torch.autograd.gradcheck(
+        InfoNCELoss(0.3, contrast), (points().requires_grad_(), points(1).requires_grad_())
+    )
 
 
 def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
@@ -75,7 +82,9 @@ def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
             else:
                 negative.append(-weight * math.log(1 - probability))
     wanted = (sum(positive) / len(positive) + sum(negative) / len(negative)) / 2
-    assert confusion(loss_weight=3.0)(features, LABELS, WEIGHTS).item() == pytest.approx(3 * wanted, rel=1e-12)
+    assert confusion(loss_weight=3.0)(features, LABELS, WEIGHTS).item() == pytest.approx(
+        3 * wanted, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -85,7 +94,9 @@ def test_order_and_names_do_not_matter(similarity: str) -> None:
     order, renamed = torch.tensor([4, 2, 0, 5, 1, 3]), torch.tensor([2, 0, 1])
     weights = torch.empty_like(WEIGHTS)
     weights[renamed[:, None], renamed[None]] = WEIGHTS
-    assert module(features[order], renamed[LABELS[order]], weights).item() == pytest.approx(before, rel=1e-12)
+    assert module(features[order], renamed[LABELS[order]], weights).item() == pytest.approx(
+        before, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("similarity", ["sigmoid_cosine", "half_cosine", "rbf"])
@@ -135,7 +146,9 @@ def test_which_pairs_are_taken() -> None:
     assert intra == pytest.approx((fused + confusion()(other, LABELS).item()) / 2)
     assert confusion(pairs="intra_modal")(features, LABELS).item() == pytest.approx(fused)
     swapped = confusion(pairs="cross_modal")(other, LABELS, other=features).item()
-    assert confusion(pairs="cross_modal")(features, LABELS, other=other).item() == pytest.approx(swapped)
+    assert confusion(pairs="cross_modal")(features, LABELS, other=other).item() == pytest.approx(
+        swapped
+    )
     assert swapped != pytest.approx(intra)
 
 
@@ -155,16 +168,24 @@ def test_degenerate_batches_have_finite_gradients(similarity: str) -> None:
 def test_unlabelled_rows_are_left_out() -> None:
     module = confusion()
     more, labels = torch.cat([points(), points(7)]), torch.cat([LABELS, torch.full((6,), -1)])
-    assert module(more, labels, WEIGHTS).item() == pytest.approx(module(points(), LABELS, WEIGHTS).item(), rel=1e-12)
+    assert module(more, labels, WEIGHTS).item() == pytest.approx(
+        module(points(), LABELS, WEIGHTS).item(), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: ConfusionLoss(3, similarity="dot"), "similarity: wanted one of sigmoid_cosine, .*got 'dot'"),
+        (
+            lambda: ConfusionLoss(3, similarity="dot"),
+            "similarity: wanted one of sigmoid_cosine, .*got 'dot'",
+        ),
         (lambda: ConfusionLoss(3, similarity="mlp"), "needs feature_dim"),
         (lambda: ConfusionLoss(3, pairs="some"), "pairs: wanted one of fused, .*got 'some'"),
-        (lambda: ConfusionLoss(3, reduction="mean"), "reduction: wanted one of balanced, .*got 'mean'"),
+        (
+            lambda: ConfusionLoss(3, reduction="mean"),
+            "reduction: wanted one of balanced, .*got 'mean'",
+        ),
         (lambda: InfoNCELoss(contrast="none"), "contrast: wanted one of cross_modal, .*got 'none'"),
         (
             lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)),
@@ -189,7 +210,9 @@ def test_works_in_another_project(tmp_path: Path) -> None:
         "import torch; from diccae.models.losses import ConfusionLoss; loss = ConfusionLoss(num_classes=4); "
         "x = torch.randn(8, 16, requires_grad=True); loss(x, torch.arange(8) % 4).backward(); print(tuple(x.grad.shape))"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
     assert result.stdout.strip() == "(8, 16)", result.stderr
 
 
@@ -235,11 +258,16 @@ def test_two_processes_equal_one_joint_batch(tmp_path: Path) -> None:
     model = Joint()
     loss = model(points(9), LABELS)
     loss.backward()
-    wanted = {"loss": loss.detach(), **{name: parameter.grad for name, parameter in model.named_parameters()}}
+    wanted = {
+        "loss": loss.detach(),
+        **{name: parameter.grad for name, parameter in model.named_parameters()},
+    }
     ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     for rank in ranks:
         assert rank[True].keys() == wanted.keys()
         for name, value in wanted.items():
             torch.testing.assert_close(rank[True][name], value, rtol=1e-6, atol=1e-9)
     # without gathering each process knows its own pairs only, and the average is another gradient
-    assert not torch.allclose(ranks[0][False]["encoder.weight"], wanted["encoder.weight"], rtol=1e-3)
+    assert not torch.allclose(
+        ranks[0][False]["encoder.weight"], wanted["encoder.weight"], rtol=1e-3
+    )

@@ -16,9 +16,9 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from diccae import registry  # noqa: F401
+from diccae.errors import UserError
 from diccae.models.av_preprocessor import AVPreprocessor
 from diccae.models.vit import AudioViT, VideoViT
-from diccae.structures import UserError
 
 # model -> width, heads, hidden width of the MLP, blocks of a modality; there is one joint block
 TINY = {"test_vit": (64, 2, 192, 5), "vit_tiny_patch16_224": (192, 3, 768, 11)}
@@ -54,7 +54,10 @@ def cav_mae(model: str = "test_vit", seed: int = 0) -> dict[str, Tensor]:
             "mlp.fc2": (size, inner),
         }
         for layer in ATTENTION:
-            shapes[f"{name}.{layer}.weight"], shapes[f"{name}.{layer}.bias"] = outer[layer], outer[layer][:1]
+            shapes[f"{name}.{layer}.weight"], shapes[f"{name}.{layer}.bias"] = (
+                outer[layer],
+                outer[layer][:1],
+            )
         for layer in NORMS:
             shapes[f"{name}.{layer}.weight"] = shapes[f"{name}.{layer}.bias"] = (size,)
 
@@ -86,7 +89,9 @@ def saved(state: Any, path: Path) -> str:
     return str(path)
 
 
-def unimodal_forward(state: dict[str, Tensor], model: str, modality: str, picture: Tensor) -> Tensor:
+def unimodal_forward(
+    state: dict[str, Tensor], model: str, modality: str, picture: Tensor
+) -> Tensor:
     """CAV-MAE's own use of one modality, patch by patch and head by head: (channels, H, W) -> (D,), float64."""
     width, heads, _, depth = TINY[model]
     weight = {key.removeprefix("module."): value.double() for key, value in state.items()}
@@ -100,22 +105,32 @@ def unimodal_forward(state: dict[str, Tensor], model: str, modality: str, pictur
         return scaled * weight[f"{name}.weight"] + weight[f"{name}.bias"]
 
     def block(tokens: Tensor, name: str, suffix: str) -> Tensor:
-        query, key, value = linear(norm(tokens, f"{name}.norm1{suffix}"), f"{name}.attn.qkv").split(width, dim=1)
+        query, key, value = linear(norm(tokens, f"{name}.norm1{suffix}"), f"{name}.attn.qkv").split(
+            width, dim=1
+        )
         size = width // heads
         mixed = []
         for head in range(heads):
             part = slice(head * size, (head + 1) * size)
-            mixed.append((query[:, part] @ key[:, part].T / math.sqrt(size)).softmax(1) @ value[:, part])
+            mixed.append(
+                (query[:, part] @ key[:, part].T / math.sqrt(size)).softmax(1) @ value[:, part]
+            )
         tokens = tokens + linear(torch.cat(mixed, 1), f"{name}.attn.proj")
         inner = linear(norm(tokens, f"{name}.norm2{suffix}"), f"{name}.mlp.fc1")
         gelu = inner * (1 + torch.erf(inner / math.sqrt(2))) / 2
         return tokens + linear(gelu, f"{name}.mlp.fc2")
 
-    kernel, bias = weight[f"patch_embed_{modality}.proj.weight"], weight[f"patch_embed_{modality}.proj.bias"]
+    kernel, bias = (
+        weight[f"patch_embed_{modality}.proj.weight"],
+        weight[f"patch_embed_{modality}.proj.bias"],
+    )
     rows, columns = picture.shape[1] // 16, picture.shape[2] // 16
     tokens = torch.stack(
         [
-            (kernel * picture[:, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]).sum((1, 2, 3)) + bias
+            (kernel * picture[:, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]).sum(
+                (1, 2, 3)
+            )
+            + bias
             for row in range(rows)
             for column in range(columns)
         ]
@@ -136,7 +151,10 @@ def test_audio_from_cav_mae_gives_its_audio_forward(tmp_path: Path, model: str) 
         feature = encoder(fbank)
     # CAV-MAE turns the spectrogram: mels are rows
     torch.testing.assert_close(
-        feature[0].double(), unimodal_forward(state, model, "a", fbank[0].mT.double()), rtol=1e-4, atol=1e-4
+        feature[0].double(),
+        unimodal_forward(state, model, "a", fbank[0].mT.double()),
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -199,7 +217,9 @@ def test_every_weight_of_the_file_is_counted(tmp_path: Path) -> None:
 
 
 def test_fine_tuned_cav_mae_without_decoder_is_read_too(tmp_path: Path) -> None:
-    state = {key: value for key, value in cav_mae().items() if "decoder" not in key and "mask" not in key}
+    state = {
+        key: value for key, value in cav_mae().items() if "decoder" not in key and "mask" not in key
+    }
     state["module.mlp_head.1.weight"] = torch.zeros(309, 64)
     loaded = AudioViT("test_vit", init=saved(state, tmp_path / "ft.pth")).loaded
     assert "mlp_head.1.weight" in loaded.unused
@@ -233,35 +253,48 @@ def test_positions_are_interpolated_over_time_and_mels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_imagenet_weights_from_a_file(tmp_path: Path, no_embed_class: bool, suffix: str) -> None:
     torch.manual_seed(0)
-    original = timm.create_model("test_vit", dynamic_img_size=False, no_embed_class=no_embed_class).eval()
+    original = timm.create_model(
+        "test_vit", dynamic_img_size=False, no_embed_class=no_embed_class
+    ).eval()
     path = str(tmp_path / f"vit.{suffix}")
     if suffix == "pth":
         torch.save(original.state_dict(), path)
     else:
         save_file(original.state_dict(), path)
 
-    video = VideoViT("test_vit", num_frames=1, frame_size=160, init="imagenet", pretrained_file=path).eval()
+    video = VideoViT(
+        "test_vit", num_frames=1, frame_size=160, init="imagenet", pretrained_file=path
+    ).eval()
     positions = original.pos_embed if no_embed_class else original.pos_embed[:, 1:]
     torch.testing.assert_close(video.vit.pos_embed, positions)
     assert set(video.loaded.unused) == {"cls_token", "head.weight", "head.bias"}
     clip = torch.randint(0, 256, (1, 1, 3, 160, 160), dtype=torch.uint8)
-    pixels = (clip[0] / 255 - columns(original.pretrained_cfg["mean"])) / columns(original.pretrained_cfg["std"])
+    pixels = (clip[0] / 255 - columns(original.pretrained_cfg["mean"])) / columns(
+        original.pretrained_cfg["std"]
+    )
     with torch.no_grad():
         tokens = original.norm(original.blocks(original.patch_embed(pixels.float()) + positions))
-        torch.testing.assert_close(video(preprocessed(tmp_path, clip)[0]), tokens.mean(1), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            video(preprocessed(tmp_path, clip)[0]), tokens.mean(1), rtol=1e-4, atol=1e-4
+        )
 
     audio = AudioViT("test_vit", 160, 160, init="imagenet", pretrained_file=path).eval()
     fbank = torch.randn(2, 1, 160, 160)
     with torch.no_grad():
-        tokens = original.norm(original.blocks(original.patch_embed(fbank.mT.expand(-1, 3, -1, -1)) + positions))
+        tokens = original.norm(
+            original.blocks(original.patch_embed(fbank.mT.expand(-1, 3, -1, -1)) + positions)
+        )
         torch.testing.assert_close(audio(fbank), tokens.mean(1), rtol=1e-4, atol=1e-4)
 
 
-def test_imagenet_without_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_without_network_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
-        UserError, match=r"init imagenet: the weights of test_vit cannot be had \(.+\); .*pretrained_file"
+        UserError,
+        match=r"init imagenet: the weights of test_vit cannot be had \(.+\); .*pretrained_file",
     ):
         AudioViT("test_vit", init="imagenet")
 
@@ -310,7 +343,10 @@ def test_video_positions_must_be_square(tmp_path: Path) -> None:
 
 def test_imagenet_file_that_does_not_fit(tmp_path: Path) -> None:
     path = saved(cav_mae(), tmp_path / "cav.pth")
-    with pytest.raises(UserError, match="cav.pth: lacks 75 of the 77 weights that the encoder needs, pos_embed first"):
+    with pytest.raises(
+        UserError,
+        match="cav.pth: lacks 75 of the 77 weights that the encoder needs, pos_embed first",
+    ):
         AudioViT("test_vit", init="imagenet", pretrained_file=path)
     state = timm.create_model("test_vit").state_dict()
     state["pos_embed"] = state["pos_embed"][:, :98]
@@ -322,12 +358,18 @@ def test_files_that_are_absent_or_broken(tmp_path: Path) -> None:
     absent, broken = tmp_path / "absent.pth", tmp_path / "broken.pth"
     broken.write_bytes(b"<html>not found</html>")
     with pytest.raises(
-        UserError, match=r"init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint, got '.*absent.pth'"
+        UserError,
+        match=r"init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint, got '.*absent.pth'",
     ):
         AudioViT("test_vit", init=str(absent))
-    with pytest.raises(UserError, match=r"pretrained_file: wanted a file of timm weights, got '.*absent.pth'"):
+    with pytest.raises(
+        UserError, match=r"pretrained_file: wanted a file of timm weights, got '.*absent.pth'"
+    ):
         AudioViT("test_vit", init="imagenet", pretrained_file=str(absent))
-    with pytest.raises(UserError, match=r"broken.pth: cannot be read as a state dict \(.+\); download the file again"):
+    with pytest.raises(
+        UserError,
+        match=r"broken.pth: cannot be read as a state dict \(.+\); download the file again",
+    ):
         AudioViT("test_vit", init=str(broken))
     with pytest.raises(UserError, match="is read with init imagenet only, got init 'scratch'"):
         AudioViT("test_vit", pretrained_file=str(absent))
@@ -351,18 +393,29 @@ def test_models_and_sizes_that_do_not_fit(arguments: dict[str, Any], words: str)
 
 
 def test_inputs_of_another_size_are_named() -> None:
-    with pytest.raises(UserError, match=r"AudioViT: wanted inputs of shape \(B, 1, 96, 64\), got \(2, 1, 64, 96\)"):
+    with pytest.raises(
+        UserError, match=r"AudioViT: wanted inputs of shape \(B, 1, 96, 64\), got \(2, 1, 64, 96\)"
+    ):
         AudioViT("test_vit", 96, 64)(torch.zeros(2, 1, 64, 96))
     # six grey frames of video_input "motion" are not two of RGB
     with pytest.raises(
-        UserError, match=r"wanted inputs of shape \(B, 18, 32, 32\), got \(2, 6, 32, 32\); it wants video_input \"rgb\""
+        UserError,
+        match=r"wanted inputs of shape \(B, 18, 32, 32\), got \(2, 6, 32, 32\); it wants video_input \"rgb\"",
     ):
         VideoViT("test_vit", 6, 32)(torch.zeros(2, 6, 32, 32))
 
 
 ENCODERS = [
-    pytest.param(dict(type="AudioViT", model="test_vit", fbank_frames=96, n_mels=64), (3, 1, 96, 64), id="audio"),
-    pytest.param(dict(type="VideoViT", model="test_vit", num_frames=4, frame_size=32), (3, 12, 32, 32), id="video"),
+    pytest.param(
+        dict(type="AudioViT", model="test_vit", fbank_frames=96, n_mels=64),
+        (3, 1, 96, 64),
+        id="audio",
+    ),
+    pytest.param(
+        dict(type="VideoViT", model="test_vit", num_frames=4, frame_size=32),
+        (3, 12, 32, 32),
+        id="video",
+    ),
 ]
 
 
@@ -379,14 +432,19 @@ def test_gradient_reaches_every_weight(config: dict[str, Any], shape: tuple[int,
 
 
 @pytest.mark.parametrize(("config", "shape"), ENCODERS)
-def test_evaluation_is_deterministic_and_clip_by_clip(config: dict[str, Any], shape: tuple[int, ...]) -> None:
+def test_evaluation_is_deterministic_and_clip_by_clip(
+    config: dict[str, Any], shape: tuple[int, ...]
+) -> None:
     encoder, inputs = MODELS.build(config).eval(), torch.randn(shape)
     with torch.no_grad():
         features = encoder(inputs)
         assert torch.equal(features, encoder(inputs))
         torch.testing.assert_close(encoder(inputs[1:2]), features[1:2], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(
-            encoder(inputs.contiguous(memory_format=torch.channels_last)), features, rtol=1e-4, atol=1e-5
+            encoder(inputs.contiguous(memory_format=torch.channels_last)),
+            features,
+            rtol=1e-4,
+            atol=1e-5,
         )
 
 
@@ -396,18 +454,25 @@ def test_video_feature_is_the_mean_over_frames_in_any_order() -> None:
         features = encoder(inputs.flatten(1, 2))
         by_frame = torch.stack([encoder.vit(inputs[:, index]) for index in range(4)]).mean(0)
         torch.testing.assert_close(features, by_frame, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(encoder(inputs.flip(1).flatten(1, 2)), features, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            encoder(inputs.flip(1).flatten(1, 2)), features, rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize(("config", "shape"), ENCODERS)
-def test_bfloat16_autocast_stays_near_float32(config: dict[str, Any], shape: tuple[int, ...]) -> None:
+def test_bfloat16_autocast_stays_near_float32(
+    config: dict[str, Any], shape: tuple[int, ...]
+) -> None:
     encoder, inputs = MODELS.build(config), torch.randn(shape)
     exact = encoder(inputs)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = encoder(inputs)
     rounded.float().square().sum().backward()
     assert float((rounded.float() - exact).norm() / exact.norm()) < 0.03
-    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in encoder.parameters())
+    assert all(
+        weight.grad is not None and weight.grad.dtype == torch.float32
+        for weight in encoder.parameters()
+    )
 
 
 @pytest.mark.parametrize(("config", "shape"), ENCODERS)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from diccae.choices import settings_of
 from diccae.compose import Run
 from diccae.planning import calibration
 from diccae.planning.calibration import calibrate, kinds, parameters, timing
-from diccae.settings import load_plan
+from diccae.plans import load_plan
+from diccae.settings import settings_of
 
 
 def test_timing_reaches_whole_batches_when_there_is_time() -> None:
@@ -44,7 +44,9 @@ def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
 
 def test_parameters_are_those_of_the_models() -> None:
     plan = load_plan("vggsound")
-    audio, both = (parameters(plan, Run("finetune", "full", 0, modality)) for modality in ("A", "AV"))
+    audio, both = (
+        parameters(plan, Run("finetune", "full", 0, modality)) for modality in ("A", "AV")
+    )
     # a ViT-B/16 has 86 million, and A-V has two
     assert audio == pytest.approx(86e6, rel=0.05)
     assert both == pytest.approx(2 * 86e6, rel=0.05)
@@ -57,7 +59,12 @@ def test_the_smoke_plans_models_train_and_score_on_made_up_clips(
     plan, said = load_plan("smoke"), []
     threads = torch.get_num_threads()
     result = calibrate(plan, seconds=0.0, say=said.append)
-    assert set(result.speeds) == {("pretrain", "AV"), ("finetune", "A"), ("finetune", "V"), ("finetune", "AV")}
+    assert set(result.speeds) == {
+        ("pretrain", "AV"),
+        ("finetune", "A"),
+        ("finetune", "V"),
+        ("finetune", "AV"),
+    }
     assert result.speeds["pretrain", "AV"].predict is None
     for kind, speed in result.speeds.items():
         assert speed.train.seconds > 0

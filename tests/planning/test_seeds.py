@@ -18,7 +18,7 @@ from diccae.planning.seeds import (
     reference_spread,
     seeds_needed,
 )
-from diccae.settings import Plan
+from diccae.plans import Plan
 from tests.reporting.conftest import fake, made_up  # noqa: F401
 
 
@@ -39,7 +39,9 @@ def test_power_of_three_seeds_is_its_closed_form(ratio: float) -> None:
     assert power(1.7 * ratio, 1.7, 3) == pytest.approx(power_of_three(ratio * 3**0.5), abs=1e-9)
 
 
-@pytest.mark.parametrize(("effect", "spread", "seeds"), [(1.0, 1.0, 2), (1.9, 1.3, 5), (0.5, 0.9, 12), (-2.4, 2.0, 8)])
+@pytest.mark.parametrize(
+    ("effect", "spread", "seeds"), [(1.0, 1.0, 2), (1.9, 1.3, 5), (0.5, 0.9, 12), (-2.4, 2.0, 8)]
+)
 def test_power_is_the_share_of_simulated_experiments_that_leave_zero_out(
     effect: float, spread: float, seeds: int
 ) -> None:
@@ -100,7 +102,10 @@ def test_seeds_needed_at_the_edges() -> None:
 
 def test_the_interval_of_a_spread_holds_the_true_one_as_often_as_it_says() -> None:
     draws = np.random.default_rng(1).normal(0, 2.0, (2000, 4)).std(axis=1, ddof=1)
-    inside = [low <= 2.0 <= high for low, high in (Spread(float(draw), 4, "").interval() for draw in draws)]
+    inside = [
+        low <= 2.0 <= high
+        for low, high in (Spread(float(draw), 4, "").interval() for draw in draws)
+    ]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
 
@@ -118,7 +123,12 @@ def test_finished_runs_give_the_spread_of_the_paired_drops(fake: Plan) -> None: 
 def test_a_reference_table_gives_back_the_spread_that_made_its_interval(tmp_path: Path) -> None:
     drops = np.array([1.0, 2.5, 0.3, 4.0])
     interval = paired_t_interval(drops, np.zeros(4))
-    rows = {"variant": ["full", "x"], "modality": "A", "seeds": 4, "drop_low": [np.nan, interval.low]}
+    rows = {
+        "variant": ["full", "x"],
+        "modality": "A",
+        "seeds": 4,
+        "drop_low": [np.nan, interval.low],
+    }
     pd.DataFrame(rows | {"drop_high": [np.nan, interval.high]}).to_csv(tmp_path / "table2.csv")
     spread = reference_spread("x", "A", tmp_path / "table2.csv")
     assert spread is not None

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from diccae.compose import Run
+from diccae.errors import UserError
 from diccae.planning import costs
 from diccae.planning.calibration import Calibration, Speed, Timing
 from diccae.planning.clips import Clips, count_clips
 from diccae.planning.work import Work, artifacts, parents, with_parents, work_of
-from diccae.settings import CONFIG_ROOT, Lists, Plan, load_plan
-from diccae.structures import UserError
+from diccae.plans import CONFIG_ROOT, Lists, Plan, load_plan
 
 
 @pytest.fixture
@@ -44,16 +44,25 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
     table.to_parquet(smoke.manifest)
     listed = count_clips(smoke)
     assert listed.counts == Counter(
-        {("train", "one"): 2, ("test", "one"): 1, ("unlabelled", "one"): 1, ("unlabelled", "two"): 1}
+        {
+            ("train", "one"): 2,
+            ("test", "one"): 1,
+            ("unlabelled", "one"): 1,
+            ("unlabelled", "two"): 1,
+        }
     )
     assert "5 found of 6" in listed.origin
     smoke.cache_dir.mkdir()
-    table.assign(status=["ok", "missing", "ok", "missing", "ok", "ok"]).to_parquet(smoke.cache_dir / "index.parquet")
+    table.assign(status=["ok", "missing", "ok", "missing", "ok", "ok"]).to_parquet(
+        smoke.cache_dir / "index.parquet"
+    )
     assert count_clips(smoke).of(["train"]) == 1
     assert "4 usable of 6" in count_clips(smoke).origin
 
 
-def test_without_lists_the_official_numbers_stand_in_and_the_missing_file_is_named(smoke: Plan) -> None:
+def test_without_lists_the_official_numbers_stand_in_and_the_missing_file_is_named(
+    smoke: Plan,
+) -> None:
     clips = count_clips(load_plan("vggsound"))
     assert clips.of(["unlabelled"]) == 2_065_161 + 67_217 + 9_537
     assert clips.of(["update", "validation"]) == 309 * 30
@@ -66,7 +75,9 @@ def test_without_lists_the_official_numbers_stand_in_and_the_missing_file_is_nam
 def test_lists_that_are_there_are_read_beside_those_that_are_not(smoke: Plan) -> None:
     plan = load_plan("vggsound")
     Path("media/lists").mkdir(parents=True)
-    Path("media/lists/trainlist01.txt").write_text("Archery/v_Archery_g01_c01.avi 1\nArchery/v_Archery_g01_c02.avi 1\n")
+    Path("media/lists/trainlist01.txt").write_text(
+        "Archery/v_Archery_g01_c01.avi 1\nArchery/v_Archery_g01_c02.avi 1\n"
+    )
     with pytest.raises(UserError, match="classInd.txt"):
         count_clips(plan)
     Path("media/lists/classInd.txt").write_text("1 Archery\n")
@@ -80,11 +91,14 @@ def test_a_list_whose_length_nobody_knows_is_asked_for(smoke: Plan) -> None:
         {"reader": "plain_csv", "lists": ["lists/kitchen.csv"], "media": "m"},
     ]
     with pytest.raises(
-        UserError, match="lists/kitchen.csv is missing, and how many clips plain_csv lists is not known"
+        UserError,
+        match="lists/kitchen.csv is missing, and how many clips plain_csv lists is not known",
     ):
         count_clips(lists_of(load_plan("vggsound"), sources=sources))
     bare = load_plan("vggsound").model_copy(update={"lists": None})
-    with pytest.raises(UserError, match="manifest.parquet is missing and plan vggsound names no lists"):
+    with pytest.raises(
+        UserError, match="manifest.parquet is missing and plan vggsound names no lists"
+    ):
         count_clips(bare)
 
 
@@ -94,7 +108,9 @@ def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
     warmup = work_of(smoke, Run("warmup", "warmup", 0), clips)
     assert warmup == Work(steps=4, epoch=288, trained=256, embedded=360, scored=0, clustered=288)
     full = work_of(smoke, Run("pretrain", "full", 0), clips)
-    assert full == Work(steps=8, epoch=288, trained=512, embedded=2 * 72 + 360, scored=0, clustered=288)
+    assert full == Work(
+        steps=8, epoch=288, trained=512, embedded=2 * 72 + 360, scored=0, clustered=288
+    )
     # InfoNCE alone needs neither an update set nor clusters
     plain = work_of(smoke, Run("pretrain", "no_confusion_loss", 0), clips)
     assert (plain.trained, plain.embedded, plain.clustered) == (512, 0, 0)
@@ -105,7 +121,13 @@ def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
 
 def test_a_budget_in_steps_and_one_source_cut_the_work() -> None:
     clips = Clips(
-        Counter({("unlabelled", "audioset"): 40_000, ("unlabelled", "ucf101"): 10_000, ("train", "vggsound"): 10_000}),
+        Counter(
+            {
+                ("unlabelled", "audioset"): 40_000,
+                ("unlabelled", "ucf101"): 10_000,
+                ("train", "vggsound"): 10_000,
+            }
+        ),
         "",
     )
     literal = work_of(load_plan("vggsound-literal-steps"), Run("pretrain", "full", 0), clips)
@@ -117,7 +139,9 @@ def test_a_budget_in_steps_and_one_source_cut_the_work() -> None:
 
 def test_parents_follow_the_arrows(smoke: Plan) -> None:
     assert parents(smoke, Run("finetune", "from_scratch", 1, "A")) == []
-    assert parents(smoke, Run("finetune", "fixed_weight@w=1", 1, "A")) == [Run("pretrain", "no_confusion_loss", 1)]
+    assert parents(smoke, Run("finetune", "fixed_weight@w=1", 1, "A")) == [
+        Run("pretrain", "no_confusion_loss", 1)
+    ]
     assert parents(smoke, Run("pretrain", "no_confusion_loss", 1)) == []
     order = with_parents(smoke, [Run("finetune", "full", 0, "A"), Run("finetune", "full", 0, "AV")])
     assert [run.stage for run in order] == ["warmup", "pretrain", "finetune", "finetune"]
@@ -170,7 +194,9 @@ def test_seconds_of_a_run_are_its_parts(smoke: Plan) -> None:
     assert costs.run_seconds(smoke, tuned, work, measured) == 10 * 5 + 20 * 1 + 30 * 7
     # two restarts over features of 2 x 128 numbers
     clustered = Work(steps=1, epoch=10, trained=10, embedded=20, scored=0, clustered=10)
-    assert costs.run_seconds(smoke, first, clustered, measured) == pytest.approx(10 * 3 + 20 * 2 + 10 * 2 * 256 * 0.001)
+    assert costs.run_seconds(smoke, first, clustered, measured) == pytest.approx(
+        10 * 3 + 20 * 2 + 10 * 2 * 256 * 0.001
+    )
 
 
 def test_workers_that_load_more_slowly_than_the_model_trains_set_the_pace() -> None:
@@ -179,7 +205,9 @@ def test_workers_that_load_more_slowly_than_the_model_trains_set_the_pace() -> N
     measured = Calibration("x", True, 1.0, speeds, 0.0, Timing(0.4, 8, 8, 3), [])
     work = Work(steps=1, epoch=10, trained=10, embedded=10, scored=0, clustered=0)
     # eight workers: 0.05 seconds a clip
-    assert costs.run_seconds(plan, Run("pretrain", "full", 0), work, measured) == pytest.approx(20 * 0.05)
+    assert costs.run_seconds(plan, Run("pretrain", "full", 0), work, measured) == pytest.approx(
+        20 * 0.05
+    )
 
 
 def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
@@ -187,7 +215,11 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
     work = {tuned: Work(steps=1, epoch=10, trained=10, embedded=20, scored=30, clustered=0)}
     need = costs.disk(smoke, 100, work, {("finetune", "A"): 1000}, devices=2)
     assert need.cache == need.cache_stored == 100 * (16 * 36 * 36 * 3 + 2 * 64 * 64)
-    assert (need.weights, need.working, need.tables) == (4000, 7 * 4000, 30 * 2 * costs.PREDICTION_BYTES)
+    assert (need.weights, need.working, need.tables) == (
+        4000,
+        7 * 4000,
+        30 * 2 * costs.PREDICTION_BYTES,
+    )
     assert need.total == need.cache + 4000 + 7 * 4000 + need.tables
     live = costs.disk(load_plan("vggsound"), 199_467, work, {("finetune", "A"): 1000}, devices=1)
     assert live.cache == 0

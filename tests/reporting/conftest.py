@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from diccae.choices import settings_of
-from diccae.settings import Plan, load_plan
+from diccae.plans import Plan, load_plan
+from diccae.settings import settings_of
 
 CLASSES, PER_CLASS = 12, 20
 # probability of a right answer by variant: drops of known sign
@@ -29,7 +29,9 @@ SKILL = {
 
 
 def make_plan(folder: Path) -> Plan:
-    content = yaml.safe_load((Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text())
+    content = yaml.safe_load(
+        (Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text()
+    )
     content |= {"name": "fake", "data_root": "data"}
     content["learning_rates"]["values"] = [0.002]
     content["figure3"]["weights"] = [0, 1, 16]
@@ -65,7 +67,12 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
                 )
             )
         value = 100 * float(right.mean())
-        stated[split] = {"n": len(labels), "top1_single": value, "top1_multi": value, "top5_multi": 100.0}
+        stated[split] = {
+            "n": len(labels),
+            "top1_single": value,
+            "top1_multi": value,
+            "top5_multi": 100.0,
+        }
     pd.concat(tables).to_parquet(folder / "predictions.parquet", index=False)
     (folder / "metrics.json").write_text(json.dumps({"accuracy": stated}))
     degree = np.abs(rng.normal(1.5 - skill, 0.2, (CLASSES, CLASSES)))
@@ -128,11 +135,17 @@ def _make_up(folder: Path) -> None:
         for modality in modalities:
             for seed in plan.seeds:
                 write_run(
-                    plan, variant, modality, seed, SKILL.get(name, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality]
+                    plan,
+                    variant,
+                    modality,
+                    seed,
+                    SKILL.get(name, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality],
                 )
     cache = plan.cache_dir
     cache.mkdir(parents=True)
-    (cache / "meta.json").write_text(json.dumps({"clips": 480, "counts": {"ok": 480}, "manifest_sha256": "ab" * 32}))
+    (cache / "meta.json").write_text(
+        json.dumps({"clips": 480, "counts": {"ok": 480}, "manifest_sha256": "ab" * 32})
+    )
     names = [f"class {index}" for index in range(CLASSES)]
     overlap = np.random.default_rng(0).random((CLASSES, CLASSES)).tolist()
     Path("data/truth.json").write_text(
@@ -144,6 +157,6 @@ def _make_up(folder: Path) -> None:
             }
         )
     )
-    pd.DataFrame({"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}).to_parquet(
-        "data/manifest.parquet"
-    )
+    pd.DataFrame(
+        {"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}
+    ).to_parquet("data/manifest.parquet")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from diccae.evaluation.bounds import bounds
+from diccae.plans import Plan
 from diccae.reporting import claims, html, tables
 from diccae.reporting.standing import standing
-from diccae.settings import Plan
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL
 
 USED = CLASSES * PER_CLASS
@@ -31,7 +31,9 @@ def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None 
         }
     )
     manifest.to_parquet(plan.manifest)
-    status = ["ok"] * USED + [name for name, count in (statuses or {}).items() for _ in range(count)]
+    status = ["ok"] * USED + [
+        name for name, count in (statuses or {}).items() for _ in range(count)
+    ]
     if len(status) == test_clips:
         # a clip of another split that is missing is none of the test clips that are
         manifest.assign(status=[*status, "missing"]).to_parquet(plan.cache_dir / "index.parquet")
@@ -59,7 +61,9 @@ def test_without_missing_clips_both_bounds_are_the_accuracy_itself() -> None:
     assert result.worst == result.top1 == result.best
 
 
-@pytest.mark.parametrize(("top1", "used", "listed"), [(50, 0, 10), (50, 11, 10), (101, 10, 10), (float("nan"), 10, 10)])
+@pytest.mark.parametrize(
+    ("top1", "used", "listed"), [(50, 0, 10), (50, 11, 10), (101, 10, 10), (float("nan"), 10, 10)]
+)
 def test_impossible_counts_are_refused(top1: float, used: int, listed: int) -> None:
     with pytest.raises(ValueError, match="bounds: wanted"):
         bounds(top1, used, listed)
@@ -110,4 +114,7 @@ def test_without_the_manifest_the_report_says_so(fake: Plan) -> None:
     result = standing(fake)
     assert (result["listed"], result["manifest"], result["complete"]) == (None, None, False)
     assert result["rows"][0]["used"] == USED
-    assert "is not on this machine, so the number of listed test clips and the bounds are not known here" in page(fake)
+    assert (
+        "is not on this machine, so the number of listed test clips and the bounds are not known here"
+        in page(fake)
+    )

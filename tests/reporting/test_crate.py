@@ -19,16 +19,20 @@ from rocrate.rocrate import ROCrate
 from typer.testing import CliRunner
 
 from diccae.cli import export as command
+from diccae.errors import UserError
+from diccae.plans import Plan
 from diccae.reporting.crate import Exported, write_crate
-from diccae.settings import Plan
-from diccae.structures import UserError
 from tests.reporting.conftest import make_plan, write_run
 
 CITATION = {
     "title": "A package",
     "license": "Apache-2.0",
     "authors": [
-        {"given-names": "Ada", "family-names": "Lovelace", "orcid": "https://orcid.org/0000-0000-0000-0001"},
+        {
+            "given-names": "Ada",
+            "family-names": "Lovelace",
+            "orcid": "https://orcid.org/0000-0000-0000-0001",
+        },
         {"name": "The maintainers"},
     ],
 }
@@ -60,7 +64,14 @@ def checkout(fake: Plan, tmp_path: Path) -> Path:
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("report.html", "table1.csv", "figure2.csv", "figure2.svg", "ablations/no_infonce.csv", "notes.txt"):
+    for name in (
+        "report.html",
+        "table1.csv",
+        "figure2.csv",
+        "figure2.svg",
+        "ablations/no_infonce.csv",
+        "notes.txt",
+    ):
         (fake.results_root() / name).parent.mkdir(parents=True, exist_ok=True)
         (fake.results_root() / name).write_text(f"made {name}\n")
     change_records(fake, lock_hash=hashlib.sha256(b"one==1\n").hexdigest()[:16])
@@ -80,7 +91,14 @@ def exported(plan: Plan, root: Path) -> tuple[Exported, ROCrate]:
 
 
 def git(root: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
+    identity = [
+        "-c",
+        "user.name=Ada Lovelace",
+        "-c",
+        "user.email=ada@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     return subprocess.run(
         ["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -90,14 +108,25 @@ def ids(entities: Any) -> set[str]:
     return {entity.id for entity in (entities if isinstance(entities, list) else [entities])}
 
 
-def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(fake: Plan, checkout: Path) -> None:
+def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(
+    fake: Plan, checkout: Path
+) -> None:
     weights = fake.run_dir("finetune", "full", 0, "AV") / "weights.pth"
     weights.write_bytes(b"0" * 1000)
     matrices = list(Path("results").rglob("confusion.npz"))
     done, crate = exported(fake, checkout)
     names = set(zipfile.ZipFile("out/crate.zip").namelist())
-    assert {"Snakefile", "requirements.lock", "configs/plans/fake.yaml", "configs/base/method.py"} <= names
-    assert {"results/fake/report.html", "results/fake/ablations/no_infonce.csv", "CITATION.cff"} <= names
+    assert {
+        "Snakefile",
+        "requirements.lock",
+        "configs/plans/fake.yaml",
+        "configs/base/method.py",
+    } <= names
+    assert {
+        "results/fake/report.html",
+        "results/fake/ablations/no_infonce.csv",
+        "CITATION.cff",
+    } <= names
     # the other plans are no input of this run, and notes are no result
     assert not names & {"configs/plans/other.yaml", "results/fake/notes.txt"}
     assert not [name for name in names if name.endswith((".pth", ".npz"))]
@@ -105,7 +134,9 @@ def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(fake: Plan, 
     assert (done.outputs, done.runs, done.left_out) == (5, len(records), len(matrices) + 1)
     assert done.left_out_bytes == 1000 + sum(path.stat().st_size for path in matrices)
     # every file is described, and every described file and folder is there
-    described = {entity.id.replace("%40", "@").replace("%3D", "=") for entity in crate.data_entities}
+    described = {
+        entity.id.replace("%40", "@").replace("%3D", "=") for entity in crate.data_entities
+    }
     assert described | {"ro-crate-metadata.json"} == names
     run = "results/fake/runs/finetune/fixed_weight@w=1/seed0/A/predictions.parquet"
     assert zipfile.ZipFile("out/crate.zip").read(run) == Path(run).read_bytes()
@@ -124,7 +155,9 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
     assert set(workflow.type) == {"File", "SoftwareSourceCode", "ComputationalWorkflow"}
     assert workflow["programmingLanguage"]["name"] == "Snakemake"
     assert workflow["version"] == "0123456789abcdef"
-    assert {(tool["name"], tool["softwareVersion"]) for tool in workflow["softwareRequirements"]} == {
+    assert {
+        (tool["name"], tool["softwareVersion"]) for tool in workflow["softwareRequirements"]
+    } == {
         ("torch", "2"),
         ("mmaction2", "1"),
         ("faiss-gpu", "1"),
@@ -141,7 +174,10 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
         "results/fake/ablations/no_infonce.csv",
         "results/fake/runs/",
     }
-    assert (action["startTime"], action["endTime"]) == ("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:12+00:00")
+    assert (action["startTime"], action["endTime"]) == (
+        "2026-01-01T00:00:00+00:00",
+        "2026-01-01T00:00:12+00:00",
+    )
     # each input and output belongs to a parameter of the workflow
     assert {entity["exampleOfWork"].id for entity in action["object"]} == ids(workflow["input"])
     assert {entity["exampleOfWork"].id for entity in action["result"]} == ids(workflow["output"])
@@ -152,11 +188,19 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
 
 def test_times_in_utc_and_a_mixture_of_commits_show(fake: Plan, checkout: Path) -> None:
     path = fake.run_dir("finetune", "full", 0, "AV") / "record.json"
-    late = {"started": "2026-01-01T03:00:00+02:00", "wall_seconds": 90.0, "commit": "fedcba", "dirty": True}
+    late = {
+        "started": "2026-01-01T03:00:00+02:00",
+        "wall_seconds": 90.0,
+        "commit": "fedcba",
+        "dirty": True,
+    }
     path.write_text(json.dumps(json.loads(path.read_text()) | late))
     crate = exported(fake, checkout)[1]
     action = crate.root_dataset["mentions"]
-    assert (action["startTime"], action["endTime"]) == ("2026-01-01T00:00:00+00:00", "2026-01-01T01:01:30+00:00")
+    assert (action["startTime"], action["endTime"]) == (
+        "2026-01-01T00:00:00+00:00",
+        "2026-01-01T01:01:30+00:00",
+    )
     assert crate.mainEntity["version"] == "0123456789abcdef fedcba"
     assert "1 training runs of commit fedcba with uncommitted changes" in action["description"]
 
@@ -166,7 +210,9 @@ def test_without_git_the_crate_says_that_it_could_not_compare(fake: Plan, checko
     assert done.origin == "Could not be compared with commit 0123456789abcdef of the runs."
     assert crate.mainEntity["description"].endswith(done.origin)
     (checkout / "requirements.lock").write_text("one==2\n")
-    assert exported(fake, checkout)[0].origin.endswith("of the runs. Changed since the runs: requirements.lock.")
+    assert exported(fake, checkout)[0].origin.endswith(
+        "of the runs. Changed since the runs: requirements.lock."
+    )
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -180,7 +226,10 @@ def test_files_that_changed_since_the_runs_are_named(fake: Plan, checkout: Path)
     assert crate.root_dataset["mentions"]["agent"]["name"] == "Ada Lovelace"
     (checkout / "Snakefile").write_text("rule none:\n    pass\n")
     (checkout / "configs" / "base" / "method.py").write_text("method = 2\n")
-    assert exported(fake, checkout)[0].origin == "Changed since the runs: Snakefile, configs/base/method.py."
+    assert (
+        exported(fake, checkout)[0].origin
+        == "Changed since the runs: Snakefile, configs/base/method.py."
+    )
 
 
 def test_unfinished_results_and_wrong_names_are_refused(fake: Plan, checkout: Path) -> None:
@@ -188,7 +237,8 @@ def test_unfinished_results_and_wrong_names_are_refused(fake: Plan, checkout: Pa
         write_crate(fake, Path("fake.yaml"), Path("crate"), checkout)
     (fake.results_root() / "report.html").unlink()
     with pytest.raises(
-        UserError, match=r"report.html is missing.*run `snakemake --cores all results/fake/report.html`"
+        UserError,
+        match=r"report.html is missing.*run `snakemake --cores all results/fake/report.html`",
     ):
         exported(fake, checkout)
     (fake.results_root() / "report.html").touch()
@@ -223,5 +273,7 @@ def test_the_command_exports_from_this_repository(fake: Plan, checkout: Path) ->
 
 def test_exporting_loads_neither_torch_nor_openmmlab() -> None:
     code = "import sys, diccae.reporting.crate; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"

@@ -15,14 +15,22 @@ import pytest
 import yaml
 from scipy import stats
 
+from diccae.errors import UserError
+from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, figures, html, tables
 from diccae.reporting.compare import compare
-from diccae.settings import CONFIG_ROOT, Plan
-from diccae.structures import UserError
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
-TABLES = ("table1", "table2", "sensitivity", "cluster_ce", "leakage", "learning_rates", "feature_quality")
+TABLES = (
+    "table1",
+    "table2",
+    "sensitivity",
+    "cluster_ce",
+    "leakage",
+    "learning_rates",
+    "feature_quality",
+)
 
 
 def expected(variant: str, modality: str, seed: int) -> float:
@@ -47,11 +55,16 @@ def test_table2_cells_and_paired_intervals(fake: Plan, tmp_path: Path) -> None:
     assert row["top1"] == pytest.approx(np.mean(own), abs=1e-3)
     assert row["drop"] == pytest.approx(np.mean(np.subtract(full, own)), abs=1e-3)
     low, high = stats.t.interval(0.95, 2, np.mean(own), stats.sem(own))
-    assert (row["low"], row["high"]) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+    assert (row["low"], row["high"]) == (
+        pytest.approx(low, abs=1e-3),
+        pytest.approx(high, abs=1e-3),
+    )
     assert row["paper"] == 61.6
     assert row["paper_drop"] == 3.9
     assert row["drop_clip_low"] < row["drop"] < row["drop_clip_high"]
-    assert sorted(table.index[table["family"] == "primary"]) == sorted((name, "AV") for name in tables.PRIMARY)
+    assert sorted(table.index[table["family"] == "primary"]) == sorted(
+        (name, "AV") for name in tables.PRIMARY
+    )
     assert table.loc[("no_kmeans", "AV"), "family"] == "exploratory"
 
 
@@ -105,7 +118,9 @@ def test_an_edited_metrics_file_is_noticed(fake: Plan, tmp_path: Path) -> None:
 
 def test_a_missing_run_names_its_command(fake: Plan, tmp_path: Path) -> None:
     (fake.run_dir("finetune", "no_infonce", 2, "A") / "predictions.parquet").unlink()
-    with pytest.raises(UserError, match=re.escape("diccae finetune --plan fake --variant no_infonce --seed 2")):
+    with pytest.raises(
+        UserError, match=re.escape("diccae finetune --plan fake --variant no_infonce --seed 2")
+    ):
         tables.write_table2(fake, tmp_path / "t.csv")
 
 
@@ -186,7 +201,12 @@ def test_the_report_is_one_whole_file(fake: Plan) -> None:
     assert "The embedded benchmark is not VGGSound" in first_screen
     assert "Full method, A-V, seed 0" in page
     assert "Macro" not in page
-    assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL).lower().split()
+    assert (
+        "nan"
+        not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL)
+        .lower()
+        .split()
+    )
 
 
 def test_artifacts_are_the_same_bytes_twice(fake: Plan, tmp_path: Path) -> None:
@@ -197,10 +217,16 @@ def test_artifacts_are_the_same_bytes_twice(fake: Plan, tmp_path: Path) -> None:
 
 
 def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
-    settings = json.loads((fake.run_dir("finetune", "full", 0, "AV") / "record.json").read_text())["settings"]
+    settings = json.loads((fake.run_dir("finetune", "full", 0, "AV") / "record.json").read_text())[
+        "settings"
+    ]
     entries = html.ambiguities(settings)
     assert {entry["value"] for entry in entries if entry["key"] == "method.coverage"} == {0.95}
-    documented = {entry["key"].removeprefix("method.") for entry in entries if entry["key"].startswith("method.")}
+    documented = {
+        entry["key"].removeprefix("method.")
+        for entry in entries
+        if entry["key"].startswith("method.")
+    }
     # weighting is Table 2's own ablation, not an ambiguity
     assert set(settings["method"]) - documented == {"weighting"}
 
@@ -208,12 +234,17 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
 def test_reporting_loads_no_torch() -> None:
     code = "import sys; from diccae.reporting import html, tables, figures, claims, pictures; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )
 
 
 def test_compare_names_the_cell_that_differs(tmp_path: Path) -> None:
-    table = pd.DataFrame({"variant": ["full", "no_infonce"], "modality": ["AV", "AV"], "top1": [80.0, 70.0]})
+    table = pd.DataFrame(
+        {"variant": ["full", "no_infonce"], "modality": ["AV", "AV"], "top1": [80.0, 70.0]}
+    )
     for name in ("mine", "reference"):
         (tmp_path / name).mkdir()
         table.to_csv(tmp_path / name / "table2.csv", index=False)

@@ -1,5 +1,9 @@
 # ViT-B/16 on 128 mels x 1024 frames of sound, ViT-B/16 on frames; init: "scratch", "imagenet", or the path of a CAV-MAE checkpoint.
-audio_encoder = dict(type="AudioViT", model="vit_base_patch16_224", fbank_frames=1024, n_mels=128, init="imagenet")
-video_encoder = dict(type="VideoViT", model="vit_base_patch16_224", num_frames=1, frame_size=224, init="imagenet")
+audio_encoder = dict(
+    type="AudioViT", model="vit_base_patch16_224", fbank_frames=1024, n_mels=128, init="imagenet"
+)
+video_encoder = dict(
+    type="VideoViT", model="vit_base_patch16_224", num_frames=1, frame_size=224, init="imagenet"
+)
 video_input = "rgb"
 embedding_dim = 768

@@ -23,7 +23,14 @@ NAMES = (
     "sneeze",
     "sweep floor",
 )
-MOTIONS = ("going down", "up and down", "gait", "overhead swing", "hands to chest or face", "bending forward")
+MOTIONS = (
+    "going down",
+    "up and down",
+    "gait",
+    "overhead swing",
+    "hands to chest or face",
+    "bending forward",
+)
 SOUNDS = ("rustle", "thud", "footfalls", "taps", "slap", "voice")
 # d' of each family: graded, so that the measured degrees of confusion have an order to agree with
 MOTION_SEPARATION = (1.0, 0.6, 1.4, 0.8, 1.8, 1.2)
@@ -47,7 +54,12 @@ def _activity(label: int) -> Activity:
     motion, sound = label // 2, (label + 1) // 2 % len(SOUNDS)
     sign = 1 if label % 2 else -1
     return Activity(
-        label, NAMES[label], motion, sound, sign * MOTION_SEPARATION[motion] / 2, -sign * SOUND_SEPARATION[sound] / 2
+        label,
+        NAMES[label],
+        motion,
+        sound,
+        sign * MOTION_SEPARATION[motion] / 2,
+        -sign * SOUND_SEPARATION[sound] / 2,
     )
 
 

@@ -51,7 +51,9 @@ def pose_at(scene: Scene, time: float) -> Pose:
     if motion == 1:
         height = (0.04 + 0.22 * manner) * 4 * cycle * (1 - cycle)
         raised = 20 + 100 * np.sin(np.pi * cycle)
-        return Pose(lift=height, crouch=0.28 * swing**4, near_arm=(raised, 10), far_arm=(-raised, 10))
+        return Pose(
+            lift=height, crouch=0.28 * swing**4, near_arm=(raised, 10), far_arm=(-raised, 10)
+        )
     if motion == 2:
         stride = ((time - scene.first_event) * scene.rate / 2) % 1.0
         wave = np.sin(2 * np.pi * stride)
@@ -69,9 +71,16 @@ def pose_at(scene: Scene, time: float) -> Pose:
     if motion == 4:
         upper, fore = 30 + 55 * manner, 55 + 55 * manner
         gap = 38 * (1 - swing)
-        return Pose(near_arm=(upper + gap, fore - gap), far_arm=(upper - gap, fore + gap), torso=5 * swing)
+        return Pose(
+            near_arm=(upper + gap, fore - gap), far_arm=(upper - gap, fore + gap), torso=5 * swing
+        )
     depth = (14 + 62 * manner) * swing
-    return Pose(torso=depth, near_arm=(35 + 0.6 * depth, 35), far_arm=(25 + 0.6 * depth, 40), crouch=0.08 * swing)
+    return Pose(
+        torso=depth,
+        near_arm=(35 + 0.6 * depth, 35),
+        far_arm=(25 + 0.6 * depth, 40),
+        crouch=0.08 * swing,
+    )
 
 
 class Room:
@@ -89,12 +98,18 @@ class Room:
         for _ in range(int(rng.integers(1, 3))):
             x, y = int(rng.integers(0, 80)), int(rng.integers(2, 30))
             w, h = (int(v) for v in rng.integers(10, 26, 2))
-            cv2.rectangle(canvas, (x, y), (x + w, y + h), [int(v) for v in rng.integers(90, 250, 3)], -1)
+            cv2.rectangle(
+                canvas, (x, y), (x + w, y + h), [int(v) for v in rng.integers(90, 250, 3)], -1
+            )
             cv2.rectangle(canvas, (x, y), (x + w, y + h), (60, 50, 40), 1)
         if rng.random() < 0.5:
             x, w, h = int(rng.choice([-6, 74])), 26, int(rng.integers(10, 26))
             cv2.rectangle(
-                canvas, (x, horizon + 8 - h), (x + w, horizon + 8), [int(v) for v in rng.integers(40, 140, 3)], -1
+                canvas,
+                (x, horizon + 8 - h),
+                (x + w, horizon + 8),
+                [int(v) for v in rng.integers(40, 140, 3)],
+                -1,
             )
         self.canvas, self.horizon = canvas, horizon
 
@@ -160,15 +175,23 @@ class _Body:
         }
         topple = np.deg2rad(pose.topple)
         # the hip stands on the lower foot and sinks to the floor as the body topples
-        reach = max(thigh * np.cos(np.deg2rad(a)) + shin * np.cos(np.deg2rad(a + b)) for a, b in legs.values())
+        reach = max(
+            thigh * np.cos(np.deg2rad(a)) + shin * np.cos(np.deg2rad(a + b))
+            for a, b in legs.values()
+        )
         hip = np.array(
             [
                 self.x - self.facing * np.sin(topple) * 0.12 * unit,
-                self.ground - reach * np.cos(topple) - 0.06 * unit * np.sin(topple) - pose.lift * unit,
+                self.ground
+                - reach * np.cos(topple)
+                - 0.06 * unit * np.sin(topple)
+                - pose.lift * unit,
             ]
         )
 
-        def limb(start: np.ndarray, degrees: float, length: float, colour: Sequence[int], width: float) -> np.ndarray:
+        def limb(
+            start: np.ndarray, degrees: float, length: float, colour: Sequence[int], width: float
+        ) -> np.ndarray:
             angle = np.deg2rad(degrees) - topple
             end = start + length * np.array([self.facing * np.sin(angle), np.cos(angle)])
             _line(canvas, start, end, colour, width * self.girth * unit / 65)
@@ -193,7 +216,12 @@ class _Body:
             centre
             + 0.45
             * head
-            * np.array([-self.facing * np.cos(angle) + self.facing * np.sin(angle), -np.cos(angle) - np.sin(angle)])
+            * np.array(
+                [
+                    -self.facing * np.cos(angle) + self.facing * np.sin(angle),
+                    -np.cos(angle) - np.sin(angle),
+                ]
+            )
             / 1.4,
             0.8 * head,
             self.hair,
@@ -221,9 +249,15 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
     return int(round(point[0] * 2**SUBPIXEL)), int(round(point[1] * 2**SUBPIXEL))
 
 
-def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], width: float) -> None:
-    cv2.line(canvas, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, SUBPIXEL)
+def _line(
+    canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], width: float
+) -> None:
+    cv2.line(
+        canvas, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, SUBPIXEL
+    )
 
 
 def _disc(canvas: np.ndarray, centre: np.ndarray, radius: float, colour: Sequence[int]) -> None:
-    cv2.circle(canvas, _fixed(centre), int(round(radius * 2**SUBPIXEL)), colour, -1, cv2.LINE_AA, SUBPIXEL)
+    cv2.circle(
+        canvas, _fixed(centre), int(round(radius * 2**SUBPIXEL)), colour, -1, cv2.LINE_AA, SUBPIXEL
+    )

@@ -53,7 +53,9 @@ def draw_scene(benchmark_seed: int, split: str, index: int) -> Scene:
     seed = (benchmark_seed, SPLITS.index(split), index)
     rng = np.random.default_rng([*seed, 0])
     activity = ACTIVITIES[index % len(ACTIVITIES)]
-    source = int(rng.choice(len(SOURCES), p=SOURCE_SHARES)) if split == "unlabelled" else HOME_SOURCE
+    source = (
+        int(rng.choice(len(SOURCES), p=SOURCE_SHARES)) if split == "unlabelled" else HOME_SOURCE
+    )
     return Scene(
         activity=activity,
         source=source,

@@ -28,7 +28,9 @@ def rustle(rng: np.random.Generator, manner: float) -> np.ndarray:
     """Cloth or bristles; the manner is how fast it comes and goes."""
     time = np.arange(int(0.9 * RATE)) / RATE
     speed = 3.0 + 9.0 * manner
-    envelope = np.sin(np.pi * time / time[-1]) * (0.15 + np.sin(np.pi * speed * time + rng.uniform(0, np.pi)) ** 2)
+    envelope = np.sin(np.pi * time / time[-1]) * (
+        0.15 + np.sin(np.pi * speed * time + rng.uniform(0, np.pi)) ** 2
+    )
     return _band(rng.normal(size=len(time)), 1800, 6500) * envelope
 
 
@@ -36,7 +38,9 @@ def thud(rng: np.random.Generator, manner: float) -> np.ndarray:
     """A body on the floor; the manner is how long it rings."""
     time, envelope = _decay(0.03 + 0.09 * manner)
     pitch = rng.uniform(65, 95)
-    return envelope * (np.sin(2 * np.pi * pitch * time) + 0.6 * _band(rng.normal(size=len(time)), 60, 350))
+    return envelope * (
+        np.sin(2 * np.pi * pitch * time) + 0.6 * _band(rng.normal(size=len(time)), 60, 350)
+    )
 
 
 def footfall(rng: np.random.Generator, manner: float) -> np.ndarray:
@@ -68,12 +72,23 @@ def voice(rng: np.random.Generator, manner: float) -> np.ndarray:
     length = 0.10 + 0.32 * manner
     time = np.arange(int(length * RATE)) / RATE
     pitch = rng.uniform(110, 230) * (1 - 0.25 * time / length)
-    source = np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / RATE)) * 0.5 + 0.8 * rng.normal(size=len(time))
+    source = np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / RATE)) * 0.5 + 0.8 * rng.normal(
+        size=len(time)
+    )
     throat = _band(source, 500, 1100) + 0.7 * _band(source, 1300, 2600)
-    return throat * np.minimum(1, time / 0.012) * np.sin(np.pi * np.clip(time / length, 0, 1) ** 0.6)
+    return (
+        throat * np.minimum(1, time / 0.012) * np.sin(np.pi * np.clip(time / length, 0, 1) ** 0.6)
+    )
 
 
-VOICES: tuple[Callable[[np.random.Generator, float], np.ndarray], ...] = (rustle, thud, footfall, tap, slap, voice)
+VOICES: tuple[Callable[[np.random.Generator, float], np.ndarray], ...] = (
+    rustle,
+    thud,
+    footfall,
+    tap,
+    slap,
+    voice,
+)
 
 
 def ambience(rng: np.random.Generator, source: int) -> np.ndarray:
@@ -105,7 +120,11 @@ def render_audio(scene: Scene) -> np.ndarray:
         start = int((time - (0.6 if make is rustle else 0.0)) * RATE)
         stop = min(start + len(grain), samples)
         event[max(start, 0) : stop] += grain[max(-start, 0) : stop - start]
-    tail = np.exp(-np.arange(int(0.25 * RATE)) / (echo * RATE / 3)) * rng.normal(size=int(0.25 * RATE)) * 0.05
+    tail = (
+        np.exp(-np.arange(int(0.25 * RATE)) / (echo * RATE / 3))
+        * rng.normal(size=int(0.25 * RATE))
+        * 0.05
+    )
     event = event + fftconvolve(event, tail)[:samples]
     peak = np.sqrt(np.mean(np.sort(event**2)[-samples // 10 :])) + 1e-9
     mixed = background if scene.deaf else event / peak + background * 10 ** (-snr / 20)

@@ -26,7 +26,9 @@ def overlap(modality: str) -> Array:
     for one in ACTIVITIES:
         for other in ACTIVITIES:
             shared = getattr(one, family) == getattr(other, family)
-            clear = bhattacharyya_normals(getattr(one, mean) - getattr(other, mean)) if shared else 0.0
+            clear = (
+                bhattacharyya_normals(getattr(one, mean) - getattr(other, mean)) if shared else 0.0
+            )
             result[one.label, other.label] = CORRUPTION + (1 - CORRUPTION) * clear
     return result
 
@@ -40,7 +42,9 @@ def bayes_ceilings(draws: int = 200_000, seed: int = 0) -> dict[str, float]:
         families = np.array([getattr(activity, family) for activity in ACTIVITIES])
         means = np.array([getattr(activity, mean) for activity in ACTIVITIES])
         manner = rng.normal(means[labels], 1.0)
-        scores = np.where(families[labels][:, None] == families, -((manner[:, None] - means) ** 2) / 2, -np.inf)
+        scores = np.where(
+            families[labels][:, None] == families, -((manner[:, None] - means) ** 2) / 2, -np.inf
+        )
         scores[rng.random(draws) < CORRUPTION] = 0.0
         evidence[modality] = scores
     evidence["AV"] = evidence["A"] + evidence["V"]

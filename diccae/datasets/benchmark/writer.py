@@ -20,7 +20,7 @@ from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import truth
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 CHUNK = 48
 
@@ -35,7 +35,9 @@ class BenchmarkSpec:
     def __post_init__(self) -> None:
         unknown = set(self.counts) - set(SPLITS)
         if unknown or any(count < 0 for count in self.counts.values()):
-            raise UserError(f"benchmark.counts: wanted numbers >= 0 for {', '.join(SPLITS)}, got {self.counts}")
+            raise UserError(
+                f"benchmark.counts: wanted numbers >= 0 for {', '.join(SPLITS)}, got {self.counts}"
+            )
 
 
 def write_clip(scene: Scene, path: Path) -> str:
@@ -126,9 +128,14 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         done = _read_digests(folder)
         known[split] = done
         todo = [
-            index for index in range(spec.counts.get(split, 0)) if not _finished(folder, done, clip_id(split, index))
+            index
+            for index in range(spec.counts.get(split, 0))
+            if not _finished(folder, done, clip_id(split, index))
         ]
-        tasks += [(spec.seed, split, todo[start : start + CHUNK], str(folder)) for start in range(0, len(todo), CHUNK)]
+        tasks += [
+            (spec.seed, split, todo[start : start + CHUNK], str(folder))
+            for start in range(0, len(todo), CHUNK)
+        ]
     total = sum(spec.counts.values())
     with tqdm(
         total=total,
@@ -139,7 +146,11 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         mininterval=1,
     ) as bar:
         context = multiprocessing.get_context("spawn")
-        pool = context.Pool(min(jobs, len(tasks)), maxtasksperchild=None) if jobs > 1 and len(tasks) > 1 else None
+        pool = (
+            context.Pool(min(jobs, len(tasks)), maxtasksperchild=None)
+            if jobs > 1 and len(tasks) > 1
+            else None
+        )
         try:
             results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
             for task, digests in zip(tasks, results, strict=True):
@@ -175,7 +186,9 @@ def _write_json(path: Path, content: object) -> None:
     os.replace(temporary, path)
 
 
-def _write_manifest(spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str, dict[str, object]]]) -> Path:
+def _write_manifest(
+    spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str, dict[str, object]]]
+) -> Path:
     rows, hidden = [], []
     for split in SPLITS:
         for index in range(spec.counts.get(split, 0)):

@@ -10,8 +10,8 @@ import pandas as pd
 
 from diccae.datasets.readers import vggsound
 from diccae.datasets.readers.manifest import combine
-from diccae.settings import Lists, SourceLists
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import Lists, SourceLists
 
 
 def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
@@ -30,10 +30,17 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     if "vggsound" in tables:
         for name in tables:
             if name != "vggsound":
-                tables[name], removed[name] = vggsound.exclude_vggsound_test(tables[name], tables["vggsound"])
+                tables[name], removed[name] = vggsound.exclude_vggsound_test(
+                    tables[name], tables["vggsound"]
+                )
     combined = combine(list(tables.values()), lists.labelled)
-    counts = {name: {**_counts(table), "vggsound_test_removed": removed.get(name, 0)} for name, table in tables.items()}
-    combined = carve(combined, lists.update_per_class, lists.validation_per_class, found_only=search)
+    counts = {
+        name: {**_counts(table), "vggsound_test_removed": removed.get(name, 0)}
+        for name, table in tables.items()
+    }
+    combined = carve(
+        combined, lists.update_per_class, lists.validation_per_class, found_only=search
+    )
     combined.attrs |= {"sources": counts}
     return combined
 
@@ -47,15 +54,24 @@ def _read(source: SourceLists, search: bool) -> pd.DataFrame:
     reader = importlib.import_module(f"diccae.datasets.readers.{source.reader}")
     options = {}
     if source.classes is not None:
-        options["classes"] = source.classes if source.classes in ("31", "32") else Path(source.classes)
-    return reader.read([Path(path) for path in source.lists], Path(source.media) if search else None, **options)
+        options["classes"] = (
+            source.classes if source.classes in ("31", "32") else Path(source.classes)
+        )
+    return reader.read(
+        [Path(path) for path in source.lists], Path(source.media) if search else None, **options
+    )
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {name: int(table.attrs.get(name, 0)) for name in ("listed", "duplicates", "found", "ambiguous")}
+    return {
+        name: int(table.attrs.get(name, 0))
+        for name in ("listed", "duplicates", "found", "ambiguous")
+    }
 
 
-def carve(table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0) -> pd.DataFrame:
+def carve(
+    table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0
+) -> pd.DataFrame:
     """Turn `update` and `validation` training clips of each class into splits of those names; the draw depends on ids and `seed` alone.
 
     Raises:
@@ -73,13 +89,21 @@ def carve(table: pd.DataFrame, update: int, validation: int, found_only: bool, s
     rows = np.random.default_rng([seed, 5]).permutation(rows)
     labels = table["label"].to_numpy()[rows]
     place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
-    classes = table[table["label"] >= 0].drop_duplicates("label").set_index("label")["label_name"].sort_index()
+    classes = (
+        table[table["label"] >= 0]
+        .drop_duplicates("label")
+        .set_index("label")["label_name"]
+        .sort_index()
+    )
     # a class of which no training clip was found counts too
     sizes = pd.Series(labels).value_counts().reindex(classes.index, fill_value=0)
     small = sizes[sizes <= wanted]
     if len(small) or not len(rows):
         first = small.iloc[:3]
-        shown = ", ".join(f"{name!r} has {count}" for name, count in zip(classes.loc[first.index], first, strict=True))
+        shown = ", ".join(
+            f"{name!r} has {count}"
+            for name, count in zip(classes.loc[first.index], first, strict=True)
+        )
         more = f" and {len(small) - 3} more classes have too few" if len(small) > 3 else ""
         raise UserError(
             f"lists: wanted more than {wanted} training clips a class ({update} update, {validation} validation), "

@@ -22,7 +22,7 @@ from diccae.datasets.readers.common import (
 )
 from diccae.datasets.readers.layouts import locate, youtube_layouts
 from diccae.datasets.readers.manifest import manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # 'unbalanced' contains 'balanced'
 SPLITS = {"unbalanced": "unbalanced_train", "balanced": "balanced_train", "eval": "eval"}
@@ -46,9 +46,13 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     rows = settle(rows, ["end", "mids", "split"])
     names, order = _names(classes) if classes is not None else ({}, [])
     if names:
-        known = spelled(rows["mids"], lambda mids: "" if set(mids.split(",")) <= names.keys() else "unknown")
+        known = spelled(
+            rows["mids"], lambda mids: "" if set(mids.split(",")) <= names.keys() else "unknown"
+        )
         refuse(rows, known != "", lambda row: f"{row['mids']!r} has an id that is not in {classes}")
-    rows["label_name"] = spelled(rows["mids"], lambda mids: "; ".join(names.get(mid, mid) for mid in mids.split(",")))
+    rows["label_name"] = spelled(
+        rows["mids"], lambda mids: "; ".join(names.get(mid, mid) for mid in mids.split(","))
+    )
     rows["label"] = np.int32(-1)
     rows.attrs["classes"] = order
     return manifest(locate(rows, media, youtube_layouts(["", "Y"])), "audioset")

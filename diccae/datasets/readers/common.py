@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # list files
 
 
-def read_rows(path: Path, names: Sequence[str] | None = None, *, spaced: bool = False) -> pd.DataFrame:
+def read_rows(
+    path: Path, names: Sequence[str] | None = None, *, spaced: bool = False
+) -> pd.DataFrame:
     """Rows of a list as columns of text, with `line`, the line number in the file; header comments (#) and blank lines are passed over.
 
     Args:
@@ -44,7 +46,11 @@ def read_rows(path: Path, names: Sequence[str] | None = None, *, spaced: bool = 
         if not row.text.strip():
             blank.append(row.number)
             return "skip"
-        hint = "; a name with a comma needs quotes around it" if row.actual_columns > row.expected_columns else ""
+        hint = (
+            "; a name with a comma needs quotes around it"
+            if row.actual_columns > row.expected_columns
+            else ""
+        )
         bad.append(
             f"{path}, line {row.number}: wanted {row.expected_columns} cells ({','.join(names)}), "
             f"got {row.actual_columns} ({row.text[:120]!r}){hint}"
@@ -54,8 +60,12 @@ def read_rows(path: Path, names: Sequence[str] | None = None, *, spaced: bool = 
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
-            read_options=arrow_csv.ReadOptions(use_threads=False, skip_rows=comments + header, column_names=names),
-            parse_options=arrow_csv.ParseOptions(invalid_row_handler=invalid, ignore_empty_lines=False),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, skip_rows=comments + header, column_names=names
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                invalid_row_handler=invalid, ignore_empty_lines=False
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.large_string() for name in names}, strings_can_be_null=False
             ),
@@ -89,7 +99,9 @@ def _bytes(path: Path) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: the list cannot be read ({error.strerror}); check --lists and --classes") from None
+        raise UserError(
+            f"{path}: the list cannot be read ({error.strerror}); check --lists and --classes"
+        ) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{path}: it is UTF-16; save it as UTF-8 text")
     return data.removeprefix(b"\xef\xbb\xbf")
@@ -111,7 +123,9 @@ def _cells(path: Path, data: bytes, comments: int) -> list[str]:
     try:
         cells = next(csv.reader([lines[comments].decode()]), [])
     except UnicodeDecodeError:
-        raise UserError(f"{path}, line {comments + 1}: it is not UTF-8; save the list as UTF-8 text") from None
+        raise UserError(
+            f"{path}, line {comments + 1}: it is not UTF-8; save the list as UTF-8 text"
+        ) from None
     return [cell.strip() for cell in cells]
 
 
@@ -132,13 +146,17 @@ def read_lists(lists: Sequence[Path], read_one: Callable[[Path], pd.DataFrame]) 
     """
     if not lists:
         raise UserError("no list file was given; name one or more with --lists")
-    tables = [read_one(Path(path)).assign(list=np.int16(number)) for number, path in enumerate(lists)]
+    tables = [
+        read_one(Path(path)).assign(list=np.int16(number)) for number, path in enumerate(lists)
+    ]
     rows = pd.concat(tables, ignore_index=True)
     rows.attrs = {"lists": [str(path) for path in lists]}
     return rows
 
 
-def refuse(rows: pd.DataFrame, bad: np.ndarray | pd.Series, words: Callable[[pd.Series], str]) -> None:
+def refuse(
+    rows: pd.DataFrame, bad: np.ndarray | pd.Series, words: Callable[[pd.Series], str]
+) -> None:
     """Raises UserError for the first row that is `bad` (N,), with its list and line; `words` tells what is wrong with it."""
     at = np.flatnonzero(bad)
     if len(at):
@@ -165,7 +183,9 @@ def settle(rows: pd.DataFrame, facts: Sequence[str]) -> pd.DataFrame:
         group, members = codes[shared].to_numpy(), rows[shared]
         members.attrs = rows.attrs
         # where each row's id was first seen
-        first = members.iloc[pd.Series(np.arange(len(members))).groupby(group).transform("first").to_numpy()]
+        first = members.iloc[
+            pd.Series(np.arange(len(members))).groupby(group).transform("first").to_numpy()
+        ]
         for fact in facts:
             differs = (members[fact].to_numpy() != first[fact].to_numpy()) & ~(
                 members[fact].isna().to_numpy() & first[fact].isna().to_numpy()
@@ -207,13 +227,17 @@ def join(*parts: pd.Series | str) -> pd.Series:
 def by_value(column: pd.Series, change: Callable[[Any], Any]) -> np.ndarray:
     """`change` of each value (N,), called once for each that occurs."""
     encoded = arrow(column).dictionary_encode()
-    return np.array([change(value) for value in encoded.dictionary.to_pylist()])[encoded.indices.to_numpy()]
+    return np.array([change(value) for value in encoded.dictionary.to_pylist()])[
+        encoded.indices.to_numpy()
+    ]
 
 
 def spelled(column: pd.Series, change: Callable[[Any], str]) -> pd.Series:
     """`change` of each value as a column of text, called once for each that occurs."""
     encoded = arrow(column).dictionary_encode()
-    changed = pa.array([change(value) for value in encoded.dictionary.to_pylist()], pa.large_string())
+    changed = pa.array(
+        [change(value) for value in encoded.dictionary.to_pylist()], pa.large_string()
+    )
     return text(changed.take(encoded.indices))
 
 
@@ -232,7 +256,9 @@ def numbers(rows: pd.DataFrame, column: str, read: Callable[[str], float] = floa
         return number if 0 <= number < np.inf else np.nan
 
     values = by_value(rows[column], value).astype(np.float64)
-    refuse(rows, np.isnan(values), lambda row: f"{column}: wanted a number >= 0, got {row[column]!r}")
+    refuse(
+        rows, np.isnan(values), lambda row: f"{column}: wanted a number >= 0, got {row[column]!r}"
+    )
     return values
 
 
@@ -241,7 +267,9 @@ def refuse_other_ids(rows: pd.DataFrame) -> None:
     refuse(
         rows,
         ~rows["video"].str.fullmatch(r"[\w-]{11}").to_numpy(bool),
-        lambda row: f"wanted a YouTube id of 11 characters, got {row['video']!r} (spreadsheets change ids)",
+        lambda row: (
+            f"wanted a YouTube id of 11 characters, got {row['video']!r} (spreadsheets change ids)"
+        ),
     )
 
 
@@ -276,15 +304,22 @@ def read_classes(path: Path) -> list[str]:
         if len(cells) == 3 and cells[1].isdigit():
             names = sorted(read_rows(path, ["name", "clips", "group"])["name"])
         else:
-            names = [line[1:-1].replace('""', '"') if line.startswith('"') else line for line in _lines(path)]
+            names = [
+                line[1:-1].replace('""', '"') if line.startswith('"') else line
+                for line in _lines(path)
+            ]
         indices = list(range(len(names)))
     try:
         order = np.array([int(index) for index in indices])
     except ValueError:
-        raise UserError(f"{path}: the first column of a class list must be a number in every row") from None
+        raise UserError(
+            f"{path}: the first column of a class list must be a number in every row"
+        ) from None
     order = order - order.min()
     if sorted(order) != list(range(len(order))):
-        raise UserError(f"{path}: class indices must run from {min(indices)} without gaps or repeats")
+        raise UserError(
+            f"{path}: class indices must run from {min(indices)} without gaps or repeats"
+        )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{path}: the class {twice!r} is there twice; take one out")
@@ -292,7 +327,9 @@ def read_classes(path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in _bytes(path).decode(errors="replace").splitlines() if line.strip()]
+    return [
+        line.strip() for line in _bytes(path).decode(errors="replace").splitlines() if line.strip()
+    ]
 
 
 def add_labels(rows: pd.DataFrame, classes: Sequence[str] | None) -> None:
@@ -308,5 +345,9 @@ def add_labels(rows: pd.DataFrame, classes: Sequence[str] | None) -> None:
     known = {name: label for label, name in enumerate(classes)} | {"": -1}
     lookup = np.array([known.get(name, -2) for name in found], np.int32)
     rows["label"] = lookup[encoded.indices.to_numpy()]
-    refuse(rows, rows["label"].to_numpy() == -2, lambda row: f"{row['label_name']!r} is not one of the classes")
+    refuse(
+        rows,
+        rows["label"].to_numpy() == -2,
+        lambda row: f"{row['label_name']!r} is not one of the classes",
+    )
     rows.attrs["classes"] = list(classes)

@@ -19,7 +19,7 @@ from diccae.datasets.readers.common import (
 )
 from diccae.datasets.readers.layouts import Layout, locate
 from diccae.datasets.readers.manifest import manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 NEEDED = ["narration_id", "video_id", "start_timestamp", "stop_timestamp"]
 SPLITS = ("train", "validation", "test")
@@ -51,7 +51,9 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     names = _class_names(classes) if classes is not None else _frequent_verbs(rows["verb"], labels)
     unknown = sorted(set(labels[labels >= 0].tolist()) - set(range(len(names))))
     if unknown:
-        raise UserError(f"{classes}: there is no verb class {unknown[0]}, which the lists use; download it again")
+        raise UserError(
+            f"{classes}: there is no verb class {unknown[0]}, which the lists use; download it again"
+        )
     rows["label_name"] = pd.Series([*names, ""], dtype=str).take(labels).to_numpy()
     add_labels(rows, names)
     return manifest(locate(rows, media, LAYOUTS), "epic_kitchens")
@@ -60,7 +62,9 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
 def _read_list(path: Path) -> pd.DataFrame:
     split = next((split for split in SPLITS if split in Path(path).stem.lower()), None)
     if split is None:
-        raise UserError(f"{path}: the name must say which split it lists; rename it to EPIC_100_train.csv or alike")
+        raise UserError(
+            f"{path}: the name must say which split it lists; rename it to EPIC_100_train.csv or alike"
+        )
     rows = read_rows(path)
     want_columns(path, rows, NEEDED)
     for column in ("verb", "verb_class"):
@@ -68,7 +72,12 @@ def _read_list(path: Path) -> pd.DataFrame:
             # the test list
             rows[column] = ""
     rows = rows.rename(
-        columns={"narration_id": "id", "video_id": "video", "start_timestamp": "start", "stop_timestamp": "end"}
+        columns={
+            "narration_id": "id",
+            "video_id": "video",
+            "start_timestamp": "start",
+            "stop_timestamp": "end",
+        }
     )
     return rows[["id", "video", "start", "end", "verb", "verb_class", "line"]].assign(split=split)
 
@@ -89,7 +98,13 @@ def _class_names(path: Path) -> list[str]:
 
 
 def _frequent_verbs(verbs: pd.Series, labels: np.ndarray) -> list[str]:
-    counts = pd.DataFrame({"label": labels, "verb": verbs})[labels >= 0].value_counts(["label", "verb"]).reset_index()
-    best = counts.sort_values(["label", "count", "verb"], ascending=[True, False, True]).drop_duplicates("label")
+    counts = (
+        pd.DataFrame({"label": labels, "verb": verbs})[labels >= 0]
+        .value_counts(["label", "verb"])
+        .reset_index()
+    )
+    best = counts.sort_values(
+        ["label", "count", "verb"], ascending=[True, False, True]
+    ).drop_duplicates("label")
     names = dict(zip(best["label"], best["verb"], strict=True))
     return [names.get(label, f"verb {label}") for label in range(int(labels.max(initial=-1)) + 1)]

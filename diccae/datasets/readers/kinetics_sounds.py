@@ -26,10 +26,16 @@ from diccae.datasets.readers.common import (
 )
 from diccae.datasets.readers.layouts import locate, youtube_layouts
 from diccae.datasets.readers.manifest import manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 NEEDED = ["label", "youtube_id", "time_start", "time_end", "split"]
-SPLITS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}
+SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "validate": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 # what is left in the released Kinetics-400 of the 34 names of Arandjelovic and Zisserman (2017)
 CLASSES_31 = (
     "blowing nose",
@@ -98,10 +104,16 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     refuse_other_ids(rows)
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
     refuse_empty_spans(rows)
-    refuse(rows, ~rows["split"].isin(SPLITS), lambda row: f"wanted a split of train, val, test, got {row['split']!r}")
+    refuse(
+        rows,
+        ~rows["split"].isin(SPLITS),
+        lambda row: f"wanted a split of train, val, test, got {row['split']!r}",
+    )
     rows["split"] = spelled(rows["split"], SPLITS.__getitem__)
     show = "{:06.0f}".format
-    rows["id"] = join(rows["video"], "_", spelled(rows["start"], show), "_", spelled(rows["end"], show))
+    rows["id"] = join(
+        rows["video"], "_", spelled(rows["start"], show), "_", spelled(rows["end"], show)
+    )
     rows = settle(rows, ["label_name", "split"])
     add_labels(rows, names)
     return manifest(locate(rows, media, youtube_layouts()), "kinetics_sounds")
@@ -110,5 +122,12 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
 def _read_list(path: Path) -> pd.DataFrame:
     rows = read_rows(path)
     want_columns(path, rows, NEEDED)
-    rows = rows.rename(columns={"label": "label_name", "youtube_id": "video", "time_start": "start", "time_end": "end"})
+    rows = rows.rename(
+        columns={
+            "label": "label_name",
+            "youtube_id": "video",
+            "time_start": "start",
+            "time_end": "end",
+        }
+    )
     return rows[["label_name", "video", "start", "end", "split", "line"]]

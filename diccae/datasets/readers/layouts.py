@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diccae.datasets.readers.common import arrow, by_value, join, spelled, text
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 # the order is the preference where a clip is there twice
 ENDINGS = ("mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts")
@@ -52,7 +52,11 @@ def youtube_layouts(prefixes: Sequence[str] = ("",)) -> list[Layout]:
     for prefix in prefixes:
         for style, show in styles:
             layouts.append(
-                Layout(f"{prefix}<id>_<start {style}>", partial(_start_stems, prefix=prefix, show=show), True)
+                Layout(
+                    f"{prefix}<id>_<start {style}>",
+                    partial(_start_stems, prefix=prefix, show=show),
+                    True,
+                )
             )
             for dash in "_-":
                 stems = partial(_span_stems, prefix=prefix, show=show, dash=dash)
@@ -69,7 +73,9 @@ def _start_stems(rows: pd.DataFrame, prefix: str, show: Callable[[float], str]) 
     return join(prefix, rows["video"], "_", spelled(rows["start"], show))
 
 
-def _span_stems(rows: pd.DataFrame, prefix: str, show: Callable[[float], str], dash: str) -> pd.Series:
+def _span_stems(
+    rows: pd.DataFrame, prefix: str, show: Callable[[float], str], dash: str
+) -> pd.Series:
     return join(_start_stems(rows, prefix, show), dash, spelled(rows["end"], show))
 
 
@@ -121,15 +127,25 @@ def scan(media: Path) -> pd.DataFrame:
             f"{error.filename}: it cannot be read ({error.strerror}); change its mode or set --media to a folder without it"
         ) from None
     except UnicodeEncodeError as error:
-        raise UserError(f"{media}: a file name is not UTF-8 ({error.object!r}); rename it") from None
-    files = pd.DataFrame({"stem": text(pa.chunked_array(stems)), "path": text(pa.chunked_array(paths))})
+        raise UserError(
+            f"{media}: a file name is not UTF-8 ({error.object!r}); rename it"
+        ) from None
+    files = pd.DataFrame(
+        {"stem": text(pa.chunked_array(stems)), "path": text(pa.chunked_array(paths))}
+    )
     codes = arrow(files["stem"]).dictionary_encode().indices.to_numpy()
     files["copies"] = np.bincount(codes, minlength=1)[codes].astype(np.int32)
     several = files[files["copies"] > 1]
     if len(several):
-        rank = by_value(several["path"].str.replace(r".*\.", "", regex=True).str.lower(), ENDINGS.index)
-        several = several.iloc[np.lexsort((several["path"].to_numpy(str), several["path"].str.len(), rank))]
-        files = pd.concat([files[files["copies"] == 1], several[~several["stem"].duplicated()]], ignore_index=True)
+        rank = by_value(
+            several["path"].str.replace(r".*\.", "", regex=True).str.lower(), ENDINGS.index
+        )
+        several = several.iloc[
+            np.lexsort((several["path"].to_numpy(str), several["path"].str.len(), rank))
+        ]
+        files = pd.concat(
+            [files[files["copies"] == 1], several[~several["stem"].duplicated()]], ignore_index=True
+        )
     return files
 
 
@@ -145,10 +161,17 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
     """
     kind = pa.large_string()
     found = np.full(len(rows), -1, np.int64)
-    start, end = rows["start"].to_numpy(np.float64, copy=True), rows["end"].to_numpy(np.float64, copy=True)
+    start, end = (
+        rows["start"].to_numpy(np.float64, copy=True),
+        rows["end"].to_numpy(np.float64, copy=True),
+    )
     counts: dict[str, int] = {}
     ambiguous = 0
-    files = scan(media) if media is not None else pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str")
+    files = (
+        scan(media)
+        if media is not None
+        else pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str")
+    )
     stems, unused = arrow(files["stem"]), np.ones(len(files), bool)
     lengths = pc.binary_length(stems).to_numpy()
     for layout in _likely_first(rows, stems, layouts):
@@ -187,7 +210,9 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
         "found": int((found >= 0).sum()),
         "layouts": counts,
         "ambiguous": ambiguous,
-        "several_files": int((files["copies"].to_numpy(np.int32)[found[found >= 0]] > 1).sum()) if len(files) else 0,
+        "several_files": int((files["copies"].to_numpy(np.int32)[found[found >= 0]] > 1).sum())
+        if len(files)
+        else 0,
     }
     rows = rows.assign(path=text(pc.fill_null(absolute, "")), start=start, end=end)
     rows.attrs = attrs
@@ -200,7 +225,10 @@ def _likely_first(rows: pd.DataFrame, stems: pa.Array, layouts: Sequence[Layout]
     names = [arrow(layout.stems(sample)) for layout in layouts]
     there = stems.filter(pc.is_in(stems, value_set=pa.concat_arrays(names)))
     hits = [pc.sum(pc.is_in(keys, value_set=there)).as_py() or 0 for keys in names]
-    order = sorted(zip(hits, layouts, strict=True), key=lambda pair: (pair[0] == 0, pair[1].cut is not True, -pair[0]))
+    order = sorted(
+        zip(hits, layouts, strict=True),
+        key=lambda pair: (pair[0] == 0, pair[1].cut is not True, -pair[0]),
+    )
     return [layout for _, layout in order]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from diccae.datasets.readers.common import join, text
-from diccae.structures import UserError
+from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source", "video"]
@@ -25,7 +25,9 @@ TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
 def manifest(rows: pd.DataFrame, source: str) -> pd.DataFrame:
     """The columns of a manifest, in their order, with the counts of `rows` in `attrs`."""
     attrs = {key: value for key, value in rows.attrs.items() if key != "lists"}
-    table = rows.assign(source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8)))))[COLUMNS]
+    table = rows.assign(
+        source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8))))
+    )[COLUMNS]
     table.attrs = attrs
     return table
 
@@ -42,7 +44,11 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
     sources = [source for table in manifests for source in table["source"].unique()]
     twice = sorted({source for source in sources if sources.count(source) > 1})
     if twice or (labelled is not None and labelled not in sources):
-        wanted = f"{twice[0]} is in two of the manifests" if twice else f"there is no source {labelled!r}"
+        wanted = (
+            f"{twice[0]} is in two of the manifests"
+            if twice
+            else f"there is no source {labelled!r}"
+        )
         raise UserError(f"{wanted}; the sources are {', '.join(sorted(set(sources)))}")
     for table in manifests:
         kept = (table["source"] == labelled).to_numpy(bool)
@@ -72,12 +78,18 @@ def read_manifest(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
     except (OSError, pa.ArrowInvalid):
-        raise UserError(f"{path}: no manifest can be read there; make one with `diccae data lists`") from None
+        raise UserError(
+            f"{path}: no manifest can be read there; make one with `diccae data lists`"
+        ) from None
     missing = [name for name in COLUMNS if name not in table]
     if missing:
-        raise UserError(f"{path}: it has no column {missing[0]}; make it again with `diccae data lists`")
+        raise UserError(
+            f"{path}: it has no column {missing[0]}; make it again with `diccae data lists`"
+        )
     relative = (table["path"] != "") & ~table["path"].str.startswith("/")
-    table["path"] = table["path"].where(~relative, join(os.path.abspath(path.parent).rstrip("/") + "/", table["path"]))
+    table["path"] = table["path"].where(
+        ~relative, join(os.path.abspath(path.parent).rstrip("/") + "/", table["path"])
+    )
     return table
 
 
@@ -92,10 +104,17 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     """
     out = Path(out)
     names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")
-    written = table.assign(path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/"))
+    written = table.assign(
+        path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/")
+    )
     written.attrs = table.attrs
-    order = pd.DataFrame({"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}).rename_axis("label")
-    for path, write in ((names, order.to_csv), (out, lambda temporary: written.to_parquet(temporary, index=False))):
+    order = pd.DataFrame(
+        {"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}
+    ).rename_axis("label")
+    for path, write in (
+        (names, order.to_csv),
+        (out, lambda temporary: written.to_parquet(temporary, index=False)),
+    ):
         with whole_file(path) as temporary:
             write(temporary)
     return names

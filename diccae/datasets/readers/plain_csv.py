@@ -29,7 +29,10 @@ TEXT = ("id", "label_name", "split", "video", "start", "end", "label")
 
 
 def read(
-    lists: Sequence[Path], media: Path | None, classes: Path | None = None, source: str = "plain_csv"
+    lists: Sequence[Path],
+    media: Path | None,
+    classes: Path | None = None,
+    source: str = "plain_csv",
 ) -> pd.DataFrame:
     """The manifest of the files listed.
 
@@ -50,7 +53,9 @@ def read(
     refuse_empty_spans(rows)
     start = rows["start"].map(lambda time: f"_{time:g}" if time else "").astype(str)
     rows["video"] = rows["video"].where(rows["video"] != "", rows["file"])
-    rows["id"] = rows["id"].where(rows["id"] != "", join(rows["file"].str.replace(r"\.[^./]*$", "", regex=True), start))
+    rows["id"] = rows["id"].where(
+        rows["id"] != "", join(rows["file"].str.replace(r"\.[^./]*$", "", regex=True), start)
+    )
     rows["label_name"] = rows["label_name"].where(rows["label_name"] != "", rows["label"])
     empty = rows["split"] == ""
     rows.loc[empty, "split"] = np.where(rows.loc[empty, "label_name"] == "", "unlabelled", "train")
@@ -60,7 +65,9 @@ def read(
     refuse(
         rows,
         (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
-        lambda row: f"{row['label_name']!r} has the label {row['given']}, but it is {row['label']} in {classes}",
+        lambda row: (
+            f"{row['label_name']!r} has the label {row['given']}, but it is {row['label']} in {classes}"
+        ),
     )
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
@@ -93,7 +100,9 @@ def _refuse_two(rows: pd.DataFrame, one: str, other: str) -> None:
     refuse(
         rows,
         rows["first"] != rows[other],
-        lambda row: f"{row[one]} goes with {row[other]} here, but with {row['first']} in an earlier line",
+        lambda row: (
+            f"{row[one]} goes with {row[other]} here, but with {row['first']} in an earlier line"
+        ),
     )
 
 

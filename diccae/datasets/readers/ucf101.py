@@ -21,7 +21,7 @@ from diccae.datasets.readers.common import (
 )
 from diccae.datasets.readers.layouts import Layout, locate
 from diccae.datasets.readers.manifest import manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 LAYOUT = Layout("v_<class>_g<group>_c<clip>", lambda rows: rows["id"], True)
 ROW = r"^(?P<label_name>[^/]+)/(?P<id>(?P<video>v_\w+_g\d+)_c\d+)\.avi(?P<number> +\d+)?$"
@@ -49,7 +49,9 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     refuse(
         rows,
         ~np.isnan(given) & (given != rows["label"] + 1),
-        lambda row: f"the label is {row['number'].strip()}, but {row['label_name']} is {row['label'] + 1} in {classes}",
+        lambda row: (
+            f"the label is {row['number'].strip()}, but {row['label_name']} is {row['label'] + 1} in {classes}"
+        ),
     )
     rows = settle(rows, ["label_name", "split"])
     rows["start"], rows["end"] = 0.0, np.nan

@@ -27,7 +27,7 @@ from diccae.datasets.readers.common import (
 )
 from diccae.datasets.readers.layouts import locate, youtube_layouts
 from diccae.datasets.readers.manifest import manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 SECONDS = 10.0
 
@@ -69,7 +69,9 @@ def _read_list(path: Path) -> pd.DataFrame:
         rows = read_rows(path, ["file", "label_name"])
         rows.attrs = {"lists": [str(path)]}
         rows["list"] = 0
-        named = pc.extract_regex(arrow(rows["file"]), r"^(?P<video>.+)_(?P<start>\d{6})(?P<ending>\.\w+)?$")
+        named = pc.extract_regex(
+            arrow(rows["file"]), r"^(?P<video>.+)_(?P<start>\d{6})(?P<ending>\.\w+)?$"
+        )
         refuse(
             rows,
             named.is_null().to_numpy(zero_copy_only=False),
@@ -90,7 +92,9 @@ def _read_list(path: Path) -> pd.DataFrame:
 def _split(path: Path) -> str:
     found = set(re.findall("train|test", Path(path).stem.lower()))
     if len(found) != 1:
-        raise UserError(f"{path}: the name must say which split it lists; rename it to train.csv or test.csv")
+        raise UserError(
+            f"{path}: the name must say which split it lists; rename it to train.csv or test.csv"
+        )
     return found.pop()
 
 
@@ -106,8 +110,12 @@ def exclude_vggsound_test(table: pd.DataFrame, vggsound: pd.DataFrame) -> tuple[
     """
     test = vggsound.loc[vggsound["split"] == "test", "video"]
     if test.empty:
-        raise UserError("the VGGSound lists have no test clips, so none can be removed; name test.csv or vggsound.csv")
-    keep = np.logical_not(pc.is_in(arrow(table["video"]), value_set=arrow(test)).to_numpy(zero_copy_only=False))
+        raise UserError(
+            "the VGGSound lists have no test clips, so none can be removed; name test.csv or vggsound.csv"
+        )
+    keep = np.logical_not(
+        pc.is_in(arrow(table["video"]), value_set=arrow(test)).to_numpy(zero_copy_only=False)
+    )
     kept = table[keep].reset_index(drop=True)
     kept.attrs = table.attrs | {"vggsound_test_removed": int((~keep).sum())}
     return kept, int((~keep).sum())

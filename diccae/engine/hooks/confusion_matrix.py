@@ -44,7 +44,11 @@ class ConfusionMatrixHook(Hook):
         redraw: bool,
     ) -> None:
         self.circles: dict[str, Any] = dict(
-            centroid=centroid, pca_dim=pca_dim, pca_scope=pca_scope, circle=circle, coverage=coverage
+            centroid=centroid,
+            pca_dim=pca_dim,
+            pca_scope=pca_scope,
+            circle=circle,
+            coverage=coverage,
         )
         self.normalization: dict[str, Any] = dict(
             normalization=normalization,
@@ -70,7 +74,9 @@ class ConfusionMatrixHook(Hook):
                 f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with nothing: {thin}"
             )
         if clamped:
-            runner.logger.warning(f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped")
+            runner.logger.warning(
+                f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped"
+            )
 
     def _matrix(
         self, features: torch.Tensor, labels: torch.Tensor, classes: int
@@ -84,7 +90,12 @@ class ConfusionMatrixHook(Hook):
         if self.flat:
             off = ~torch.eye(len(weights), dtype=torch.bool)
             weights = torch.where(off, weights[off].mean(), weights)
-        state = {"degree": degree, "weights": weights, "centers": circles.centers, "radii": circles.radii}
+        state = {
+            "degree": degree,
+            "weights": weights,
+            "centers": circles.centers,
+            "radii": circles.radii,
+        }
         return state | {"counts": circles.counts}, clamped
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

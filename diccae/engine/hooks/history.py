@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from diccae.engine.feature_extractor import unwrap
-from diccae.structures import UserError
+from diccae.errors import UserError
 
 
 @HOOKS.register_module()
@@ -29,7 +29,11 @@ class HistoryHook(Hook):
         self._sums, self._count = {}, 0
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
         for key, value in (outputs or {}).items():
             if "loss" in key:
@@ -38,7 +42,11 @@ class HistoryHook(Hook):
         self._count += 1
 
     def after_train_epoch(self, runner: Runner) -> None:
-        row = {"epoch": runner.epoch + 1, "step": runner.iter, "lr": runner.optim_wrapper.get_lr()["lr"][0]}
+        row = {
+            "epoch": runner.epoch + 1,
+            "step": runner.iter,
+            "lr": runner.optim_wrapper.get_lr()["lr"][0],
+        }
         for key, total in self._sums.items():
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
@@ -47,7 +55,10 @@ class HistoryHook(Hook):
                 )
         weights = unwrap(runner).confusion_weights
         off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
-        row["weight_mean"], row["weight_variance"] = float(off.mean()), float(off.var(unbiased=False))
+        row["weight_mean"], row["weight_variance"] = (
+            float(off.mean()),
+            float(off.var(unbiased=False)),
+        )
         self.rows.append(row)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

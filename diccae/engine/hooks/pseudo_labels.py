@@ -14,9 +14,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
+from diccae.errors import UserError
 from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
-from diccae.structures import UserError
 
 
 @HOOKS.register_module()
@@ -47,7 +47,12 @@ class PseudoLabelHook(Hook):
         reinit_head: str = "unmatched",
     ) -> None:
         self.k, self.restarts, self.refine_every, self.seed = k, restarts, refine_every, seed
-        self.initial, self.spherical, self.init, self.reinit_head = initial, spherical, init, reinit_head
+        self.initial, self.spherical, self.init, self.reinit_head = (
+            initial,
+            spherical,
+            init,
+            reinit_head,
+        )
         self.assignments: dict[str, torch.Tensor] = {}
         self.inertia: dict[int, float] = {}
 
@@ -80,8 +85,12 @@ class PseudoLabelHook(Hook):
         if not self.refine_every or epoch % self.refine_every or epoch >= runner.max_epochs:
             return
         model = unwrap(runner)
-        features = extract(model, loader_of(runner, "extract_dataloader"), model.embed, everywhere=False).numpy()
-        update = extract(model, loader_of(runner, "update_dataloader"), model.embed, everywhere=False).numpy()
+        features = extract(
+            model, loader_of(runner, "extract_dataloader"), model.embed, everywhere=False
+        ).numpy()
+        update = extract(
+            model, loader_of(runner, "update_dataloader"), model.embed, everywhere=False
+        ).numpy()
 
         def recluster() -> tuple[np.ndarray, np.ndarray, list[int], float]:
             clustering = kmeans(
@@ -92,7 +101,9 @@ class PseudoLabelHook(Hook):
                 spherical=self.spherical,
                 init=self.init,
             )
-            mapping, unmatched = match_clusters(self.assignments["train"].numpy(), clustering.assignments, self.k)
+            mapping, unmatched = match_clusters(
+                self.assignments["train"].numpy(), clustering.assignments, self.k
+            )
             fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
             renamed = (mapping[ids].astype(np.int32) for ids in (clustering.assignments, fresh))
             return *renamed, [int(mapping[new]) for new in unmatched], float(clustering.inertia)
@@ -111,7 +122,10 @@ class PseudoLabelHook(Hook):
         self._publish(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        checkpoint["pseudo_labels"] = {"assignments": dict(self.assignments), "inertia": dict(self.inertia)}
+        checkpoint["pseudo_labels"] = {
+            "assignments": dict(self.assignments),
+            "inertia": dict(self.inertia),
+        }
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         if "pseudo_labels" in checkpoint:
@@ -120,8 +134,13 @@ class PseudoLabelHook(Hook):
 
     def table(self, train_ids: np.ndarray, update_ids: np.ndarray) -> dict[str, np.ndarray]:
         """What assignments.npz holds: `ids` (training clips, then update clips) and `assign_<epoch>` for the first clustering (0) and each later one."""
-        epochs = sorted(int(key.split("_")[1]) for key in self.assignments if key.startswith("train_"))
-        table = {"ids": np.concatenate([train_ids, update_ids]).astype(str), "epochs": np.array(epochs)}
+        epochs = sorted(
+            int(key.split("_")[1]) for key in self.assignments if key.startswith("train_")
+        )
+        table = {
+            "ids": np.concatenate([train_ids, update_ids]).astype(str),
+            "epochs": np.array(epochs),
+        }
         for epoch in epochs:
             table[f"assign_{epoch}"] = torch.cat(
                 [self.assignments[f"train_{epoch}"], self.assignments[f"update_{epoch}"]]

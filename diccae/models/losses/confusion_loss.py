@@ -6,7 +6,12 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from diccae.functional.contrastive import confusion_pair_loss, cosine_matrix, half_cosine_logits, rbf_logits
+from diccae.functional.contrastive import (
+    confusion_pair_loss,
+    cosine_matrix,
+    half_cosine_logits,
+    rbf_logits,
+)
 from diccae.models.losses.gather import gather_rows
 
 SIMILARITIES = ("sigmoid_cosine", "half_cosine", "rbf", "mlp")
@@ -42,12 +47,19 @@ class ConfusionLoss(nn.Module):
     ) -> None:
         super().__init__()
         if similarity not in SIMILARITIES:
-            raise ValueError(f"similarity: wanted one of {', '.join(SIMILARITIES)}, got {similarity!r}")
+            raise ValueError(
+                f"similarity: wanted one of {', '.join(SIMILARITIES)}, got {similarity!r}"
+            )
         if pairs not in PAIRS:
             raise ValueError(f"pairs: wanted one of {', '.join(PAIRS)}, got {pairs!r}")
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction: wanted one of {', '.join(REDUCTIONS)}, got {reduction!r}")
-        self.num_classes, self.similarity, self.pairs, self.reduction = num_classes, similarity, pairs, reduction
+        self.num_classes, self.similarity, self.pairs, self.reduction = (
+            num_classes,
+            similarity,
+            pairs,
+            reduction,
+        )
         self.loss_weight, self.gather = loss_weight, gather
         if similarity == "sigmoid_cosine":
             self.scale, self.bias = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.0))
@@ -63,13 +75,24 @@ class ConfusionLoss(nn.Module):
         if self.similarity == "rbf":
             return rbf_logits(first, second, self.log_scale.exp())
         if self.similarity == "mlp":
-            difference, product = (first[:, None] - second[None]).abs(), first[:, None] * second[None]
+            difference, product = (
+                (first[:, None] - second[None]).abs(),
+                first[:, None] * second[None],
+            )
             return self.scorer(torch.cat([difference, product], dim=-1))[..., 0]
         cosine = cosine_matrix(first, second)
-        return half_cosine_logits(cosine) if self.similarity == "half_cosine" else self.scale * cosine + self.bias
+        return (
+            half_cosine_logits(cosine)
+            if self.similarity == "half_cosine"
+            else self.scale * cosine + self.bias
+        )
 
     def forward(
-        self, features: Tensor, labels: Tensor, weights: Tensor | None = None, other: Tensor | None = None
+        self,
+        features: Tensor,
+        labels: Tensor,
+        weights: Tensor | None = None,
+        other: Tensor | None = None,
     ) -> Tensor:
         """The loss of a batch; with several processes, of the joint batch of all of them.
 
@@ -81,18 +104,27 @@ class ConfusionLoss(nn.Module):
                 one modality, the pairs of `features` are taken.
         """
         if weights is not None and weights.shape != (self.num_classes, self.num_classes):
-            raise ValueError(f"weights: wanted ({self.num_classes}, {self.num_classes}), got {tuple(weights.shape)}")
+            raise ValueError(
+                f"weights: wanted ({self.num_classes}, {self.num_classes}), got {tuple(weights.shape)}"
+            )
         if self.gather:
             features, labels, other = (
                 gather_rows(features),
                 gather_rows(labels),
                 None if other is None else gather_rows(other),
             )
-        upper = torch.ones(len(features), len(features), dtype=torch.bool, device=features.device).triu(1)
+        upper = torch.ones(
+            len(features), len(features), dtype=torch.bool, device=features.device
+        ).triu(1)
 
         def loss(first: Tensor, second: Tensor, mask: Tensor | None) -> Tensor:
             return confusion_pair_loss(
-                self.logits(first, second), labels, labels, weights=weights, mask=mask, reduction=self.reduction
+                self.logits(first, second),
+                labels,
+                labels,
+                weights=weights,
+                mask=mask,
+                reduction=self.reduction,
             )
 
         if self.pairs == "fused" or other is None:

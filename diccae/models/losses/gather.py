@@ -35,6 +35,9 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 def _gather(rows: Tensor) -> Tensor:
-    parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+    parts = [
+        torch.empty_like(rows, memory_format=torch.contiguous_format)
+        for _ in range(dist.get_world_size())
+    ]
     dist.all_gather(parts, rows.contiguous())
     return torch.cat(parts)

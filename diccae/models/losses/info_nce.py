@@ -24,15 +24,26 @@ class InfoNCELoss(nn.Module):
     """
 
     def __init__(
-        self, temperature: float = 0.07, contrast: str = "cross_modal", loss_weight: float = 1.0, gather: bool = True
+        self,
+        temperature: float = 0.07,
+        contrast: str = "cross_modal",
+        loss_weight: float = 1.0,
+        gather: bool = True,
     ) -> None:
         super().__init__()
         if contrast not in CONTRASTS:
             raise ValueError(f"contrast: wanted one of {', '.join(CONTRASTS)}, got {contrast!r}")
-        self.temperature, self.contrast, self.loss_weight, self.gather = temperature, contrast, loss_weight, gather
+        self.temperature, self.contrast, self.loss_weight, self.gather = (
+            temperature,
+            contrast,
+            loss_weight,
+            gather,
+        )
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """(B, D), (B, D) -> scalar; with several processes, the loss of the joint batch."""
         if self.gather:
             first, second = gather_rows(first), gather_rows(second)
-        return self.loss_weight * info_nce(first, second, self.temperature, one_way=self.contrast == "one_way")
+        return self.loss_weight * info_nce(
+            first, second, self.temperature, one_way=self.contrast == "one_way"
+        )

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from diccae.datasets.readers.assemble import assemble, carve
-from diccae.settings import Lists
-from diccae.structures import UserError
+from diccae.errors import UserError
+from diccae.plans import Lists
 from tests.datasets.readers.conftest import Write
 
 CLASSES = ["bird chirping, tweeting", "hail"]
@@ -31,26 +31,38 @@ def lists(write: Write, hold: Write, tmp_path: Path) -> Lists:
         for split, count in (("train", 6), ("test", 2)):
             videos = names(label, split, count)
             rows += [f'{video},7,"{name}",{split}' for video in videos]
-            files += [f"vggsound/{video}_000007.mp4" for video in videos[: 5 if split == "train" else 2]]
+            files += [
+                f"vggsound/{video}_000007.mp4" for video in videos[: 5 if split == "train" else 2]
+            ]
     test = names(1, "test", 2)[1]
-    segments = [f'{video}, 30.000, 40.000, "/m/a,/m/b"' for video in ("-audioset01", test, "_audioset02")]
+    segments = [
+        f'{video}, 30.000, 40.000, "/m/a,/m/b"' for video in ("-audioset01", test, "_audioset02")
+    ]
     files += [f"audioset/Y{video}.mp4" for video in ("-audioset01", test)]
     files += ["epic/P01/videos/P01_01.MP4", "ucf/Archery/v_Archery_g01_c01.avi"]
     hold(*files)
     media = tmp_path / "media"
     sources = [
-        {"reader": "vggsound", "lists": [write("vggsound.csv", *rows)], "media": media / "vggsound"},
+        {
+            "reader": "vggsound",
+            "lists": [write("vggsound.csv", *rows)],
+            "media": media / "vggsound",
+        },
         {
             "reader": "audioset",
             "lists": [
                 write("unbalanced_train_segments.csv", "# Segments csv", *segments[:2]),
-                write("balanced_train_segments.csv", segments[2], f'{test}, 50.000, 60.000, "/m/a"'),
+                write(
+                    "balanced_train_segments.csv", segments[2], f'{test}, 50.000, 60.000, "/m/a"'
+                ),
             ],
             "media": media / "audioset",
         },
         {
             "reader": "epic_kitchens",
-            "lists": [write("EPIC_100_train.csv", HEAD, "P01_01_0,P01,P01_01,00:00:01,00:00:03,take,0")],
+            "lists": [
+                write("EPIC_100_train.csv", HEAD, "P01_01_0,P01,P01_01,00:00:01,00:00:03,take,0")
+            ],
             "media": media / "epic",
         },
         {
@@ -83,7 +95,9 @@ def test_sources_are_joined_and_one_keeps_its_labels(lists: Lists) -> None:
         ("ucf101", "unlabelled"): 1,
     }
     labelled = table["source"] == "vggsound"
-    assert table.loc[labelled, "label_name"].tolist() == [CLASSES[label] for label in table.loc[labelled, "label"]]
+    assert table.loc[labelled, "label_name"].tolist() == [
+        CLASSES[label] for label in table.loc[labelled, "label"]
+    ]
     assert set(table.loc[~labelled, "label"]) == {-1}
     assert table.attrs["classes"] == CLASSES
     assert table["id"].is_unique
@@ -95,10 +109,34 @@ def test_recordings_of_the_test_split_leave_the_other_sources_and_are_counted(li
     assert len(test) == 4
     assert not test & set(table.loc[table["split"] != "test", "video"])
     assert table.attrs["sources"] == {
-        "vggsound": {"listed": 16, "duplicates": 0, "found": 14, "ambiguous": 0, "vggsound_test_removed": 0},
-        "audioset": {"listed": 4, "duplicates": 0, "found": 1, "ambiguous": 2, "vggsound_test_removed": 2},
-        "epic_kitchens": {"listed": 1, "duplicates": 0, "found": 1, "ambiguous": 0, "vggsound_test_removed": 0},
-        "ucf101": {"listed": 1, "duplicates": 0, "found": 1, "ambiguous": 0, "vggsound_test_removed": 0},
+        "vggsound": {
+            "listed": 16,
+            "duplicates": 0,
+            "found": 14,
+            "ambiguous": 0,
+            "vggsound_test_removed": 0,
+        },
+        "audioset": {
+            "listed": 4,
+            "duplicates": 0,
+            "found": 1,
+            "ambiguous": 2,
+            "vggsound_test_removed": 2,
+        },
+        "epic_kitchens": {
+            "listed": 1,
+            "duplicates": 0,
+            "found": 1,
+            "ambiguous": 0,
+            "vggsound_test_removed": 0,
+        },
+        "ucf101": {
+            "listed": 1,
+            "duplicates": 0,
+            "found": 1,
+            "ambiguous": 0,
+            "vggsound_test_removed": 0,
+        },
     }
 
 
@@ -107,7 +145,10 @@ def test_only_clips_with_a_file_are_carved(lists: Lists) -> None:
     carved = table[table["split"].isin(["update", "validation"])]
     assert (carved["path"] != "").all()
     for split, wanted in (("update", 2), ("validation", 1)):
-        assert carved.loc[carved["split"] == split, "label"].value_counts().to_dict() == {0: wanted, 1: wanted}
+        assert carved.loc[carved["split"] == split, "label"].value_counts().to_dict() == {
+            0: wanted,
+            1: wanted,
+        }
     # the clips without a file stay where the list has them
     gone = table[(table["source"] == "vggsound") & (table["path"] == "")]
     assert gone["split"].tolist() == ["train", "train"]
@@ -115,13 +156,16 @@ def test_only_clips_with_a_file_are_carved(lists: Lists) -> None:
 
 def test_from_lists_alone(lists: Lists) -> None:
     missing = lists.model_copy(
-        update={"sources": [source.model_copy(update={"media": "nowhere"}) for source in lists.sources]}
+        update={
+            "sources": [source.model_copy(update={"media": "nowhere"}) for source in lists.sources]
+        }
     )
     table = assemble(missing, search=False)
     assert set(table["path"]) == {""}
     assert counts(table)["vggsound", "update"] == 4
     with pytest.raises(
-        UserError, match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put it"
+        UserError,
+        match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put it",
     ):
         assemble(missing)
 
@@ -142,7 +186,9 @@ def test_a_class_list_of_the_plan_is_used_and_checked(lists: Lists, write: Write
     chosen = lists.model_copy(update={"sources": [first, *lists.sources[1:]]})
     assert assemble(chosen).attrs["classes"] == CLASSES[::-1]
     order.unlink()
-    with pytest.raises(UserError, match=r"1 of 6 list files are missing, .*labels.csv of vggsound first"):
+    with pytest.raises(
+        UserError, match=r"1 of 6 list files are missing, .*labels.csv of vggsound first"
+    ):
         assemble(chosen)
 
 
@@ -171,7 +217,12 @@ def test_splits_are_disjoint_and_balanced(seed: int) -> None:
     after = carve(before, 3, 2, found_only=True, seed=seed)
     assert after["id"].tolist() == before["id"].tolist()
     found = parts(after)
-    assert {split: len(ids) for split, ids in found.items()} == {"update": 9, "validation": 6, "train": 30, "test": 3}
+    assert {split: len(ids) for split, ids in found.items()} == {
+        "update": 9,
+        "validation": 6,
+        "train": 30,
+        "test": 3,
+    }
     assert found["test"] == parts(before)["test"]
     sizes = after.groupby(["label_name", "split"]).size()
     assert [sizes[name, "update"] for name in ("hail", "rain", "snow")] == [3, 3, 3]
@@ -206,10 +257,14 @@ def test_nothing_to_carve_leaves_the_table() -> None:
         ),
     ],
 )
-def test_too_few_clips_of_a_class_are_refused_with_its_name(sizes: dict[str, int], words: str) -> None:
+def test_too_few_clips_of_a_class_are_refused_with_its_name(
+    sizes: dict[str, int], words: str
+) -> None:
     with pytest.raises(UserError) as caught:
         carve(pool(sizes), 2, 1, found_only=True)
-    assert "wanted more than 3 training clips a class (2 update, 1 validation), " + words in str(caught.value)
+    assert "wanted more than 3 training clips a class (2 update, 1 validation), " + words in str(
+        caught.value
+    )
 
 
 def test_clips_without_a_file_do_not_count_where_files_are_looked_for() -> None:

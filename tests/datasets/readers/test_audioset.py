@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diccae.datasets.readers.audioset import read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 HEADER = [
@@ -49,7 +49,9 @@ def test_rows(write: Write, name: str, split: str, end: str) -> None:
 
 def test_class_names_and_their_order(write: Write) -> None:
     table = read(
-        [write("eval_segments.csv", *HEADER, *ROWS)], None, write("class_labels_indices.csv", *CLASSES, end="\r\n")
+        [write("eval_segments.csv", *HEADER, *ROWS)],
+        None,
+        write("class_labels_indices.csv", *CLASSES, end="\r\n"),
     )
     assert table["label_name"].tolist() == ["Speech; Male speech, man speaking", "Speech", "Music"]
     assert table["label"].tolist() == [-1, -1, -1]
@@ -75,8 +77,14 @@ def test_several_lists_and_duplicates(write: Write) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ('--PJHxphWEs, 30.000, 40.000, "/m/04rlf"', "has mids '/m/04rlf', but '/m/09x0r,/t/dd00088' in .*, line 4"),
-        ('--PJHxphWEs, 30.000, 41.000, "/m/09x0r,/t/dd00088"', "has end '41.0', but '40.0' in .*, line 4"),
+        (
+            '--PJHxphWEs, 30.000, 40.000, "/m/04rlf"',
+            "has mids '/m/04rlf', but '/m/09x0r,/t/dd00088' in .*, line 4",
+        ),
+        (
+            '--PJHxphWEs, 30.000, 41.000, "/m/09x0r,/t/dd00088"',
+            "has end '41.0', but '40.0' in .*, line 4",
+        ),
         ('--PJHxphWEs, 50.000, 50.000, "/m/09x0r"', "the clip ends at 50.0 s and starts at 50.0 s"),
         ('--PJHxphWEs, 50.000, nan, "/m/09x0r"', "end: wanted a number >= 0, got 'nan'"),
         ("--PJHxphWEs, 50.000, 60.000, /m/09x0r,/m/04rlf", "wanted 4 cells .* got 5"),
@@ -100,8 +108,14 @@ def test_a_list_of_another_name(write: Write) -> None:
         (["--PJHxphWEs_30.000", "-_BcDeFgHiJ_0.000", "Z_y_x_w_v-u_420.000"], "<id>_<start s.000>"),
         (["--PJHxphWEs_30000", "-_BcDeFgHiJ_0", "Z_y_x_w_v-u_420000"], "<id>_<start ms>"),
         (["--PJHxphWEs_30_40", "-_BcDeFgHiJ_0_7.5", "Z_y_x_w_v-u_420_430"], "<id>_<start s>_<end>"),
-        (["--PJHxphWEs_30.0-40.0", "-_BcDeFgHiJ_0.0-7.5", "Z_y_x_w_v-u_420.0-430.0"], "<id>_<start s.0>-<end>"),
-        (["--PJHxphWEs_30000_40000", "-_BcDeFgHiJ_0_7500", "Z_y_x_w_v-u_420000_430000"], "<id>_<start ms>_<end>"),
+        (
+            ["--PJHxphWEs_30.0-40.0", "-_BcDeFgHiJ_0.0-7.5", "Z_y_x_w_v-u_420.0-430.0"],
+            "<id>_<start s.0>-<end>",
+        ),
+        (
+            ["--PJHxphWEs_30000_40000", "-_BcDeFgHiJ_0_7500", "Z_y_x_w_v-u_420000_430000"],
+            "<id>_<start ms>_<end>",
+        ),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "Y"])
@@ -126,4 +140,8 @@ def test_whole_recordings_keep_the_span(write: Write, film: Write) -> None:
     }
     assert table["start"].tolist() == [30, 0, 420]
     assert table["end"].tolist() == [40, 7.5, 430]
-    assert table["path"].tolist() == [str(media / "Y--PJHxphWEs.mp4"), "", str(media / "Z_y_x_w_v-u.mp4")]
+    assert table["path"].tolist() == [
+        str(media / "Y--PJHxphWEs.mp4"),
+        "",
+        str(media / "Z_y_x_w_v-u.mp4"),
+    ]

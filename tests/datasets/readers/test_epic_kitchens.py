@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diccae.datasets.readers.epic_kitchens import read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 HEADER = (
@@ -30,12 +30,23 @@ def test_rows(write: Write, end: str) -> None:
     assert table["end"].tolist() == pytest.approx([3.37, 66.17, 3602.23, 3604, 3606])
     assert table["label"].tolist() == [3, 6, 0, 0, 0]
     assert table["label_name"].tolist() == ["open", "turn-on", "take", "take", "take"]
-    assert table.attrs["classes"] == ["take", "verb 1", "verb 2", "open", "verb 4", "verb 5", "turn-on"]
+    assert table.attrs["classes"] == [
+        "take",
+        "verb 1",
+        "verb 2",
+        "open",
+        "verb 4",
+        "verb 5",
+        "turn-on",
+    ]
     assert set(table["split"]) == {"train"}
 
 
 def test_official_class_names(write: Write) -> None:
-    verbs = ["id,key,instances,category", *(f"{label},key{label},\"['a', 'b']\",x" for label in range(7))]
+    verbs = [
+        "id,key,instances,category",
+        *(f"{label},key{label},\"['a', 'b']\",x" for label in range(7)),
+    ]
     classes = write("EPIC_100_verb_classes.csv", *verbs)
     table = read([write("EPIC_100_validation.csv", HEADER, *ROWS)], None, classes)
     assert table["label_name"].tolist() == ["key3", "key6", "key0", "key0", "key0"]
@@ -46,7 +57,10 @@ def test_official_class_names(write: Write) -> None:
 
 def test_the_test_list_has_no_labels(write: Write) -> None:
     lines = [",".join(line.split(",")[:8]) for line in (HEADER, ROWS[1])]
-    lists = [write("EPIC_100_train.csv", HEADER, ROWS[0]), write("EPIC_100_test_timestamps.csv", *lines)]
+    lists = [
+        write("EPIC_100_train.csv", HEADER, ROWS[0]),
+        write("EPIC_100_test_timestamps.csv", *lines),
+    ]
     table = read(lists, None)
     assert table["label"].tolist() == [3, -1]
     assert table["label_name"].tolist() == ["open", ""]
@@ -66,7 +80,13 @@ def test_recordings_are_found_as_they_ship(write: Write, hold: Write, folder: st
 def test_cut_clips_are_preferred(write: Write, hold: Write) -> None:
     media = hold("P01_01.MP4", "clips/P01_01_1.mp4")
     table = read([write("EPIC_100_train.csv", HEADER, *ROWS)], media)
-    assert table["path"].tolist() == [str(media / "P01_01.MP4"), str(media / "clips/P01_01_1.mp4"), "", "", ""]
+    assert table["path"].tolist() == [
+        str(media / "P01_01.MP4"),
+        str(media / "clips/P01_01_1.mp4"),
+        "",
+        "",
+        "",
+    ]
     assert table["start"].tolist()[:2] == pytest.approx([0.14, 0])
     assert table["end"].tolist()[:2] == pytest.approx([3.37, 1.8])
     assert table.attrs["layouts"] == {"clips/<narration_id>": 1, "<video_id>": 1}
@@ -75,10 +95,19 @@ def test_cut_clips_are_preferred(write: Write, hold: Write) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (ROWS[0].replace("00:00:03.37", "00:00:00.10"), "the clip ends at 0.1 s and starts at 0.14 s"),
+        (
+            ROWS[0].replace("00:00:03.37", "00:00:00.10"),
+            "the clip ends at 0.1 s and starts at 0.14 s",
+        ),
         (ROWS[0].replace("00:00:03.37", "3.37"), "end: wanted a number >= 0, got '3.37'"),
-        (ROWS[1].replace(",6,light", ",7,light"), "P01_01_1 has verb_class '7', but '6' in .*, line 2"),
-        (ROWS[0].replace("P01_01_0", "P01_01_9").replace(",3,door", ",three,door"), "verb_class: wanted a number"),
+        (
+            ROWS[1].replace(",6,light", ",7,light"),
+            "P01_01_1 has verb_class '7', but '6' in .*, line 2",
+        ),
+        (
+            ROWS[0].replace("P01_01_0", "P01_01_9").replace(",3,door", ",three,door"),
+            "verb_class: wanted a number",
+        ),
         (ROWS[0] + ",more", "wanted 15 cells .* got 16"),
     ],
 )
@@ -89,7 +118,9 @@ def test_bad_rows(write: Write, row: str, words: str) -> None:
 
 
 def test_bad_lists(write: Write) -> None:
-    with pytest.raises(UserError, match="wanted the columns narration_id,.* stop_timestamp missing"):
+    with pytest.raises(
+        UserError, match="wanted the columns narration_id,.* stop_timestamp missing"
+    ):
         read([write("EPIC_100_train.csv", HEADER.replace("stop_timestamp", "stop"), ROWS[0])], None)
     with pytest.raises(UserError, match="rename it to EPIC_100_train.csv"):
         read([write("EPIC.csv", HEADER, ROWS[0])], None)

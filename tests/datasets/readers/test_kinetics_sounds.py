@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diccae.datasets.readers.kinetics_sounds import CLASSES_31, CLASSES_32, read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 HEADER = "label,youtube_id,time_start,time_end,split"
@@ -17,7 +17,9 @@ ROWS = [
 
 
 def official(edition: tuple[str, ...]) -> list[str]:
-    return [f"{name},{number:011d},{number},{number + 10},train" for number, name in enumerate(edition)]
+    return [
+        f"{name},{number:011d},{number},{number + 10},train" for number, name in enumerate(edition)
+    ]
 
 
 def test_the_built_in_lists() -> None:
@@ -39,7 +41,9 @@ def test_rows_of_a_built_in_list(write: Write, count: int) -> None:
 
 def test_a_class_list_of_your_own(write: Write) -> None:
     classes = write("hundred.txt", "tap_dancing", '"a, ""b"""', end="\r\n", bom=True)
-    table = read([write("train.csv", HEADER + ",is_cc", *(f"{row},0" for row in ROWS))], None, classes)
+    table = read(
+        [write("train.csv", HEADER + ",is_cc", *(f"{row},0" for row in ROWS))], None, classes
+    )
     assert table["label_name"].tolist() == ["tap dancing", 'a, "b"']
     assert table["label"].tolist() == [0, 1]
     assert table["split"].tolist() == ["train", "validation"]
@@ -49,24 +53,42 @@ def test_a_class_list_of_your_own(write: Write) -> None:
 
 
 def test_a_class_without_clips(write: Write) -> None:
-    with pytest.raises(UserError, match="no clip of 1 of the 2 classes, e.g. 'tapdancing'; editions of Kinetics name"):
-        read([write("train.csv", HEADER, *ROWS)], None, write("own.txt", "tapdancing", "massaging person's head"))
+    with pytest.raises(
+        UserError,
+        match="no clip of 1 of the 2 classes, e.g. 'tapdancing'; editions of Kinetics name",
+    ):
+        read(
+            [write("train.csv", HEADER, *ROWS)],
+            None,
+            write("own.txt", "tapdancing", "massaging person's head"),
+        )
 
 
 @pytest.mark.parametrize(
     ("names", "layout"),
     [
-        (["-0nqfRcnAYE_000006_000016.mp4", "0_1_2_3_4_5_000120_000130.mp4"], "<id>_<start 6 digits>_<end>"),
         (
-            ["train/tap_dancing/-0nqfRcnAYE_000006_000016.mp4", 'val/a, "b"/0_1_2_3_4_5_000120_000130.mp4'],
+            ["-0nqfRcnAYE_000006_000016.mp4", "0_1_2_3_4_5_000120_000130.mp4"],
+            "<id>_<start 6 digits>_<end>",
+        ),
+        (
+            [
+                "train/tap_dancing/-0nqfRcnAYE_000006_000016.mp4",
+                'val/a, "b"/0_1_2_3_4_5_000120_000130.mp4',
+            ],
             "{train,val}/<class>/<id>_<start 6 digits>_<end>",
         ),
-        (["-0nqfRcnAYE.mkv", "0_1_2_3_4_5.webm"], "<id> (taken for cut clips: no length of those probed tells)"),
+        (
+            ["-0nqfRcnAYE.mkv", "0_1_2_3_4_5.webm"],
+            "<id> (taken for cut clips: no length of those probed tells)",
+        ),
     ],
 )
 def test_layouts(write: Write, hold: Write, names: list[str], layout: str) -> None:
     media = hold(*names)
-    table = read([write("train.csv", HEADER, *ROWS)], media, write("own.txt", "tap dancing", '"a, ""b"""'))
+    table = read(
+        [write("train.csv", HEADER, *ROWS)], media, write("own.txt", "tap dancing", '"a, ""b"""')
+    )
     assert table["path"].tolist() == [str(media / name) for name in names]
     assert table.attrs["layouts"] == {layout: 2}
     assert table["end"].tolist() == [10, 10]
@@ -93,4 +115,7 @@ def test_bad_rows(write: Write, row: str, words: str) -> None:
 
 def test_a_missing_column(write: Write) -> None:
     with pytest.raises(UserError, match="label missing"):
-        read([write("test.csv", "youtube_id,time_start,time_end,split", "-0nqfRcnAYE,6,16,test")], None)
+        read(
+            [write("test.csv", "youtube_id,time_start,time_end,split", "-0nqfRcnAYE,6,16,test")],
+            None,
+        )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from diccae.cli import lists as command
 from diccae.datasets.readers import audioset, ucf101, vggsound
 from diccae.datasets.readers.manifest import COLUMNS, combine, read_manifest, write_manifest
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 VGGSOUND = ["---g-f_I2yQ,1,people marching,test", '-0jeONf82dE,21,"bird chirping, tweeting",train']
@@ -32,7 +32,10 @@ def test_a_manifest_comes_back_as_it_was(write: Write, hold: Write, tmp_path: Pa
     table = vggsound.read([write("vggsound.csv", *VGGSOUND)], media)
     names = write_manifest(table, tmp_path / "manifest.parquet")
     # what lies below the manifest moves with it
-    assert pd.read_parquet(tmp_path / "manifest.parquet")["path"].tolist() == ["media/a/---g-f_I2yQ_000001.mp4", ""]
+    assert pd.read_parquet(tmp_path / "manifest.parquet")["path"].tolist() == [
+        "media/a/---g-f_I2yQ_000001.mp4",
+        "",
+    ]
     back = read_manifest(tmp_path / "manifest.parquet")
     assert back.equals(table)
     assert back.attrs == table.attrs
@@ -52,7 +55,9 @@ def test_media_elsewhere_keep_absolute_paths(write: Write, hold: Write, tmp_path
 
 
 def test_bad_manifests(write: Write, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no manifest can be read there; make one with `diccae data lists`"):
+    with pytest.raises(
+        UserError, match="no manifest can be read there; make one with `diccae data lists`"
+    ):
         read_manifest(tmp_path / "nowhere.parquet")
     with pytest.raises(UserError, match="no manifest can be read there"):
         read_manifest(write("x.csv", "a"))
@@ -61,7 +66,9 @@ def test_bad_manifests(write: Write, tmp_path: Path) -> None:
         read_manifest(tmp_path / "x.parquet")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="x.classes.csv: it cannot be written .*; mend that"):
-        write_manifest(vggsound.read([write("vggsound.csv", *VGGSOUND)], None), tmp_path / "file" / "x.parquet")
+        write_manifest(
+            vggsound.read([write("vggsound.csv", *VGGSOUND)], None), tmp_path / "file" / "x.parquet"
+        )
 
 
 def test_combine_takes_training_clips_without_their_labels(write: Write) -> None:
@@ -85,7 +92,10 @@ def test_combine_takes_training_clips_without_their_labels(write: Write) -> None
     assert table["label"].tolist() == [1, 0, -1, -1, -1]
     assert table["label_name"].tolist()[-1] == "Archery"
     assert table["label"].dtype == tables[0]["label"].dtype
-    assert table.attrs == {"held_out": {"audioset": 1, "ucf101": 1}, "classes": tables[0].attrs["classes"]}
+    assert table.attrs == {
+        "held_out": {"audioset": 1, "ucf101": 1},
+        "classes": tables[0].attrs["classes"],
+    }
     assert tables[2]["label"].tolist() == [0, 0]
 
     alone = combine(tables)
@@ -94,18 +104,35 @@ def test_combine_takes_training_clips_without_their_labels(write: Write) -> None
     assert alone.attrs["held_out"] == {"vggsound": 1, "audioset": 1, "ucf101": 1}
     assert alone.attrs["classes"] == []
 
-    with pytest.raises(UserError, match="there is no source 'epic'; the sources are audioset, ucf101, vggsound"):
+    with pytest.raises(
+        UserError, match="there is no source 'epic'; the sources are audioset, ucf101, vggsound"
+    ):
         combine(tables, "epic")
     with pytest.raises(UserError, match="ucf101 is in two of the manifests"):
         combine([*tables, tables[2]])
 
 
-def test_the_command_prints_every_count(write: Write, hold: Write, tmp_path: Path, app: typer.Typer) -> None:
+def test_the_command_prints_every_count(
+    write: Write, hold: Write, tmp_path: Path, app: typer.Typer
+) -> None:
     media = hold("a/ZZZZZZZZZZZ_30.mp4", "b/ZZZZZZZZZZZ_30.mp4", "---g-f_I2yQ_300.mp4")
-    audio = write("unbalanced_train_segments.csv", *AUDIOSET, AUDIOSET[0], 'YYYYYYYYYYY, 0.000, 1.000, "/m/a"')
+    audio = write(
+        "unbalanced_train_segments.csv", *AUDIOSET, AUDIOSET[0], 'YYYYYYYYYYY, 0.000, 1.000, "/m/a"'
+    )
     vgg = write("vggsound.csv", *VGGSOUND)
     out = tmp_path / "pretrain" / "manifest.parquet"
-    arguments = ["lists", "audioset", "--lists", audio, "--media", media, "--exclude-vggsound-test", vgg, "--out", out]
+    arguments = [
+        "lists",
+        "audioset",
+        "--lists",
+        audio,
+        "--media",
+        media,
+        "--exclude-vggsound-test",
+        vgg,
+        "--out",
+        out,
+    ]
     result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
@@ -138,10 +165,26 @@ def test_the_commands_together(write: Write, hold: Write, tmp_path: Path, app: t
         ("kinetics_sounds", kinetics, ["--classes", str(own)]),
     ):
         out = tmp_path / f"{source}.parquet"
-        result = run(app, ["lists", source, "--lists", str(path), "--media", str(media), "--out", str(out), *more])
+        result = run(
+            app,
+            [
+                "lists",
+                source,
+                "--lists",
+                str(path),
+                "--media",
+                str(media),
+                "--out",
+                str(out),
+                *more,
+            ],
+        )
         assert result.exit_code == 0, result.output
     assert "  1 rows of other classes left out" in result.output
-    manifests = [str(tmp_path / f"{source}.parquet") for source in ("vggsound", "audioset", "kinetics_sounds")]
+    manifests = [
+        str(tmp_path / f"{source}.parquet")
+        for source in ("vggsound", "audioset", "kinetics_sounds")
+    ]
     out = tmp_path / "all" / "manifest.parquet"
     result = run(app, ["combine", *manifests, "--labelled", "vggsound", "--out", str(out)])
     assert result.exit_code == 0, result.output

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diccae.datasets.readers.plain_csv import read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 
@@ -15,7 +15,12 @@ def test_paths_alone(write: Write, hold: Write) -> None:
     elsewhere = hold("z.mp4") / "z.mp4"
     table = read([write("my.csv", "path", "a/x.mp4", "b/x.mp4", "gone.mp4", str(elsewhere))], media)
     assert table["id"].tolist() == ["a/x", "b/x", "gone", str(elsewhere)[:-4]]
-    assert table["path"].tolist() == [str(media / "a/x.mp4"), str(media / "b/x.mp4"), "", str(elsewhere)]
+    assert table["path"].tolist() == [
+        str(media / "a/x.mp4"),
+        str(media / "b/x.mp4"),
+        "",
+        str(elsewhere),
+    ]
     assert table["label"].tolist() == [-1] * 4
     assert set(table["split"]) == {"unlabelled"}
     assert np.isnan(table["end"]).all()
@@ -46,7 +51,9 @@ def test_every_column(write: Write) -> None:
 
 
 def test_names_without_indices_are_sorted_or_follow_the_class_list(write: Write) -> None:
-    path = write("my.csv", "path,label_name", "x.mp4,stir", "y.mp4,cut", "x2.mp4,stir", "x.mp4,stir")
+    path = write(
+        "my.csv", "path,label_name", "x.mp4,stir", "y.mp4,cut", "x2.mp4,stir", "x.mp4,stir"
+    )
     table = read([path], None)
     assert table["label"].tolist() == [1, 0, 1]
     assert table.attrs["duplicates"] == 1
@@ -86,7 +93,9 @@ def test_bad_rows(write: Write, line: str, words: str) -> None:
 
 def test_a_label_that_contradicts_the_class_list(write: Write) -> None:
     path = write("my.csv", "path,label_name,label", "x.mp4,stir,0")
-    with pytest.raises(UserError, match=f"{path}, line 2: 'stir' has the label 0, but it is 1 in .*names.txt"):
+    with pytest.raises(
+        UserError, match=f"{path}, line 2: 'stir' has the label 0, but it is 1 in .*names.txt"
+    ):
         read([path], None, write("names.txt", "cut", "stir"))
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from diccae.datasets.readers.ucf101 import read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 CLASSES = ["1 ApplyEyeMakeup", "2 Archery", "3 HandstandPushups"]
-TRAIN = ["ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1", "HandstandPushups/v_HandStandPushups_g10_c02.avi 3"]
+TRAIN = [
+    "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1",
+    "HandstandPushups/v_HandStandPushups_g10_c02.avi 3",
+]
 TEST = ["Archery/v_Archery_g01_c01.avi", "ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c06.avi"]
 IDS = [
     "v_ApplyEyeMakeup_g08_c01",
@@ -23,11 +26,18 @@ IDS = [
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_rows(write: Write, end: str) -> None:
     write("classInd.txt", *CLASSES, end=end)
-    table = read([write("trainlist01.txt", *TRAIN, end=end), write("testlist01.txt", *TEST, end=end)], None)
+    table = read(
+        [write("trainlist01.txt", *TRAIN, end=end), write("testlist01.txt", *TEST, end=end)], None
+    )
     assert table["id"].tolist() == IDS
     assert table["video"].tolist() == [name[:-4] for name in IDS]
     assert table["label"].tolist() == [0, 2, 1, 0]
-    assert table["label_name"].tolist() == ["ApplyEyeMakeup", "HandstandPushups", "Archery", "ApplyEyeMakeup"]
+    assert table["label_name"].tolist() == [
+        "ApplyEyeMakeup",
+        "HandstandPushups",
+        "Archery",
+        "ApplyEyeMakeup",
+    ]
     assert table["split"].tolist() == ["train", "train", "test", "test"]
     assert table["start"].tolist() == [0] * 4
     assert np.isnan(table["end"]).all()
@@ -38,7 +48,14 @@ def test_rows(write: Write, end: str) -> None:
     ("folders", "layout"),
     [
         (["", "", "", ""], ""),
-        (["UCF-101/ApplyEyeMakeup/", "UCF-101/HandStandPushups/", "UCF-101/Archery/", "UCF-101/ApplyEyeMakeup/"],)
+        (
+            [
+                "UCF-101/ApplyEyeMakeup/",
+                "UCF-101/HandStandPushups/",
+                "UCF-101/Archery/",
+                "UCF-101/ApplyEyeMakeup/",
+            ],
+        )
         + ("UCF-101/<class>/",),
         (["train/", "train/", "test/", "test/"], "{test,train}/"),
     ],
@@ -56,20 +73,26 @@ def test_layouts(write: Write, hold: Write, folders: list[str], layout: str) -> 
 def test_a_label_that_contradicts_the_class_list(write: Write) -> None:
     classes = write("classes.txt", *CLASSES)
     path = write("trainlist01.txt", *TRAIN, "Archery/v_Archery_g01_c01.avi 1")
-    with pytest.raises(UserError, match=f"{path}, line 3: the label is 1, but Archery is 2 in {classes}"):
+    with pytest.raises(
+        UserError, match=f"{path}, line 3: the label is 1, but Archery is 2 in {classes}"
+    ):
         read([path], None, classes)
 
 
 def test_lists_of_two_folds_contradict_each_other(write: Write) -> None:
     write("classInd.txt", *CLASSES)
     lists = [write("trainlist01.txt", *TRAIN), write("testlist02.txt", TRAIN[0].removesuffix(" 1"))]
-    with pytest.raises(UserError, match="testlist02.txt, line 1: .* has split 'test', but 'train' in .*trainlist01"):
+    with pytest.raises(
+        UserError, match="testlist02.txt, line 1: .* has split 'test', but 'train' in .*trainlist01"
+    ):
         read(lists, None)
 
 
 def test_bad_lists(write: Write) -> None:
     path = write("trainlist01.txt", *TRAIN, "Archery/film.avi 2")
-    with pytest.raises(UserError, match="classInd.txt: no such file; put UCF101's classInd.txt beside the lists"):
+    with pytest.raises(
+        UserError, match="classInd.txt: no such file; put UCF101's classInd.txt beside the lists"
+    ):
         read([path], None)
     write("classInd.txt", *CLASSES)
     with pytest.raises(UserError, match=f"{path}, line 3: wanted Class/v_Class_g01_c01.avi"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diccae.datasets.readers.vggsound import exclude_vggsound_test, read
-from diccae.structures import UserError
+from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
 LONG = [
@@ -19,13 +19,21 @@ LONG = [
 ]
 IDS = ["---g-f_I2yQ_000001", "-0jeONf82dE_000021", "a_b_c_d_e_f_000110", "0123456789A_000000"]
 SHORT = {
-    "test.csv": ["---g-f_I2yQ_000001.mp4,people marching", '0123456789A_000000.mp4,"the ""quoted"" class"'],
-    "train.csv": ['-0jeONf82dE_000021.mp4,"bird chirping, tweeting"', "a_b_c_d_e_f_000110.mp4,police car (siren)"],
+    "test.csv": [
+        "---g-f_I2yQ_000001.mp4,people marching",
+        '0123456789A_000000.mp4,"the ""quoted"" class"',
+    ],
+    "train.csv": [
+        '-0jeONf82dE_000021.mp4,"bird chirping, tweeting"',
+        "a_b_c_d_e_f_000110.mp4,police car (siren)",
+    ],
 }
 NAMES = ["bird chirping, tweeting", "people marching", "police car (siren)", 'the "quoted" class']
 
 
-@pytest.mark.parametrize(("end", "bom"), [("\n", False), ("\r\n", False), ("\r\n", True), ("\r", False)])
+@pytest.mark.parametrize(
+    ("end", "bom"), [("\n", False), ("\r\n", False), ("\r\n", True), ("\r", False)]
+)
 def test_rows_of_the_original_edition(write: Write, end: str, bom: bool) -> None:
     table = read([write("vggsound.csv", *LONG, end=end, bom=bom)], None)
     assert table["id"].tolist() == IDS
@@ -50,12 +58,25 @@ def test_both_editions_say_the_same(write: Write, end: str) -> None:
 
 
 def test_a_header_and_comments_and_blank_lines_are_no_clips(write: Write) -> None:
-    path = write("vggsound.csv", "# made by me", "", "ytid,start,label,split", LONG[0], "", "   ", LONG[1], "")
+    path = write(
+        "vggsound.csv",
+        "# made by me",
+        "",
+        "ytid,start,label,split",
+        LONG[0],
+        "",
+        "   ",
+        LONG[1],
+        "",
+    )
     assert read([path], None)["id"].tolist() == IDS[:2]
 
 
 def test_both_editions_at_once_are_duplicates(write: Write) -> None:
-    lists = [write("vggsound.csv", *LONG, LONG[0]), *(write(name, *lines) for name, lines in SHORT.items())]
+    lists = [
+        write("vggsound.csv", *LONG, LONG[0]),
+        *(write(name, *lines) for name, lines in SHORT.items()),
+    ]
     table = read(lists, None)
     assert table["id"].tolist() == IDS
     assert (table.attrs["listed"], table.attrs["duplicates"]) == (9, 5)
@@ -65,15 +86,18 @@ def test_contradictions_name_both_lines(write: Write) -> None:
     path = write("vggsound.csv", "# comment", *LONG, "", "-0jeONf82dE,21,hail,train")
     with pytest.raises(UserError) as caught:
         read([path], None)
-    assert f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', but 'bird chirping, tweeting' in " in str(
-        caught.value
+    assert (
+        f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', but 'bird chirping, tweeting' in "
+        in str(caught.value)
     )
     assert f"{path}, line 3; take one of the two lines out" in str(caught.value)
 
 
 def test_a_clip_in_both_splits_is_a_contradiction(write: Write) -> None:
     train, test = (write(name, SHORT["test.csv"][0]) for name in ("train.csv", "test.csv"))
-    with pytest.raises(UserError, match=f"{test}, line 1: .* has split 'test', but 'train' in {train}, line 1"):
+    with pytest.raises(
+        UserError, match=f"{test}, line 1: .* has split 'test', but 'train' in {train}, line 1"
+    ):
         read([train, test], None)
 
 
@@ -84,7 +108,10 @@ def test_a_clip_in_both_splits_is_a_contradiction(write: Write) -> None:
         ("-0jeONf82dE,21,hail", "wanted 4 cells .* got 3"),
         ("-0jeONf82dE,soon,hail,train", "start: wanted a number >= 0, got 'soon'"),
         ("-0jeONf82dE,-3,hail,train", "start: wanted a number >= 0, got '-3'"),
-        ("-0jeONf82dE,3,hail,validation", "wanted train or test in the last cell, got 'validation'"),
+        (
+            "-0jeONf82dE,3,hail,validation",
+            "wanted train or test in the last cell, got 'validation'",
+        ),
         ("-0jeONf82dE,3,,train", "the class name is empty"),
         ("#NAME?,3,hail,train", "wanted a YouTube id of 11 characters, got '#NAME\\?'"),
     ],
@@ -97,7 +124,9 @@ def test_bad_rows_are_named_by_their_line(write: Write, line: str, words: str) -
 
 def test_a_bad_file_name_in_the_short_edition(write: Write) -> None:
     path = write("train.csv", *SHORT["train.csv"], "-0jeONf82dE.mp4,hail")
-    with pytest.raises(UserError, match=f"{path}, line 3: wanted a file name like .* got '-0jeONf82dE.mp4'"):
+    with pytest.raises(
+        UserError, match=f"{path}, line 3: wanted a file name like .* got '-0jeONf82dE.mp4'"
+    ):
         read([path], None)
 
 
@@ -127,14 +156,19 @@ def test_bad_lists(write: Write, tmp_path: Path) -> None:
         ([f"{name}.mp4" for name in IDS], "<id>_<start 6 digits>"),
         ([f"video/{name}.MP4" for name in IDS], "video/<id>_<start 6 digits>"),
         (
-            [f"{split}/{name}.mp4" for split, name in zip(("test", "train", "train", "test"), IDS, strict=True)],
+            [
+                f"{split}/{name}.mp4"
+                for split, name in zip(("test", "train", "train", "test"), IDS, strict=True)
+            ],
             "{test,train}/<id>_<start 6 digits>",
         ),
         (
             [
                 f"scratch/{label}/{name}.mkv"
                 for label, name in zip(
-                    ("people_marching", "bird chirping, tweeting", NAMES[2], NAMES[3]), IDS, strict=True
+                    ("people_marching", "bird chirping, tweeting", NAMES[2], NAMES[3]),
+                    IDS,
+                    strict=True,
                 )
             ],
             "scratch/<class>/<id>_<start 6 digits>",
@@ -143,13 +177,24 @@ def test_bad_lists(write: Write, tmp_path: Path) -> None:
             [f"{name}_{int(name[-6:]) + 10:06d}.mp4" for name in IDS],
             "<id>_<start 6 digits>_<end>",
         ),
-        ([f"{name[:11]}_{int(name[-6:])}_{int(name[-6:]) + 10}.mp4" for name in IDS], "<id>_<start s>_<end>"),
+        (
+            [f"{name[:11]}_{int(name[-6:])}_{int(name[-6:]) + 10}.mp4" for name in IDS],
+            "<id>_<start s>_<end>",
+        ),
         ([f"{name[:11]}_{int(name[-6:])}.webm" for name in IDS], "<id>_<start s>"),
         (
-            [f"{name[:11]}_{int(name[-6:])}000_{int(name[-6:]) + 10}000.mp4".replace("_0000_", "_0_") for name in IDS],
+            [
+                f"{name[:11]}_{int(name[-6:])}000_{int(name[-6:]) + 10}000.mp4".replace(
+                    "_0000_", "_0_"
+                )
+                for name in IDS
+            ],
             "<id>_<start ms>_<end>",
         ),
-        ([f"{name[:2]}/{k}/{name}.mp4" for k, name in enumerate(IDS)], "<folder>/<folder>/<id>_<start 6 digits>"),
+        (
+            [f"{name[:2]}/{k}/{name}.mp4" for k, name in enumerate(IDS)],
+            "<folder>/<folder>/<id>_<start 6 digits>",
+        ),
     ],
 )
 def test_layouts_of_cut_clips(write: Write, hold: Write, names: list[str], layout: str) -> None:
@@ -167,15 +212,29 @@ def test_layouts_may_be_mixed_and_clips_missing(write: Write, hold: Write) -> No
     media = hold(f"a/{IDS[0]}.mp4", "-0jeONf82dE_21.mp4", "a_b_c_d_e_f_000111.mp4")
     table = read([write("vggsound.csv", *LONG)], media)
     assert table.attrs["layouts"] == {"a/<id>_<start 6 digits>": 1, "<id>_<start s>": 1}
-    assert table["path"].tolist() == [str(media / f"a/{IDS[0]}.mp4"), str(media / "-0jeONf82dE_21.mp4"), "", ""]
+    assert table["path"].tolist() == [
+        str(media / f"a/{IDS[0]}.mp4"),
+        str(media / "-0jeONf82dE_21.mp4"),
+        "",
+        "",
+    ]
     # what was not found keeps its span in the recording
     assert table["start"].tolist() == [0, 0, 110, 0]
 
 
 def test_one_of_several_files_is_taken_always_the_same(write: Write, hold: Write) -> None:
-    media = hold(f"z/{IDS[0]}.mp4", f"a/{IDS[0]}.mp4", f"{IDS[0]}.webm", f"long/{IDS[1]}.mp4", f"b/{IDS[1]}.mp4")
+    media = hold(
+        f"z/{IDS[0]}.mp4",
+        f"a/{IDS[0]}.mp4",
+        f"{IDS[0]}.webm",
+        f"long/{IDS[1]}.mp4",
+        f"b/{IDS[1]}.mp4",
+    )
     table = read([write("vggsound.csv", *LONG)], media)
-    assert table["path"].tolist()[:2] == [str(media / f"a/{IDS[0]}.mp4"), str(media / f"b/{IDS[1]}.mp4")]
+    assert table["path"].tolist()[:2] == [
+        str(media / f"a/{IDS[0]}.mp4"),
+        str(media / f"b/{IDS[1]}.mp4"),
+    ]
     assert table.attrs["several_files"] == 2
 
 
@@ -205,13 +264,17 @@ def test_files_named_by_id_alone_are_told_apart_by_their_length(write: Write, fi
     assert whole["start"].tolist() == [30, 20, 0]
     assert whole["end"].tolist() == [40, 30, 10]
     film("BBBBBBBBBBB.mp4", 10)
-    with pytest.raises(UserError, match="BBBBBBBBBBB.mp4 is a cut clip and AAAAAAAAAAA.mp4 a whole recording"):
+    with pytest.raises(
+        UserError, match="BBBBBBBBBBB.mp4 is a cut clip and AAAAAAAAAAA.mp4 a whole recording"
+    ):
         read([path], media)
 
 
 def test_files_named_by_id_alone_that_tell_nothing(write: Write, hold: Write) -> None:
     table = read([write("vggsound.csv", *LONG)], hold(f"{IDS[0][:11]}.mp4"))
-    assert table.attrs["layouts"] == {"<id> (taken for cut clips: no length of those probed tells)": 1}
+    assert table.attrs["layouts"] == {
+        "<id> (taken for cut clips: no length of those probed tells)": 1
+    }
 
 
 def test_a_cut_clip_that_may_be_any_of_two_is_not_taken(write: Write, film: Write) -> None:
@@ -248,7 +311,12 @@ def test_a_missing_media_folder(write: Write, tmp_path: Path) -> None:
 
 
 def test_a_class_list_sets_the_order(write: Write) -> None:
-    quoted = ['"bird chirping, tweeting"', "people marching", "police car (siren)", '"the ""quoted"" class"']
+    quoted = [
+        '"bird chirping, tweeting"',
+        "people marching",
+        "police car (siren)",
+        '"the ""quoted"" class"',
+    ]
     shuffled = [f"{index},/m/{place},{quoted[place]}" for index, place in enumerate((3, 1, 0, 2))]
     classes = write("class_labels_indices_vgg.csv", "index,mid,display_name", *shuffled, end="\r\n")
     table = read([write("vggsound.csv", *LONG)], None, classes)
@@ -257,7 +325,12 @@ def test_a_class_list_sets_the_order(write: Write) -> None:
 
 
 def test_vggsounds_stat_csv_is_sorted(write: Write) -> None:
-    stat = write("stat.csv", "people marching,1050,people", '"bird chirping, tweeting",1050,animals', "hail,9,nature")
+    stat = write(
+        "stat.csv",
+        "people marching,1050,people",
+        '"bird chirping, tweeting",1050,animals',
+        "hail,9,nature",
+    )
     table = read([write("vggsound.csv", *LONG[:2])], None, stat)
     assert table.attrs["classes"] == ["bird chirping, tweeting", "hail", "people marching"]
     assert table["label"].tolist() == [2, 0]
@@ -265,7 +338,9 @@ def test_vggsounds_stat_csv_is_sorted(write: Write) -> None:
 
 def test_a_class_that_is_not_in_the_class_list(write: Write) -> None:
     path = write("vggsound.csv", *LONG)
-    with pytest.raises(UserError, match=f"{path}, line 3: 'police car \\(siren\\)' is not one of the classes"):
+    with pytest.raises(
+        UserError, match=f"{path}, line 3: 'police car \\(siren\\)' is not one of the classes"
+    ):
         read([path], None, write("names.txt", "people marching", "bird chirping, tweeting"))
 
 
@@ -287,7 +362,9 @@ def test_bad_class_lists(write: Write, lines: list[str], words: str) -> None:
 
 def test_other_clips_of_test_recordings_go(write: Write) -> None:
     vggsound = read([write("vggsound.csv", *LONG)], None)
-    others = read([write("train.csv", "---g-f_I2yQ_000300.mp4,hail", "ZZZZZZZZZZZ_000001.mp4,hail")], None)
+    others = read(
+        [write("train.csv", "---g-f_I2yQ_000300.mp4,hail", "ZZZZZZZZZZZ_000001.mp4,hail")], None
+    )
     kept, count = exclude_vggsound_test(others, vggsound)
     assert count == 1
     assert kept["id"].tolist() == ["ZZZZZZZZZZZ_000001"]

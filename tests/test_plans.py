@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diccae.choices import settings_of
 from diccae.compose import Run, check, compose, pretrain_source
+from diccae.errors import UserError
 from diccae.hashes import config_hash
-from diccae.settings import CONFIG_ROOT, Method, Plan, checked, known_plans, known_variants, load_plan
-from diccae.structures import UserError
+from diccae.plans import (
+    CONFIG_ROOT,
+    Method,
+    Plan,
+    checked,
+    known_plans,
+    known_variants,
+    load_plan,
+)
+from diccae.settings import settings_of
 from diccae.workflow import Workflow
 
 
@@ -34,10 +42,23 @@ def test_every_plan_of_the_repository_composes(name: str) -> None:
         ({"sedes": [0]}, ["sedes", "unknown key", "seeds"]),
         ({"seeds": []}, ["seeds"]),
         ({"seeds": [0, 0]}, ["seeds", "distinct"]),
-        ({"table2": {"variants": ["full", "no_kmean"], "modalities": ["A"]}}, ["no_kmean", "no_kmeans"]),
-        ({"table2": {"variants": ["full"], "modalities": ["audio"]}}, ["table2.modalities.0", "audio"]),
         (
-            {"figure3": {"variant": "fixed_weight", "dynamic": "full", "modality": "A", "weights": [1]}},
+            {"table2": {"variants": ["full", "no_kmean"], "modalities": ["A"]}},
+            ["no_kmean", "no_kmeans"],
+        ),
+        (
+            {"table2": {"variants": ["full"], "modalities": ["audio"]}},
+            ["table2.modalities.0", "audio"],
+        ),
+        (
+            {
+                "figure3": {
+                    "variant": "fixed_weight",
+                    "dynamic": "full",
+                    "modality": "A",
+                    "weights": [1],
+                }
+            },
             ["figure3.weights"],
         ),
     ],
@@ -99,7 +120,10 @@ def test_every_choice_of_the_method_has_a_default_in_base() -> None:
 def test_every_variant_differs_from_the_full_method(variant: str) -> None:
     plan = load_plan("embedded")
     stages = ["finetune"] if variant in ("from_scratch", "test_portion") else ["pretrain"]
-    hashes = [[config_hash(compose(plan, Run(stage, name, 0))) for stage in stages] for name in ("full", variant)]
+    hashes = [
+        [config_hash(compose(plan, Run(stage, name, 0))) for stage in stages]
+        for name in ("full", variant)
+    ]
     assert hashes[0] != hashes[1]
 
 
@@ -113,7 +137,11 @@ def test_variants_with_the_same_pre_training_share_it() -> None:
 
 
 def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
-    steps = {"schedule.pretrain.epochs": 1, "schedule.pretrain.steps": 7, "schedule.pretrain.batch_size": 16}
+    steps = {
+        "schedule.pretrain.epochs": 1,
+        "schedule.pretrain.steps": 7,
+        "schedule.pretrain.batch_size": 16,
+    }
     content = load_plan("vggsound").model_dump(by_alias=True)
     plan = checked(Plan, content | {"overrides": steps}, "here")
     config = compose(plan, Run("pretrain", "full", 0))
@@ -124,8 +152,13 @@ def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
     assert config.extract_dataloader.dataset.limit == 7 * 16
     assert "limit" not in config.update_dataloader.dataset
     assert "limit" not in compose(plan, Run("finetune", "full", 0)).train_dataloader.dataset
-    assert "limit" not in compose(load_plan("vggsound"), Run("pretrain", "full", 0)).train_dataloader.dataset
-    two_epochs = checked(Plan, content | {"overrides": steps | {"schedule.pretrain.epochs": 2}}, "here")
+    assert (
+        "limit"
+        not in compose(load_plan("vggsound"), Run("pretrain", "full", 0)).train_dataloader.dataset
+    )
+    two_epochs = checked(
+        Plan, content | {"overrides": steps | {"schedule.pretrain.epochs": 2}}, "here"
+    )
     with pytest.raises(UserError, match="pretrain: wanted epochs 1 beside steps, got epochs 2"):
         compose(two_epochs, Run("pretrain", "full", 0))
 
@@ -136,7 +169,9 @@ def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() 
     for name in ("vggsound-literal-steps", "vggsound-literal-epochs"):
         literal = load_plan(name).model_dump(by_alias=True)
         budgets[name] = literal.pop("overrides")
-        assert literal == {key: value for key, value in default.items() if key != "overrides"} | {"name": name}
+        assert literal == {key: value for key, value in default.items() if key != "overrides"} | {
+            "name": name
+        }
     assert budgets == {
         "vggsound-literal-steps": {
             "schedule.pretrain.epochs": 1,
@@ -144,7 +179,10 @@ def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() 
             "schedule.finetune.epochs": 1,
             "schedule.finetune.steps": 30,
         },
-        "vggsound-literal-epochs": {"schedule.pretrain.epochs": 500, "schedule.finetune.epochs": 30},
+        "vggsound-literal-epochs": {
+            "schedule.pretrain.epochs": 500,
+            "schedule.finetune.epochs": 30,
+        },
     }
 
 
@@ -154,7 +192,9 @@ def test_the_one_source_of_no_kmeans_is_one_of_the_scale(name: str, source: str)
     assert config.train_dataloader.dataset.sources == [source]
 
 
-def test_missing_lists_are_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_lists_are_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     plan = load_plan("vggsound")
     with pytest.raises(
