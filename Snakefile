@@ -1,18 +1,21 @@
-# Rebuilds the paper: data -> warm-up -> pre-training -> fine-tuning -> tables and figures -> claims -> report.
-# One rule is one `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
+# Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
+# `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
+# `--config seeds=4` takes the first four seeds of every plan.
+import re
 import sys
 
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
-from diccae.workflow import FINETUNE_FILES, PRETRAIN_FILES, load_workflow
+from diccae.workflow import load_workflow
 
 
 container: "docker://diccae-repro"
 
 
+SEEDS = config.get("seeds")
 try:
-    FLOW = load_workflow()
-except UserError as error:
+    FLOW = load_workflow(SEEDS and int(SEEDS))
+except (UserError, ValueError) as error:
     sys.exit(f"diccae: {error}")
 
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
@@ -22,16 +25,14 @@ GPU = {"gpu": 1} if driver_version() else {}
 wildcard_constraints:
     root="|".join(FLOW.plans),
     data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
-    table="table1|table2|sensitivity|cluster_ce|leakage|learning_rates|tuning|feature_quality",
-    figure="figure2|figure3",
-    ablation="[a-z0-9_]+",
+    job="|".join(map(re.escape, FLOW.jobs)),
+    figure=FLOW.figures,
+    table=r"[a-z0-9_]+(/[a-z0-9_]+)?",
 
 
 localrules:
     all,
     smoke,
-    pretrain,
-    finetune,
 
 
 rule all:
@@ -43,16 +44,6 @@ rule all:
 rule smoke:
     input:
         FLOW.targets("results/smoke"),
-
-
-rule pretrain:
-    input:
-        FLOW.folders("results", "pretrain"),
-
-
-rule finetune:
-    input:
-        FLOW.folders("results", "finetune"),
 
 
 rule render:
@@ -69,7 +60,7 @@ rule render:
     threads: 16
     params:
         plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
-        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
+        spec=lambda wildcards: FLOW.data_key(wildcards.data),
     shell:
         "diccae data render --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
@@ -88,7 +79,7 @@ rule manifest:
         data=FLOW.data_pattern("lists"),
     params:
         plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
-        spec=lambda wildcards: FLOW.benchmark_key(wildcards.data),
+        spec=lambda wildcards: FLOW.data_key(wildcards.data),
     shell:
         "diccae data manifest --plan {params.plan:q} > {log:q} 2>&1"
 
@@ -109,75 +100,34 @@ rule cache:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
 
-rule run_warmup:
+# all stages and modalities of one variant with one seed
+rule train:
     input:
-        lambda wildcards: FLOW.cells[wildcards.cell].inputs(),
+        lambda wildcards: FLOW.jobs[wildcards.job].inputs,
     output:
-        expand("{{cell}}/{file}", file=PRETRAIN_FILES),
+        "{job}/job.json",
     log:
-        "results/logs/{cell}.log",
+        "results/logs/{job}.log",
     benchmark:
-        "results/benchmarks/{cell}.tsv"
-    wildcard_constraints:
-        cell=FLOW.pattern("warmup"),
-    priority: 20
+        "results/benchmarks/{job}.tsv"
+    priority: lambda wildcards: FLOW.priority(wildcards.job)
     resources:
         **GPU,
         mem_mb=4000,
-        # in front of the command: where a scheduler signals only a job's first process, this gives training a step of its own (profiles/slurm)
+        # in front of the command: where a scheduler signals only a job's first process, this gives
+        # training a step of its own (profiles/slurm)
         launcher="",
     params:
-        command=lambda wildcards: FLOW.cells[wildcards.cell].command,
-        key=lambda wildcards: FLOW.cells[wildcards.cell].key,
+        command=lambda wildcards: FLOW.jobs[wildcards.job].command,
+        key=lambda wildcards: FLOW.jobs[wildcards.job].key,
     shell:
         '{resources.launcher} sh -c \'exec "$@" > "$0" 2>&1\' {log:q} {params.command}'
-
-
-use rule run_warmup as run_pretrain with:
-    wildcard_constraints:
-        cell=FLOW.pattern("pretrain"),
-    priority: 10
-
-
-use rule run_warmup as finetune_a_v_av with:
-    output:
-        expand(
-            "{{cell}}/{modality}/{file}",
-            modality=["A", "V", "AV"],
-            file=FINETUNE_FILES,
-        ),
-    wildcard_constraints:
-        cell=FLOW.pattern("finetune", ("A", "V", "AV")),
-    priority: 0
-
-
-use rule run_warmup as finetune_a_av with:
-    output:
-        expand("{{cell}}/{modality}/{file}", modality=["A", "AV"], file=FINETUNE_FILES),
-    wildcard_constraints:
-        cell=FLOW.pattern("finetune", ("A", "AV")),
-    priority: 0
-
-
-use rule run_warmup as finetune_a with:
-    output:
-        expand("{{cell}}/A/{file}", file=FINETUNE_FILES),
-    wildcard_constraints:
-        cell=FLOW.pattern("finetune", ("A",)),
-    priority: 0
-
-
-use rule run_warmup as finetune_av with:
-    output:
-        expand("{{cell}}/AV/{file}", file=FINETUNE_FILES),
-    wildcard_constraints:
-        cell=FLOW.pattern("finetune", ("AV",)),
-    priority: 0
 
 
 rule table:
     input:
         lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
+        "configs/claims.yaml",
     output:
         "{root}/{table}.csv",
     log:
@@ -185,25 +135,9 @@ rule table:
     benchmark:
         "{root}/benchmarks/{table}.tsv"
     params:
-        command=lambda wildcards: wildcards.table.replace("_", "-"),
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+        command=lambda wildcards: FLOW.command(wildcards.table, wildcards.root),
     shell:
-        "diccae {params.command:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule ablation:
-    input:
-        lambda wildcards: FLOW.inputs(f"ablations/{wildcards.ablation}", wildcards.root),
-    output:
-        "{root}/ablations/{ablation}.csv",
-    log:
-        "{root}/logs/ablations/{ablation}.log",
-    benchmark:
-        "{root}/benchmarks/ablations/{ablation}.tsv"
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
-    shell:
-        "diccae ablation {wildcards.ablation:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+        "diccae {params.command} --out {output:q} > {log:q} 2>&1"
 
 
 rule figure:
@@ -217,31 +151,17 @@ rule figure:
     benchmark:
         "{root}/benchmarks/{figure}.tsv"
     params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+        command=lambda wildcards: FLOW.command(wildcards.figure, wildcards.root),
     shell:
-        "diccae {wildcards.figure:q} --plan {params.plan:q} > {log:q} 2>&1"
+        "diccae {params.command} --out {output[0]:q} > {log:q} 2>&1"
 
 
-rule claims:
-    input:
-        lambda wildcards: FLOW.tables(wildcards.root),
-        "configs/claims.yaml",
-    output:
-        "{root}/claims.csv",
-    log:
-        "{root}/logs/claims.log",
-    benchmark:
-        "{root}/benchmarks/claims.tsv"
-    params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
-    shell:
-        "diccae claims --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+ruleorder: figure > table
 
 
 rule verify:
     input:
         lambda wildcards: FLOW.tables(wildcards.root),
-        "{root}/claims.csv",
     output:
         "{root}/verify.json",
     log:
@@ -249,15 +169,14 @@ rule verify:
     benchmark:
         "{root}/benchmarks/verify.tsv"
     params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+        plan=lambda wildcards: FLOW.options(wildcards.root),
     shell:
-        "diccae verify --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+        "diccae verify {params.plan} --out {output:q} > {log:q} 2>&1"
 
 
 rule report:
     input:
         lambda wildcards: FLOW.tables(wildcards.root),
-        "{root}/claims.csv",
         "{root}/verify.json",
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
@@ -268,6 +187,6 @@ rule report:
     benchmark:
         "{root}/benchmarks/report.tsv"
     params:
-        plan=lambda wildcards: FLOW.plans[wildcards.root].name,
+        plan=lambda wildcards: FLOW.options(wildcards.root),
     shell:
-        "diccae report --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+        "diccae report {params.plan} --out {output:q} > {log:q} 2>&1"

@@ -1,34 +1,25 @@
-"""plan + stage + variant + modality + seed -> one self-contained mmengine config.
+"""A run's context -> one self-contained mmengine config.
 
-The composed config holds everything that decides the outcome of a run and nothing else, so its hash names the run: two variants whose pre-training
-does not differ compose to the same config and share that run. It trains and tests with mmaction2's stock `tools/train.py` and `tools/test.py`.
+The config holds everything that decides the outcome of a run and nothing else, so its hash names the
+run: two variants whose pre-training does not differ compose to the same config and share that run.
+It trains and tests with mmaction2's stock `tools/train.py` and `tools/test.py`. Nothing here knows a
+system by name: model, losses, hooks and optimiser are the system's answers.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from diccae.hashes import config_hash
-from diccae.plans import CONFIG_ROOT, Plan, StageSchedule
-from diccae.settings import Settings, needs_clusters, settings_of
+from diccae.plans import CONFIG_ROOT
+from diccae.settings import Settings
+from diccae.systems.spec import DataUse, RunContext
 
-MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run. `modality` is always AV in warm-up and pre-training."""
-
-    stage: str
-    variant: str
-    seed: int
-    modality: str = "AV"
+# an epoch on the labelled clips is shorter than writing a checkpoint
+CHECKPOINT_EPOCHS = {True: 10, False: 1}
 
 
 @lru_cache
@@ -36,59 +27,39 @@ def _runtime() -> Config:
     return Config.fromfile(CONFIG_ROOT / "base" / "runtime.py", import_custom_modules=False)
 
 
-def compose(plan: Plan, run: Run) -> Config:
-    """The self-contained mmengine config of one run (paths are relative to the working directory).
-
-    Raises:
-        UserError: a variant, an override or a number is not possible; names the file and the key.
-    """
-    settings = settings_of(plan, run.stage, run.variant)
-    schedule, supervised = settings.schedule, run.stage == "finetune"
-    stage = getattr(schedule, run.stage)
-    parts = _Parts(plan, run, settings)
-    train_set, update_set = parts.datasets()
+def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
+    """The self-contained mmengine config of one run (paths are relative to the working directory)."""
+    system, stage, budget = settings.system, run.stage, run.budget
+    use = system.data(stage, run.choices, budget)
+    clips = _Clips(run, use, cache_dir)
+    train, update = clips.train(), clips.update()
     config = copy.deepcopy(_runtime())
     config.merge_from_dict(
         dict(
-            model=parts.model(),
-            train_dataloader=parts.loader(train_set, stage.batch_size, **parts.sampler()),
-            # an epoch of fine-tuning is shorter than writing a checkpoint
-            default_hooks=dict(checkpoint=dict(interval=10 if supervised else 1)),
+            model=_model(system.model(run), run),
+            train_dataloader=clips.loader(train, budget.batch_size, **clips.sampler()),
+            default_hooks=dict(checkpoint=dict(interval=CHECKPOINT_EPOCHS[stage.labelled])),
             train_cfg=dict(
-                type="EpochBasedTrainLoop", max_epochs=stage.epochs, val_interval=stage.epochs + 1
+                type="EpochBasedTrainLoop",
+                max_epochs=budget.epochs,
+                val_interval=budget.epochs + 1,
             ),
-            optim_wrapper=parts.optimizer(stage),
-            param_scheduler=[
-                dict(
-                    type="CosineAnnealingLR",
-                    T_max=stage.epochs,
-                    by_epoch=True,
-                    convert_to_iter_based=True,
-                )
-            ],
+            optim_wrapper=system.optimizer(run),
+            param_scheduler=system.param_schedulers(run),
             randomness=dict(seed=run.seed, deterministic=False),
-            custom_hooks=parts.hooks(),
-            update_dataloader=parts.frozen_loader(update_set) if parts.labelled else None,
-            extract_dataloader=None
-            if supervised
-            else parts.frozen_loader(
-                dict(train_set, pipeline=parts.test_pipeline(views=1), test_mode=True)
-            ),
+            custom_hooks=_hooks(system.hooks(run), run, use),
+            update_dataloader=update and clips.frozen_loader(update),
+            extract_dataloader=clips.frozen_loader(clips.extract(train))
+            if use.clusterings
+            else None,
         )
     )
-    if any("ViT" in settings.base[name]["type"] for name in ("audio_encoder", "video_encoder")):
-        # timm takes a second to import, so only runs that use it do
-        config.custom_imports.imports = [*config.custom_imports.imports, "diccae.models.vit"]
-    if schedule.base_batch_size is not None:
-        config.auto_scale_lr = dict(enable=True, base_batch_size=schedule.base_batch_size)
-    if supervised:
-        test_set = dict(
-            parts.common(),
-            splits=["validation", "test"],
-            test_mode=True,
-            pipeline=parts.test_pipeline(views=schedule.views),
-        )
-        config.test_dataloader = ConfigDict(parts.frozen_loader(test_set))
+    imports = [*config.custom_imports.imports, *system.imports, *run.base["imports"]]
+    config.custom_imports.imports = list(dict.fromkeys(imports))
+    if run.schedule.base_batch_size is not None:
+        config.auto_scale_lr = dict(enable=True, base_batch_size=run.schedule.base_batch_size)
+    if stage.scored:
+        config.test_dataloader = ConfigDict(clips.frozen_loader(clips.test()))
         config.test_cfg = dict(type="TestLoop")
         config.test_evaluator = [
             dict(type="AccMetric", metric_list=("top_k_accuracy",)),
@@ -97,59 +68,76 @@ def compose(plan: Plan, run: Run) -> Config:
     return config
 
 
-class _Parts:
-    """The pieces of one composed config; what several of them ask about a run is decided here, once."""
+def _model(model: dict[str, Any], run: RunContext[Any]) -> dict[str, Any]:
+    return model | dict(compile_encoders=True) if run.schedule.compile else model
 
-    def __init__(self, plan: Plan, run: Run, settings: Settings) -> None:
-        self.plan, self.run, self.settings = plan, run, settings
-        self.method, self.schedule, self.data = (
-            settings.method,
-            settings.schedule,
-            settings.base["data"],
+
+def _hooks(own: list[dict[str, Any]], run: RunContext[Any], use: DataUse) -> list[dict[str, Any]]:
+    """Hooks of every run, then the update set that the system's hooks read, then those."""
+    hooks: list[dict[str, Any]] = [
+        dict(type="ReproducibilityHook", seed=run.seed),
+        dict(type="HistoryHook"),
+    ]
+    if use.update is not None:
+        hooks.append(dict(type="UpdateSetHook"))
+    if run.budget.average_from is not None:
+        begin = run.budget.average_from
+        hooks.append(dict(type="EMAHook", ema_type="StochasticWeightAverage", begin_epoch=begin))
+    return hooks + own
+
+
+class _Clips:
+    """Data sets and loaders of one run."""
+
+    def __init__(self, run: RunContext[Any], use: DataUse, cache_dir: str) -> None:
+        self.run, self.use, self.data = run, use, run.base["data"]
+        self.common: dict[str, Any] = dict(
+            type="AVClipDataset", cache_dir=cache_dir, seed=run.seed, modalities=run.modalities
         )
-        self.supervised = run.stage == "finetune"
-        self.clustered = run.stage == "pretrain" and needs_clusters(settings)
-        self.labelled = self.supervised or self.clustered
-        self.confusion = self.labelled and self.method.confusion_weight > 0
-        self.modalities = MODALITIES[run.modality]
-
-    def common(self) -> dict[str, Any]:
-        return dict(
-            type="AVClipDataset",
-            cache_dir=str(self.plan.cache_dir),
-            seed=self.run.seed,
-            modalities=self.modalities,
+        self.pool = dict(
+            self.common,
+            splits=list(self.data["pretrain_splits"]),
+            holdout=self.data["update_unlabelled"],
         )
 
-    def datasets(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Training set and update set, disjoint by construction."""
-        method, data, common = self.method, self.data, self.common()
-        if self.supervised:
-            update_split = "test" if method.update_set == "test_portion" else "update"
-            train = dict(common, splits=["train"], per_class=data["train_per_class"])
-            update = dict(
-                common, splits=[update_split], per_class=data["update_per_class"], test_mode=True
-            )
+    def train(self) -> dict[str, Any]:
+        data, budget = self.data, self.run.budget
+        if self.run.stage.labelled:
+            train = dict(self.common, splits=["train"], per_class=data["train_per_class"])
         else:
-            sources = None if method.sources == "all" else list(method.sources)
-            pool = dict(
-                common, splits=list(data["pretrain_splits"]), holdout=data["update_unlabelled"]
-            )
-            train = dict(pool, sources=sources)
-            update = dict(pool, held_out=True, test_mode=True)
+            sources = None if self.use.sources is None else list(self.use.sources)
+            train = dict(self.pool, sources=sources)
         train["pipeline"] = [
             dict(type="LoadCachedClip"),
             dict(type="RandomFrames", num_frames=data["num_frames"]),
             dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]),
             dict(type="PackAVInputs"),
         ]
-        stage = getattr(self.schedule, self.run.stage)
-        if stage.steps is not None:
-            train["limit"] = stage.steps * stage.batch_size
-        update["pipeline"] = self.test_pipeline(views=1)
-        return train, update
+        if budget.steps is not None:
+            train["limit"] = budget.steps * budget.batch_size
+        return train
 
-    def test_pipeline(self, views: int) -> list[dict[str, Any]]:
+    def update(self) -> dict[str, Any] | None:
+        """The update set, disjoint from the training set by construction."""
+        if self.use.update is None:
+            return None
+        if self.use.update == "held_out":
+            update = dict(self.pool, held_out=True)
+        else:
+            per_class = self.data["update_per_class"]
+            update = dict(self.common, splits=[self.use.update], per_class=per_class)
+        return dict(update, test_mode=True, pipeline=self._test_pipeline(views=1))
+
+    def extract(self, train: dict[str, Any]) -> dict[str, Any]:
+        """The training clips without augmentation."""
+        return dict(train, pipeline=self._test_pipeline(views=1), test_mode=True)
+
+    def test(self) -> dict[str, Any]:
+        pipeline = self._test_pipeline(views=self.run.schedule.views)
+        splits = ["validation", "test"]
+        return dict(self.common, splits=splits, test_mode=True, pipeline=pipeline)
+
+    def _test_pipeline(self, views: int) -> list[dict[str, Any]]:
         return [
             dict(type="LoadCachedClip"),
             dict(type="FrameViews", num_frames=self.data["num_frames"], views=views),
@@ -158,27 +146,17 @@ class _Parts:
         ]
 
     def sampler(self) -> dict[str, Any]:
-        method, seed = self.method, self.run.seed
+        seed = self.run.seed
         order = dict(type="DefaultSampler", shuffle=True, seed=seed)
-        batches = (
-            method.finetune_batches
-            if self.supervised
-            else method.pretrain_batches
-            if self.clustered
-            else ""
-        )
-        if batches == "p_x_k":
+        if self.use.batches == "p_x_k":
             # mmengine hands batch_size to the batch sampler
-            return dict(
-                sampler=order,
-                batch_sampler=dict(
-                    type="PKSampler", samples_per_class=self.data["samples_per_class"], seed=seed
-                ),
-            )
+            size = self.data["samples_per_class"]
+            batches = dict(type="PKSampler", samples_per_class=size, seed=seed)
+            return dict(sampler=order, batch_sampler=batches)
         return dict(sampler=order, drop_last=True)
 
     def loader(self, dataset: dict[str, Any], batch_size: int, **extra: Any) -> dict[str, Any]:
-        workers = self.schedule.num_workers
+        workers = self.run.schedule.num_workers
         return dict(
             batch_size=batch_size,
             num_workers=workers,
@@ -189,159 +167,6 @@ class _Parts:
         )
 
     def frozen_loader(self, dataset: dict[str, Any]) -> dict[str, Any]:
-        return self.loader(
-            dataset,
-            self.schedule.eval_batch_size,
-            sampler=dict(type="DefaultSampler", shuffle=False),
-        )
-
-    def optimizer(self, stage: StageSchedule) -> dict[str, Any]:
-        adam: dict[str, Any] = dict(type="Adam", lr=stage.lr, weight_decay=stage.weight_decay)
-        if self.schedule.precision == "float32":
-            return dict(type="OptimWrapper", optimizer=adam)
-        return dict(
-            type="AmpOptimWrapper", dtype=self.schedule.precision, optimizer=dict(adam, fused=True)
-        )
-
-    def model(self) -> dict[str, Any]:
-        method, base, modalities = self.method, self.settings.base, self.modalities
-        num_classes = self.data["num_classes"] if self.supervised else method.kmeans_k
-        contrasted = method.infonce_weight > 0 and len(modalities) == 2
-        model = dict(
-            type="DICCAE",
-            modalities=modalities,
-            num_classes=num_classes,
-            embedding_dim=base["embedding_dim"],
-            audio_encoder=base["audio_encoder"] if "audio" in modalities else None,
-            video_encoder=base["video_encoder"] if "video" in modalities else None,
-            normalize_features=method.normalize_features,
-            data_preprocessor=dict(
-                type="AVPreprocessor",
-                cache_meta=str(self.plan.cache_dir / "meta.json"),
-                spec_augment=self.data["spec_augment"],
-                video_input=base["video_input"],
-                two_views=method.infonce_contrast in ("intra_modal", "both") and contrasted,
-            ),
-            confusion_loss=dict(
-                type="ConfusionLoss",
-                similarity=method.similarity,
-                reduction=method.pair_reduction,
-                pairs=method.pairs,
-                num_classes=num_classes,
-                feature_dim=base["embedding_dim"],
-                loss_weight=method.confusion_weight,
-            )
-            if self.confusion
-            else None,
-            info_nce=dict(
-                type="InfoNCELoss",
-                temperature=method.temperature,
-                contrast=method.infonce_contrast,
-                loss_weight=method.infonce_weight,
-            )
-            if contrasted
-            else None,
-            cls_head=self.supervised or (self.clustered and method.cluster_cross_entropy),
-        )
-        if self.schedule.compile:
-            model["compile_encoders"] = True
-        if self.confusion and method.weighting == "static":
-            model["static_weight"] = method.static_weight
-        init = initial_weights(self.plan, self.run, self.settings)
-        if init is not None:
-            model["init_cfg"] = dict(
-                type="EncoderWeights", checkpoint=str(init), fusion=self.run.modality == "AV"
-            )
-        return model
-
-    def hooks(self) -> list[dict[str, Any]]:
-        method, seed = self.method, self.run.seed
-        hooks: list[dict[str, Any]] = [
-            dict(type="ReproducibilityHook", seed=seed),
-            dict(type="HistoryHook"),
-        ]
-        if self.clustered:
-            hooks.append(
-                dict(
-                    type="PseudoLabelHook",
-                    k=method.kmeans_k,
-                    restarts=method.kmeans_restarts,
-                    refine_every=method.refine_every,
-                    seed=seed,
-                    spherical=method.kmeans_spherical,
-                    init=method.kmeans_init,
-                    reinit_head=method.reinit_head,
-                    initial=str(warmup_dir(self.plan, seed) / "assignments.npz"),
-                )
-            )
-        if self.confusion and method.weighting != "static":
-            hooks.append(
-                dict(
-                    type="ConfusionMatrixHook",
-                    centroid=method.centroid,
-                    pca_dim=method.pca_dim,
-                    pca_scope=method.pca_scope,
-                    circle=method.circle,
-                    coverage=method.coverage,
-                    normalization=method.normalization,
-                    weight_range=method.weight_range,
-                    diagonal_weight=method.diagonal_weight,
-                    weight_floor=method.weight_floor,
-                    smoothing=method.smoothing,
-                    flat=method.weighting == "flat_mean",
-                    redraw=method.update_redraw == "each_epoch",
-                )
-            )
-        return hooks
-
-
-def warmup_dir(plan: Plan, seed: int) -> Path:
-    return plan.run_dir("pretrain", "warmup", seed)
-
-
-def pretrain_source(plan: Plan, variant: str, seed: int) -> str | None:
-    """The variant whose pre-training `variant` starts fine-tuning from: itself, or the first of the plan that composes to the same config."""
-    return _pretrain_source(plan.model_dump_json(by_alias=True), variant, seed)
-
-
-@lru_cache(maxsize=4096)
-def _pretrain_source(plan_json: str, variant: str, seed: int) -> str | None:
-    plan = _plan(plan_json)
-    if not settings_of(plan, "pretrain", variant).pretrained:
-        return None
-    own = _pretrain_hash(plan_json, variant, seed)
-    for other in plan.cells():
-        if (
-            settings_of(plan, "pretrain", other).pretrained
-            and _pretrain_hash(plan_json, other, seed) == own
-        ):
-            return other
-    return variant
-
-
-@lru_cache(maxsize=4096)
-def _pretrain_hash(plan_json: str, variant: str, seed: int) -> str:
-    return config_hash(compose(_plan(plan_json), Run("pretrain", variant, seed)))
-
-
-@lru_cache
-def _plan(plan_json: str) -> Plan:
-    return Plan.model_validate_json(plan_json)
-
-
-def initial_weights(plan: Plan, run: Run, settings: Settings) -> Path | None:
-    if run.stage == "finetune":
-        source = pretrain_source(plan, run.variant, run.seed)
-        return (
-            None if source is None else plan.run_dir("pretrain", source, run.seed) / "weights.pth"
-        )
-    if run.stage == "pretrain" and settings.method.initial_features == "warmup_weights":
-        return warmup_dir(plan, run.seed) / "weights.pth"
-    return None
-
-
-def check(plan: Plan) -> None:
-    """Compose every run of a plan once, so that an impossible choice is refused before any job starts."""
-    for variant, modalities in plan.cells().items():
-        for modality in modalities:
-            compose(plan, Run("finetune", variant, plan.seeds[0], modality))
+        """A loader in the order of the data set."""
+        sampler = dict(type="DefaultSampler", shuffle=False)
+        return self.loader(dataset, self.run.schedule.eval_batch_size, sampler=sampler)

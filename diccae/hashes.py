@@ -1,35 +1,15 @@
-"""What names a run and its origin: digests of the composed config, the data, the package's source and the lock."""
+"""What names a run and its origin: digests of the composed config, the data, the code and the lock."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 
 from mmengine.config import Config
 
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
-
-# What only reads results, and what only makes data (the data hash covers its product, byte by byte).
-NOT_IN_A_RUN = (
-    "cli/",
-    "doctor/",
-    "planning/",
-    "reporting/",
-    "verify.py",
-    "workflow.py",
-    "datasets/benchmark/",
-    "datasets/clip_cache.py",
-    "datasets/ledger.py",
-    "datasets/ledger_files.py",
-    "datasets/probe.py",
-    "datasets/readers/",
-    "datasets/stored_clips.py",
-    "evaluation/bounds.py",
-    "evaluation/vggsounder.py",
-)
 
 
 def config_hash(config: Config) -> str:
@@ -38,33 +18,28 @@ def config_hash(config: Config) -> str:
 
 
 def digest(text: str) -> str:
+    """First 16 hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@lru_cache
-def source_hash() -> str:
-    """Digest of the Python files that a run executes, so that results made by other code are seen as other results."""
-    root = Path(__file__).resolve().parent
-    hasher = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(NOT_IN_A_RUN):
-            hasher.update(name.encode() + b"\0" + path.read_bytes())
-    return hasher.hexdigest()[:16]
-
-
 def lock_hash() -> str:
+    """Digest of requirements.lock; `no-lock` where there is none."""
     lock = CONFIG_ROOT.parent / "requirements.lock"
-    return hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.is_file() else "no-lock"
+    return file_hash(lock) if lock.is_file() else "no-lock"
 
 
 def file_hash(path: Path) -> str:
+    """First 16 hex digits of the SHA-256 of a file."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
 
 def data_hash(plan: Plan) -> str:
-    """The manifest (it lists the SHA-256 of every clip) and what the cache kept of the clips."""
+    """Digest of the manifest (it lists the SHA-256 of every clip) and of the clip cache's description.
+
+    Raises:
+        UserError: one of them is missing; names the command that makes it.
+    """
     meta = plan.cache_dir / "meta.json"
     for path, command in ((plan.manifest, "data render"), (meta, "data cache")):
         if not path.is_file():
@@ -72,10 +47,14 @@ def data_hash(plan: Plan) -> str:
     return digest(file_hash(plan.manifest) + file_hash(meta))
 
 
-def run_key(configured: str, plan: Plan, parents: dict[str, str]) -> str:
-    """Names a run by everything its numbers depend on: composed config, data, starting weights and clusters, source, lock."""
-    return digest(
-        json.dumps(
-            [configured, data_hash(plan), sorted(parents.items()), source_hash(), lock_hash()]
-        )
-    )
+def run_key(configured: str, plan: Plan, parents: dict[str, str], source: str) -> str:
+    """Names a run by everything that its numbers depend on.
+
+    Args:
+        configured: digest of the composed config.
+        plan: whose data it is trained on.
+        parents: digest of each file that it starts from, by path.
+        source: digest of the code that it executes.
+    """
+    parts = [configured, data_hash(plan), sorted(parents.items()), source, lock_hash()]
+    return digest(json.dumps(parts))

@@ -1,7 +1,9 @@
-"""base + variant + plan -> the choices of one run, before any of them becomes an mmengine config."""
+"""base + system + variant + plan -> the choices of one run, before any of them becomes a config."""
 
 from __future__ import annotations
 
+import copy
+import importlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,28 +11,45 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT, Method, Plan, Schedule, checked
+from diccae.plans import CONFIG_ROOT, Plan
+from diccae.schedule import Schedule
+from diccae.systems.spec import System
+from diccae.validation import checked, did_you_mean
+
+DEFAULT_SYSTEM = "diccae"
+# what a variant's file may hold beside the name of its system
+VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one run after base, variant and plan were merged."""
+    """The choices of one stage of a variant after base, system, variant and plan were merged.
 
-    method: Method
+    Attributes:
+        system: whose runs these are.
+        choices: the system's method choices.
+        schedule: budgets of all stages.
+        base: the rest of the merged config (`data`, `cache`, encoders, ...).
+        stages: names of the stages that the variant has.
+    """
+
+    system: System[Any]
+    choices: Any
     schedule: Schedule
     base: dict[str, Any]
-    pretrained: bool
-    finetuned: bool
+    stages: frozenset[str]
 
     def as_record(self) -> dict[str, Any]:
-        """What record.json keeps: the composed value of every choice, by the dotted keys that the ambiguity register names."""
+        """What record.json keeps: the value of every choice, by the dotted keys that the ambiguity
+        register names."""
         model = {
             key: self.base[key]
             for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
         }
         return {
-            "method": self.method.model_dump(),
-            "schedule": self.schedule.model_dump(),
+            "system": self.system.name,
+            "method": self.choices.model_dump(),
+            "schedule": self.schedule.as_record(),
             "model": model,
             "data": self.base["data"],
             "cache": self.base["cache"],
@@ -38,21 +57,54 @@ class Settings:
         }
 
 
+def known_systems() -> list[str]:
+    """Names of the systems: those with a file in `diccae/systems`."""
+    folder = CONFIG_ROOT.parent / "diccae" / "systems"
+    return sorted(path.stem for path in folder.glob("[!_]*.py") if path.stem != "spec")
+
+
 @lru_cache
-def _base(scale: str) -> Config:
+def system_of(name: str) -> System[Any]:
+    """The system of that name.
+
+    Raises:
+        UserError: there is none; names those that there are.
+    """
+    if name not in known_systems():
+        hint = did_you_mean(name, known_systems())
+        raise UserError(f"unknown system {name!r}{hint}; there are: {', '.join(known_systems())}")
+    return importlib.import_module(f"diccae.systems.{name}").SYSTEM
+
+
+@lru_cache
+def _config(name: str) -> dict[str, Any]:
+    path = CONFIG_ROOT / f"{name}.py"
+    return Config.fromfile(path).to_dict() if path.is_file() else {}
+
+
+def _base(scale: str, inputs: str) -> dict[str, Any]:
     folder = CONFIG_ROOT / "base" / scale
     if not folder.is_dir():
-        known = sorted(path.name for path in (CONFIG_ROOT / "base").iterdir() if path.is_dir())
+        known = sorted(p.name for p in (CONFIG_ROOT / "base").iterdir() if p.is_dir())
         raise UserError(f"scale {scale!r} has no folder {folder}; known scales: {', '.join(known)}")
-    merged = Config.fromfile(CONFIG_ROOT / "base" / "method.py")
-    for name in ("data", "model", "schedule"):
-        merged.merge_from_dict(Config.fromfile(folder / f"{name}.py").to_dict())
-    return merged
+    if not (folder / f"{inputs}.py").is_file():
+        raise UserError(
+            f"scale {scale!r} has no encoders for inputs {inputs!r}: no {folder / inputs}.py; "
+            "choose other `inputs` in the variant, or add that file"
+        )
+    return {
+        key: copy.deepcopy(value)
+        for name in ("data", inputs, "schedule")
+        for key, value in _config(f"base/{scale}/{name}").items()
+    }
 
 
-@lru_cache
-def _variant(name: str) -> dict[str, Any]:
-    return Config.fromfile(CONFIG_ROOT / "variants" / f"{name}.py").to_dict()
+def _merge(target: dict[str, Any], difference: dict[str, Any]) -> None:
+    for key, value in difference.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = copy.deepcopy(value)
 
 
 def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -62,51 +114,121 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
     for part in [*parents, last]:
         if not isinstance(node, dict) or part not in node:
             known = ", ".join(node) if isinstance(node, dict) else "nothing below it"
-            raise UserError(
-                f"{where}: no key {key!r} in configs/base; at {part!r} there is: {known}"
-            )
+            raise UserError(f"{where}: no key {key!r} in configs; at {part!r} there is: {known}")
         if part is not last:
             node = node[part]
     node[last] = value
 
 
+def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
+    """The merged config of scale, input family and system."""
+    config = _base(plan.scale, inputs)
+    defaults = _config(f"systems/{system.name}")
+    config["method"] = copy.deepcopy(defaults.get("method", {}))
+    _merge(config, defaults.get("scales", {}).get(plan.scale, {}))
+    return config
+
+
+def _override(plan: Plan, config: dict[str, Any], system: System[Any]) -> None:
+    """The plan's overrides; one of a method key acts on the systems that have this key."""
+    for key, value in plan.overrides.items():
+        part, _, name = key.partition(".")
+        if part == "method" and name not in system.choices.model_fields and _some_system_has(name):
+            continue
+        _set(config, key, value, f"plan {plan.name}, overrides")
+
+
 @lru_cache
-def _merged(plan_json: str, stage: str, variant: str) -> Settings:
-    plan = Plan.model_validate_json(plan_json)
+def _some_system_has(choice: str) -> bool:
+    return any(choice in system_of(name).choices.model_fields for name in known_systems())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant's file, read and held against its system.
+
+    Attributes:
+        system: whose variant it is.
+        difference: what differs from the defaults.
+        stages: names of the stages that it has.
+        parameters: dotted keys that its name sets, as `fixed_weight@w=4` does.
+        where: the file, for errors.
+    """
+
+    system: System[Any]
+    difference: dict[str, Any]
+    stages: frozenset[str]
+    parameters: dict[str, float]
+    where: str
+
+
+@lru_cache(maxsize=4096)
+def variant_of(plan: Plan, variant: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+        UserError: the variant, its system or a key is not known; names it and the file.
+    """
     try:
         name, parameters = plan.split_variant(variant)
     except ValueError as error:
         raise UserError(str(error)) from None
-    config = _base(plan.scale).to_dict()
-    difference = _variant(name)
+    difference = _config(f"variants/{name}")
     where = f"configs/variants/{name}.py"
-    for layer in (difference, difference.get("scales", {}).get(plan.scale, {})):
-        for part in ("method", "pretrain" if stage in ("pretrain", "warmup") else "finetune"):
+    system = system_of(difference.get("system", DEFAULT_SYSTEM))
+    names = {stage.name for stage in system.stages}
+    unknown = sorted(set(difference) - VARIANT_PARTS - names)
+    if unknown:
+        hint = did_you_mean(unknown[0], [*VARIANT_PARTS, *names])
+        raise UserError(f"{where}: unknown key {unknown[0]!r}{hint}")
+    left_out = {key for key, wanted in difference.get("stages", {}).items() if not wanted}
+    return Variant(system, difference, frozenset(names - left_out), parameters, where)
+
+
+@lru_cache(maxsize=4096)
+def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
+    """The settings of one stage of a variant of a plan.
+
+    A variant's `method` acts on every stage but those that all variants share, and a part named for a
+    stage on that stage alone.
+
+    Raises:
+        UserError: a key, a value, the stage or the system is not known; names the file and the key.
+    """
+    own = variant_of(plan, variant)
+    system, where = own.system, own.where
+    names = [known.name for known in system.stages]
+    if stage not in names:
+        raise UserError(
+            f"variant {variant!r} has no stage {stage!r}{did_you_mean(stage, names)}; "
+            f"its stages: {', '.join(names)}"
+        )
+    config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
+    parts = (stage,) if system.stage(stage).shared else ("method", stage)
+    for layer in (own.difference, own.difference.get("scales", {}).get(plan.scale, {})):
+        for part in parts:
             for key, value in layer.get(part, {}).items():
                 _set(config, f"method.{key}", value, where)
-    for key, value in {**plan.overrides, **parameters}.items():
-        _set(
-            config,
-            key,
-            value,
-            f"plan {plan.name}, overrides"
-            if key in plan.overrides
-            else f"plan {plan.name}, parameters",
-        )
-    stages = {"pretrain": True, "finetune": True, **difference.get("stages", {})}
+    _override(plan, config, system)
+    for key, value in own.parameters.items():
+        _set(config, key, value, f"plan {plan.name}, parameters")
     return Settings(
-        method=checked(Method, config.pop("method"), f"{where}, method"),
+        system=system,
+        choices=checked(system.choices, config.pop("method"), f"{where}, method"),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
         base=config,
-        pretrained=stages["pretrain"],
-        finetuned=stages["finetune"],
+        stages=own.stages,
     )
 
 
-def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
-    return _merged(plan.model_dump_json(by_alias=True), stage, variant)
+@lru_cache(maxsize=256)
+def plan_settings(plan: Plan) -> dict[str, Any]:
+    """What no variant changes: `data`, `cache`, `benchmark`, encoders and `schedule` of a plan.
 
-
-def needs_clusters(settings: Settings) -> bool:
-    """Whether anything in pre-training reads cluster ids."""
-    return settings.method.confusion_weight > 0 or settings.method.cluster_cross_entropy
+    Raises:
+        UserError: a key of the plan's overrides is not known.
+    """
+    system = system_of(DEFAULT_SYSTEM)
+    config = _base_of(plan, system, system.input_family)
+    _override(plan, config, system)
+    return config

@@ -1,6 +1,8 @@
-"""Seals: recomputes every table and figure from the per-clip predictions, and holds every record against the files, the configs, the data and the lock.
+"""Seals: recomputes every table and figure from the per-clip predictions, and holds every record against
+the files, the configs, the code, the data and the lock.
 
-Needs neither the network nor a GPU nor Snakemake's memory, so results that were copied from elsewhere are judged by the same rules.
+Needs neither the network nor a GPU nor Snakemake's memory, so results that were copied from elsewhere are
+judged by the same rules.
 """
 
 from __future__ import annotations
@@ -15,19 +17,26 @@ from typing import Any
 
 import pandas as pd
 
-from diccae.compose import Run, compose
+from diccae.artifacts import artifacts_of
 from diccae.errors import UserError
-from diccae.hashes import config_hash, data_hash, file_hash, lock_hash, source_hash
+from diccae.hashes import data_hash, file_hash, lock_hash
 from diccae.plans import Plan
-from diccae.reporting import claims, figures, tables
 from diccae.reporting.compare import compare
 from diccae.reporting.page_seal import page_seal, tables_seal
-from diccae.workflow import Workflow
+from diccae.run_graph import Run, scored_runs
+from diccae.source import SourceTree, present_tree, tree_of_commit
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`kind`: edited, stale, mixed, missing or data. `problem` is False for what a reader should know but no number depends on."""
+    """What was found in a results folder.
+
+    Attributes:
+        kind: edited, stale, mixed, missing, code or data.
+        where: file or run, and what of it.
+        message: in words.
+        problem: False for what a reader should know but no number depends on.
+    """
 
     kind: str
     where: str
@@ -41,23 +50,24 @@ class Finding:
 def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
     """Check the results folder of a plan; `clips` also hashes every clip of the benchmark.
 
-    Returns a dictionary: `sealed` (no problem found), `findings`, `tables` and `runs` (how many were checked), `not_built` and `seal`.
+    Returns a dictionary: `sealed` (no problem found), `findings`, `tables` and `runs` (how many were
+    checked), `not_built` and `seal`.
 
     Raises:
         UserError: nothing of the plan has been built.
     """
-    flow, root = Workflow([plan]), str(plan.results_root())
-    built = [name for name in flow.artifacts(root) if Path(root, f"{name}.csv").is_file()]
+    root, artifacts = str(plan.results_root()), artifacts_of(plan)
+    built = [name for name in artifacts if Path(root, f"{name}.csv").is_file()]
     if not built:
         raise UserError(
-            f"{root} holds no table of plan {plan.name}; build one first: snakemake --cores all {root}/table2.csv"
+            f"{root} holds no table of plan {plan.name}; build one first: "
+            f"snakemake --cores all {root}/table2.csv"
         )
     findings = _check_data(plan, clips)
-    users = _users(flow, root, built)
-    records: dict[str, dict[str, Any]] = {}
-    for folder, run in _runs(flow, plan).items():
-        if folder in users:
-            findings += _check_run(plan, run, Path(folder), users[folder], records)
+    records: dict[Run, dict[str, Any]] = {}
+    for run, users in _users(plan, built).items():
+        findings += _check_run(run, users, records)
+    findings += _check_code(records)
     findings += _check_mixture(records)
     findings += _check_tables(plan, root, built)
     findings += _check_page(root)
@@ -67,27 +77,17 @@ def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in findings],
         "tables": len(built),
         "runs": len(records),
-        "not_built": [name for name in flow.artifacts(root) if name not in built],
+        "not_built": [name for name in artifacts if name not in built],
         "seal": tables_seal(Path(root)),
     }
 
 
-def _runs(flow: Workflow, plan: Plan) -> dict[str, Run]:
-    """Folder of every fine-tuning run of the plan -> the run."""
-    return {
-        str(plan.run_dir("finetune", run.variant, run.seed, run.modality)): run
-        for cell in flow.cells.values()
-        if cell.plan == plan and cell.stage == "finetune"
-        for run in cell.runs
-    }
-
-
-def _users(flow: Workflow, root: str, built: list[str]) -> dict[str, list[str]]:
-    """Run folder -> the tables that are computed from it."""
-    users: dict[str, list[str]] = defaultdict(list)
+def _users(plan: Plan, built: list[str]) -> dict[Run, list[str]]:
+    """Scored run -> the tables that are computed from it."""
+    users: dict[Run, list[str]] = defaultdict(list)
     for name in built:
-        for folder in dict.fromkeys(str(Path(file).parent) for file in flow.inputs(name, root)):
-            users[folder].append(f"{name}.csv")
+        for run in scored_runs(plan, artifacts_of(plan)[name].runs(plan)):
+            users[run].append(f"{name}.csv")
     return users
 
 
@@ -118,48 +118,78 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
     return findings
 
 
-def _check_run(
-    plan: Plan, run: Run, folder: Path, used_by: list[str], records: dict[str, dict[str, Any]]
-) -> list[Finding]:
-    """A run and, through its parents, the runs that it started from; `records` collects those seen."""
-    if str(folder) in records:
+def _check_run(run: Run, used_by: list[str], records: dict[Run, dict[str, Any]]) -> list[Finding]:
+    """A run and the runs that it started from; `records` collects those seen."""
+    if run in records:
         return []
-    where = f"{folder} (cells of {run.variant}, {run.modality}, seed {run.seed} in {', '.join(used_by)})"
-    path = folder / "record.json"
+    where = f"{run.folder} (for {run} in {', '.join(used_by)})"
+    path = run.folder / "record.json"
     if not path.is_file():
-        return [Finding("missing", where, "there is no record.json, so these cells have no source")]
-    record = records[str(folder)] = json.loads(path.read_text())
-    if record["plan"] != plan.name:
-        return [Finding("mixed", where, f"belongs to plan {record['plan']}, not to {plan.name}")]
-    findings = []
-    for key, name, now in (
-        ("config_hash", "configs", config_hash(compose(plan, run))),
-        ("source_hash", "code", source_hash()),
-        ("lock_hash", "lock", lock_hash()),
-        ("data_hash", "data", _data_hash(plan)),
-    ):
-        if record[key] != now:
-            findings.append(
-                Finding("stale", where, f"made with other {name} ({record[key]}, now {now})")
-            )
+        return [
+            Finding("missing", where, "there is no record.json, so these numbers have no source")
+        ]
+    record = records[run] = json.loads(path.read_text())
+    if record["plan"] != run.plan.name:
+        words = f"belongs to plan {record['plan']}, not to {run.plan.name}"
+        return [Finding("mixed", where, words)]
+    findings = _check_origin(run, record, where)
     for name, digest in record["files"].items():
-        if not (folder / name).is_file():
+        if not (run.folder / name).is_file():
             findings.append(Finding("missing", where, f"{name} is gone"))
-        elif file_hash(folder / name) != digest:
+        elif file_hash(run.folder / name) != digest:
             findings.append(Finding("edited", where, f"{name} is not the file that the run wrote"))
-    for parent, digest in record["parents"].items():
-        source = Path(parent)
-        if not source.is_file():
-            findings.append(Finding("missing", where, f"{parent}, which it started from, is gone"))
-            continue
-        if file_hash(source) != digest:
-            findings.append(
-                Finding("stale", where, f"{parent} has changed since the run started from it")
-            )
-        stage = "warmup" if source.parent.parent.name == "warmup" else "pretrain"
-        origin = Run(stage, source.parent.parent.name, run.seed)
-        findings += _check_run(plan, origin, source.parent, used_by, records)
+    for parent, source in run.parents.items():
+        file = source.folder / parent.file
+        if not file.is_file():
+            findings.append(Finding("missing", where, f"{file}, which it started from, is gone"))
+        elif file_hash(file) != record["parents"].get(str(file)):
+            words = f"{file} is not the file that the run started from"
+            findings.append(Finding("stale", where, words))
+        findings += _check_run(source, used_by, records)
     return findings
+
+
+def _check_origin(run: Run, record: dict[str, Any], where: str) -> list[Finding]:
+    """Configs, lock and data that a run was made with, against those that are here now."""
+    return [
+        Finding("stale", where, f"made with other {name} ({record[key]}, now {now})")
+        for key, name, now in (
+            ("config_hash", "configs", run.config_hash),
+            ("lock_hash", "lock", lock_hash()),
+            ("data_hash", "data", _data_hash(run.plan)),
+        )
+        if record[key] != now
+    ]
+
+
+def _check_code(records: dict[Run, dict[str, Any]]) -> list[Finding]:
+    """All runs by today's code, or all by the code of one commit that they name; that later code differs
+    is a note."""
+    changed = _made_by_other_code(records, present_tree())
+    if not changed:
+        return []
+    for commit in dict.fromkeys(record["commit"] for record in records.values()):
+        tree = tree_of_commit(commit)
+        if tree is not None and not _made_by_other_code(records, tree):
+            words = (
+                f"{len(records)} runs were made by the code of commit {commit[:10]}; today's code "
+                f"differs in what {len(changed)} of them execute"
+            )
+            return [Finding("code", str(changed[0].folder), words, problem=False)]
+    return [
+        Finding(
+            "stale", str(run.folder), "made with other code than today's, or than the other runs"
+        )
+        for run in changed
+    ]
+
+
+def _made_by_other_code(records: dict[Run, dict[str, Any]], tree: SourceTree) -> list[Run]:
+    return [
+        run
+        for run, record in records.items()
+        if tree.digest(run.config(), record["system"]) != record["source_hash"]
+    ]
 
 
 def _data_hash(plan: Plan) -> str:
@@ -169,43 +199,41 @@ def _data_hash(plan: Plan) -> str:
         return "no data here"
 
 
-def _check_mixture(records: dict[str, dict[str, Any]]) -> list[Finding]:
-    """Runs of several commits stand side by side: no number depends on it while the source hashes agree (checked with each run), but a reader should know."""
-    by_commit = defaultdict(list)
-    for folder, record in records.items():
-        by_commit[record["commit"]].append(folder)
+def _check_mixture(records: dict[Run, dict[str, Any]]) -> list[Finding]:
+    """Runs of several commits stand side by side: no number depends on it while their code agrees
+    (`_check_code`), but a reader should know."""
     findings = []
+    by_commit: dict[str, list[Run]] = defaultdict(list)
+    for run, record in records.items():
+        by_commit[record["commit"]].append(run)
     if len(by_commit) > 1:
         most = max(by_commit, key=lambda commit: len(by_commit[commit]))
         findings += [
             Finding(
                 "mixed",
-                folder,
+                str(run.folder),
                 f"made at commit {commit[:10]}, most runs at {most[:10]}",
                 problem=False,
             )
-            for commit, folders in by_commit.items()
+            for commit, runs in by_commit.items()
             if commit != most
-            for folder in folders
+            for run in runs
         ]
-    dirty = [folder for folder, record in records.items() if record["dirty"]]
+    dirty = [run for run, record in records.items() if record["dirty"]]
     if dirty:
-        message = (
-            f"and {len(dirty) - 1} more were made from a working tree that differs from its commit"
-        )
-        findings.append(Finding("mixed", dirty[0], message, problem=False))
+        message = f"and {len(dirty) - 1} more were made from a working tree with changes"
+        findings.append(Finding("mixed", str(dirty[0].folder), message, problem=False))
     return findings
 
 
 def _check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
     """Every CSV and SVG against a fresh computation from the runs."""
     findings = []
-    names = [*built, "claims"] if Path(root, "claims.csv").is_file() else built
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
-        for name in names:
+        for name in built:
             try:
-                _write(plan, name, fresh / f"{name}.csv")
+                artifacts_of(plan)[name].make(plan, fresh / f"{name}.csv")
             except UserError as error:
                 findings.append(
                     Finding("edited", f"{root}/{name}.csv", f"cannot be computed again: {error}")
@@ -220,34 +248,22 @@ def _check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
             file = path.relative_to(fresh)
             if file in same:
                 continue
-            cells = _cells(Path(root), fresh, file) if path.suffix == ".csv" else []
-            findings += cells or [
+            values = _values(Path(root), fresh, file) if path.suffix == ".csv" else []
+            findings += values or [
                 Finding("edited", f"{root}/{file}", "is not what the runs give; build it again")
             ]
     return findings
 
 
-def _cells(root: Path, fresh: Path, name: Path) -> list[Finding]:
+def _values(root: Path, fresh: Path, name: Path) -> list[Finding]:
     return [
         Finding(
             "edited",
-            f"{root}/{name}, {cell.row}, {cell.column}",
-            f"says {cell.mine}, the runs give {cell.reference}",
+            f"{root}/{name}, {value.row}, {value.column}",
+            f"says {value.mine}, the runs give {value.reference}",
         )
-        for cell in compare(root, fresh, only=name).itertuples()
+        for value in compare(root, fresh, only=name).itertuples()
     ]
-
-
-def _write(plan: Plan, name: str, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if name.startswith("ablations/"):
-        tables.write_ablation(plan, name.split("/")[1], out)
-    elif name.startswith("figure"):
-        getattr(figures, f"write_{name}")(plan, out, out.with_suffix(".svg"))
-    elif name == "claims":
-        claims.write_claims(plan, out)
-    else:
-        getattr(tables, f"write_{name}")(plan, out)
 
 
 def _check_page(root: str) -> list[Finding]:

@@ -1,199 +1,152 @@
-"""What the Snakefile asks: which files an artifact of a plan needs, and which command makes a run. Reads plans and configs only."""
+"""What the Snakefile asks: which jobs an artifact of a plan needs, and which command makes a file. Reads
+plans and configs only."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
-from diccae.compose import Run, check, compose, initial_weights, warmup_dir
+from diccae.artifacts import Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
-from diccae.hashes import config_hash, digest, source_hash
+from diccae.hashes import digest
 from diccae.plans import Plan, known_plans, load_plan
-from diccae.settings import needs_clusters, settings_of
-
-PRETRAIN_FILES = ("record.json", "history.csv", "confusion.npz", "assignments.npz", "weights.pth")
-FINETUNE_FILES = (
-    "record.json",
-    "metrics.json",
-    "predictions.parquet",
-    "history.csv",
-    "confusion.npz",
-    "weights.pth",
-)
-MODALITY_SETS = (("A", "V", "AV"), ("A", "AV"), ("A", "V"), ("V", "AV"), ("A",), ("V",), ("AV",))
-SECTIONS = ("sensitivity", "cluster_ce", "leakage", "learning_rates")
+from diccae.run_graph import Job, check, jobs, scored_runs
+from diccae.settings import plan_settings
+from diccae.source import source_hash
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One job: a pre-training, or the fine-tuning of a (variant, seed) in all its modalities."""
+class PlannedJob:
+    """A job with what Snakemake has to know of it."""
 
-    plan: Plan
-    stage: str
-    variant: str
-    seed: int
-    modalities: tuple[str, ...] = ("AV",)
+    def __init__(self, job: Job, others: dict[tuple[str, int], Job], place: int) -> None:
+        self.job, self.place = job, place
+        self.stamps = [str(others[key].stamp) for key in job.owners]
 
     @property
-    def folder(self) -> str:
-        return str(
-            self.plan.run_dir(
-                "finetune" if self.stage == "finetune" else "pretrain", self.variant, self.seed
-            )
-        )
-
-    @cached_property
-    def runs(self) -> list[Run]:
-        return [Run(self.stage, self.variant, self.seed, modality) for modality in self.modalities]
+    def inputs(self) -> list[str]:
+        """The clip cache, and the stamps of the jobs whose runs this one starts from."""
+        return [str(self.job.plan.cache_dir / "meta.json"), *self.stamps]
 
     @property
     def command(self) -> str:
-        variant = "" if self.stage == "warmup" else f" --variant {self.variant}"
-        return f"diccae {self.stage} --plan {self.plan.name}{variant} --seed {self.seed}"
+        """Trains all runs of the job."""
+        job = self.job
+        return f"diccae train --plan {job.plan.name} --variant {job.variant} --seed {job.seed}"
 
     @property
     def key(self) -> str:
-        """Changes when a composed config or the package's source does; a rule parameter, so that Snakemake runs the job again."""
-        return digest(
-            source_hash() + "".join(config_hash(compose(self.plan, run)) for run in self.runs)
-        )
-
-    def inputs(self) -> list[str]:
-        settings = settings_of(self.plan, self.stage, self.variant)
-        files = [str(self.plan.cache_dir / "meta.json")]
-        for run in self.runs:
-            weights = initial_weights(self.plan, run, settings)
-            if weights is not None and str(weights) not in files:
-                files.append(str(weights))
-        if self.stage == "pretrain" and needs_clusters(settings):
-            files.append(str(warmup_dir(self.plan, self.seed) / "assignments.npz"))
-        return files
+        """Changes when a composed config does, or the code that a run executes; a rule parameter, so
+        that Snakemake runs the job again."""
+        parts = [
+            run.config_hash + source_hash(run.config(), run.settings.system.name)
+            for run in self.job.runs
+        ]
+        return digest("".join(parts))
 
 
 class Workflow:
-    """Plans by results folder, and all their jobs by run folder."""
+    """Plans by results folder, and all their jobs by the folder of their runs.
 
-    def __init__(self, plans: Iterable[Plan]) -> None:
+    Args:
+        plans: cut down to their first `seeds` seeds already.
+        seeds: number of seeds that the commands are told; None for all.
+    """
+
+    def __init__(self, plans: Iterable[Plan], seeds: int | None = None) -> None:
         self.plans = {str(plan.results_root()): plan for plan in plans}
-        self.cells: dict[str, Cell] = {}
+        self.seeds = seeds
+        self.jobs: dict[str, PlannedJob] = {}
         for plan in self.plans.values():
-            for cell in self._cells_of(plan):
-                self.cells[cell.folder] = cell
+            of_plan = jobs(plan)
+            for place, job in enumerate(of_plan.values()):
+                self.jobs[str(job.folder)] = PlannedJob(job, of_plan, place)
 
-    @staticmethod
-    def _cells_of(plan: Plan) -> Iterable[Cell]:
-        rates = plan.learning_rates
-        for seed in plan.seeds:
-            yield Cell(plan, "warmup", "warmup", seed)
-            for variant, modalities in plan.cells().items():
-                if settings_of(plan, "pretrain", variant).pretrained:
-                    yield Cell(plan, "pretrain", variant, seed)
-                if rates is None or variant not in rates.cells or seed in rates.seeds:
-                    yield Cell(plan, "finetune", variant, seed, tuple(modalities))
+    def priority(self, folder: str) -> int:
+        """Seed by seed across all variants, and first what others wait for: every seed that is complete
+        is a result."""
+        planned = self.jobs[folder]
+        seeds = planned.job.plan.seeds
+        later = len(seeds) - seeds.index(planned.job.seed) if planned.job.seed in seeds else 0
+        stamp = str(planned.job.stamp)
+        waiting = sum(stamp in other.stamps for other in self.jobs.values())
+        return 1000 * later + waiting
 
-    def pattern(self, stage: str, modalities: tuple[str, ...] = ("AV",)) -> str:
-        """Regular expression of the run folders that one rule serves; one that matches nothing where there are none."""
-        folders = [
-            folder
-            for folder, cell in self.cells.items()
-            if cell.stage == stage and cell.modalities == modalities
-        ]
-        return "|".join(folder.replace(".", r"\.") for folder in folders) or "no-such-run"
+    def drop_untrue_stamps(self) -> None:
+        """Remove the stamp of every job whose runs are not all there any more, so that Snakemake makes
+        them again: it sees the stamp alone."""
+        for planned in self.jobs.values():
+            if planned.job.stamp.is_file() and not all(map(_is_whole, _folders(planned.job))):
+                planned.job.stamp.unlink()
 
-    def runs(
-        self,
-        root: str,
-        variants: Iterable[str],
-        modalities: Iterable[str],
-        seeds: Iterable[int] | None = None,
-    ) -> list[str]:
-        """Predictions and records of the named variants."""
+    def artifacts(self, root: str) -> dict[str, Artifact]:
+        """The artifacts of the plan whose results folder is `root`."""
+        return artifacts_of(self.plans[root])
+
+    def inputs(self, name: str, root: str) -> list[str]:
+        """Stamps of the jobs that an artifact (`table2`, `ablations/no_infonce`) is computed from.
+
+        Raises:
+            UserError: the plan has no such artifact; names those that it has.
+        """
         plan = self.plans[root]
-        return [
-            str(plan.run_dir("finetune", variant, seed, modality) / name)
-            for variant in variants
-            for seed in (plan.seeds if seeds is None else seeds)
-            for modality in modalities
-            for name in ("predictions.parquet", "record.json", "metrics.json", "confusion.npz")
-        ]
+        runs = scored_runs(plan, artifact_of(plan, name).runs(plan))
+        of_plan = {(run.variant, run.seed): None for run in runs}
+        return [str(plan.run_folder(*key).parent / "job.json") for key in of_plan]
 
-    def inputs(self, artifact: str, root: str) -> list[str]:
-        """Run files that one artifact (a name, or `ablations/<variant>`) is computed from."""
-        plan = self.plans[root]
-        if artifact.startswith("ablations/"):
-            name = artifact.split("/")[1]
-            known = plan.table2.variants if plan.table2 else []
-            if plan.table2 is None or name not in known:
-                raise UserError(
-                    f"{name!r} is not a variant of Table 2 in plan {plan.name}; there are: {', '.join(known)}"
-                )
-            return self.runs(root, ["full", name], plan.table2.modalities)
-        if artifact == "leakage" and plan.leakage:
-            return self.runs(
-                root, [plan.leakage.holdout, plan.leakage.portion], [plan.leakage.modality]
-            )
-        if artifact == "learning_rates" and plan.learning_rates:
-            rates = plan.learning_rates
-            return self.runs(root, [*rates.variants, *rates.cells], [rates.modality], rates.seeds)
-        if artifact == "figure2" and plan.figure2:
-            return self.runs(
-                root, [plan.figure2.with_, plan.figure2.without], [plan.figure2.modality]
-            )
-        if artifact == "figure3" and plan.figure3:
-            return self.runs(root, plan.figure3.variants, [plan.figure3.modality])
-        if artifact == "feature_quality":
-            return [
-                file
-                for name in self.artifacts(root)
-                if name != "feature_quality"
-                for file in self.inputs(name, root)
-            ]
-        section = getattr(plan, artifact, None)
-        if section is None:
-            raise UserError(
-                f"plan {plan.name} has no section {artifact!r}; add it to configs/plans/{plan.name}.yaml"
-            )
-        return self.runs(root, section.variants, section.modalities)
+    def command(self, name: str, root: str) -> str:
+        """What stands behind `diccae` to make an artifact."""
+        return f"{artifact_of(self.plans[root], name).command} {self.options(root)}"
 
-    def artifacts(self, root: str) -> list[str]:
+    def options(self, root: str) -> str:
+        """Options that name a plan and, where fewer than all are asked for, the number of its seeds."""
         plan = self.plans[root]
-        if plan.table1 is None or plan.table2 is None:
-            return ["tuning"]
-        optional = [
-            name for name in (*SECTIONS, "figure2", "figure3") if getattr(plan, name) is not None
-        ]
-        ablations = [f"ablations/{name}" for name in plan.table2.variants if name != "full"]
-        return ["table1", "table2", *optional, "feature_quality", *ablations]
+        return f"--plan {plan.name}" + (f" --seeds {len(plan.seeds)}" if self.seeds else "")
+
+    @cached_property
+    def figures(self) -> str:
+        """Regular expression of the names of figures."""
+        names = {
+            re.escape(name)
+            for root in self.plans
+            for name, artifact in self.artifacts(root).items()
+            if artifact.draw is not None
+        }
+        return "|".join(sorted(names)) or "no-such-figure"
 
     def tables(self, root: str) -> list[str]:
         """Every table and figure CSV of a plan."""
         return [f"{root}/{name}.csv" for name in self.artifacts(root)]
 
     def targets(self, root: str) -> list[str]:
+        """Everything of a plan: its tables and, where it has Table 2, its report."""
         report = [f"{root}/report.html"] if self.plans[root].table2 else []
         return [*self.tables(root), *report]
 
     def data_plan(self, data_root: str) -> Plan:
-        """The first plan that uses a data folder; plans that share one must describe the same benchmark."""
+        """The first plan that uses a data folder.
+
+        Raises:
+            UserError: plans that share it describe different data.
+        """
         sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
-        if len({self.benchmark_key_of(plan) for plan in sharing}) > 1:
+        if len({data_key(plan) for plan in sharing}) > 1:
             raise UserError(
-                f"plans {', '.join(plan.name for plan in sharing)} share {data_root} but describe different data; give one another data_root"
+                f"plans {', '.join(plan.name for plan in sharing)} share {data_root} but describe "
+                "different data; give one another data_root"
             )
         return sharing[0]
 
-    @staticmethod
-    def benchmark_key_of(plan: Plan) -> str:
-        base = settings_of(plan, "pretrain", "full").base
-        lists = plan.lists.model_dump() if plan.lists else None
-        return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
+    def data_key(self, data_root: str) -> str:
+        """Changes when what a data folder is made from does."""
+        return data_key(self.data_plan(data_root))
 
     def data_pattern(self, made_from: str) -> str:
-        """Regular expression of the data folders that are rendered (`embedded`) or read from lists (`lists`); others bring their own manifest."""
+        """Regular expression of the data folders that are rendered (`embedded`) or read from lists
+        (`lists`); others bring their own manifest."""
         roots = {
             plan.data_root
             for plan in self.plans.values()
@@ -205,7 +158,8 @@ class Workflow:
         """The lists that a manifest is made from.
 
         Raises:
-            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a traceback around every other exception.
+            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a traceback
+                around every other exception.
         """
         plan = self.data_plan(data_root)
         if plan.lists is None:
@@ -213,34 +167,52 @@ class Workflow:
         try:
             return plan.lists.files()
         except UserError as error:
-            # results that were copied from elsewhere need no lists: Snakemake takes a file that it cannot make for one that was given
+            # results that were copied from elsewhere need no lists: Snakemake takes a file that it
+            # cannot make for one that was given
             if plan.manifest.is_file():
                 return [path for source in plan.lists.sources for path in source.lists]
             raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
 
-    def benchmark_key(self, data_root: str) -> str:
-        return self.benchmark_key_of(self.data_plan(data_root))
 
-    def folders(self, root: str, stage: str) -> list[str]:
-        """Records of all jobs of a stage (targets `pretrain` and `finetune`), shared pre-trainings once."""
-        plan = self.plans[root]
-        cells = [
-            cell for cell in self.cells.values() if cell.plan == plan and cell.stage == "finetune"
-        ]
-        if stage == "finetune":
-            return [
-                f"{cell.folder}/{modality}/record.json"
-                for cell in cells
-                for modality in cell.modalities
-            ]
-        sources = {file for cell in cells for file in cell.inputs() if file.endswith("weights.pth")}
-        return sorted(str(Path(file).with_name("record.json")) for file in sources)
+def data_key(plan: Plan) -> str:
+    """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
+    base = plan_settings(plan)
+    lists = plan.lists.model_dump() if plan.lists else None
+    return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
+
+
+def _folders(job: Job) -> list[Path]:
+    return [run.folder for run in job.runs]
+
+
+def _is_whole(folder: Path) -> bool:
+    record = folder / "record.json"
+    if not record.is_file():
+        return False
+    content: dict[str, Any] = json.loads(record.read_text())
+    return all((folder / name).is_file() for name in content["files"])
+
+
+def _at_most(plan: Plan, seeds: int | None) -> int | None:
+    return None if seeds is None else min(seeds, len(plan.seeds))
 
 
 @lru_cache
-def load_workflow() -> Workflow:
-    """Read and check every plan once; a wrong key, variant or number ends here, before any job is planned."""
-    built = Workflow(map(load_plan, known_plans()))
+def load_workflow(seeds: int | None = None) -> Workflow:
+    """Read and check every plan once; a wrong key, variant or number ends here, before any job is
+    planned.
+
+    Args:
+        seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for all.
+
+    Raises:
+        UserError: a plan is wrong; names the file and the key.
+    """
+    plans = [load_plan(name) for name in known_plans()]
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--config seeds={seeds}: wanted a number of seeds from 1")
+    built = Workflow([plan.first_seeds(_at_most(plan, seeds)) for plan in plans], seeds)
     for plan in built.plans.values():
         check(plan)
+    built.drop_untrue_stamps()
     return built

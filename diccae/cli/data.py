@@ -20,10 +20,10 @@ CORES = len(os.sched_getaffinity(0))
 def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Render the embedded benchmark's clips, manifest and ground truth; goes on where it stopped."""
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
-    from diccae.settings import settings_of
+    from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
-    settings = settings_of(chosen, "pretrain", "full").base["benchmark"]
+    settings = plan_settings(chosen)["benchmark"]
     watch = Stopwatch()
     render_benchmark(
         BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]),
@@ -60,7 +60,7 @@ def manifest(plan: PlanName) -> None:
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest once: frames as uint8, log-mels as float16; counts and names what cannot be read."""
     from diccae.datasets.clip_cache import build_cache
-    from diccae.settings import settings_of
+    from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
     watch = Stopwatch()
@@ -68,7 +68,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
         chosen.manifest,
         chosen.cache_dir,
         jobs=jobs,
-        **settings_of(chosen, "pretrain", "full").base["cache"],
+        **plan_settings(chosen)["cache"],
     )
     _note_time(Path(chosen.data_root), "cache", watch)
 

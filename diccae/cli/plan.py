@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
 
-from diccae.cli.options import PlanName
-from diccae.plans import Plan, load_plan
+from diccae.cli.options import PlanName, Seeds
+from diccae.plans import SCORED_STAGE, Plan, load_plan
 
 GB = 1e9
 
 
 def plan(
     plan: PlanName = "embedded",
+    seeds: Seeds = None,
     gpus: Annotated[
         int | None,
         typer.Option(
@@ -31,9 +33,9 @@ def plan(
     ] = True,
 ) -> None:
     """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of Table 2 needs."""
-    from diccae.compose import check
+    from diccae.run_graph import check
 
-    chosen = load_plan(plan)
+    chosen = load_plan(plan, seeds)
     check(chosen)
     if not as_json:
         _print_variants(chosen)
@@ -49,25 +51,25 @@ def plan(
 
 
 def _print_variants(chosen: Plan) -> None:
-    from diccae.compose import pretrain_source
+    from diccae.run_graph import Run, with_parents
 
-    cells = chosen.cells()
-    sources = {variant: pretrain_source(chosen, variant, chosen.seeds[0]) for variant in cells}
+    seed, variants = chosen.seeds[0], chosen.variants()
     print(
-        f"plan {chosen.name}: {len(cells)} variants, seeds {chosen.seeds}, results in {chosen.results_root()}"
+        f"plan {chosen.name}: {len(variants)} variants, seeds {chosen.seeds}, "
+        f"results in {chosen.results_root()}"
     )
-    for variant, modalities in cells.items():
-        source = sources[variant]
-        start = (
-            "no pre-training"
-            if source is None
-            else "own pre-training"
-            if source == variant
-            else f"pre-training of {source}"
-        )
-        print(f"  {variant:<28} {'+'.join(modalities):<8} {start}")
+    every: dict[Run, None] = {}
+    for variant, modalities in variants.items():
+        scored = [Run(chosen, SCORED_STAGE, variant, seed, modality) for modality in modalities]
+        runs = with_parents(scored)
+        every |= dict.fromkeys(runs)
+        own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]
+        shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
+        words = ", ".join([*own, *shared]) or "from scratch"
+        print(f"  {variant:<28} {'+'.join(modalities):<8} {words}")
+    counts = Counter(run.stage for run in every)
     print(
-        f"{len({source for source in sources.values() if source})} pre-trainings and {sum(map(len, cells.values()))} fine-tunings a seed",
+        ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs a seed",
         flush=True,
     )
 

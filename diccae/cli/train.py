@@ -1,68 +1,80 @@
-"""`diccae warmup`, `diccae pretrain`, `diccae finetune`, `diccae compose`."""
+"""`diccae train` and `diccae compose`."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName, Seed, Variant
+from diccae.cli.options import Out, PlanName, Seed, Variant
 from diccae.errors import UserError
-from diccae.plans import load_plan
+from diccae.plans import SCORED_STAGE, Plan, load_plan
+from diccae.validation import did_you_mean
+from diccae.whole_file import whole_file
 
-Stage = Annotated[str, typer.Option("--stage", help="warmup, pretrain or finetune.")]
-Modality = Annotated[str, typer.Option("--modality", help="A, V or AV.")]
-
-
-def warmup(plan: PlanName = "embedded", seed: Seed = 0) -> None:
-    """Train the short InfoNCE model whose features are clustered first, and cluster them."""
-    _execute(plan, [("warmup", "warmup", seed, "AV")])
-
-
-def pretrain(variant: Variant, plan: PlanName = "embedded", seed: Seed = 0) -> None:
-    """Cluster-guided audio-video pre-training of one variant (Sec. 2.3)."""
-    _execute(plan, [("pretrain", variant, seed, "AV")])
+StageName = Annotated[
+    str, typer.Option("--stage", help="One stage alone, e.g. pretrain; all stages when absent.")
+]
+ModalityName = Annotated[
+    str, typer.Option("--modality", help="A, V or AV alone; all that the plan scores when absent.")
+]
 
 
-def finetune(
-    variant: Variant, plan: PlanName = "embedded", seed: Seed = 0, modality: Modality = ""
+def train(
+    variant: Variant,
+    plan: PlanName = "embedded",
+    seed: Seed = 0,
+    stage: StageName = "",
+    modality: ModalityName = "",
 ) -> None:
-    """Fine-tune and score one variant, in every modality that the plan wants of it (or in one, with --modality)."""
-    chosen = load_plan(plan)
-    modalities = [modality] if modality else [str(m) for m in chosen.cells().get(variant, [])]
-    if not modalities:
-        raise UserError(
-            f"plan {chosen.name} has no variant {variant!r}; name a modality with --modality, or use one of: {', '.join(chosen.cells())}"
-        )
-    _execute(plan, [("finetune", variant, seed, each) for each in modalities])
+    """Train and score one variant with one seed: every stage and modality that the plan wants of it.
 
-
-def _execute(plan: str, runs: list[tuple[str, str, int, str]]) -> None:
-    import shutil
-
+    What is finished is kept; what was interrupted goes on from its last checkpoint."""
     from diccae import registry  # noqa: F401
-    from diccae.compose import Run
     from diccae.engine.runs import execute
+    from diccae.run_graph import Run, jobs, with_parents
 
-    for work in [execute(load_plan(plan), Run(*run)) for run in runs]:
-        shutil.rmtree(work, ignore_errors=True)
+    chosen = load_plan(plan)
+    job = None if stage or modality else jobs(chosen).get((variant, seed))
+    if job is not None:
+        runs = list(job.runs)
+    elif stage:
+        runs = [Run(chosen, stage, variant, seed, modality or "AV").owner]
+    else:
+        wanted = [modality] if modality else _modalities(chosen, variant)
+        runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
+    for run in with_parents(runs):
+        execute(run)
+    if job is not None:
+        with whole_file(job.stamp) as temporary:
+            folders = [str(run.folder.relative_to(job.folder)) for run in job.runs]
+            temporary.write_text(json.dumps({"runs": folders}, indent=1) + "\n")
+
+
+def _modalities(plan: Plan, variant: str) -> list[str]:
+    known = plan.variants()
+    if variant not in known:
+        raise UserError(
+            f"plan {plan.name} has no variant {variant!r}{did_you_mean(variant, known)}; "
+            f"name a modality with --modality, or use one of: {', '.join(known)}"
+        )
+    return [str(modality) for modality in known[variant]]
 
 
 def compose(
     variant: Variant,
-    stage: Stage = "pretrain",
-    modality: Modality = "AV",
+    stage: Annotated[str, typer.Option("--stage", help="A stage, e.g. finetune.")] = "pretrain",
+    modality: Annotated[str, typer.Option("--modality", help="A, V or AV.")] = "AV",
     plan: PlanName = "embedded",
     seed: Seed = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; printed when absent.")
-    ] = None,
+    out: Out = None,
 ) -> None:
-    """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and tools/test.py."""
-    from diccae.compose import Run, compose
+    """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and
+    tools/test.py."""
+    from diccae.run_graph import Run
 
-    config = compose(load_plan(plan), Run(stage, variant, seed, modality))
+    config = Run(load_plan(plan), stage, variant, seed, modality).config()
     if out is None:
         print(config.pretty_text)
     else:
@@ -71,5 +83,6 @@ def compose(
 
 
 def register(app: typer.Typer) -> None:
-    for command in (warmup, pretrain, finetune, compose):
+    """Add the commands of this module."""
+    for command in (train, compose):
         app.command()(command)

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName
+from diccae.cli.options import PlanName, Seeds
 from diccae.plans import load_plan
 from diccae.whole_file import whole_file
 
 
 def verify(
     plan: PlanName = "embedded",
+    seeds: Seeds = None,
     clips: Annotated[
         bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")
     ] = False,
@@ -29,7 +30,7 @@ def verify(
     from diccae.verify import Finding
     from diccae.verify import verify as check
 
-    verdict = check(load_plan(plan), clips)
+    verdict = check(load_plan(plan, seeds), clips)
     for finding in verdict["findings"]:
         print(Finding(**finding))
     state = "sealed" if verdict["sealed"] else "NOT sealed"

@@ -41,9 +41,10 @@ def disk(plan: Plan) -> Check:
 
 def disk_need(plan: Plan) -> tuple[float, list[str]]:
     """Bytes that the plan still has to write, and the words for what cannot be told yet."""
-    from diccae.settings import settings_of
+    from diccae.run_graph import scored_runs, with_parents
+    from diccae.settings import plan_settings
 
-    base, left_out = settings_of(plan, "pretrain", "full").base, []
+    base, left_out = plan_settings(plan), []
     need = 0.0
     embedded = plan.dataset == "embedded"
     if embedded:
@@ -64,9 +65,8 @@ def disk_need(plan: Plan) -> tuple[float, list[str]]:
             + 2 * cache["n_mels"] * cache["fbank_frames"]
         )
     if plan.scale == "embedded":
-        stages = len(plan.cells()) + 1
-        runs = len(plan.seeds) * (stages + sum(map(len, plan.cells().values())))
-        made = sum(1 for _ in (plan.results_root() / "runs").glob("*/*/seed*/**/record.json"))
+        runs = len(with_parents(scored_runs(plan, plan.needs())))
+        made = sum(1 for _ in (plan.results_root() / "runs").rglob("record.json"))
         need += max(runs - made, 0) * RUN_BYTES
     else:
         left_out.append("runs")
@@ -205,7 +205,7 @@ def _snakemakes(folder: Path) -> tuple[list[int], list[int]]:
 
 def results(plan: Plan) -> Check:
     """Finished runs whose config, source, lock or data are not the present ones; the workflow makes them again."""
-    records = sorted((plan.results_root() / "runs").glob("*/*/seed*/**/record.json"))
+    records = sorted((plan.results_root() / "runs").rglob("record.json"))
     if not records:
         return Check("results", "ok", f"no finished runs in {plan.results_root()}")
     reasons: Counter[str] = Counter()
@@ -231,15 +231,16 @@ def results(plan: Plan) -> Check:
 
 def _changed(plan: Plan, path: Path) -> list[str]:
     """What of a record is no longer so; a record that cannot be read or composed counts as well."""
-    from diccae.compose import Run, compose
-    from diccae.hashes import config_hash, data_hash, lock_hash, source_hash
+    from diccae.hashes import data_hash, lock_hash
+    from diccae.run_graph import Run
+    from diccae.source import source_hash
 
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        run = Run(record["stage"], record["variant"], record["seed"], record["modality"])
+        run = Run(plan, record["stage"], record["variant"], record["seed"], record["modality"])
         now = {
-            "config": config_hash(compose(plan, run)),
-            "source": source_hash(),
+            "config": run.config_hash,
+            "source": source_hash(run.config(), run.settings.system.name),
             "lock": lock_hash(),
         }
     except (ValueError, KeyError, OSError):

@@ -80,9 +80,9 @@ def gpus(plan: Plan) -> Check:
 
 def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1 * GB) -> Check:
     """Workers of data loaders hand batches over in shared memory; without workers none is needed."""
-    from diccae.settings import settings_of
+    from diccae.settings import plan_settings
 
-    workers = settings_of(plan, "pretrain", "full").schedule.num_workers
+    workers = plan_settings(plan)["schedule"]["num_workers"]
     if not folder.is_dir():
         size, message = 0, f"{folder} does not exist"
     else:

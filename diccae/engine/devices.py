@@ -30,7 +30,7 @@ def keep_freed_memory() -> None:
             mallopt(*option)
 
 
-def join_processes() -> int:
+def join_process_group() -> int:
     """The number of processes that torchrun started for one run, joined to each other: by NCCL on GPUs, by gloo without."""
     processes = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     if processes > 1 and not is_distributed():

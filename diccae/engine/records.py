@@ -13,16 +13,18 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from diccae.compose import Run
-from diccae.hashes import data_hash, lock_hash, source_hash
-from diccae.plans import Plan
+from diccae.hashes import data_hash, lock_hash
+from diccae.run_graph import Run
 from diccae.stopwatch import Stopwatch
 from diccae.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from diccae.engine.runs import Origin
 
 PACKAGES = (
     "torch",
@@ -41,8 +43,8 @@ PACKAGES = (
 def commit() -> tuple[str, bool]:
     """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT, as `git describe --dirty` prints it."""
     if "DICCAE_COMMIT" in os.environ:
-        told = os.environ["DICCAE_COMMIT"]
-        return told.removesuffix("-dirty"), told.endswith("-dirty")
+        stated = os.environ["DICCAE_COMMIT"]
+        return stated.removesuffix("-dirty"), stated.endswith("-dirty")
     root = Path(__file__).resolve().parent.parent.parent
     try:
         head = subprocess.run(
@@ -75,31 +77,23 @@ def hardware() -> dict[str, Any]:
 
 
 def build_record(
-    plan: Plan,
-    run: Run,
-    configured: str,
-    key: str,
-    parents: dict[str, str],
-    files: dict[str, str],
-    settings: dict[str, Any],
-    shared_with: str | None,
-    started: datetime,
-    watch: Stopwatch,
+    run: Run, origin: Origin, files: dict[str, str], started: datetime, watch: Stopwatch
 ) -> dict[str, Any]:
-    """What `record.json` says of a run; `files` are the digests of the files beside it, `parents` those of the files that it started from."""
+    """What `record.json` says of a run; `files` are the digests of the files beside it."""
     head, dirty = commit()
-    return {
-        "plan": plan.name,
+    record = {
+        "plan": run.plan.name,
+        "system": run.settings.system.name,
         "stage": run.stage,
         "variant": run.variant,
         "modality": run.modality,
         "seed": run.seed,
-        "key": key,
-        "parents": parents,
+        "key": origin.key,
+        "parents": origin.parents,
         "files": files,
-        "config_hash": configured,
-        "data_hash": data_hash(plan),
-        "source_hash": source_hash(),
+        "config_hash": origin.config,
+        "data_hash": data_hash(run.plan),
+        "source_hash": origin.source,
         "lock_hash": lock_hash(),
         "commit": head,
         "dirty": dirty,
@@ -112,9 +106,11 @@ def build_record(
         "cpu_seconds": round(watch.cpu(), 2),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "started": started.isoformat(timespec="seconds"),
-        "settings": settings,
-        "shared_with": shared_with,
+        "settings": run.settings.as_record(),
     }
+    if origin.processes > 1:
+        record["processes"] = origin.processes
+    return record
 
 
 def write_atomically(path: Path, content: Any) -> None:

@@ -23,10 +23,12 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
 from diccae import registry  # noqa: F401
-from diccae.compose import Run, compose
 from diccae.functional.kmeans import kmeans
-from diccae.plans import Plan
-from diccae.settings import settings_of
+from diccae.plans import SCORED_STAGE, Plan
+from diccae.run_graph import Run, with_parents
+from diccae.schedule import Schedule
+from diccae.settings import DEFAULT_SYSTEM, plan_settings
+from diccae.validation import checked
 
 SECONDS = 60.0
 REPEATS = 30
@@ -35,6 +37,7 @@ CLIPS = 32
 LEAST = 2
 # points a cluster that K-means is timed on, CPU and GPU
 POINTS = (40, 400)
+_ORDER = ("A", "V", "AV")
 
 
 @dataclass(frozen=True)
@@ -58,32 +61,53 @@ class Speed:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Speeds by (stage, modality); K-means in seconds a clip, restart and feature; loading in seconds a clip and core, None where it is part of the speeds or unknown."""
+    """Speeds by kind of run; K-means in seconds a clip, restart and feature; loading in seconds a clip
+    and core, None where it is part of the speeds or unknown."""
 
     device: str
     gpu: bool
     seconds: float
-    speeds: dict[tuple[str, str], Speed]
+    speeds: dict[Kind, Speed]
     kmeans: float
     loading: Timing | None
     remarks: list[str]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Runs that cost the same a clip: of one system, trained with or without labels, in one modality."""
+
+    system: str
+    labelled: bool
+    modality: str
+
+    def __str__(self) -> str:
+        system = "" if self.system == DEFAULT_SYSTEM else f"{self.system} "
+        return f"{system}{'fine-tuning' if self.labelled else 'pre-training'} {self.modality}"
+
+
+def kind_of(run: Run) -> Kind:
+    """The kind that a run belongs to."""
+    return Kind(run.settings.system.name, run.spec.labelled, run.modality)
+
+
 def kinds(plan: Plan) -> list[Run]:
-    """The runs that are timed: pre-training, and fine-tuning in each modality, of `full` where the plan has it."""
-    cells, seed = plan.cells(), plan.seeds[0]
-    names = sorted(cells, key=lambda name: name != "full")
-    pretrained = [name for name in names if settings_of(plan, "pretrain", name).pretrained]
-    runs = [Run("pretrain", pretrained[0], seed)] if pretrained else []
-    for modality in ("A", "V", "AV"):
-        scored = [name for name in names if modality in cells[name]]
-        runs += [Run("finetune", scored[0], seed, modality)] if scored else []
-    return runs
+    """The runs that are timed: the last one of each kind that a variant trains, of the reference where it
+    has one. Variants of a system differ by less than the noise of this."""
+    names = sorted(plan.variants(), key=lambda name: name != plan.reference)
+    found: dict[Kind, Run] = {}
+    for name in names:
+        own: dict[Kind, Run] = {}
+        for modality in plan.variants()[name]:
+            for run in with_parents([Run(plan, SCORED_STAGE, name, plan.seeds[0], modality)]):
+                own[kind_of(run)] = run
+        found = own | found
+    return sorted(found.values(), key=lambda run: (run.spec.labelled, _ORDER.index(run.modality)))
 
 
-def parameters(plan: Plan, run: Run) -> int:
+def parameters(run: Run) -> int:
     """Trained numbers of a run's model; nothing is allocated."""
-    model = _bare_model(_composed(plan, run))
+    model = _bare_model(_composed(run))
     model["data_preprocessor"] = None
     with torch.device("meta"):
         return sum(value.numel() for value in MODELS.build(model).parameters())
@@ -99,25 +123,31 @@ def calibrate(
     started = time.perf_counter()
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
-    schedule = settings_of(plan, "finetune", "full").schedule
+    schedule = checked(Schedule, plan_settings(plan)["schedule"], f"plan {plan.name}, schedule")
     runs = kinds(plan)
-    # three timings a fine-tuning, two for pre-training, one for K-means
-    share = seconds / (sum(3 if run.stage == "finetune" else 2 for run in runs) + 1)
-    speeds, remarks = {}, []
+    # three timings of a scored run, two of another, one for K-means
+    share = seconds / (sum(3 if run.spec.scored else 2 for run in runs) + 1)
+    speeds: dict[Kind, Speed] = {}
+    remarks = []
     with (
         tempfile.TemporaryDirectory() as folder,
         _one_thread(),
         DefaultScope.overwrite_default_scope("mmaction"),
     ):
-        made_up = _make_up(plan, Path(folder) / "cache")
+        made_up = _make_up(plan, runs, Path(folder) / "cache")
         for run in runs:
-            say(f"{run.stage} {run.modality}")
-            bench = _Bench(plan, run, made_up, device, load=schedule.num_workers == 0)
-            speeds[run.stage, run.modality] = bench.speed(share)
+            say(str(kind_of(run)))
+            bench = _Bench(run, made_up, device, load=schedule.num_workers == 0)
+            speeds[kind_of(run)] = bench.speed(share)
             del bench
-        loading, words = _loading(plan, runs[0], made_up, schedule.num_workers, share)
-    say("K-means")
-    per_clip = _kmeans(plan, gpu) if runs[0].stage == "pretrain" else 0.0
+        loading, words = _loading(runs[0], made_up, schedule.num_workers, share)
+    clustered = next(
+        (run for run in runs if run.settings.system.clusters(run.settings.choices)), None
+    )
+    per_clip = 0.0
+    if clustered is not None:
+        say("K-means")
+        per_clip = _kmeans(clustered, gpu)
     timings = [
         timing
         for speed in speeds.values()
@@ -149,10 +179,8 @@ def calibrate(
 class _Bench:
     """The model of one run and its optimiser, with batches of made-up clips."""
 
-    def __init__(
-        self, plan: Plan, run: Run, made_up: Path, device: torch.device, load: bool
-    ) -> None:
-        config = _composed(plan, run)
+    def __init__(self, run: Run, made_up: Path, device: torch.device, load: bool) -> None:
+        config = _composed(run)
         self.device, self.load = device, load
         self.now = stopwatch(device.type == "cuda")
         model = _bare_model(config)
@@ -236,9 +264,9 @@ def stopwatch(gpu: bool) -> Callable[[], float]:
     return time.perf_counter if gpu else time.process_time
 
 
-def _composed(plan: Plan, run: Run) -> Any:
+def _composed(run: Run) -> Any:
     """A run's config, with what it names registered."""
-    config = compose(plan, run)
+    config = run.config()
     import_modules_from_strings(**config.custom_imports)
     return config
 
@@ -268,10 +296,11 @@ def _untrained(model: dict[str, Any], device: torch.device) -> Any:
     return built
 
 
-def _make_up(plan: Plan, folder: Path) -> Path:
-    """A clip cache of random frames and log-mels in the plan's shapes."""
-    settings = settings_of(plan, "finetune", "full")
-    cache, data = settings.base["cache"], settings.base["data"]
+def _make_up(plan: Plan, runs: list[Run], folder: Path) -> Path:
+    """A clip cache of random frames and log-mels in the plan's shapes, with labels that every one of the
+    runs has a class for."""
+    settings = plan_settings(plan)
+    cache, data = settings["cache"], settings["data"]
     folder.mkdir()
     rng = np.random.default_rng(0)
     size = cache["frame_size"]
@@ -283,12 +312,9 @@ def _make_up(plan: Plan, folder: Path) -> Path:
         folder / "fbank.npy",
         rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16),
     )
-    # groups of a class, as in P x K batches, and labels that clusters have too
-    labels = (
-        np.arange(CLIPS)
-        // data["samples_per_class"]
-        % min(data["num_classes"], settings.method.kmeans_k)
-    )
+    # groups of a class, as in P x K batches
+    classes = min(run.config().model.num_classes for run in runs)
+    labels = np.arange(CLIPS) // data["samples_per_class"] % classes
     pd.DataFrame(
         {
             "id": np.arange(CLIPS).astype(str),
@@ -314,19 +340,19 @@ def _batch(dataset: Any, size: int) -> Any:
 
 
 def _loading(
-    plan: Plan, run: Run, made_up: Path, workers: int, seconds: float
+    run: Run, made_up: Path, workers: int, seconds: float
 ) -> tuple[Timing | None, list[str]]:
     """What a core takes to load a clip, from the plan's own cache where it is there, and the words for what is not known."""
     if workers == 0:
         return None, []
-    real = plan.cache_dir / "meta.json"
-    live = settings_of(plan, "finetune", "full").base["cache"].get("mode", "stored") == "live"
+    real = run.plan.cache_dir / "meta.json"
+    live = run.settings.base["cache"].get("mode", "stored") == "live"
     if live and not real.is_file():
         return None, [
             "decoding is not in it: clips are decoded while training (cache.mode live), and there are none here to time; "
             "`benchmarks/decoding.py` measures a core"
         ]
-    config = _composed(plan, run).train_dataloader.dataset
+    config = _composed(run).train_dataloader.dataset
     dataset = DATASETS.build(config) if real.is_file() else made_up_dataset(config, made_up)
     rows = iter(np.random.default_rng(0).integers(len(dataset), size=10_000).tolist())
 
@@ -339,22 +365,15 @@ def _loading(
     return timing(clock, 8, 1, seconds), []
 
 
-def _kmeans(plan: Plan, gpu: bool) -> float:
-    """Seconds a clip, restart and feature of a clustering with the plan's number of clusters."""
-    settings = settings_of(plan, "pretrain", "full")
-    method, width = settings.method, settings.base["embedding_dim"]
-    points = POINTS[gpu] * method.kmeans_k
+def _kmeans(run: Run, gpu: bool) -> float:
+    """Seconds a clip, restart and feature of a clustering as the run's system makes it."""
+    settings = run.settings
+    options, width = settings.system.clusters(settings.choices), settings.base["embedding_dim"]
+    points = POINTS[gpu] * options["k"]
     features = np.random.default_rng(0).normal(size=(points, width)).astype(np.float32)
     now = stopwatch(gpu)
     started = now()
-    kmeans(
-        features,
-        method.kmeans_k,
-        restarts=1,
-        spherical=method.kmeans_spherical,
-        init=method.kmeans_init,
-        threads=None if gpu else 1,
-    )
+    kmeans(features, **{**options, "restarts": 1}, threads=None if gpu else 1)
     return (now() - started) / (points * width)
 
 

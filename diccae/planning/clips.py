@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 
 from diccae.errors import UserError
-from diccae.plans import Lists, Plan, SourceLists
-from diccae.settings import settings_of
+from diccae.plans import Plan
+from diccae.sections import Lists, SourceLists
+from diccae.settings import plan_settings
 
 # Clips of the official training lists (VGGSound: vggsound.csv), with none lost on the way to the disk.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
@@ -58,7 +59,7 @@ def count_clips(plan: Plan) -> Clips:
             Counter(zip(found["split"], found["source"], strict=True)),
             f"{plan.manifest}: {len(found)} found of {len(table)} listed clips, not probed yet",
         )
-    base = settings_of(plan, "pretrain", "full").base
+    base = plan_settings(plan)
     if plan.dataset == "embedded":
         return Clips(
             _embedded(base["benchmark"]["counts"]),

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from diccae.compose import Run
-from diccae.planning.calibration import Calibration
+from diccae.planning.calibration import Calibration, Kind, kind_of
 from diccae.planning.work import Work
 from diccae.plans import Plan
-from diccae.settings import settings_of
+from diccae.run_graph import Run
+from diccae.settings import plan_settings
 
 FLOAT = 4
 # a checkpoint holds weights and Adam's two moments; two are kept a run
 CHECKPOINTS, CHECKPOINT_COPIES = 2, 3
-# a scored clip and view in predictions.parquet, a clip in assignments.npz: measured on the embedded benchmark, rounded up
+# a scored clip and view in predictions.parquet, a clip in assignments.npz: measured on the embedded
+# benchmark, rounded up
 PREDICTION_BYTES, ASSIGNMENT_BYTES = 40, 80
-# what Snakemake starts first
-ORDER = {"warmup": 0, "pretrain": 1, "finetune": 2}
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes: the clip cache (`cache_stored` is what it would take if clips were stored), weights and tables of all runs, and what runs at work need at once."""
+    """Bytes of the clip cache (`cache_stored` is what it would take if clips were stored), of weights and
+    tables of all runs, and of what runs at work need at once."""
 
     cache: int
     cache_stored: int
@@ -36,76 +38,73 @@ class Disk:
         return self.cache + self.weights + self.tables + self.working
 
 
-def run_seconds(plan: Plan, run: Run, work: Work, calibration: Calibration) -> float:
+def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
     """Seconds of one run on one device; where workers load clips, the slower of the two."""
-    settings = settings_of(plan, run.stage, run.variant)
+    settings = run.settings
     loading = calibration.loading
     waits = 0.0 if loading is None else loading.seconds / max(1, settings.schedule.num_workers)
-    kind = ("finetune", run.modality) if run.stage == "finetune" else ("pretrain", "AV")
-    speed = calibration.speeds[kind]
+    speed = calibration.speeds[kind_of(run)]
     seconds = work.trained * max(speed.train.seconds, waits) + work.embedded * max(
         speed.embed.seconds, waits
     )
     if speed.predict is not None:
         seconds += work.scored * max(speed.predict.seconds, waits)
-    # the first clustering sees the features of both modalities side by side
-    width = settings.base["embedding_dim"] * (2 if run.stage == "warmup" else 1)
-    return seconds + work.clustered * settings.method.kmeans_restarts * width * calibration.kmeans
+    if not work.clustered:
+        return seconds
+    # a stage that does not start from clusters sees the features of both modalities side by side
+    use = settings.system.data(run.spec, settings.choices, settings.schedule.stages[run.stage])
+    width = settings.base["embedding_dim"] * (1 if use.clusters else 2)
+    restarts = settings.system.clusters(settings.choices)["restarts"]
+    return seconds + work.clustered * restarts * width * calibration.kmeans
 
 
 def wall_seconds(
-    runs: Sequence[Run],
-    seconds: dict[Run, float],
-    parents: Callable[[Run], list[Run]],
-    devices: int,
+    seconds: Mapping[Key, float], waits_for: Mapping[Key, Sequence[Key]], devices: int
 ) -> float:
-    """When the last run ends if each takes one of `devices` devices as soon as what it starts from is there, earlier stages first.
+    """When the last job ends if each takes one of `devices` devices as soon as what it waits for is
+    done.
 
     Args:
-        runs: each once, parents before their children.
+        seconds: of each job, in the order in which jobs that are ready start.
+        waits_for: jobs that must be done first.
+        devices: that work side by side.
     """
-    ended: dict[Run, float] = {}
-    children: dict[Run, list[Run]] = {run: [] for run in runs}
-    open_parents = {run: len(parents(run)) for run in runs}
-    for run in runs:
-        for parent in parents(run):
-            children[parent].append(run)
-    place = {run: (ORDER[run.stage], number) for number, run in enumerate(runs)}
-    ready = [(place[run], run) for run in runs if open_parents[run] == 0]
+    place = {job: number for number, job in enumerate(seconds)}
+    followers: dict[Key, list[Key]] = {job: [] for job in seconds}
+    for job in seconds:
+        for first in waits_for[job]:
+            followers[first].append(job)
+    waiting = {job: len(waits_for[job]) for job in seconds}
+    ready = [(place[job], job) for job in seconds if not waiting[job]]
     heapq.heapify(ready)
-    working: list[tuple[float, tuple[int, int], Run]] = []
+    working: list[tuple[float, int, Key]] = []
     now = 0.0
     while ready or working:
         while ready and len(working) < devices:
-            _, run = heapq.heappop(ready)
-            heapq.heappush(working, (now + seconds[run], place[run], run))
-        now, _, run = heapq.heappop(working)
-        ended[run] = now
-        for child in children[run]:
-            open_parents[child] -= 1
-            if open_parents[child] == 0:
-                heapq.heappush(ready, (place[child], child))
-    return max(ended.values(), default=0.0)
+            number, job = heapq.heappop(ready)
+            heapq.heappush(working, (now + seconds[job], number, job))
+        now, _, job = heapq.heappop(working)
+        for follower in followers[job]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heapq.heappush(ready, (place[follower], follower))
+    return now
 
 
 def disk(
     plan: Plan,
     clips: int,
     work: dict[Run, Work],
-    parameters: dict[tuple[str, str], int],
+    parameters: dict[Kind, int],
     devices: int,
 ) -> Disk:
-    """What the plan writes; `parameters` are those of the models by (stage, modality), warm-up counted as pre-training."""
-    settings = settings_of(plan, "finetune", "full")
-    cache = settings.base["cache"]
+    """What the plan writes; `parameters` are those of the models by kind of run (`kind_of`)."""
+    cache = plan_settings(plan)["cache"]
     stored = clips * (
         3 * cache["num_frames"] * cache["frame_size"] ** 2
         + 2 * cache["n_mels"] * cache["fbank_frames"]
     )
-    sizes = {
-        run: FLOAT * parameters["finetune" if run.stage == "finetune" else "pretrain", run.modality]
-        for run in work
-    }
+    sizes = {run: FLOAT * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(
         cache=0 if cache.get("mode", "stored") == "live" else stored,
@@ -114,8 +113,8 @@ def disk(
         # one view and all views of a scored clip
         tables=sum(
             2 * PREDICTION_BYTES * amount.scored
-            + (0 if run.stage == "finetune" else ASSIGNMENT_BYTES * amount.epoch)
-            for run, amount in work.items()
+            + (ASSIGNMENT_BYTES * amount.epoch if amount.clustered else 0)
+            for amount in work.values()
         ),
         # a run at work keeps checkpoints, and a second copy of its weights until its job ends
         working=sum((CHECKPOINTS * CHECKPOINT_COPIES + 1) * size for size in at_once),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
-from diccae.compose import Run
 from diccae.planning.clips import count_clips
 from diccae.planning.seeds import claims_of_table2
-from diccae.planning.work import artifacts, parents, with_parents, work_of
+from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
+from diccae.run_graph import Run, jobs, with_parents
 
 
 def estimate(
@@ -38,11 +37,10 @@ def estimate(
     count, gpu = devices_here()
     devices = devices or count
     of_artifact = artifacts(plan)
-    runs = with_parents(plan, [run for own in of_artifact.values() for run in own])
-    work = {run: work_of(plan, run, clips) for run in runs}
+    runs = with_parents([run for own in of_artifact.values() for run in own])
+    work = {run: work_of(run, clips) for run in runs}
     parameters = {
-        (run.stage, run.modality): calibration.parameters(plan, run)
-        for run in calibration.kinds(plan)
+        calibration.kind_of(run): calibration.parameters(run) for run in calibration.kinds(plan)
     }
     result: dict[str, Any] = {
         "plan": plan.name,
@@ -55,11 +53,9 @@ def estimate(
         "runs": _counts(runs),
         "steps": {
             stage: sum(work[run].steps for run in runs if run.stage == stage)
-            for stage in costs.ORDER
+            for stage in _stages(runs)
         },
-        "parameters": {
-            f"{stage} {modality}": number for (stage, modality), number in parameters.items()
-        },
+        "parameters": {str(kind): number for kind, number in parameters.items()},
         "disk": asdict(costs.disk(plan, clips.total, work, parameters, devices)),
         "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
         "seeds": [asdict(row) for row in claims_of_table2(plan)],
@@ -71,17 +67,15 @@ def estimate(
     result["calibration"] = None
     if calibrated:
         measured = calibration.calibrate(plan, say=say)
-        seconds = {run: costs.run_seconds(plan, run, work[run], measured) for run in runs}
+        seconds = {run: costs.run_seconds(run, work[run], measured) for run in runs}
         result["calibration"] = asdict(measured) | {
-            "speeds": {
-                f"{stage} {modality}": asdict(speed)
-                for (stage, modality), speed in measured.speeds.items()
-            }
+            "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
         }
         result["hours"] = sum(seconds.values()) / 3600
-        result["wall_hours"] = (
-            costs.wall_seconds(runs, seconds, partial(parents, plan), devices) / 3600
-        )
+        of_plan = jobs(plan)
+        spent = {key: sum(seconds[run] for run in job.runs) for key, job in of_plan.items()}
+        waits_for = {key: job.owners for key, job in of_plan.items()}
+        result["wall_hours"] = costs.wall_seconds(spent, waits_for, devices) / 3600
     result["artifacts"] = _artifacts(of_artifact, seconds)
     return result
 
@@ -98,7 +92,15 @@ def devices_here() -> tuple[int, bool]:
 
 def _counts(runs: list[Run]) -> dict[str, int]:
     stages = Counter(run.stage for run in runs)
-    return {stage: stages[stage] for stage in ("warmup", "pretrain", "finetune")}
+    return {stage: stages[stage] for stage in _stages(runs)}
+
+
+def _stages(runs: list[Run]) -> list[str]:
+    """Stages of the runs, in the order of training."""
+    systems = {run.settings.system for run in runs}
+    names = dict.fromkeys(stage.name for system in systems for stage in system.stages)
+    present = {run.stage for run in runs}
+    return sorted(present, key=list(names).index)
 
 
 def _artifacts(

@@ -92,13 +92,15 @@ def seeds_needed(
 
 def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
     """Every drop of Table 2 that the plan measures; spreads from its finished runs, else from the reference tables, else none."""
-    cells, rows = plan.cells(), []
+    variants, rows = plan.variants(), []
     for claim in paper.claims()["claims"]:
         if claim.get("rule") != "drop":
             continue
         variant, modality = claim["variant"], claim["modality"]
         effect = paper.printed_drop(variant, modality)
-        if effect is None or not all(modality in cells.get(name, []) for name in ("full", variant)):
+        if effect is None or not all(
+            modality in variants.get(name, []) for name in (plan.reference, variant)
+        ):
             continue
         spread = measured_spread(plan, variant, modality) or reference_spread(variant, modality)
         numbers: list[int | None] = [None, None, None]
@@ -112,13 +114,15 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     """From the seeds of the plan that finished both runs; None with fewer than two."""
 
     def finished(name: str, seed: int) -> bool:
-        folder = plan.run_dir("finetune", name, seed, modality)
+        folder = plan.run_folder(name, seed, modality=modality)
         return all((folder / file).is_file() for file in ("predictions.parquet", "metrics.json"))
 
-    seeds = [seed for seed in plan.seeds if finished("full", seed) and finished(variant, seed)]
+    seeds = [
+        seed for seed in plan.seeds if finished(plan.reference, seed) and finished(variant, seed)
+    ]
     if len(seeds) < 2:
         return None
-    drops = collect.accuracy(plan, "full", modality, seeds=seeds) - collect.accuracy(
+    drops = collect.accuracy(plan, plan.reference, modality, seeds=seeds) - collect.accuracy(
         plan, variant, modality, seeds=seeds
     )
     return Spread(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from diccae.functional.bootstrap import order_support, t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
-from diccae.reporting.figures import figure2_table, figure3_table
-from diccae.reporting.tables import save
+from diccae.reporting.figures import figure2, figure3
 
 REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
 INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
@@ -52,7 +50,9 @@ def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
 
 def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
     """(S,) full minus variant in points, paired by seed."""
-    return collect.accuracy(plan, "full", modality) - collect.accuracy(plan, variant, modality)
+    return collect.accuracy(plan, plan.reference, modality) - collect.accuracy(
+        plan, variant, modality
+    )
 
 
 def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
@@ -73,7 +73,7 @@ def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
 
 
 def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    wide = figure2_table(plan).pivot(index="seed", columns="model", values=claim["statistic"])
+    wide = figure2(plan).pivot(index="seed", columns="model", values=claim["statistic"])
     fall = (wide["without DICCAE"] - wide["with DICCAE"]).to_numpy()
     verdict, evidence = judge_difference(fall, vggsound, -claim["value"])
     return verdict, f"fall of {evidence}"
@@ -81,9 +81,11 @@ def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str
 
 def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     if claim["test"] == "av_gain":
-        best = np.maximum(collect.accuracy(plan, "full", "A"), collect.accuracy(plan, "full", "V"))
-        return judge_difference(collect.accuracy(plan, "full", "AV") - best, vggsound)
-    table, sweep = figure3_table(plan), plan.figure3
+        best = np.maximum(
+            collect.accuracy(plan, plan.reference, "A"), collect.accuracy(plan, plan.reference, "V")
+        )
+        return judge_difference(collect.accuracy(plan, plan.reference, "AV") - best, vggsound)
+    table, sweep = figure3(plan), plan.figure3
     assert sweep is not None
     chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
     best_fixed = collect.accuracy(plan, chosen, sweep.modality)
@@ -135,21 +137,25 @@ RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain,
 
 def _runs_it(plan: Plan, claim: dict[str, Any]) -> bool:
     """Whether the plan scores every variant and modality that the claim compares."""
-    cells = plan.cells()
+    variants = plan.variants()
 
     def scored(variant: str, modality: str) -> bool:
-        return modality in cells.get(variant, [])
+        return modality in variants.get(variant, [])
 
     if claim["rule"] == "absolute":
         return scored(claim["variant"], claim["modality"])
     if claim["rule"] == "drop":
-        return scored("full", claim["modality"]) and scored(claim["variant"], claim["modality"])
+        return scored(plan.reference, claim["modality"]) and scored(
+            claim["variant"], claim["modality"]
+        )
     if claim["rule"] == "order":
-        return all(scored(name, claim["modality"]) for name in ["full", *paper.claims()["order"]])
+        return all(
+            scored(name, claim["modality"]) for name in [plan.reference, *paper.claims()["order"]]
+        )
     if claim["rule"] == "change":
         return plan.figure2 is not None
     return (
-        all(scored("full", m) for m in ("A", "V", "AV"))
+        all(scored(plan.reference, m) for m in ("A", "V", "AV"))
         if claim["test"] == "av_gain"
         else plan.figure3 is not None
     )
@@ -180,7 +186,3 @@ def evaluate(plan: Plan) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def write_claims(plan: Plan, out: Path) -> None:
-    save(evaluate(plan), out)

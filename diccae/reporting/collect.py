@@ -21,10 +21,10 @@ def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> P
     Raises:
         UserError: it is not there; names the command that makes it.
     """
-    path = plan.run_dir("finetune", variant, seed, modality) / name
+    path = plan.run_folder(variant, seed, modality=modality) / name
     if not path.is_file():
         raise UserError(
-            f"{path} is missing; run `diccae finetune --plan {plan.name} --variant {variant} --seed {seed}`, or let snakemake do it"
+            f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} --seed {seed}`, or let snakemake do it"
         )
     return path
 
@@ -38,7 +38,7 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
-        raise UserError(f"{path}: {duplicates} clips are listed twice; run this fine-tuning again")
+        raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
     _check_metrics(path, table)
     return table
 
@@ -50,7 +50,7 @@ def _check_metrics(path: Path, table: pd.DataFrame) -> None:
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
             raise UserError(
                 f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % ({split}, {view}), the predictions beside it say "
-                f"{computed:.3f} %; one was edited: run this fine-tuning again"
+                f"{computed:.3f} %; one was edited: train this run again"
             )
 
 

@@ -1,4 +1,4 @@
-"""Two results folders side by side: which cells of the tables agree."""
+"""Two results folders side by side: which values of the tables agree."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from diccae.artifacts import columns_of
 from diccae.errors import UserError
-
-KEYS = (
-    "system",
-    "dataset",
-    "variant",
-    "modality",
-    "arm",
-    "model",
-    "seed",
-    "cluster_cross_entropy",
-    "weighting",
-    "weight",
-    "lr",
-    "id",
-)
 
 
 def compare(
     mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None
 ) -> pd.DataFrame:
-    """Every numeric cell of every CSV that both folders have and that differs by more than `tolerance`: file, row, column, mine, reference. `only` names one file.
+    """Every value of every CSV that both folders have and that differs by more than `tolerance`: file,
+    row, column, mine, reference.
+
+    Args:
+        mine, reference: results folders.
+        tolerance: largest difference of numbers that counts as equal.
+        only: one file, relative to both folders.
 
     Raises:
         UserError: a folder or all common files are missing.
@@ -38,12 +30,15 @@ def compare(
     common = [name for name in names if (mine / name).is_file()]
     if not common:
         raise UserError(
-            f"{mine} and {reference} have no table in common; build them first, e.g. `snakemake --cores all results/table2.csv`"
+            f"{mine} and {reference} have no table in common; build them first, e.g. "
+            "`snakemake --cores all results/table2.csv`"
         )
     rows = []
     for name in common:
         one, other = (pd.read_csv(folder / name) for folder in (mine, reference))
-        keys = [key for key in KEYS if key in one and key in other]
+        keys = [key for key in columns_of(name) if key in one and key in other]
+        if not keys:
+            one, other, keys = one.reset_index(), other.reset_index(), ["index"]
         merged = one.merge(other, on=keys, how="outer", suffixes=("", "_reference"), indicator=True)
         for _, row in merged.iterrows():
             where = ", ".join(f"{key} {row[key]}" for key in keys if pd.notna(row[key]))

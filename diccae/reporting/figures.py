@@ -13,7 +13,6 @@ from diccae.errors import UserError
 from diccae.functional.bootstrap import t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
-from diccae.reporting.tables import save
 from diccae.whole_file import whole_file
 
 mpl.use("Agg")
@@ -42,7 +41,7 @@ def _save_svg(figure: Figure, out: Path) -> None:
     plt.close(figure)
 
 
-def figure2_table(plan: Plan) -> pd.DataFrame:
+def figure2(plan: Plan) -> pd.DataFrame:
     """Statistics of the degrees of confusion (upper triangle, test, last epoch), one row a seed and model."""
     if plan.figure2 is None:
         raise UserError(f"plan {plan.name} has no section 'figure2'; add it to the plan")
@@ -72,10 +71,8 @@ def figure2_table(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_figure2(plan: Plan, csv: Path, svg: Path) -> None:
-    """Distribution of inter-class confusion with and without DICCAE (Fig. 2)."""
-    table = figure2_table(plan)
-    save(table, csv)
+def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
+    """Distribution of inter-class confusion with and without DICCAE (Fig. 2), into an SVG file."""
     assert plan.figure2 is not None
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
@@ -109,7 +106,7 @@ def write_figure2(plan: Plan, csv: Path, svg: Path) -> None:
         _save_svg(figure, svg)
 
 
-def figure3_table(plan: Plan) -> pd.DataFrame:
+def figure3(plan: Plan) -> pd.DataFrame:
     """Accuracy for each fixed weight and for dynamic weighting; `chosen` marks the fixed weight that is best on validation."""
     sweep = plan.figure3
     if sweep is None:
@@ -144,10 +141,9 @@ def figure3_table(plan: Plan) -> pd.DataFrame:
     return table
 
 
-def write_figure3(plan: Plan, csv: Path, svg: Path) -> None:
-    """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig. 3)."""
-    table = figure3_table(plan)
-    save(table, csv)
+def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
+    """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig. 3),
+    into an SVG file."""
     fixed, dynamic = (
         table[table["weighting"] == "fixed"],
         table[table["weighting"] == "dynamic"].iloc[0],

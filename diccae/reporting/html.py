@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, collect, paper, pictures, tables
@@ -19,7 +20,24 @@ from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.standing import standing
 from diccae.whole_file import whole_file
 
-STAGES = ("warmup", "pretrain", "finetune")
+ALL_TABLES = [artifact.name for artifact in TABLES]
+# tables that the template has a place for; others follow in a section of their own
+SHOWN = {
+    "table1",
+    "table2",
+    "sensitivity",
+    "cluster_ce",
+    "leakage",
+    "learning_rates",
+    "figure2",
+    "figure3",
+    "feature_quality",
+    "claims",
+}
+
+
+def _ablations(plan: Plan) -> set[str]:
+    return {name for name in artifacts_of(plan) if name.startswith(ABLATIONS)}
 
 
 def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -54,16 +72,17 @@ def write_report(plan: Plan, out: Path) -> None:
 
 
 def context(plan: Plan) -> dict[str, Any]:
-    root = plan.results_root()
+    """Everything that the template prints."""
+    root, artifacts = plan.results_root(), artifacts_of(plan)
     records = collect.all_records(plan)
     modalities = tables.section_of(plan, "table1").modalities
     modality = "AV" if "AV" in modalities else modalities[0]
-    reference = collect.record(plan, "full", plan.seeds[0], modality)
+    reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
     with np.load(
-        collect.run_file(plan, "full", plan.seeds[0], modality, "confusion.npz")
+        collect.run_file(plan, plan.reference, plan.seeds[0], modality, "confusion.npz")
     ) as arrays:
-        counts, degree = arrays["counts_matrix"], arrays["test_degree"]
+        counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -81,19 +100,8 @@ def context(plan: Plan) -> dict[str, Any]:
         "standing": standing(plan),
         "truth": collect.truth(plan),
         "modality": modality,
-        "tables": {
-            name: _rows(root / f"{name}.csv")
-            for name in (
-                "table1",
-                "table2",
-                "sensitivity",
-                "cluster_ce",
-                "leakage",
-                "learning_rates",
-                "figure2",
-                "figure3",
-            )
-        },
+        "tables": {name: _rows(root / f"{name}.csv") for name in ALL_TABLES},
+        "others": [artifacts[name] for name in artifacts if name not in SHOWN | _ablations(plan)],
         "quality": _quality(root / "feature_quality.csv"),
         "paper": paper.claims(),
         "claims": verdicts.to_dict("records"),
@@ -107,10 +115,11 @@ def context(plan: Plan) -> dict[str, Any]:
         ),
         "degrees": pictures.matrix(degree, names, "degree (Eq. 2)"),
         "figures": {
-            name: pictures.svg_file(root / f"{name}.svg")
-            if (root / f"{name}.svg").is_file()
+            artifact.name: pictures.svg_file(root / f"{artifact.name}.svg")
+            if (root / f"{artifact.name}.svg").is_file()
             else None
-            for name in ("figure2", "figure3")
+            for artifact in TABLES
+            if artifact.draw
         },
     }
 
@@ -133,7 +142,8 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """CPU seconds by step, and for how long cores were held: data takes every core, a job of training one, which is known where Snakemake noted it."""
+    """CPU seconds by step, and for how long cores were held: data takes every core, a run one; what its
+    job held beyond its runs is known where Snakemake noted it."""
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():
@@ -147,26 +157,16 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }
             for step, spent in json.loads(path.read_text()).items()
         ]
-    noted = Path("results/benchmarks") / plan.results_root() / "runs"
-    for stage in STAGES:
+    order = sorted(records, key=lambda record: record["started"])
+    for stage in dict.fromkeys(record["stage"] for record in order):
         done = [record for record in records if record["stage"] == stage]
-        if done:
-            files = [
-                file
-                for file in (noted / ("finetune" if stage == "finetune" else "pretrain")).glob(
-                    "*/*.tsv"
-                )
-                if stage == "finetune" or (file.parent.name == "warmup") == (stage == "warmup")
-            ]
-            jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
-            rows.append(
-                {
-                    "step": stage,
-                    "jobs": len(done),
-                    "cpu": sum(record["cpu_seconds"] for record in done),
-                    "held": sum(jobs) or None,
-                }
-            )
+        cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
+        rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
+    files = (Path("results/benchmarks") / plan.results_root() / "runs").rglob("*.tsv")
+    jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
+    if jobs:
+        spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
+        rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})
     return rows
 
 

@@ -9,6 +9,9 @@ import yaml
 
 from diccae.plans import CONFIG_ROOT
 
+# the row of the printed Table 2 that drops are measured against
+WHOLE = "full"
+
 
 @lru_cache
 def claims() -> dict[str, Any]:
@@ -21,8 +24,8 @@ def printed(table: str, row: str, modality: str) -> float | None:
 
 
 def printed_drop(row: str, modality: str) -> float | None:
-    full, own = printed("table2", "full", modality), printed("table2", paper_row(row), modality)
-    return None if full is None or own is None or row == "full" else round(full - own, 1)
+    whole, own = printed("table2", WHOLE, modality), printed("table2", paper_row(row), modality)
+    return None if whole is None or own is None or row == WHOLE else round(whole - own, 1)
 
 
 def paper_row(variant: str) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.clusters import cluster_quality
 
 mpl.use("Agg")
 
@@ -111,28 +112,23 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
 
 
 def purity(plan: Plan) -> str | None:
-    """Purity of the clusters against the true classes over refinements, a line a variant (mean over seeds); None where it is not known."""
-    lines: dict[str, dict[int, list[float]]] = {}
-    for path in sorted((plan.results_root() / "runs" / "pretrain").glob("*/seed*/history.csv")):
-        history = pd.read_csv(path)
-        if "purity" in history:
-            for epoch, value in history.dropna(subset=["purity"])[["epoch", "purity"]].to_numpy():
-                lines.setdefault(path.parent.parent.name, {}).setdefault(int(epoch), []).append(
-                    100 * value
-                )
-    if not lines:
+    """Purity of the clusters against the true classes over refinements, a line a variant (mean over
+    seeds); None where it is not known."""
+    table = cluster_quality(plan)
+    if table.empty:
         return None
+    means = table.groupby(["variant", "epoch"], sort=False)["purity"].mean()
     with mpl.rc_context({"font.size": 9, "svg.hashsalt": "diccae", "svg.fonttype": "path"}):
         figure = Figure(figsize=(6.4, 3.8), constrained_layout=True)
         axes = figure.subplots()
-        for name, points in lines.items():
-            epochs = sorted(points)
+        for name in dict.fromkeys(table["variant"]):
+            points = means[name].sort_index()
             axes.plot(
-                epochs,
-                [np.mean(points[epoch]) for epoch in epochs],
+                points.index,
+                100 * points,
                 marker="o",
                 markersize=3,
-                linewidth=2 if name == "full" else 1,
+                linewidth=2 if name == plan.reference else 1,
                 label=name,
             )
         axes.set_xlabel("epoch of pre-training (0 = first clusters)")

@@ -13,8 +13,6 @@ from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import section_of
 
-VARIANT = "full"
-
 
 def standing(plan: Plan) -> dict[str, Any]:
     """The plan's test list and its headline rows, for the report.
@@ -24,13 +22,17 @@ def standing(plan: Plan) -> dict[str, Any]:
     """
     modalities = section_of(plan, "table1").modalities
     scored = {
-        m: set(collect.predictions(plan, VARIANT, plan.seeds[0], m)["id"]) for m in modalities
+        m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
+        for m in modalities
     }
     listed = _listed(plan.manifest)
     unlisted = 0 if listed is None else len(set().union(*scored.values()) - listed)
     rows = []
     for modality in modalities:
-        top1, used = float(collect.accuracy(plan, VARIANT, modality).mean()), len(scored[modality])
+        top1, used = (
+            float(collect.accuracy(plan, plan.reference, modality).mean()),
+            len(scored[modality]),
+        )
         known = bounds(top1, used, len(listed)) if listed is not None and not unlisted else None
         rows.append(
             {

@@ -1,8 +1,7 @@
-"""Tables as CSV files, every cell computed from per-clip predictions."""
+"""Tables, every cell computed from per-clip predictions."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from diccae.functional.bootstrap import (
 )
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
-from diccae.whole_file import whole_file
 
 # The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o K-means is the paper's own row (one source).
 PRIMARY = (
@@ -31,23 +29,15 @@ PRIMARY = (
     "no_kmeans_audioset",
 )
 BOOTSTRAP_SEED = 0
+MODALITIES = ("A", "V", "AV")
 
 
-def save(table: pd.DataFrame, out: Path) -> None:
-    """CSV with four decimals, whole or not at all."""
-    with whole_file(out) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
-
-
-def row(
-    plan: Plan, variant: str, modality: str, reference: str = "full", seeds: list[int] | None = None
-) -> dict[str, Any]:
-    """Accuracy of one variant and its drop against a reference, each with an interval over seeds and one over clips."""
-    seeds = seeds or plan.seeds
-    own, classes = (
-        collect.hits(plan, variant, modality, seeds=seeds),
-        collect.labels(plan, variant, modality),
-    )
+def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -> dict[str, Any]:
+    """Accuracy of one variant and its drop against a reference (the plan's when None), each with an
+    interval over seeds and one over clips."""
+    seeds, reference = plan.seeds, reference or plan.reference
+    own = collect.hits(plan, variant, modality)
+    classes = collect.labels(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     _, low, high = t_interval(values)
@@ -62,13 +52,11 @@ def row(
         "high": high,
         "clip_low": clip_low,
         "clip_high": clip_high,
-        "top1_single_view": collect.accuracy(
-            plan, variant, modality, view="single", seeds=seeds
-        ).mean(),
+        "top1_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
-        other = collect.hits(plan, reference, modality, seeds=seeds)
+        other = collect.hits(plan, reference, modality)
         drop, clips = (
             paired_t_interval(100 * other.mean(axis=1), values),
             paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng),
@@ -84,7 +72,7 @@ def row(
     return result
 
 
-def write_table1(plan: Plan, out: Path) -> None:
+def table1(plan: Plan) -> pd.DataFrame:
     """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them apart."""
     section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [
@@ -96,7 +84,10 @@ def write_table1(plan: Plan, out: Path) -> None:
         }
         for system, values in paper.claims()["table1"].items()
     ]
-    names = {"full": "DICCAE (measured)", "from_scratch": "same encoders from scratch (measured)"}
+    names = {
+        plan.reference: "DICCAE (measured)",
+        "from_scratch": "same encoders from scratch (measured)",
+    }
     for variant in section.variants:
         entry: dict[str, Any] = {
             "system": names.get(variant, variant),
@@ -116,7 +107,7 @@ def write_table1(plan: Plan, out: Path) -> None:
                 "n_test": len(collect.labels(plan, variant, modality)),
             }
         rows.append(entry)
-    save(pd.DataFrame(rows), out)
+    return pd.DataFrame(rows)
 
 
 def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
@@ -139,16 +130,12 @@ def table2(plan: Plan) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     primary = table["variant"].isin(PRIMARY) & (table["modality"] == "AV")
     table["family"] = np.where(
-        table["variant"] == "full", "", np.where(primary, "primary", "exploratory")
+        table["variant"] == plan.reference, "", np.where(primary, "primary", "exploratory")
     )
     if "p" in table:
         table["p_holm"] = np.nan
         table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"])
     return table
-
-
-def write_table2(plan: Plan, out: Path) -> None:
-    save(table2(plan), out)
 
 
 def section_of(plan: Plan, name: str) -> Any:
@@ -158,38 +145,34 @@ def section_of(plan: Plan, name: str) -> Any:
     return section
 
 
-def write_ablation(plan: Plan, name: str, out: Path) -> None:
-    """One ablation and the full method."""
+def ablation(plan: Plan, name: str) -> pd.DataFrame:
+    """One ablation and the reference."""
     rows = [
         row_beside_paper(plan, variant, modality)
         for modality in section_of(plan, "table2").modalities
-        for variant in ("full", name)
+        for variant in (plan.reference, name)
     ]
-    save(pd.DataFrame(rows), out)
+    return pd.DataFrame(rows)
 
 
-def write_sensitivity(plan: Plan, out: Path) -> None:
+def sensitivity(plan: Plan) -> pd.DataFrame:
     """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
     section = section_of(plan, "sensitivity")
-    save(
-        pd.DataFrame(
-            [
-                row(plan, variant, modality)
-                for modality in section.modalities
-                for variant in section.variants
-            ]
-        ),
-        out,
-    )
+    rows = [
+        row(plan, variant, modality)
+        for modality in section.modalities
+        for variant in section.variants
+    ]
+    return pd.DataFrame(rows)
 
 
-def write_cluster_ce(plan: Plan, out: Path) -> None:
+def cluster_ce(plan: Plan) -> pd.DataFrame:
     """Headline rows without and with cross entropy on cluster ids; each drop is against the full method of its own reading."""
     section = section_of(plan, "cluster_ce")
     rows = []
     for modality in section.modalities:
         for reading, reference, variants in (
-            ("no", "full", ("full", "no_confusion_loss", "no_kmeans")),
+            ("no", plan.reference, (plan.reference, "no_confusion_loss", "no_kmeans")),
             ("yes", "full_ce", ("full_ce", "no_confusion_loss_ce", "no_kmeans")),
         ):
             rows += [
@@ -197,16 +180,16 @@ def write_cluster_ce(plan: Plan, out: Path) -> None:
                 for variant in variants
                 if variant in section.variants
             ]
-    save(pd.DataFrame(rows), out)
+    return pd.DataFrame(rows)
 
 
-def write_learning_rates(plan: Plan, out: Path) -> None:
+def learning_rates(plan: Plan) -> pd.DataFrame:
     """Every variant under other learning rates of fine-tuning, on validation and test; nothing is chosen from it."""
     rates = section_of(plan, "learning_rates")
     rows = []
     for variant in rates.variants:
-        for cell in [variant, *(f"{variant}@lr={value:g}" for value in rates.values)]:
-            settings = collect.record(plan, cell, rates.seeds[0], rates.modality)["settings"]
+        for name in [variant, *rates.at_rates(variant)]:
+            settings = collect.record(plan, name, rates.seeds[0], rates.modality)["settings"]
             rows.append(
                 {
                     "variant": variant,
@@ -214,15 +197,15 @@ def write_learning_rates(plan: Plan, out: Path) -> None:
                     "lr": f"{settings['schedule']['finetune']['lr']:g}",
                     "seeds": len(rates.seeds),
                     "validation": collect.accuracy(
-                        plan, cell, rates.modality, "validation", seeds=rates.seeds
+                        plan, name, rates.modality, "validation", seeds=rates.seeds
                     ).mean(),
-                    "test": collect.accuracy(plan, cell, rates.modality, seeds=rates.seeds).mean(),
+                    "test": collect.accuracy(plan, name, rates.modality, seeds=rates.seeds).mean(),
                 }
             )
-    save(pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable"), out)
+    return pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable")
 
 
-def write_tuning(plan: Plan, out: Path) -> None:
+def tuning(plan: Plan) -> pd.DataFrame:
     """Validation accuracy of every setting that hyper-parameters are chosen from; the test split stays out of it."""
     section = section_of(plan, "tuning")
     rows = []
@@ -239,10 +222,10 @@ def write_tuning(plan: Plan, out: Path) -> None:
                     "highest": values.max(),
                 }
             )
-    save(pd.DataFrame(rows), out)
+    return pd.DataFrame(rows)
 
 
-def write_leakage(plan: Plan, out: Path) -> None:
+def leakage(plan: Plan) -> pd.DataFrame:
     """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against train_holdout."""
     twin = section_of(plan, "leakage")
     scores: dict[str, list[float]] = {
@@ -287,41 +270,39 @@ def write_leakage(plan: Plan, out: Path) -> None:
                 scores[name], scores[partner]
             )
         rows.append(entry)
-    save(pd.DataFrame(rows), out)
+    return pd.DataFrame(rows)
 
 
-def write_feature_quality(plan: Plan, out: Path) -> None:
-    """Degrees of confusion of every run on test; rank correlation with the generator's confusability of the pairs, and over runs with accuracy."""
+def feature_quality(plan: Plan) -> pd.DataFrame:
+    """Degrees of confusion of every run on test; rank correlation with the generator's confusability of
+    the pairs, and over runs with accuracy."""
     known = collect.truth(plan)
+    scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
+    places = {variant: place for place, variant in enumerate(plan.variants())}
     rows = []
-    for variant, modalities in plan.cells().items():
-        if "@" in variant:
-            continue
-        for modality in modalities:
-            for seed in plan.seeds:
-                values = collect.upper(collect.degree(plan, variant, seed, modality))
-                agreement = (
-                    spearmanr(
-                        values, collect.upper(np.array(known["confusability"][modality]))
-                    ).statistic
-                    if known
-                    else float("nan")
-                )
-                rows.append(
-                    {
-                        "variant": variant,
-                        "modality": modality,
-                        "seed": seed,
-                        "degree_mean": values.mean(),
-                        "degree_variance": values.var(),
-                        "zero_share": (values == 0).mean(),
-                        "spearman_truth": agreement,
-                        "top1": collect.accuracy(plan, variant, modality, seeds=[seed])[0],
-                        "bayes_ceiling": known["bayes_ceiling"][modality]
-                        if known
-                        else float("nan"),
-                    }
-                )
+    for run in sorted(
+        scored, key=lambda run: (places[run.variant], MODALITIES.index(run.modality))
+    ):
+        values = collect.upper(collect.degree(plan, run.variant, run.seed, run.modality))
+        agreement = ceiling = float("nan")
+        if known:
+            truth = collect.upper(np.array(known["confusability"][run.modality]))
+            agreement = spearmanr(values, truth).statistic
+            ceiling = known["bayes_ceiling"][run.modality]
+        top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
+        rows.append(
+            {
+                "variant": run.variant,
+                "modality": run.modality,
+                "seed": run.seed,
+                "degree_mean": values.mean(),
+                "degree_variance": values.var(),
+                "zero_share": (values == 0).mean(),
+                "spearman_truth": agreement,
+                "top1": top1,
+                "bayes_ceiling": ceiling,
+            }
+        )
     table = pd.DataFrame(rows)
     correlations = {
         modality: spearmanr(group["degree_mean"], group["top1"]).statistic
@@ -330,4 +311,4 @@ def write_feature_quality(plan: Plan, out: Path) -> None:
         for modality, group in table.groupby("modality")
     }
     table["spearman_degree_top1"] = table["modality"].map(correlations)
-    save(table, out)
+    return table

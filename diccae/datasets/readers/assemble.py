@@ -11,7 +11,7 @@ import pandas as pd
 from diccae.datasets.readers import vggsound
 from diccae.datasets.readers.manifest import combine
 from diccae.errors import UserError
-from diccae.plans import Lists, SourceLists
+from diccae.sections import Lists, SourceLists
 
 
 def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:

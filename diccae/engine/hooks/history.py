@@ -1,4 +1,4 @@
-"""One row an epoch: the mean of every loss, the learning rate, the statistics of the weights."""
+"""One row an epoch: the mean of every loss, the learning rate, and what the network adds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from diccae.errors import UserError
 
 @HOOKS.register_module()
 class HistoryHook(Hook):
-    """Keeps `rows` (written to history.csv at the end) in the checkpoint, and stops a run whose loss is not finite."""
+    """Keeps `rows` (written to history.csv at the end) in the checkpoint, and stops a run whose loss is
+    not finite."""
 
     # after the hooks that change labels and weights, before the checkpoint is written
     priority = "LOW"
@@ -53,12 +54,7 @@ class HistoryHook(Hook):
                 raise UserError(
                     f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; lower schedule.<stage>.lr in the plan"
                 )
-        weights = unwrap(runner).confusion_weights
-        off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
-        row["weight_mean"], row["weight_variance"] = (
-            float(off.mean()),
-            float(off.var(unbiased=False)),
-        )
+        row |= unwrap(runner).history()
         self.rows.append(row)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

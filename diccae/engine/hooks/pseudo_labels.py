@@ -1,4 +1,5 @@
-"""Cluster-guided pre-training (Sec. 2.3): cluster ids as labels, renewed every few epochs from the fused features."""
+"""Cluster-guided pre-training (Sec. 2.3): cluster ids as labels, renewed every few epochs from the fused
+features."""
 
 from __future__ import annotations
 
@@ -12,112 +13,149 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
-from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
+from diccae.engine.clustering import ClusterOptions, cluster
+from diccae.engine.feature_extractor import extract, of_main_process, preprocessed, unwrap
+from diccae.engine.hooks.update_set import UpdateSet
 from diccae.errors import UserError
-from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
 
 
-@HOOKS.register_module()
-class PseudoLabelHook(Hook):
-    """Starts from the warm-up's clusters, re-clusters every `refine_every` epochs, keeps ids stable by Hungarian matching.
+class _ClusteringHook(Hook):
+    """What takes features of all training clips and of the update set."""
 
-    At the end of an epoch: cluster the training clips, match the new ids to the old ones on them, assign the update clips to the nearest centroid. The confusion
-    matrix is computed afterwards, on the new ids.
+    def __init__(self, seed: int, **clusters: Any) -> None:
+        self.seed, self.clusters = seed, ClusterOptions(**clusters)
+        self.update_set: UpdateSet | None = None
+
+    def features(self, runner: Runner, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """(N, D) and (U, D) of training clips and update set, by the model's method `name`; in the main
+        process alone."""
+        assert self.update_set is not None
+        model = unwrap(runner)
+        feature = getattr(model, name)
+        loader = self.loader(runner)
+        batches = preprocessed(model, loader)
+        clips = extract(model, batches, len(loader.dataset), feature, everywhere=False)
+        update = self.update_set.features(model, feature, everywhere=False)
+        return clips.numpy(), update.numpy()
+
+    def loader(self, runner: Runner) -> Any:
+        """The training clips in the order of the data set, without augmentation."""
+        if not hasattr(self, "_loader"):
+            self._loader = runner.build_dataloader(runner.cfg.extract_dataloader)
+        return self._loader
+
+
+@HOOKS.register_module()
+class FirstClustersHook(_ClusteringHook):
+    """The first clustering (Sec. 2.3-1), at the end of the warm-up, of unit-length audio and video
+    features side by side.
 
     Args:
+        seed: of the random starts.
         k, restarts, spherical, init: see `kmeans`.
+    """
+
+    def __init__(self, seed: int, **clusters: Any) -> None:
+        super().__init__(seed, **clusters)
+        self.ids = np.array([], dtype=str)
+        self.assignments = np.array([], dtype=np.int32)
+
+    def after_train(self, runner: Runner) -> None:
+        assert self.update_set is not None
+        clips, update = self.features(runner, "joint_features")
+
+        def first() -> np.ndarray:
+            train, fresh, _ = cluster(clips, update, self.clusters, self.seed)
+            return np.concatenate([train, fresh])
+
+        self.assignments = of_main_process(first)
+        self.ids = np.concatenate([self.loader(runner).dataset.ids, self.update_set.ids])
+
+    def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
+        """`assignments.npz`: `ids` (training clips, then update clips), `epochs` ([0]), `assign_0`."""
+        arrays = {"ids": self.ids.astype(str), "epochs": np.array([0])}
+        return {"assignments.npz": arrays | {"assign_0": self.assignments}}
+
+
+@HOOKS.register_module()
+class PseudoLabelHook(_ClusteringHook):
+    """Starts from the warm-up's clusters, re-clusters every `refine_every` epochs, and keeps ids stable
+    by Hungarian matching.
+
+    At the end of an epoch: cluster the training clips, match the new ids to the old ones on them, assign
+    the update clips to the nearest centroid. Degrees of confusion are computed afterwards, on the new
+    ids.
+
+    Args:
         refine_every: epochs between clusterings; 0 keeps the first clusters (w/o Refinement).
+        seed: of the random starts, with the epoch added.
         initial: `assignments.npz` of the warm-up run of this seed.
-        reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched` ids, or `all`.
+        reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched` ids,
+            or `all`.
+        k, restarts, spherical, init: see `kmeans`.
     """
 
     priority = "NORMAL"
 
     def __init__(
         self,
-        k: int,
-        restarts: int,
         refine_every: int,
         seed: int,
         initial: str,
-        spherical: bool = False,
-        init: str = "random",
         reinit_head: str = "unmatched",
+        **clusters: Any,
     ) -> None:
-        self.k, self.restarts, self.refine_every, self.seed = k, restarts, refine_every, seed
-        self.initial, self.spherical, self.init, self.reinit_head = (
-            initial,
-            spherical,
-            init,
-            reinit_head,
-        )
-        self.assignments: dict[str, torch.Tensor] = {}
+        super().__init__(seed, **clusters)
+        self.refine_every, self.initial, self.reinit_head = refine_every, initial, reinit_head
+        self.assignments: dict[str, Tensor] = {}
         self.inertia: dict[int, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        train: Any = runner.train_dataloader.dataset
-        update = loader_of(runner, "update_dataloader").dataset
+        assert self.update_set is not None
         if not self.assignments:
             if not Path(self.initial).is_file():
                 raise UserError(
-                    f"first clusters not found at {self.initial}; run `diccae warmup` for this plan and seed first"
+                    f"first clusters not found at {self.initial}; "
+                    "train the warm-up of this plan and seed first"
                 )
             first = np.load(self.initial)
-            known, clusters = _ids(first["ids"]), first["assign_0"]
-            self.assignments = {
-                "train": _lookup(known, clusters, train.ids, self.initial),
-                "update": _lookup(known, clusters, update.ids, self.initial),
-            }
-            self.assignments["train_0"], self.assignments["update_0"] = (
-                self.assignments["train"].clone(),
-                self.assignments["update"].clone(),
-            )
+            known, clusters = _arrow(first["ids"]), first["assign_0"]
+            for part, ids in (
+                ("train", runner.train_dataloader.dataset.ids),
+                ("update", self.update_set.ids),
+            ):
+                self.assignments[part] = _lookup(known, clusters, ids, self.initial)
+                self.assignments[f"{part}_0"] = self.assignments[part].clone()
         self._publish(runner)
 
     def _publish(self, runner: Runner) -> None:
+        assert self.update_set is not None
         runner.train_dataloader.dataset.set_labels(self.assignments["train"].long())
-        loader_of(runner, "update_dataloader").dataset.set_labels(self.assignments["update"].long())
+        self.update_set.set_labels(self.assignments["update"].long())
 
     def after_train_epoch(self, runner: Runner) -> None:
         epoch = runner.epoch + 1
         if not self.refine_every or epoch % self.refine_every or epoch >= runner.max_epochs:
             return
-        model = unwrap(runner)
-        features = extract(
-            model, loader_of(runner, "extract_dataloader"), model.embed, everywhere=False
-        ).numpy()
-        update = extract(
-            model, loader_of(runner, "update_dataloader"), model.embed, everywhere=False
-        ).numpy()
+        clips, update = self.features(runner, "embed")
+        k = self.clusters.k
 
         def recluster() -> tuple[np.ndarray, np.ndarray, list[int], float]:
-            clustering = kmeans(
-                features,
-                self.k,
-                restarts=self.restarts,
-                seed=self.seed + epoch,
-                spherical=self.spherical,
-                init=self.init,
-            )
-            mapping, unmatched = match_clusters(
-                self.assignments["train"].numpy(), clustering.assignments, self.k
-            )
-            fresh = nearest_centroid(update, clustering.centroids, spherical=self.spherical)
-            renamed = (mapping[ids].astype(np.int32) for ids in (clustering.assignments, fresh))
-            return *renamed, [int(mapping[new]) for new in unmatched], float(clustering.inertia)
+            train, fresh, inertia = cluster(clips, update, self.clusters, self.seed + epoch)
+            mapping, unmatched = match_clusters(self.assignments["train"].numpy(), train, k)
+            renamed = (mapping[ids].astype(np.int32) for ids in (train, fresh))
+            return *renamed, [int(mapping[new]) for new in unmatched], inertia
 
-        train_ids, update_ids, renewed, inertia = of_main_process(recluster)
-        self.assignments["train"], self.assignments["update"] = (
-            torch.from_numpy(train_ids),
-            torch.from_numpy(update_ids),
-        )
-        for part in ("train", "update"):
+        train_ids, update_ids, renewed, self.inertia[epoch] = of_main_process(recluster)
+        for part, ids in (("train", train_ids), ("update", update_ids)):
+            self.assignments[part] = torch.from_numpy(ids)
             self.assignments[f"{part}_{epoch}"] = self.assignments[part].clone()
-        self.inertia[epoch] = inertia
+        model = unwrap(runner)
         if model.classifier is not None:
-            rows = list(range(self.k)) if self.reinit_head == "all" else renewed
+            rows = list(range(k)) if self.reinit_head == "all" else renewed
             _reinitialise(model.classifier, rows, self.seed + epoch)
         self._publish(runner)
 
@@ -132,34 +170,38 @@ class PseudoLabelHook(Hook):
             self.assignments = dict(checkpoint["pseudo_labels"]["assignments"])
             self.inertia = dict(checkpoint["pseudo_labels"]["inertia"])
 
-    def table(self, train_ids: np.ndarray, update_ids: np.ndarray) -> dict[str, np.ndarray]:
-        """What assignments.npz holds: `ids` (training clips, then update clips) and `assign_<epoch>` for the first clustering (0) and each later one."""
-        epochs = sorted(
-            int(key.split("_")[1]) for key in self.assignments if key.startswith("train_")
-        )
-        table = {
-            "ids": np.concatenate([train_ids, update_ids]).astype(str),
+    def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
+        """`assignments.npz`: `ids` (training clips, then update clips), `epochs`, `inertia` (NaN for the
+        first clustering, which another run made), and `assign_<epoch>` of the first clustering (0) and
+        of each later one."""
+        assert self.update_set is not None
+        train_ids = runner.train_dataloader.dataset.ids
+        first = "train_"
+        epochs = sorted(int(key[len(first) :]) for key in self.assignments if key.startswith(first))
+        arrays = {
+            "ids": np.concatenate([train_ids, self.update_set.ids]).astype(str),
             "epochs": np.array(epochs),
+            "inertia": np.array([self.inertia.get(epoch, np.nan) for epoch in epochs]),
         }
         for epoch in epochs:
-            table[f"assign_{epoch}"] = torch.cat(
-                [self.assignments[f"train_{epoch}"], self.assignments[f"update_{epoch}"]]
-            ).numpy()
-        return table
+            parts = [self.assignments[f"{part}_{epoch}"] for part in ("train", "update")]
+            arrays[f"assign_{epoch}"] = torch.cat(parts).numpy()
+        return {"assignments.npz": arrays}
 
 
-def _ids(ids: np.ndarray) -> pa.Array:
+def _arrow(ids: np.ndarray) -> pa.Array:
     # arrow keeps the text of millions of ids in one piece of memory, and looks them up there
     return pa.array(ids, pa.large_string())
 
 
-def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str) -> torch.Tensor:
+def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str) -> Tensor:
     """(N,) int32 clusters of `ids`, by the clusters of the `known` ids."""
-    places = pc.index_in(_ids(ids), value_set=known)
+    places = pc.index_in(_arrow(ids), value_set=known)
     if places.null_count:
         first = ids[places.is_null().to_numpy(zero_copy_only=False)][0]
         raise UserError(
-            f"{source} has no cluster for {places.null_count} of {len(ids)} clips, {first} first; run `diccae warmup` again on this data"
+            f"{source} has no cluster for {places.null_count} of {len(ids)} clips, {first} first; "
+            "train the warm-up again on this data"
         )
     return torch.from_numpy(clusters[places.to_numpy()].astype(np.int32))
 

@@ -1,4 +1,7 @@
-# ViT-B/16 on 128 mels x 1024 frames of sound, ViT-B/16 on frames; init: "scratch", "imagenet", or the path of a CAV-MAE checkpoint.
+# ViT-B/16 on 128 mels x 1024 frames of sound, ViT-B/16 on frames; init: "scratch", "imagenet", or the
+# path of a CAV-MAE checkpoint.
+# timm takes a second to import, so only runs that use it do
+imports = ["diccae.models.vit"]
 audio_encoder = dict(
     type="AudioViT", model="vit_base_patch16_224", fbank_frames=1024, n_mels=128, init="imagenet"
 )

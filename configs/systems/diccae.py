@@ -1,4 +1,5 @@
-# Every open choice of the paper with its default. `configs/ambiguities.yaml` says what the paper says, what else could be meant, and why.
+# DICCAE: every open choice of the paper with its default. `configs/ambiguities.yaml` says what the
+# paper says, what else could be meant, and why.
 method = dict(
     # Eq. 1: the confusion loss over pairs
     similarity="sigmoid_cosine",
@@ -39,3 +40,5 @@ method = dict(
     cluster_cross_entropy=False,
     sources="all",
 )
+# what differs at a scale
+scales = dict(vggsound=dict(method=dict(kmeans_k=300, refine_every=10)))

@@ -1,0 +1,212 @@
+"""Every table and figure: its name, the runs that it is computed from, and the function that computes
+it. Command line, Snakefile, verifier, comparison, report and planner read this list."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from diccae.errors import UserError
+from diccae.plans import Plan
+from diccae.sections import Need
+from diccae.validation import did_you_mean
+
+ABLATIONS = "ablations/"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A table, and the figure that shows it if there is one.
+
+    Attributes:
+        name: `results/<name>.csv`, and `results/<name>.svg` for a figure.
+        runs: what of a plan it is computed from; nothing where the plan lacks it.
+        write: `module:function` that computes the table of a plan, a DataFrame.
+        columns: those that name a row; the others hold what was computed.
+        help: one line.
+        draw: `module:function` that draws the table into an SVG file; None for a table alone.
+    """
+
+    name: str
+    runs: Callable[[Plan], list[Need]]
+    write: str
+    columns: tuple[str, ...]
+    help: str
+    draw: str | None = None
+
+    @property
+    def command(self) -> str:
+        """What stands behind `diccae` to make it."""
+        if self.name.startswith(ABLATIONS):
+            return f"ablation {self.name.removeprefix(ABLATIONS)}"
+        return self.name.replace("_", "-")
+
+    def table(self, plan: Plan) -> Any:
+        """The table of a plan, computed from its runs.
+
+        Raises:
+            UserError: the plan lacks it, or a run is missing.
+        """
+        if not self.runs(plan):
+            raise UserError(
+                f"plan {plan.name} has no section {self.name!r}; "
+                f"add it to configs/plans/{plan.name}.yaml"
+            )
+        arguments = (self.name.removeprefix(ABLATIONS),) if ABLATIONS in self.name else ()
+        return _function(self.write)(plan, *arguments)
+
+    def make(self, plan: Plan, out: Path) -> None:
+        """Write the CSV file and, for a figure, the SVG file beside it."""
+        from diccae.reporting.csv_file import save
+
+        table = self.table(plan)
+        save(table, out)
+        if self.draw is not None:
+            _function(self.draw)(plan, table, out.with_suffix(".svg"))
+
+
+def _function(reference: str) -> Callable[..., Any]:
+    module, name = reference.split(":")
+    return getattr(importlib.import_module(f"diccae.reporting.{module}"), name)
+
+
+def _section(name: str, plan: Plan) -> list[Need]:
+    section = getattr(plan, name)
+    return [] if section is None else section.needs()
+
+
+def _everything(plan: Plan) -> list[Need]:
+    """What all other tables need; plans that only choose hyper-parameters have no such table."""
+    return [] if plan.table2 is None else plan.needs()
+
+
+def _ablation(name: str, plan: Plan) -> list[Need]:
+    needs = _section("table2", plan)
+    return [need for need in needs if need.variant in (plan.reference, name)]
+
+
+ROW = ("variant", "modality")
+TABLES = (
+    Artifact(
+        "table1",
+        partial(_section, "table1"),
+        "tables:table1",
+        ("system", "dataset"),
+        "Table 1: A, V and A-V of this plan beside the printed rows.",
+    ),
+    Artifact(
+        "table2",
+        partial(_section, "table2"),
+        "tables:table2",
+        ROW,
+        "Table 2: the reference and its ablations, with intervals and paired drops.",
+    ),
+    Artifact(
+        "sensitivity",
+        partial(_section, "sensitivity"),
+        "tables:sensitivity",
+        ROW,
+        "The full method under each other reading of an open choice.",
+    ),
+    Artifact(
+        "cluster_ce",
+        partial(_section, "cluster_ce"),
+        "tables:cluster_ce",
+        ("cluster_cross_entropy", *ROW),
+        "The headline rows with and without cross entropy on cluster ids.",
+    ),
+    Artifact(
+        "leakage",
+        partial(_section, "leakage"),
+        "tables:leakage",
+        ("arm", "modality"),
+        "The leakage twin: where the update set comes from.",
+    ),
+    Artifact(
+        "learning_rates",
+        partial(_section, "learning_rates"),
+        "tables:learning_rates",
+        (*ROW, "lr"),
+        "A small grid of learning rates for every variant.",
+    ),
+    Artifact(
+        "tuning",
+        partial(_section, "tuning"),
+        "tables:tuning",
+        ROW,
+        "Validation accuracy of the settings that learning rates are chosen from.",
+    ),
+    Artifact(
+        "figure2",
+        partial(_section, "figure2"),
+        "figures:figure2",
+        ("model", "seed"),
+        "Figure 2: distribution of the degrees of confusion with and without DICCAE.",
+        draw="figures:draw_figure2",
+    ),
+    Artifact(
+        "figure3",
+        partial(_section, "figure3"),
+        "figures:figure3",
+        ("weighting", "weight"),
+        "Figure 3: accuracy against fixed confusion weights, dynamic weighting as a line.",
+        draw="figures:draw_figure3",
+    ),
+    Artifact(
+        "feature_quality",
+        _everything,
+        "tables:feature_quality",
+        (*ROW, "seed"),
+        "Degrees of confusion of every run, against accuracy and against the generator's truth.",
+    ),
+    Artifact(
+        "claims",
+        _everything,
+        "claims:evaluate",
+        ("id",),
+        "The verdict on each claim of the paper, by the rules of configs/claims.yaml.",
+    ),
+)
+ABLATION = Artifact(
+    ABLATIONS, lambda plan: [], "tables:ablation", ROW, "One ablation against the reference."
+)
+
+
+def artifacts_of(plan: Plan) -> dict[str, Artifact]:
+    """Every artifact that a plan has, by name."""
+    found = {artifact.name: artifact for artifact in TABLES if artifact.runs(plan)}
+    for variant in plan.table2.variants if plan.table2 else ():
+        if variant != plan.reference:
+            name = f"{ABLATIONS}{variant}"
+            found[name] = replace(ABLATION, name=name, runs=partial(_ablation, variant))
+    return found
+
+
+def artifact_of(plan: Plan, name: str) -> Artifact:
+    """An artifact of a plan by name (`table2`, `ablations/no_infonce`).
+
+    Raises:
+        UserError: the plan has none of that name; names those that it has.
+    """
+    known = artifacts_of(plan)
+    if name not in known:
+        raise UserError(
+            f"plan {plan.name} has no artifact {name!r}{did_you_mean(name, known)}; "
+            f"it has: {_names(known)}"
+        )
+    return known[name]
+
+
+def columns_of(table: Path) -> tuple[str, ...]:
+    """Columns that name a row of a CSV file of a results folder; none for an unknown table."""
+    if table.parent.name == ABLATIONS.rstrip("/"):
+        return ABLATION.columns
+    return next((artifact.columns for artifact in TABLES if artifact.name == table.stem), ())
+
+
+def _names(artifacts: Iterable[str]) -> str:
+    return ", ".join(artifacts)

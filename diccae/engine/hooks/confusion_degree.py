@@ -1,0 +1,95 @@
+"""Dynamic weighting (Sec. 2.1.3): after each epoch, degrees of confusion on the update set become the
+weights of the next epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from diccae.engine.feature_extractor import of_main_process, unwrap
+from diccae.engine.hooks.update_set import UpdateSet
+from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
+
+
+@HOOKS.register_module()
+class ConfusionDegreeHook(Hook):
+    """Takes features of the update set, computes circles, degrees (Eq. 2) and weights (Eq. 3), and
+    fills the model's `confusion_weights`.
+
+    Args:
+        circles: options of `class_circles`.
+        weights: options of `normalize_degree`.
+        smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
+        flat: give every pair the mean of the dynamic weights instead of its own.
+        redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one per seed.
+    """
+
+    # after re-clustering (NORMAL), before the history and the checkpoint
+    priority = "BELOW_NORMAL"
+
+    def __init__(
+        self,
+        circles: dict[str, Any],
+        weights: dict[str, Any],
+        smoothing: float = 0.0,
+        flat: bool = False,
+        redraw: bool = False,
+    ) -> None:
+        self.circles, self.weights = dict(circles), dict(weights)
+        self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
+        self.state: dict[str, Tensor] = {}
+        self.update_set: UpdateSet | None = None
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        assert self.update_set is not None
+        if self.redraw:
+            self.update_set.redraw(runner.epoch)
+        model = unwrap(runner)
+        features = self.update_set.features(model, model.embed)
+        labels, classes = self.update_set.labels, model.num_classes
+        self.state, clamped = of_main_process(lambda: self._degrees(features, labels, classes))
+        model.confusion_weights.copy_(self.state["weights"])
+        small = [int(index) for index in torch.nonzero(self.state["counts"] < 2)[:, 0]]
+        if small:
+            runner.logger.warning(
+                f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with no "
+                f"other class: {small}"
+            )
+        if clamped:
+            runner.logger.warning(
+                f"epoch {runner.epoch + 1}: {clamped} distances of zero were clamped"
+            )
+
+    def _degrees(
+        self, features: Tensor, labels: Tensor, classes: int
+    ) -> tuple[dict[str, Tensor], int]:
+        """The next `state`, and how many distances of zero were clamped."""
+        circles = class_circles(features, labels, classes, **self.circles)
+        degree, clamped = confusion_degree(circles)
+        if self.smoothing and "degree" in self.state:
+            degree = self.smoothing * self.state["degree"] + (1 - self.smoothing) * degree
+        weights = normalize_degree(degree, **self.weights)
+        if self.flat:
+            off = ~torch.eye(len(weights), dtype=torch.bool)
+            weights = torch.where(off, weights[off].mean(), weights)
+        state = {"degree": degree, "weights": weights}
+        state |= {"centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
+        return state, clamped
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        checkpoint["confusion_degree"] = dict(self.state)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        self.state = dict(checkpoint.get("confusion_degree", {}))
+
+    def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
+        """Arrays of confusion.npz: degrees and weights of the last epoch, and their circles."""
+        names = {"degree": "update_degree", "weights": "update_weight"}
+        arrays = {names.get(key, key): value.numpy() for key, value in self.state.items()}
+        return {"confusion.npz": arrays}

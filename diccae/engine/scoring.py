@@ -1,0 +1,91 @@
+"""Validation and test clips scored at the end of a run, and the degrees of confusion of its features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
+from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
+from diccae.run_graph import Run
+
+
+def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, Any]:
+    """metrics.json, predictions.parquet and the test arrays of confusion.npz, in the main process.
+
+    Args:
+        runner: after training.
+        run: whose scores these are.
+        update_ids: (N,) ids of the run's update set; test clips among them are marked.
+    """
+    runner.test()
+    if not is_main_process():
+        # the metric is with the main process
+        return {}
+    metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, PredictionMetric))
+    index = runner.test_dataloader.dataset.cache.index
+    splits = index["split"].to_numpy()[metric.rows]
+    labels = index["label"].to_numpy()[metric.rows].astype(np.int64)
+    predictions = _predictions(metric, index["id"].to_numpy(), update_ids)
+    test = splits == "test"
+    arrays, degrees = _degrees(metric.embeddings[test], labels[test], run)
+    reached = accuracies(predictions)
+    metrics = {
+        "plan": run.plan.name,
+        "variant": run.variant,
+        "seed": run.seed,
+        "modality": run.modality,
+        "accuracy": {
+            split: {
+                "n": int((splits == split).sum()),
+                "top1_single": reached[f"{split}_top1_single"],
+                "top1_multi": reached[f"{split}_top1_multi"],
+                "top5_multi": reached[f"{split}_top5_multi"],
+            }
+            for split in ("test", "validation")
+        },
+        "degrees": {"test": degrees},
+    }
+    arrays["confusion_matrix"] = _confusion_matrix(predictions, len(arrays["test_degree"]))
+    return {"metrics.json": metrics, "predictions.parquet": predictions, "confusion.npz": arrays}
+
+
+def _predictions(metric: PredictionMetric, ids: np.ndarray, update_ids: np.ndarray) -> pd.DataFrame:
+    predictions = metric.predictions.assign(id=ids[metric.predictions["row"]])
+    used = predictions["id"].isin(set(update_ids))
+    predictions["in_update"] = used & (predictions["split"] == "test")
+    return predictions.drop(columns="row").sort_values(["split", "view", "id"], ignore_index=True)
+
+
+def _degrees(
+    embeddings: np.ndarray, labels: np.ndarray, run: Run
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays of confusion.npz and statistics of the degrees (Eq. 2) of (N, E) test embeddings."""
+    settings = run.settings
+    circles = class_circles(
+        torch.from_numpy(embeddings),
+        torch.from_numpy(labels),
+        settings.base["data"]["num_classes"],
+        **settings.system.circles(settings.choices),
+    )
+    degree, clamped = confusion_degree(circles)
+    arrays = {
+        "test_degree": degree.numpy(),
+        "test_centers": circles.centers.numpy(),
+        "test_radii": circles.radii.numpy(),
+        "test_counts": circles.counts.numpy(),
+    }
+    return arrays, {**degree_statistics(degree), "clamped": clamped}
+
+
+def _confusion_matrix(predictions: pd.DataFrame, classes: int) -> np.ndarray:
+    """(C, C) test clips by true class (rows) and predicted class, all views averaged."""
+    chosen = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
+    matrix = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(matrix, (chosen["label"].to_numpy(), chosen["top1"].to_numpy()), 1)
+    return matrix

@@ -1,0 +1,43 @@
+"""Clusters of pre-training against the true classes, where the benchmark knows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diccae.functional.cluster_quality import cluster_purity, mutual_information
+from diccae.plans import Plan
+
+
+def cluster_quality(plan: Plan) -> pd.DataFrame:
+    """One row a clustering: variant, seed, epoch (0 = first clusters), purity and mutual information in
+    [0, 1], inertia. No row where the true classes of the unlabelled clips are not known."""
+    truth = Path(plan.data_root) / "truth.parquet"
+    rows: list[dict[str, Any]] = []
+    if truth.is_file():
+        labels = pd.read_parquet(truth).set_index("id")["label"]
+        for variant in plan.variants():
+            for seed in plan.seeds:
+                path = plan.run_folder(variant, seed, "pretrain") / "assignments.npz"
+                if path.is_file():
+                    found = _clusterings(path, labels)
+                    rows += [{"variant": variant, "seed": seed, **row} for row in found]
+    columns = ["variant", "seed", "epoch", "purity", "mutual_information", "inertia"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
+    with np.load(path) as arrays:
+        known = labels.reindex(arrays["ids"]).to_numpy()
+        return [
+            {
+                "epoch": int(epoch),
+                "purity": cluster_purity(arrays[f"assign_{epoch}"], known),
+                "mutual_information": mutual_information(arrays[f"assign_{epoch}"], known),
+                "inertia": float(inertia),
+            }
+            for epoch, inertia in zip(arrays["epochs"], arrays["inertia"], strict=True)
+        ]

@@ -1,0 +1,198 @@
+"""The runs of a plan: what each is composed of, where it lies, and what it starts from.
+
+Workflow, planner, verifier and training walk the same graph, which is decided here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from diccae.compose import compose
+from diccae.hashes import config_hash
+from diccae.plans import SCORED_STAGE, Plan
+from diccae.sections import Need
+from diccae.settings import Settings, settings_of, variant_of
+from diccae.systems.spec import Parent, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage of training of one variant with one seed; `modality` is AV in stages that train on the
+    unlabelled pool."""
+
+    plan: Plan
+    stage: str
+    variant: str
+    seed: int
+    modality: str = "AV"
+
+    def __str__(self) -> str:
+        modality = f" {self.modality}" if self.spec.labelled else ""
+        return f"{self.stage} {self.variant}{modality} seed {self.seed}"
+
+    @property
+    def settings(self) -> Settings:
+        """The merged choices."""
+        return settings_of(self.plan, self.stage, self.variant)
+
+    @property
+    def spec(self) -> Stage:
+        """The stage as its system declares it.
+
+        Raises:
+            UserError: the system has no such stage.
+        """
+        return self.settings.system.stage(self.stage)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        modality = self.modality if self.spec.labelled else None
+        return self.plan.run_folder(self.variant, self.seed, self.stage, modality)
+
+    @property
+    def owner(self) -> Run:
+        """The run that stands for this one: of the first variant of the plan whose run of this stage
+        composes to the same config. A scored run stands for itself."""
+        if self.spec.scored:
+            return self
+        variant = _owner(self.plan, self.stage, self.variant, self.modality)
+        return Run(self.plan, self.stage, variant, self.seed, self.modality)
+
+    @property
+    def parents(self) -> dict[Parent, Run]:
+        """The files that it starts from, each with the run that makes it."""
+        settings = self.settings
+        return {
+            parent: Run(self.plan, parent.stage, self.variant, self.seed, parent.modality).owner
+            for parent in settings.system.parents(self.spec, self.modality, settings.choices)
+            if parent.stage in settings.stages
+        }
+
+    @property
+    def parent_files(self) -> dict[Parent, Path]:
+        """Path of each file that it starts from."""
+        return {parent: run.folder / parent.file for parent, run in self.parents.items()}
+
+    def context(self) -> RunContext[Any]:
+        """What the system composes this run from."""
+        settings = self.settings
+        return RunContext(
+            stage=self.spec,
+            modality=self.modality,
+            seed=self.seed,
+            choices=settings.choices,
+            schedule=settings.schedule,
+            base=settings.base,
+            cache_meta=str(self.plan.cache_dir / "meta.json"),
+            parents={parent: str(path) for parent, path in self.parent_files.items()},
+        )
+
+    def config(self) -> Config:
+        """The composed config, made anew at each call."""
+        return compose(self.settings, self.context(), str(self.plan.cache_dir))
+
+    @property
+    def config_hash(self) -> str:
+        """Digest of the composed config."""
+        return _config_hash(self)
+
+
+@lru_cache(maxsize=8192)
+def _config_hash(run: Run) -> str:
+    return config_hash(run.config())
+
+
+@lru_cache(maxsize=4096)
+def _owner(plan: Plan, stage: str, variant: str, modality: str) -> str:
+    # which variants share a config does not depend on the seed
+    run = Run(plan, stage, variant, plan.seeds[0], modality)
+    for name in plan.variants():
+        other = variant_of(plan, name)
+        alike = other.system is run.settings.system and stage in other.stages
+        same = Run(plan, stage, name, plan.seeds[0], modality)
+        if alike and same.config_hash == run.config_hash:
+            return name
+    return variant
+
+
+def scored_runs(plan: Plan, needs: Iterable[Need]) -> list[Run]:
+    """The scored runs of some needs, each once."""
+    return [
+        Run(plan, SCORED_STAGE, scored.variant, scored.seed, scored.modality)
+        for scored in plan.scored(needs)
+    ]
+
+
+def with_parents(runs: Iterable[Run]) -> list[Run]:
+    """The runs and everything that they start from, each once, parents first."""
+    ordered: dict[Run, None] = {}
+    for run in runs:
+        if run not in ordered:
+            ordered |= dict.fromkeys(with_parents(run.parents.values()))
+            ordered[run] = None
+    return list(ordered)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All runs of one variant and seed, which one process trains.
+
+    Attributes:
+        runs: those that lie in the folders of this variant, parents first.
+    """
+
+    plan: Plan
+    variant: str
+    seed: int
+    runs: tuple[Run, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the folders of its runs lie."""
+        return self.plan.results_root() / "runs" / self.variant / f"seed{self.seed}"
+
+    @property
+    def stamp(self) -> Path:
+        """The file that says that all its runs are finished; Snakemake's output."""
+        return self.folder / "job.json"
+
+    @property
+    def owners(self) -> list[tuple[str, int]]:
+        """(variant, seed) of the other jobs whose runs its own start from, each once."""
+        parents = (parent for run in self.runs for parent in run.parents.values())
+        keys = dict.fromkeys((parent.variant, parent.seed) for parent in parents)
+        return [key for key in keys if key != (self.variant, self.seed)]
+
+
+def jobs(plan: Plan) -> dict[tuple[str, int], Job]:
+    """Every job of a plan by (variant, seed), seed by seed."""
+    grouped: dict[tuple[str, int], list[Run]] = {}
+    for run in sorted(with_parents(scored_runs(plan, plan.needs())), key=_place_of_seed):
+        grouped.setdefault((run.variant, run.seed), []).append(run)
+    return {key: Job(plan, *key, tuple(runs)) for key, runs in grouped.items()}
+
+
+def _place_of_seed(run: Run) -> int:
+    seeds = run.plan.seeds
+    return seeds.index(run.seed) if run.seed in seeds else len(seeds)
+
+
+def check(plan: Plan) -> None:
+    """Compose every run of a plan's first seed, so that an impossible choice is refused before any job
+    starts.
+
+    Raises:
+        UserError: a variant, an override or a number is not possible; names the file and the key.
+    """
+    for variant, modalities in plan.variants().items():
+        for run in with_parents(
+            Run(plan, SCORED_STAGE, variant, plan.seeds[0], modality) for modality in modalities
+        ):
+            run.config()

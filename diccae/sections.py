@@ -1,0 +1,168 @@
+"""Sections of a plan: what each artifact needs, and where the clips come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, model_validator
+
+from diccae.errors import UserError
+from diccae.schedule import Strict
+
+Modality = Literal["A", "V", "AV"]
+
+
+class Need(NamedTuple):
+    """A scored variant that an artifact is computed from; seeds None for all seeds of the plan."""
+
+    variant: str
+    modality: Modality
+    seeds: tuple[int, ...] | None = None
+
+
+class Scored(NamedTuple):
+    """A run whose predictions tables are computed from."""
+
+    variant: str
+    modality: Modality
+    seed: int
+
+
+class Section(Strict):
+    """Variants in rows, each scored in every modality."""
+
+    variants: list[str]
+    modalities: list[Modality]
+
+    def needs(self) -> list[Need]:
+        """Every variant in every modality."""
+        return [Need(variant, m) for variant in self.variants for m in self.modalities]
+
+
+class Figure2(Strict):
+    """Degrees of confusion of a variant with the confusion loss and of one without."""
+
+    with_: str = Field(alias="with")
+    without: str
+    modality: Modality
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def needs(self) -> list[Need]:
+        """Both variants."""
+        return [Need(self.with_, self.modality), Need(self.without, self.modality)]
+
+
+class Figure3(Strict):
+    """A sweep of fixed weights (`variant@w=...`) beside a variant with dynamic weights."""
+
+    variant: str
+    dynamic: str
+    modality: Modality
+    weights: list[float] = Field(min_length=2)
+
+    @property
+    def variants(self) -> list[str]:
+        """One variant a weight, then the dynamic one."""
+        return [f"{self.variant}@w={weight:g}" for weight in self.weights] + [self.dynamic]
+
+    def needs(self) -> list[Need]:
+        """Every weight and the dynamic variant."""
+        return [Need(variant, self.modality) for variant in self.variants]
+
+
+class Leakage(Strict):
+    """The leakage twin: `holdout` never sees test clips, `portion` takes its update set from the test
+    split."""
+
+    holdout: str
+    portion: str
+    modality: Modality
+
+    def needs(self) -> list[Need]:
+        """Both variants."""
+        return [Need(self.holdout, self.modality), Need(self.portion, self.modality)]
+
+
+class LearningRates(Strict):
+    """Variants under other learning rates of fine-tuning (`variant@lr=...`), on seeds of their own."""
+
+    variants: list[str]
+    values: list[float]
+    seeds: list[int]
+    modality: Modality
+
+    def at_rates(self, variant: str) -> list[str]:
+        """The variant under each rate of the grid."""
+        return [f"{variant}@lr={value:g}" for value in self.values]
+
+    def needs(self) -> list[Need]:
+        """Each variant at its own rate and at those of the grid."""
+        return [
+            Need(name, self.modality, tuple(self.seeds))
+            for variant in self.variants
+            for name in (variant, *self.at_rates(variant))
+        ]
+
+
+class SourceLists(Strict):
+    """Official list files of one data set, the folder that holds its clips, and (where the reader takes
+    one) the class list."""
+
+    reader: Literal[
+        "vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"
+    ]
+    lists: list[str] = Field(min_length=1)
+    media: str
+    classes: str | None = None
+
+
+class Lists(Strict):
+    """Where a plan's clips come from; the source `labelled` keeps its labels, the others are
+    unlabelled."""
+
+    sources: list[SourceLists] = Field(min_length=1)
+    labelled: str
+    update_per_class: int = Field(ge=0)
+    validation_per_class: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _labelled_is_a_source(self) -> Lists:
+        readers = [source.reader for source in self.sources]
+        if self.labelled not in readers or len(set(readers)) != len(readers):
+            raise ValueError(
+                f"wanted each reader once and labelled one of them, got {readers}, "
+                f"labelled {self.labelled!r}"
+            )
+        return self
+
+    def files(self) -> list[str]:
+        """Every list file and class list.
+
+        Raises:
+            UserError: one is not there; names it and its source.
+        """
+        named = [(path, source.reader) for source in self.sources for path in source.lists]
+        named += [
+            (s.classes, s.reader)
+            for s in self.sources
+            if s.classes is not None and not s.classes.isdigit()
+        ]
+        missing = [(path, reader) for path, reader in named if not Path(path).is_file()]
+        if missing:
+            raise UserError(
+                f"lists.sources: {len(missing)} of {len(named)} list files are missing, "
+                f"{missing[0][0]} of {missing[0][1]} first; put them there (symbolic links work), "
+                "or change lists.sources in the plan; docs/data.md"
+            )
+        return [path for path, _ in named]
+
+
+def modalities_of(needs: Iterable[Need]) -> dict[str, list[Modality]]:
+    """Variant -> modalities in A, V, AV order, variants in the order of their first need."""
+    wanted: dict[str, set[str]] = {}
+    for need in needs:
+        wanted.setdefault(need.variant, set()).add(need.modality)
+    order: tuple[Modality, ...] = ("A", "V", "AV")
+    return {variant: [m for m in order if m in found] for variant, found in wanted.items()}

@@ -1,0 +1,144 @@
+"""Which modules of the package a run executes, and their digest.
+
+A run executes the harness and whatever its composed config names by `type`; the digest covers these
+modules and all that they import. So a new system, reader or report leaves the results of other systems
+valid, and a change of K-means concerns the stages that cluster.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+PACKAGE = "diccae"
+HARNESS = "diccae.engine.runs"
+# What these make is the composed config, which is hashed by itself.
+COMPOSING = frozenset(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "compose",
+        "plans",
+        "run_graph",
+        "schedule",
+        "sections",
+        "settings",
+        "systems.spec",
+        "validation",
+    )
+)
+# Imports every component for the registries; a run executes those that its config names.
+REGISTRY = f"{PACKAGE}.registry"
+
+
+class SourceTree:
+    """The modules of the package by name, as text, with what each imports and defines."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = dict(texts)
+        self._trees = {name: ast.parse(text) for name, text in self.texts.items()}
+        self._classes = {
+            node.name: name
+            for name, tree in self._trees.items()
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+        }
+
+    def closure(self, roots: frozenset[str]) -> list[str]:
+        """The roots and all modules that they import, sorted by name."""
+        found: set[str] = set()
+        waiting = [root for root in roots if root in self.texts]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name not in COMPOSING and name != REGISTRY:
+                found.add(name)
+                waiting.extend(self._imports(name))
+        return sorted(found)
+
+    def _imports(self, name: str) -> Iterator[str]:
+        for node in ast.walk(self._trees[name]):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}"
+                    yield from (known for known in (module, node.module) if known in self.texts)
+            elif isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names if alias.name in self.texts)
+
+    def roots(self, config: Config, system: str) -> frozenset[str]:
+        """The harness, the system's own file and the modules of what the config names by `type`."""
+        named = (self._classes[kind] for kind in _types(config.to_dict()) if kind in self._classes)
+        return frozenset([HARNESS, f"{PACKAGE}.systems.{system}", *named])
+
+    def digest(self, config: Config, system: str) -> str:
+        """First 16 hex digits of the SHA-256 over names and texts of all modules of a run."""
+        hasher = hashlib.sha256()
+        for name in self.closure(self.roots(config, system)):
+            hasher.update(name.encode() + b"\0" + self.texts[name].encode())
+        return hasher.hexdigest()[:16]
+
+
+def _types(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("type"), str):
+            yield value["type"]
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _types(item)
+
+
+def module_name(path: str) -> str:
+    """`diccae/engine/runs.py` -> `diccae.engine.runs`."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+@lru_cache
+def present_tree() -> SourceTree:
+    """The package as it lies on the disk."""
+    root = Path(__file__).resolve().parent
+    return SourceTree(
+        {
+            module_name(path.relative_to(root.parent).as_posix()): path.read_text()
+            for path in root.rglob("*.py")
+        }
+    )
+
+
+@lru_cache
+def tree_of_commit(commit: str) -> SourceTree | None:
+    """The package at a commit of this checkout; None where the commit is not known."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        archive = subprocess.run(
+            ["git", "archive", "--format=tar", commit, PACKAGE],
+            cwd=root,
+            capture_output=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return SourceTree(_python_files(archive))
+
+
+def _python_files(archive: bytes) -> dict[str, str]:
+    import io
+    import tarfile
+
+    texts = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            handle = tar.extractfile(member) if member.name.endswith(".py") else None
+            if handle is not None:
+                texts[module_name(member.name)] = handle.read().decode()
+    return texts
+
+
+def source_hash(config: Config, system: str) -> str:
+    """Digest of the modules that a run with this config executes."""
+    return present_tree().digest(config, system)

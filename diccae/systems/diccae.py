@@ -1,0 +1,222 @@
+"""DICCAE: warm-up, cluster-guided pre-training (Sec. 2.3), fine-tuning (Sec. 2.2)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from diccae.schedule import StageSchedule, Strict
+from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
+
+ASSIGNMENTS = "assignments.npz"
+WARMUP = Stage("warmup", shared=True)
+PRETRAIN = Stage("pretrain")
+FINETUNE = Stage("finetune", labelled=True, scored=True)
+
+
+class DiccaeChoices(Strict):
+    """Every open choice of the paper. Defaults and comments: `configs/systems/diccae.py`; what the
+    paper says and what else could be meant: `configs/ambiguities.yaml`."""
+
+    similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
+    pairs: Literal["fused", "intra_modal", "cross_modal"]
+    pair_reduction: Literal["balanced", "plain_mean", "sum"]
+    pretrain_batches: Literal["uniform", "p_x_k"]
+    finetune_batches: Literal["uniform", "p_x_k"]
+    update_set: Literal["train_holdout", "test_portion"]
+    update_redraw: Literal["fixed", "each_epoch"]
+    centroid: Literal["mean", "geometric_median"]
+    pca_dim: int | None = Field(ge=1)
+    pca_scope: Literal["all", "class"]
+    circle: Literal["quantile", "min_enclosing", "least_squares"]
+    coverage: float = Field(gt=0, le=1)
+    normalize_features: bool
+    normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
+    weight_range: float = Field(gt=0)
+    diagonal_weight: float | Literal["row_mean"]
+    weight_floor: float = Field(ge=0)
+    smoothing: float = Field(ge=0, lt=1)
+    weighting: Literal["dynamic", "static", "flat_mean"]
+    static_weight: float = Field(ge=0)
+    confusion_weight: float = Field(ge=0)
+    infonce_weight: float = Field(ge=0)
+    infonce_contrast: Literal["cross_modal", "intra_modal", "both", "one_way"]
+    temperature: float = Field(gt=0)
+    kmeans_k: int = Field(ge=2)
+    kmeans_restarts: int = Field(ge=1)
+    kmeans_spherical: bool
+    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
+    refine_every: int = Field(ge=0)
+    initial_features: Literal["warmup", "warmup_weights"]
+    reinit_head: Literal["unmatched", "all"]
+    cluster_cross_entropy: bool
+    sources: Literal["all"] | list[str]
+
+
+class Diccae(System[DiccaeChoices]):
+    """The paper's system and, through its choices, the ablations and other readings of it."""
+
+    name = "diccae"
+    choices = DiccaeChoices
+    stages = (WARMUP, PRETRAIN, FINETUNE)
+    imports = ("diccae.models.systems.diccae",)
+    label_use = "labels of the update set, for the weights of class pairs"
+    reference = "Dynamic Inter-Class Confusion-Aware Encoder for Audio-Visual Fusion"
+    fidelity = "paper"
+
+    def parents(self, stage: Stage, modality: str, choices: DiccaeChoices) -> tuple[Parent, ...]:
+        """Fine-tuning starts from pre-training, and pre-training from the warm-up's first clusters."""
+        if stage == FINETUNE:
+            return (Parent("pretrain"),)
+        if stage == WARMUP:
+            return ()
+        parents = []
+        if choices.initial_features == "warmup_weights":
+            parents.append(Parent("warmup"))
+        if _uses_clusters(choices):
+            parents.append(Parent("warmup", file=ASSIGNMENTS))
+        return tuple(parents)
+
+    def data(self, stage: Stage, choices: DiccaeChoices, budget: StageSchedule) -> DataUse:
+        """The update set is held out of the unlabelled pool in pre-training; in fine-tuning it is a
+        split of its own, or the paper's portion of the test split."""
+        confusion = choices.confusion_weight > 0
+        if stage == FINETUNE:
+            degrees = confusion and choices.weighting != "static"
+            split: Literal["update", "test"] = (
+                "test" if choices.update_set == "test_portion" else "update"
+            )
+            return DataUse(
+                batches=choices.finetune_batches,
+                update=split if degrees else None,
+                update_passes=budget.epochs if degrees else 0,
+            )
+        sources = None if choices.sources == "all" else tuple(choices.sources)
+        if stage == WARMUP:
+            return DataUse(sources=sources, update="held_out", clusterings=1)
+        if not _uses_clusters(choices):
+            return DataUse(sources=sources)
+        every = choices.refine_every
+        return DataUse(
+            batches=choices.pretrain_batches,
+            sources=sources,
+            update="held_out",
+            clusters=True,
+            clusterings=sum(epoch % every == 0 for epoch in range(1, budget.epochs))
+            if every
+            else 0,
+            update_passes=budget.epochs if confusion else 0,
+        )
+
+    def model(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
+        """Encoders, fusion and the losses that the stage has (Fig. 1)."""
+        choices, base = run.choices, run.base
+        clusters = run.stage == PRETRAIN and _uses_clusters(choices)
+        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
+        contrasted = choices.infonce_weight > 0 and len(run.modalities) == 2
+        model = dict(
+            type="DICCAE",
+            modalities=run.modalities,
+            num_classes=classes,
+            embedding_dim=base["embedding_dim"],
+            **run.encoders(),
+            normalize_features=choices.normalize_features,
+            data_preprocessor=run.preprocessor(
+                two_views=choices.infonce_contrast in ("intra_modal", "both") and contrasted
+            ),
+            confusion_loss=dict(
+                type="ConfusionLoss",
+                similarity=choices.similarity,
+                reduction=choices.pair_reduction,
+                pairs=choices.pairs,
+                num_classes=classes,
+                feature_dim=base["embedding_dim"],
+                loss_weight=choices.confusion_weight,
+            )
+            if confusion
+            else None,
+            info_nce=dict(
+                type="InfoNCELoss",
+                temperature=choices.temperature,
+                contrast=choices.infonce_contrast,
+                loss_weight=choices.infonce_weight,
+            )
+            if contrasted
+            else None,
+            cls_head=run.stage == FINETUNE or (clusters and choices.cluster_cross_entropy),
+        )
+        if confusion and choices.weighting == "static":
+            model["static_weight"] = choices.static_weight
+        weights = run.parent()
+        if weights is not None:
+            model["init_cfg"] = dict(
+                type="EncoderWeights", checkpoint=weights, fusion=run.modality == "AV"
+            )
+        return model
+
+    def hooks(self, run: RunContext[DiccaeChoices]) -> list[dict[str, Any]]:
+        """First clusters after the warm-up; in pre-training cluster ids, then the weights; in
+        fine-tuning the weights."""
+        choices = run.choices
+        if run.stage == WARMUP:
+            return [dict(type="FirstClustersHook", seed=run.seed, **self.clusters(choices))]
+        hooks: list[dict[str, Any]] = []
+        clusters = run.stage == PRETRAIN and _uses_clusters(choices)
+        if clusters:
+            hooks.append(
+                dict(
+                    type="PseudoLabelHook",
+                    refine_every=choices.refine_every,
+                    seed=run.seed,
+                    reinit_head=choices.reinit_head,
+                    initial=run.parent(ASSIGNMENTS),
+                    **self.clusters(choices),
+                )
+            )
+        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        if confusion and choices.weighting != "static":
+            hooks.append(
+                dict(
+                    type="ConfusionDegreeHook",
+                    circles=self.circles(choices),
+                    weights=dict(
+                        normalization=choices.normalization,
+                        weight_range=choices.weight_range,
+                        diagonal_weight=choices.diagonal_weight,
+                        weight_floor=choices.weight_floor,
+                    ),
+                    smoothing=choices.smoothing,
+                    flat=choices.weighting == "flat_mean",
+                    redraw=choices.update_redraw == "each_epoch",
+                )
+            )
+        return hooks
+
+    def circles(self, choices: DiccaeChoices) -> dict[str, Any]:
+        """The readings of Sec. 2.1.2."""
+        return dict(
+            centroid=choices.centroid,
+            pca_dim=choices.pca_dim,
+            pca_scope=choices.pca_scope,
+            circle=choices.circle,
+            coverage=choices.coverage,
+        )
+
+    def clusters(self, choices: DiccaeChoices) -> dict[str, Any]:
+        """The readings of Sec. 2.3."""
+        return dict(
+            k=choices.kmeans_k,
+            restarts=choices.kmeans_restarts,
+            spherical=choices.kmeans_spherical,
+            init=choices.kmeans_init,
+        )
+
+
+def _uses_clusters(choices: DiccaeChoices) -> bool:
+    """Whether anything in pre-training reads cluster ids."""
+    return choices.confusion_weight > 0 or choices.cluster_cross_entropy
+
+
+SYSTEM = Diccae()

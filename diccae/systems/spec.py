@@ -1,0 +1,202 @@
+"""What a system declares, and what it is given to compose a run from. Imports neither torch nor
+OpenMMLab, so that a plan can be read and priced without them.
+
+A system is one file in `diccae/systems` that defines `SYSTEM`, its network (usually one file in
+`diccae/models/systems`), and `configs/systems/<name>.py` with the defaults of its choices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from diccae.schedule import Schedule, StageSchedule, Strict
+
+MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
+WEIGHTS = "weights.pth"
+Choices = TypeVar("Choices", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training.
+
+    Attributes:
+        name: names the run's folder and the key of its budget in `schedule`.
+        labelled: trained on the labelled clips, once for each modality that the plan scores; otherwise
+            on the unlabelled pool, with audio and video together.
+        scored: whether the validation and test clips are scored at its end.
+        shared: the same for all variants: a variant's `method` does not act on it.
+    """
+
+    name: str
+    labelled: bool = False
+    scored: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A file that a run starts from: of the same variant and seed, of another stage or modality."""
+
+    stage: str
+    modality: str = "AV"
+    file: str = WEIGHTS
+
+
+@dataclass(frozen=True)
+class DataUse:
+    """Which clips a stage uses beside its training clips, and how batches are drawn.
+
+    Attributes:
+        batches: `uniform`, or `p_x_k`: P classes with K clips each.
+        sources: sources of the unlabelled pool to train on; None for all.
+        update: the update set: `held_out` of the unlabelled pool, the split `update`, clips of
+            `test`; None for none.
+        clusters: whether the stage trains on cluster ids.
+        clusterings: how often the training clips are clustered during the stage.
+        update_passes: how often features of the update set are taken for degrees of confusion.
+    """
+
+    batches: Literal["uniform", "p_x_k"] = "uniform"
+    sources: tuple[str, ...] | None = None
+    update: Literal["held_out", "update", "test"] | None = None
+    clusters: bool = False
+    clusterings: int = 0
+    update_passes: int = 0
+
+
+@dataclass(frozen=True)
+class RunContext(Generic[Choices]):
+    """What a system composes the model and the hooks of one run from.
+
+    Attributes:
+        stage, modality, seed: of the run.
+        choices: the validated choices of the variant.
+        schedule: budgets of all stages.
+        base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
+        cache_meta: path of the clip cache's `meta.json`.
+        parents: path of each file that the run starts from.
+    """
+
+    stage: Stage
+    modality: str
+    seed: int
+    choices: Choices
+    schedule: Schedule
+    base: dict[str, Any]
+    cache_meta: str
+    parents: dict[Parent, str]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """`audio`, `video` or both."""
+        return MODALITIES[self.modality]
+
+    @property
+    def budget(self) -> StageSchedule:
+        """The schedule of this stage."""
+        return self.schedule.stages[self.stage.name]
+
+    def encoders(self) -> dict[str, Any]:
+        """`audio_encoder` and `video_encoder`, None for a modality that the run lacks."""
+        return {
+            f"{name}_encoder": self.base[f"{name}_encoder"] if name in self.modalities else None
+            for name in ("audio", "video")
+        }
+
+    def preprocessor(self, two_views: bool = False) -> dict[str, Any]:
+        """The data preprocessor, the same for all systems; `two_views` adds a second view of each clip."""
+        return dict(
+            type="AVPreprocessor",
+            cache_meta=self.cache_meta,
+            spec_augment=self.base["data"]["spec_augment"],
+            video_input=self.base["video_input"],
+            two_views=two_views,
+        )
+
+    def parent(self, file: str = WEIGHTS) -> str | None:
+        """Path of the first file of that name that the run starts from."""
+        return next((path for parent, path in self.parents.items() if parent.file == file), None)
+
+
+class System(Generic[Choices]):
+    """A system: how its runs are made. Subclasses set the attributes and give `model`.
+
+    Attributes:
+        name: as variants and configs name it; also the name of its file.
+        choices: model of its method choices; `configs/systems/<name>.py` holds the defaults.
+        stages: in the order of training; the last one is `finetune`, labelled and scored.
+        imports: modules that register its network, for the composed config.
+        input_family: which encoders it takes by default, a file of `configs/base/<scale>`.
+        label_use: which labels it reads beside those of the training clips, in words for the tables.
+        reference: the paper that defines it.
+        fidelity: what the implementation follows: `released code`, `paper` or `interpretation`.
+    """
+
+    name: ClassVar[str]
+    choices: ClassVar[type[Strict]] = Strict
+    stages: ClassVar[tuple[Stage, ...]] = (Stage("finetune", labelled=True, scored=True),)
+    imports: ClassVar[tuple[str, ...]] = ()
+    input_family: ClassVar[str] = "pooled"
+    label_use: ClassVar[str] = "none"
+    reference: ClassVar[str] = ""
+    fidelity: ClassVar[str] = "paper"
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name.
+
+        Raises:
+            KeyError: the system has none.
+        """
+        return {stage.name: stage for stage in self.stages}[name]
+
+    def parents(self, stage: Stage, modality: str, choices: Choices) -> tuple[Parent, ...]:
+        """What a run of the stage starts from; parents in stages that a variant leaves out are dropped."""
+        return ()
+
+    def data(self, stage: Stage, choices: Choices, budget: StageSchedule) -> DataUse:
+        """Which clips a run of the stage uses."""
+        return DataUse()
+
+    def model(self, run: RunContext[Choices]) -> dict[str, Any]:
+        """Config of the network, a registered recogniser."""
+        raise NotImplementedError
+
+    def hooks(self, run: RunContext[Choices]) -> list[dict[str, Any]]:
+        """Configs of the hooks that the stage needs beside those of every run."""
+        return []
+
+    def circles(self, choices: Choices) -> dict[str, Any]:
+        """Options of the coverage circles that the degrees on the test clips are computed with; the
+        defaults of `class_circles` where a system has no choice of its own."""
+        return {}
+
+    def clusters(self, choices: Choices) -> dict[str, Any]:
+        """Options of K-means (`k`, `restarts`, `spherical`, `init`) of the stages that cluster."""
+        return {}
+
+    def optimizer(self, run: RunContext[Choices]) -> dict[str, Any]:
+        """mmengine's `optim_wrapper`, from the stage's schedule."""
+        budget = run.budget
+        optimizer = budget.optimizer | {"lr": budget.lr, "weight_decay": budget.weight_decay}
+        wrapper: dict[str, Any] = dict(type="OptimWrapper", optimizer=optimizer)
+        if run.schedule.precision != "float32":
+            wrapper = dict(
+                type="AmpOptimWrapper",
+                dtype=run.schedule.precision,
+                optimizer=dict(optimizer, fused=True),
+            )
+        if budget.paramwise is not None:
+            wrapper["paramwise_cfg"] = budget.paramwise
+        return wrapper
+
+    def param_schedulers(self, run: RunContext[Choices]) -> list[dict[str, Any]]:
+        """mmengine's `param_scheduler`: a linear rise over `warmup_epochs`, then a cosine to 0."""
+        budget, rise = run.budget, run.budget.warmup_epochs
+        by_step = dict(by_epoch=True, convert_to_iter_based=True)
+        cosine = dict(type="CosineAnnealingLR", T_max=budget.epochs - rise, **by_step)
+        if not rise:
+            return [cosine]
+        linear = dict(type="LinearLR", start_factor=1e-3, begin=0, end=rise, **by_step)
+        return [linear, dict(cosine, begin=rise, end=budget.epochs)]

@@ -1,0 +1,38 @@
+"""Content of YAML files and configs held against typed models, with errors for a reader."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from diccae.errors import UserError
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where a known word is close, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def checked(model: type[Any], content: dict[str, Any], where: str) -> Any:
+    """Validate `content` against a pydantic model.
+
+    Raises:
+        UserError: it does not fit; names `where` and the first three keys that are wrong.
+    """
+    try:
+        return model(**content)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors()[:3]:
+            key = ".".join(str(part) for part in problem["loc"]) or "plan"
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                message = "unknown key" + did_you_mean(str(problem["loc"][-1]), model.model_fields)
+            elif "did you mean" not in message and not isinstance(problem.get("input"), dict):
+                message = f"{message}, got {problem.get('input')!r}"
+            lines.append(f"{key}: {message}")
+        raise UserError(f"{where}: " + " | ".join(lines)) from None
