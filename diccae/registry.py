@@ -1,9 +1,19 @@
-"""Imports every registered component: `custom_imports = dict(imports=['diccae.registry'])` in an mmaction2 config is enough."""
+"""Registers every component with mmaction2.
+
+`custom_imports = dict(imports=['diccae.registry'])` in a config is enough.
+"""
 
 from diccae import compat
 
 compat.apply()
 
+from mmaction.registry import MODELS  # noqa: E402
+
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
-from diccae.models import av_preprocessor, diccae, encoders, losses  # noqa: E402, F401
+from diccae.models import av_preprocessor, diccae, encoders  # noqa: E402, F401
+from diccae.models.losses import ConfusionLoss, InfoNCELoss  # noqa: E402
+
+# registered here, so that the losses import without mmaction2
+MODELS.register_module(module=ConfusionLoss)
+MODELS.register_module(module=InfoNCELoss)

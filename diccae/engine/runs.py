@@ -19,6 +19,7 @@ from mmengine.utils import import_modules_from_strings
 from diccae import compat
 from diccae.compose import Run, compose, initial_weights, pretrain_source, warmup_dir
 from diccae.engine import devices
+from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
 from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
 from diccae.engine.hooks.history import HistoryHook
@@ -26,7 +27,8 @@ from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
 from diccae.engine.records import build_record, write_atomically
 from diccae.errors import UserError
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
-from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
+from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree, degree_statistics
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
 from diccae.hashes import config_hash, digest, file_hash, run_key
 from diccae.plans import Plan
@@ -219,6 +221,7 @@ def _cluster_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
         features = extract(model, extracted, model.joint_features, everywhere=False).numpy()
         held_out_features = extract(model, update, model.joint_features, everywhere=False).numpy()
 
+        @explained("first clusters of the training clips")
         def cluster() -> np.ndarray:
             clustering = kmeans(
                 features,
@@ -291,16 +294,19 @@ def _supervised_files(runner: Runner, plan: Plan, run: Run) -> dict[str, Any]:
     splits, labels = index["split"].to_numpy()[metric.rows], index["label"].to_numpy()[metric.rows]
     test = splits == "test"
     classes = unwrap(runner).confusion_weights.shape[0]
-    circles = class_circles(
-        torch.from_numpy(metric.embeddings[test]),
-        torch.from_numpy(labels[test].astype(np.int64)),
-        classes,
-        centroid=method.centroid,
-        pca_dim=method.pca_dim,
-        pca_scope=method.pca_scope,
-        circle=method.circle,
-        coverage=method.coverage,
-    )
+    with explained("degrees of confusion of the test clips"):
+        circles = class_circles(
+            torch.from_numpy(metric.embeddings[test]),
+            torch.from_numpy(labels[test].astype(np.int64)),
+            classes,
+            CircleSpec(
+                centroid=method.centroid,
+                pca_dim=method.pca_dim,
+                pca_scope=method.pca_scope,
+                circle=method.circle,
+                coverage=method.coverage,
+            ),
+        )
     degree, clamped = confusion_degree(circles)
     headline = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
     counts = np.zeros((classes, classes), dtype=np.int64)

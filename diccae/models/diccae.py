@@ -11,6 +11,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diccae.functional.weights import static_weights
+
 
 @MODELS.register_module()
 class DICCAE(BaseModel):
@@ -81,8 +83,8 @@ class DICCAE(BaseModel):
         )
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
         # Weights before any matrix exists are 1.0 for every pair; a buffer, so that a checkpoint carries them.
-        start = 1.0 if static_weight is None else float(static_weight)
-        self.register_buffer("confusion_weights", torch.full((num_classes, num_classes), start))
+        start = 1.0 if static_weight is None else static_weight
+        self.register_buffer("confusion_weights", static_weights(num_classes, start))
 
     def encode(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Features a modality: audio (B, 1, T, n_mels), video (B, V, T c, H, W) -> (B, D) each, D of the encoder; video views are averaged."""

@@ -8,7 +8,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
-from diccae.errors import UserError
+from diccae.functional.arguments import ArgumentError
 from diccae.functional.kmeans import cluster_purity, kmeans, nearest_centroid, nmi
 
 
@@ -128,22 +128,24 @@ def test_identical_clips_and_as_many_clips_as_clusters() -> None:
 
 def test_errors_say_what_and_the_way_out() -> None:
     features, _ = groups(clips=40)
-    with pytest.raises(UserError, match="kmeans: 40 clips for 64 clusters; lower method.kmeans_k"):
+    with pytest.raises(ArgumentError, match="k: 40 samples are too few for 64 clusters"):
         kmeans(features, 64)
-    with pytest.raises(UserError, match="at least 1 cluster, got 0"):
+    with pytest.raises(ArgumentError, match="k: wanted at least 1 cluster, got 0"):
         kmeans(features, 0)
     features[[3, 8], 1] = np.nan, np.inf
-    with pytest.raises(UserError, match="kmeans: 2 of 40 feature rows are NaN or infinite"):
+    with pytest.raises(ArgumentError, match="features: 2 of 40 rows are NaN or infinite"):
         kmeans(features, 4)
 
 
 def test_options_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
-    with pytest.raises(UserError, match="faiss sees no GPU"):
+    with pytest.raises(ArgumentError, match="faiss sees no GPU"):
         kmeans(groups()[0], 4, use_gpu="always")
-    with pytest.raises(ValueError, match=r"init: wanted one of k-means\+\+, .*got 'best'"):
+    with pytest.raises(ArgumentError, match=r"init: wanted one of k-means\+\+, .*got 'best'"):
         kmeans(groups()[0], 4, init="best")
-    with pytest.raises(ValueError, match="auto, always or never, got 'yes'"):
+    with pytest.raises(
+        ArgumentError, match="use_gpu: wanted one of auto, always, never, got 'yes'"
+    ):
         kmeans(groups()[0], 4, use_gpu="yes")
 
 

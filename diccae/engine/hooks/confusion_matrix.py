@@ -9,8 +9,11 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
-from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
+from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree, smooth_degree
+from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree
 
 
 @HOOKS.register_module()
@@ -18,8 +21,8 @@ class ConfusionMatrixHook(Hook):
     """Infers the update set (`update_dataloader` of the config), computes circles, Eq. 2 and Eq. 3, and fills the model's `confusion_weights`.
 
     Args:
-        centroid, pca_dim, pca_scope, circle, coverage: see `class_circles`.
-        normalization, weight_range, diagonal_weight, weight_floor: see `normalize_degree`.
+        centroid, pca_dim, pca_scope, circle, coverage: see `CircleSpec`.
+        normalization, weight_range, diagonal_weight, weight_floor: see `WeightSpec`.
         smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
         flat: give every pair the mean of the dynamic weights instead of its own.
         redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one per seed.
@@ -43,19 +46,9 @@ class ConfusionMatrixHook(Hook):
         flat: bool,
         redraw: bool,
     ) -> None:
-        self.circles: dict[str, Any] = dict(
-            centroid=centroid,
-            pca_dim=pca_dim,
-            pca_scope=pca_scope,
-            circle=circle,
-            coverage=coverage,
-        )
-        self.normalization: dict[str, Any] = dict(
-            normalization=normalization,
-            weight_range=weight_range,
-            diagonal_weight=diagonal_weight,
-            weight_floor=weight_floor,
-        )
+        with explained("weights of the confusion loss"):
+            self.circles = CircleSpec(centroid, pca_dim, pca_scope, circle, coverage)
+            self.weights = WeightSpec(normalization, weight_range, diagonal_weight, weight_floor)
         self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
         self.state: dict[str, torch.Tensor] = {}
 
@@ -82,14 +75,13 @@ class ConfusionMatrixHook(Hook):
         self, features: torch.Tensor, labels: torch.Tensor, classes: int
     ) -> tuple[dict[str, torch.Tensor], int]:
         """The next `state`, and how many distances of zero were clamped."""
-        circles = class_circles(features, labels, classes, **self.circles)
+        with explained("degrees of confusion of the update set"):
+            circles = class_circles(features, labels, classes, self.circles)
         degree, clamped = confusion_degree(circles)
-        if self.smoothing and "degree" in self.state:
-            degree = self.smoothing * self.state["degree"] + (1 - self.smoothing) * degree
-        weights = normalize_degree(degree, **self.normalization)
+        degree = smooth_degree(self.state.get("degree"), degree, self.smoothing)
+        weights = normalize_degree(degree, self.weights)
         if self.flat:
-            off = ~torch.eye(len(weights), dtype=torch.bool)
-            weights = torch.where(off, weights[off].mean(), weights)
+            weights = flat_weights(weights)
         state = {
             "degree": degree,
             "weights": weights,

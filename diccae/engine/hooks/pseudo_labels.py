@@ -13,6 +13,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import extract, loader_of, of_main_process, unwrap
 from diccae.errors import UserError
 from diccae.functional.kmeans import kmeans, nearest_centroid
@@ -92,6 +93,7 @@ class PseudoLabelHook(Hook):
             model, loader_of(runner, "update_dataloader"), model.embed, everywhere=False
         ).numpy()
 
+        @explained("clusters of the training clips")
         def recluster() -> tuple[np.ndarray, np.ndarray, list[int], float]:
             clustering = kmeans(
                 features,
