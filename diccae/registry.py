@@ -10,6 +10,14 @@ compat.apply()
 from mmaction.registry import MODELS  # noqa: E402
 
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
+from diccae.engine.hooks import (  # noqa: E402, F401
+    confusion_matrix,
+    history,
+    progress,
+    pseudo_labels,
+    reproducibility,
+    termination,
+)
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
 from diccae.models import av_preprocessor, diccae, encoders  # noqa: E402, F401
 from diccae.models.losses import ConfusionLoss, InfoNCELoss  # noqa: E402
