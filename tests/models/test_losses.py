@@ -207,11 +207,25 @@ def test_registered_for_configs() -> None:
     assert isinstance(MODELS.build(dict(type="InfoNCELoss", loss_weight=0.5)), InfoNCELoss)
 
 
-def test_works_in_another_project(tmp_path: Path) -> None:
-    code = (
-        "import torch; from diccae.models.losses import ConfusionLoss; loss = ConfusionLoss(num_classes=4); "
-        "x = torch.randn(8, 16, requires_grad=True); loss(x, torch.arange(8) % 4).backward(); print(tuple(x.grad.shape))"
-    )
+def test_the_losses_and_their_weights_need_torch_alone(tmp_path: Path) -> None:
+    absent = ["mmengine", "mmaction", "mmcv", "faiss", "pandas", "sklearn", "pydantic", "yaml"]
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))  # importing one of them fails
+import torch
+from diccae.functional.circles import class_circles
+from diccae.functional.degree import confusion_degree
+from diccae.functional.weights import normalize_degree
+from diccae.models.losses import ConfusionLoss, InfoNCELoss
+import diccae.functional.bootstrap, diccae.functional.kmeans, diccae.functional.matching
+torch.manual_seed(0)
+x, labels = torch.randn(8, 16, requires_grad=True), torch.arange(8) % 4
+degree, _ = confusion_degree(class_circles(x.detach(), labels, 4))
+loss = ConfusionLoss(4)(x, labels, normalize_degree(degree)) + InfoNCELoss()(x, x.roll(1))
+loss.backward()
+assert loss > 0
+print(tuple(x.grad.shape))
+"""
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
