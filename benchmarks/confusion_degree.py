@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from diccae.functional.confusion import class_circles, confusion_degree
+from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree
 
 
 def literal(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
@@ -53,7 +54,9 @@ def main() -> None:
 
     slow, reference = best(lambda: literal(features, labels, options.classes), 1)
     fast, degree = best(
-        lambda: confusion_degree(class_circles(features, labels, options.classes, pca_dim=None))[0],
+        lambda: confusion_degree(
+            class_circles(features, labels, options.classes, CircleSpec(pca_dim=None))
+        )[0],
         options.repeats,
     )
     exact = literal(features.double(), labels, options.classes)

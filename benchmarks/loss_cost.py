@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
+from diccae.functional.circles import class_circles
+from diccae.functional.degree import confusion_degree
+from diccae.functional.weights import normalize_degree
 from diccae.models.losses import ConfusionLoss
 
 

@@ -1,8 +1,13 @@
-"""Imports every registered component: `custom_imports = dict(imports=['diccae.registry'])` in an mmaction2 config is enough."""
+"""Registers every component with mmaction2.
+
+`custom_imports = dict(imports=['diccae.registry'])` in a config is enough.
+"""
 
 from diccae import compat
 
 compat.apply()
+
+from mmaction.registry import MODELS  # noqa: E402
 
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
 from diccae.engine.hooks import (  # noqa: E402, F401
@@ -15,5 +20,10 @@ from diccae.engine.hooks import (  # noqa: E402, F401
     update_set,
 )
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
-from diccae.models import av_preprocessor, encoders, losses  # noqa: E402, F401
+from diccae.models import av_preprocessor, encoders  # noqa: E402, F401
+from diccae.models.losses import ConfusionLoss, InfoNCELoss  # noqa: E402
 from diccae.models.systems import diccae  # noqa: E402, F401
+
+# registered here, so that the losses import without mmaction2
+MODELS.register_module(module=ConfusionLoss)
+MODELS.register_module(module=InfoNCELoss)

@@ -11,7 +11,6 @@ from types import ModuleType
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -25,19 +24,36 @@ def environment() -> ModuleType:
     return module
 
 
-def direct() -> list[Requirement]:
-    lines = (ROOT / "requirements.in").read_text().splitlines()
+def direct(text: str | None = None) -> list[Requirement]:
+    lines = (text or (ROOT / "requirements.in").read_text()).splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-def test_pyproject_takes_its_dependencies_from_the_file_that_is_locked() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.in"]}
-    wanted = SpecifierSet(project["project"]["requires-python"])
-    assert [version for version in ("3.10", "3.11", "3.12", "3.13") if version in wanted] == [
-        "3.11",
-        "3.12",
-    ]
+def of_pyproject() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
+    """What the library needs, and its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].items()
+    return [Requirement(line) for line in project["dependencies"]], {
+        name: [Requirement(line) for line in lines] for name, lines in extras
+    }
+
+
+def test_the_extra_reproduce_is_what_is_locked_without_the_development_tools() -> None:
+    used, tools = (ROOT / "requirements.in").read_text().split("# development\n")
+    _, extras = of_pyproject()
+    assert [str(r) for r in extras["reproduce"]] == [str(r) for r in direct(used)]
+    assert "pytest" in {r.name for r in direct(tools)}
+
+
+def test_the_library_and_its_mmaction2_extra_ask_for_ranges_that_admit_the_lock(
+    environment: ModuleType,
+) -> None:
+    locked = environment.locked(LOCK)
+    library, extras = of_pyproject()
+    for requirement in library + extras["mmaction2"]:
+        assert locked[requirement.name] in requirement.specifier, requirement
+        assert not any(part.operator == "==" for part in requirement.specifier), requirement
+    assert {r.name for r in library + extras["mmaction2"]} <= {r.name for r in direct()}
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12"])

@@ -24,7 +24,7 @@ CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 
 
 def test_the_example_of_the_loss_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    code = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
     result = subprocess.run(
         [sys.executable, "-c", code + "\nassert features.grad.abs().sum() > 0"],
         cwd=tmp_path,

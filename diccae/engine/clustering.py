@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diccae.engine.explain import explained
 from diccae.functional.kmeans import kmeans, nearest_centroid
 
 
@@ -28,14 +29,15 @@ def cluster(
     Raises:
         UserError: there are fewer clips than clusters, or features are not finite.
     """
-    clustering = kmeans(
-        clips,
-        options.k,
-        restarts=options.restarts,
-        seed=seed,
-        spherical=options.spherical,
-        init=options.init,
-    )
+    with explained("clusters of the training clips"):
+        clustering = kmeans(
+            clips,
+            options.k,
+            restarts=options.restarts,
+            seed=seed,
+            spherical=options.spherical,
+            init=options.init,
+        )
     nearest = nearest_centroid(update, clustering.centroids, spherical=options.spherical)
     inertia = float(clustering.inertia)
     return clustering.assignments.astype(np.int32), nearest.astype(np.int32), inertia

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.utils.data import DataLoader
 
+from diccae.engine.explain import explained
 from diccae.errors import UserError
-from diccae.functional.kmeans import BLOCK, empty_rows
+from diccae.functional.kmeans import BLOCK
+from diccae.functional.scratch import empty_rows
 
 
 def unwrap(runner: Runner) -> Any:
@@ -51,7 +53,7 @@ def extract(
         everywhere: False: the main process alone keeps the features, and the others get (0, D).
 
     Raises:
-        UserError: a feature is not finite; says how many clips.
+        UserError: a feature is not finite, or there is no room for the features of all clips.
     """
     model.eval()
     features, begin = torch.empty(0, 0), 0
@@ -62,7 +64,8 @@ def extract(
         rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
         if begin == 0:
             kept = clips if everywhere or is_main_process() else 0
-            features = torch.from_numpy(empty_rows(kept, rows.shape[1]))
+            with explained("features"):
+                features = torch.from_numpy(empty_rows(kept, rows.shape[1]))
         if len(features):
             features[begin : begin + len(rows)] = rows[: clips - begin]
         begin += len(rows)

@@ -10,8 +10,10 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from diccae.engine.explain import explained
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
-from diccae.functional.confusion import class_circles, confusion_degree, degree_statistics
+from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree, degree_statistics
 from diccae.run_graph import Run
 
 
@@ -67,12 +69,13 @@ def _degrees(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays of confusion.npz and statistics of the degrees (Eq. 2) of (N, E) test embeddings."""
     settings = run.settings
-    circles = class_circles(
-        torch.from_numpy(embeddings),
-        torch.from_numpy(labels),
-        settings.base["data"]["num_classes"],
-        **settings.system.circles(settings.choices),
-    )
+    with explained("degrees of confusion of the test clips"):
+        circles = class_circles(
+            torch.from_numpy(embeddings),
+            torch.from_numpy(labels),
+            settings.base["data"]["num_classes"],
+            CircleSpec(**settings.system.circles(settings.choices)),
+        )
     degree, clamped = confusion_degree(circles)
     arrays = {
         "test_degree": degree.numpy(),

@@ -1,83 +1,93 @@
-"""Pair and contrastive losses as functions of tensors (Eq. 1, Eq. 4, Sec. 2.2)."""
+"""The confusion loss of pairs (Eq. 1), its weighted sum (Eq. 4), and InfoNCE (Sec. 2.2)."""
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from diccae.functional.arguments import check_choice
+from diccae.functional.similarity import cosine_matrix
 
-def cosine_matrix(first: Tensor, second: Tensor) -> Tensor:
-    """(B, D), (B', D) -> (B, B') cosines."""
-    return F.normalize(first, dim=1) @ F.normalize(second, dim=1).T
-
-
-def half_cosine_logits(cosine: Tensor) -> Tensor:
-    """Logits of F_p = (1 + cos) / 2, clamped away from 0 and 1, where the log of Eq. 1 has no value; at least float32."""
-    # half types have no number between 1 - 1e-4 and 1: the clamp would round away
-    wide = cosine if cosine.dtype == torch.float64 else cosine.float()
-    return torch.logit(((1 + wide) / 2).clamp(1e-6, 1 - 1e-6))
+REDUCTIONS = ("balanced", "plain_mean", "sum")
 
 
-def rbf_logits(first: Tensor, second: Tensor, scale: Tensor | float) -> Tensor:
-    """Logits of F_p = exp(-d^2 / (2 s^2)), (B, B'); equal points are kept a hair below 1.
-
-    log F_p - log(1 - F_p) with both logarithms taken directly, so that far points keep their gradient where F_p itself is 0.
-    """
-    squared = (first[:, None] - second[None]).pow(2).sum(-1)
-    exponent = (squared / (2 * scale**2)).clamp(min=1e-6)
-    return -exponent - torch.log(-torch.expm1(-exponent))
-
-
-def confusion_pair_loss(
-    logits: Tensor,
-    labels_i: Tensor,
-    labels_j: Tensor,
-    *,
-    weights: Tensor | None = None,
-    mask: Tensor | None = None,
-    reduction: str = "balanced",
-) -> Tensor:
-    """Eq. 1 over pairs, weighted as in Eq. 4; a scalar.
+def confusion_loss(
+    logits: Float[Tensor, "b b2"], same: Bool[Tensor, "b b2"]
+) -> Float[Tensor, "b b2"]:
+    """Eq. 1 for each pair: -y log F_p - (1 - y) log(1 - F_p), in nats, at least 0.
 
     Args:
-        logits: (B, B') logits of the similarity F_p.
-        labels_i, labels_j: (B,), (B',) classes; pairs with a label of -1 are left out.
-        weights: (C, C) weight of each pair of classes; None for 1.
-        mask: (B, B') pairs to take; None for all.
-        reduction: `balanced`: mean over same-class pairs and mean over other pairs, halved, so that 308 negatives do not drown a positive; a kind
-            that the batch lacks counts 0. `plain_mean`: over all pairs. `sum`: as Eq. 4 is printed.
-
-    A batch without any pair has loss 0 and gradients of 0.
+        logits: (B, B') logits of F_p, see `diccae.functional.similarity`.
+        same: (B, B') y of Eq. 1: whether both features belong to the same class.
     """
+    return F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="none")
+
+
+def weighted_confusion_loss(
+    logits: Float[Tensor, "b b2"],
+    labels_i: Int[Tensor, "b"],
+    labels_j: Int[Tensor, "b2"],
+    *,
+    weights: Float[Tensor, "c c"] | None = None,
+    mask: Bool[Tensor, "b b2"] | None = None,
+    reduction: str = "balanced",
+) -> Float[Tensor, ""]:
+    """Eq. 4: the confusion loss of each pair times the weight of its pair of classes, reduced.
+
+    Deviation: Eq. 4 is a sum. The default, `balanced`, is the mean over same-class pairs plus the
+    mean over the other pairs, halved: pairs of different classes outnumber those of one class by
+    far, and a sum grows with the square of the batch. `sum` is Eq. 4 as printed.
+
+    Args:
+        logits: (B, B') logits of F_p, see `diccae.functional.similarity`.
+        labels_i, labels_j: (B,), (B',) classes in [0, C); pairs with a negative label are left out.
+        weights: (C, C) weight of each pair of classes (Eq. 3); None for 1.
+        mask: (B, B') the pairs to take; None for all.
+        reduction: `balanced` (a kind of pair that the batch lacks counts 0), `plain_mean` over all
+            pairs, or `sum`.
+
+    Returns:
+        A scalar; 0 with gradients of 0 if there is no pair.
+
+    Raises:
+        ArgumentError: an unknown reduction.
+    """
+    check_choice("reduction", reduction, REDUCTIONS)
     same = labels_i[:, None] == labels_j[None]
     taken = (labels_i >= 0)[:, None] & (labels_j >= 0)[None]
     if mask is not None:
         taken = taken & mask
-    losses = F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="none")
+    losses = confusion_loss(logits, same)
     if weights is not None:
-        losses = (
-            losses
-            * weights.to(losses.dtype)[labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]]
-        )
+        rows, columns = labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]
+        losses = losses * weights.to(losses.dtype)[rows, columns]
     losses = torch.where(taken, losses, torch.zeros_like(losses))
     if reduction == "sum":
         return losses.sum()
     if reduction == "plain_mean":
         return losses.sum() / taken.sum().clamp(min=1)
-    if reduction != "balanced":
-        raise ValueError(f"reduction: wanted balanced, plain_mean or sum, got {reduction!r}")
-    positive, negative = taken & same, taken & ~same
-    return sum((losses * kind).sum() / kind.sum().clamp(min=1) for kind in (positive, negative)) / 2  # type: ignore[return-value]
+    same_class, other = (
+        (losses * kind).sum() / kind.sum().clamp(min=1) for kind in (taken & same, taken & ~same)
+    )
+    return (same_class + other) / 2
 
 
-def info_nce(first: Tensor, second: Tensor, temperature: float, *, one_way: bool = False) -> Tensor:
-    """InfoNCE between the rows of two (B, D) tensors: row i of one belongs to row i of the other.
+def info_nce(
+    first: Float[Tensor, "b d"],
+    second: Float[Tensor, "b d"],
+    temperature: float,
+    *,
+    one_way: bool = False,
+) -> Float[Tensor, ""]:
+    """InfoNCE between two sets of features: row i of one belongs to row i of the other (Sec. 2.2).
 
     Args:
-        first, second: (B, D); cosines are taken, so their length does not count.
+        first, second: (B, D); cosines are taken, so the length of a row does not matter.
         temperature: divides the cosines, above 0.
-        one_way: rows of `first` look for theirs in `second` only; otherwise the mean of both directions.
+        one_way: rows of `first` look for theirs in `second` only; otherwise the mean of both
+            directions.
     """
     logits = cosine_matrix(first, second) / temperature
     target = torch.arange(len(logits), device=logits.device)

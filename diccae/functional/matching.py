@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
 
 
-def match_clusters(old: np.ndarray, new: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hungarian matching of new cluster ids to old ones on shared clips.
+def match_clusters(
+    old: Int[np.ndarray, "n"], new: Int[np.ndarray, "n"], k: int
+) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "u"]]:
+    """Hungarian matching of new cluster ids to old ones.
+
+    Deviation: the paper re-clusters (Sec. 2.3, step 3) and does not say that the ids of two
+    clusterings have nothing to do with each other.
 
     Args:
-        old, new: (N,) ids in [0, k) of the same clips.
+        old, new: (N,) ids in [0, k) of the same samples.
         k: number of clusters.
 
     Returns:
-        mapping (k,): the old id that each new id takes, a permutation that maximises the clips which keep their id;
-        unmatched: the new ids that share no clip with the id they take.
+        mapping: (k,) the old id that each new id takes, a permutation that maximises the number of
+            samples which keep their id.
+        unmatched: the new ids that share no sample with the id they take.
     """
     overlap = np.zeros((k, k), dtype=np.int64)
     np.add.at(overlap, (new, old), 1)

@@ -160,12 +160,12 @@ def one_pass(model: Any, dataset: Any) -> Tensor:
 def training_worker(rank: int, port: int, folder: str) -> None:
     os.chdir(folder)
     start(rank, port)
+    from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
     from mmengine.runner import Runner
 
     from diccae import registry  # noqa: F401
     from diccae.engine.devices import use_processes
     from diccae.engine.feature_extractor import extract, loader_of, unwrap
-    from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
     from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
 
     config = pretraining_config(Path(folder), Path())

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from diccae.functional.contrastive import (
-    confusion_pair_loss,
+from diccae.functional.arguments import ArgumentError
+from diccae.functional.contrastive import confusion_loss, info_nce, weighted_confusion_loss
+from diccae.functional.similarity import (
     cosine_matrix,
     half_cosine_logits,
-    info_nce,
+    mlp_pair_features,
     rbf_logits,
+    sigmoid_cosine_logits,
 )
 
 
@@ -51,7 +53,7 @@ def slow_pair_loss(logits: Tensor, weights: Tensor | None, reduction: str) -> fl
 @pytest.mark.parametrize("reduction", ["balanced", "plain_mean", "sum"])
 def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: str) -> None:
     logits, labels = 3 * cosine_matrix(points(), points()), torch.tensor(LABELS)
-    got = confusion_pair_loss(
+    got = weighted_confusion_loss(
         logits,
         labels,
         labels,
@@ -65,10 +67,10 @@ def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: 
 def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() -> None:
     labels = torch.tensor([0, 0, 1, 2, 3, 4, 5])
     mask = torch.ones(7, 7, dtype=torch.bool).triu(1)
-    assert confusion_pair_loss(
+    assert weighted_confusion_loss(
         torch.zeros(7, 7), labels, labels, mask=mask
     ).item() == pytest.approx(math.log(2))
-    assert confusion_pair_loss(
+    assert weighted_confusion_loss(
         torch.zeros(7, 7), labels, labels, mask=mask, reduction="sum"
     ).item() == pytest.approx(21 * math.log(2))
 
@@ -78,7 +80,7 @@ def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() ->
 def test_a_batch_without_one_kind_of_pair_stays_finite(labels: list[int], reduction: str) -> None:
     logits, classes = torch.zeros(3, 3, requires_grad=True), torch.tensor(labels)
     mask = torch.ones(3, 3, dtype=torch.bool).triu(1)
-    loss = confusion_pair_loss(logits, classes, classes, mask=mask, reduction=reduction)
+    loss = weighted_confusion_loss(logits, classes, classes, mask=mask, reduction=reduction)
     loss.backward()
     pairs = 3 if min(labels) >= 0 else 0
     share = {"balanced": 0.5 if pairs else 0, "plain_mean": 1 if pairs else 0, "sum": pairs}[
@@ -92,15 +94,17 @@ def test_a_batch_without_one_kind_of_pair_stays_finite(labels: list[int], reduct
 def test_extreme_logits_stay_finite() -> None:
     logits = torch.tensor([[0.0, 400.0], [0.0, 0.0]], requires_grad=True)
     classes, mask = torch.tensor([0, 1]), torch.tensor([[False, True], [False, False]])
-    loss = confusion_pair_loss(logits, classes, classes, mask=mask, reduction="sum")
+    loss = weighted_confusion_loss(logits, classes, classes, mask=mask, reduction="sum")
     loss.backward()
     assert loss.item() == pytest.approx(400)
     assert logits.grad[0, 1].item() == pytest.approx(1)
 
 
 def test_an_unknown_reduction() -> None:
-    with pytest.raises(ValueError, match="balanced, plain_mean or sum, got 'max'"):
-        confusion_pair_loss(
+    with pytest.raises(
+        ArgumentError, match="reduction: wanted one of balanced, plain_mean, sum, got 'max'"
+    ):
+        weighted_confusion_loss(
             torch.zeros(2, 2), torch.zeros(2).long(), torch.zeros(2).long(), reduction="max"
         )
 
@@ -108,9 +112,32 @@ def test_an_unknown_reduction() -> None:
 def test_half_cosine_by_angles_on_a_plane() -> None:
     angle = torch.tensor([0.0, math.pi / 3, math.pi / 2, math.pi], dtype=torch.float64)
     plane = torch.stack([angle.cos(), angle.sin()], dim=1)
-    probability = half_cosine_logits(cosine_matrix(plane[:1], 5 * plane)).sigmoid()[0]
+    probability = half_cosine_logits(plane[:1], 5 * plane).sigmoid()[0]
     assert probability.tolist() == pytest.approx([1, 0.75, 0.5, 0], abs=2e-6)
-    assert torch.isfinite(half_cosine_logits(torch.tensor([1.0, -1.0], dtype=torch.float16))).all()
+    half = torch.tensor([[1.0], [-1.0]], dtype=torch.float16)
+    assert torch.isfinite(half_cosine_logits(half, half)).all()
+    assert half_cosine_logits(half, half).dtype == torch.float32
+
+
+def test_eq_1_of_each_pair() -> None:
+    probability = torch.tensor([[0.9, 0.2]], dtype=torch.float64)
+    loss = confusion_loss(probability.logit(), torch.tensor([[True, False]]))
+    assert loss[0].tolist() == pytest.approx([-math.log(0.9), -math.log(0.8)])
+
+
+def test_sigmoid_cosine_by_angles_on_a_plane() -> None:
+    angle = torch.tensor([0.0, math.pi / 3, math.pi], dtype=torch.float64)
+    plane = torch.stack([angle.cos(), angle.sin()], dim=1)
+    logits = sigmoid_cosine_logits(3 * plane[:1], plane, scale=4.0, bias=-1.0)
+    assert logits[0].tolist() == pytest.approx([3, 1, -5])
+
+
+def test_what_the_scorer_of_pairs_sees() -> None:
+    first, second = torch.tensor([[1.0, -2.0]]), torch.tensor([[3.0, 4.0], [1.0, -2.0]])
+    assert mlp_pair_features(first, second).tolist() == [[[2, 6, 3, -8], [0, 0, 1, 4]]]
+    assert torch.equal(
+        mlp_pair_features(first, second), mlp_pair_features(second, first).transpose(0, 1)
+    )
 
 
 def test_rbf_probability_and_gradient_far_away() -> None:

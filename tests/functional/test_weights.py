@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from diccae.errors import UserError
-from diccae.functional.confusion import degree_statistics, normalize_degree
+from diccae.functional.arguments import ArgumentError
+from diccae.functional.degree import degree_statistics
+from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree, static_weights
 
 DEGREE = torch.tensor([[0.0, 1, 3], [1, 0, 2], [3, 2, 0]], dtype=torch.float64)
 
@@ -18,7 +20,7 @@ def test_literal_is_the_printed_equation() -> None:
         normalize_degree(DEGREE), torch.tensor([[1.0, 0, 2], [0, 1, 1], [2, 1, 1]])
     )
     torch.testing.assert_close(
-        normalize_degree(DEGREE, weight_range=4.0)[0], torch.tensor([1.0, 0, 4])
+        normalize_degree(DEGREE, WeightSpec(weight_range=4.0))[0], torch.tensor([1.0, 0, 4])
     )
 
 
@@ -29,15 +31,21 @@ def test_the_diagonal_takes_no_part_in_minimum_and_maximum() -> None:
 
 def test_mean_one_log1p_and_diagonals() -> None:
     off = ~torch.eye(3, dtype=torch.bool)
-    assert normalize_degree(DEGREE, normalization="mean_one")[off].mean().item() == pytest.approx(1)
-    assert normalize_degree(DEGREE, normalization="mean_one")[0, 2].item() == pytest.approx(1.5)
+    assert normalize_degree(DEGREE, WeightSpec(normalization="mean_one"))[
+        off
+    ].mean().item() == pytest.approx(1)
+    assert normalize_degree(DEGREE, WeightSpec(normalization="mean_one"))[
+        0, 2
+    ].item() == pytest.approx(1.5)
     wanted = 2 * (math.log(3) - math.log(2)) / (math.log(4) - math.log(2))
-    assert normalize_degree(DEGREE, normalization="log1p")[1, 2].item() == pytest.approx(wanted)
+    assert normalize_degree(DEGREE, WeightSpec(normalization="log1p"))[
+        1, 2
+    ].item() == pytest.approx(wanted)
     assert normalize_degree(
-        DEGREE, diagonal_weight="row_mean"
+        DEGREE, WeightSpec(diagonal_weight="row_mean")
     ).diagonal().tolist() == pytest.approx([1, 0.5, 1.5])
-    assert normalize_degree(DEGREE, diagonal_weight=0).diagonal().tolist() == [0, 0, 0]
-    assert normalize_degree(DEGREE, weight_floor=0.3)[0, 1].item() == pytest.approx(0.3)
+    assert normalize_degree(DEGREE, WeightSpec(diagonal_weight=0)).diagonal().tolist() == [0, 0, 0]
+    assert normalize_degree(DEGREE, WeightSpec(weight_floor=0.3))[0, 1].item() == pytest.approx(0.3)
 
 
 def test_ranks_with_ties() -> None:
@@ -52,7 +60,7 @@ def test_ranks_with_ties() -> None:
     }.items():
         ties[i, j] = ties[j, i] = value
     # each pair stands twice: ranks 1-4 (average 2.5), 5-6 (5.5), 7-10 (8.5), 11-12 (11.5), scaled from [2.5, 11.5] to [0, 2]
-    weights = normalize_degree(ties, normalization="rank")
+    weights = normalize_degree(ties, WeightSpec(normalization="rank"))
     assert [weights[0, 1].item(), weights[0, 2].item()] == pytest.approx([0, 0])
     assert weights[0, 3].item() == pytest.approx(2 * 3 / 9)
     assert [weights[1, 2].item(), weights[1, 3].item()] == pytest.approx([2 * 6 / 9] * 2)
@@ -65,36 +73,55 @@ def test_robust_caps_an_outlier_that_starves_the_literal_reading() -> None:
     degree[0, 1] = degree[1, 0] = 1e4
     off = ~torch.eye(40, dtype=torch.bool)
     assert normalize_degree(degree)[off].median() < 1e-3
-    robust = normalize_degree(degree, normalization="robust")
+    robust = normalize_degree(degree, WeightSpec(normalization="robust"))
     assert 0.5 < robust[off].median() < 1.5
     assert robust[0, 1] == robust[off].max() == pytest.approx(2)
 
 
 @pytest.mark.parametrize("normalization", ["literal", "robust", "rank", "log1p", "mean_one"])
 def test_equal_degrees_and_a_single_class_give_unit_weights(normalization: str) -> None:
-    assert torch.equal(
-        normalize_degree(torch.full((3, 3), 0.7), normalization=normalization), torch.ones(3, 3)
-    )
-    assert torch.equal(
-        normalize_degree(torch.zeros(1, 1), normalization=normalization), torch.ones(1, 1)
-    )
+    spec = WeightSpec(normalization)
+    assert torch.equal(normalize_degree(torch.full((3, 3), 0.7), spec), torch.ones(3, 3))
+    assert torch.equal(normalize_degree(torch.zeros(1, 1), spec), torch.ones(1, 1))
 
 
 def test_unmeasured_classes_stay_out_of_the_range() -> None:
     degree = torch.zeros(4, 4)
     degree[:3, :3] = DEGREE
     valid = torch.tensor([True, True, True, False])
-    weights = normalize_degree(degree, valid=valid, weight_floor=0.1)
-    torch.testing.assert_close(weights[:3, :3], normalize_degree(DEGREE, weight_floor=0.1))
+    weights = normalize_degree(degree, WeightSpec(weight_floor=0.1), valid=valid)
+    torch.testing.assert_close(
+        weights[:3, :3], normalize_degree(DEGREE, WeightSpec(weight_floor=0.1))
+    )
     assert weights[3, :3].tolist() == weights[:3, 3].tolist() == pytest.approx([0.1] * 3)
     assert normalize_degree(degree)[0, 1] > 0.5
 
 
-def test_an_unknown_normalisation() -> None:
-    with pytest.raises(
-        UserError, match="method.normalization: wanted one of literal, .*got 'softmax'"
-    ):
-        normalize_degree(DEGREE, normalization="softmax")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"normalization": "softmax"},
+            "normalization: wanted one of literal, .*mean_one, got 'softmax'",
+        ),
+        ({"diagonal_weight": "mean"}, "diagonal_weight: wanted one of row_mean, got 'mean'"),
+        ({"weight_range": -1.0}, "weight_range: wanted at least 0, got -1.0"),
+        ({"weight_floor": -0.1}, "weight_floor: wanted at least 0, got -0.1"),
+    ],
+)
+def test_options_that_do_not_exist(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        WeightSpec(**options)
+
+
+def test_flat_weights_keep_the_mean_and_the_diagonal() -> None:
+    weights = torch.tensor([[9.0, 0, 2], [0, 8, 1], [2, 1, 7]])
+    assert flat_weights(weights).tolist() == [[9, 1, 1], [1, 8, 1], [1, 1, 7]]
+
+
+def test_static_weights() -> None:
+    assert static_weights(2, 0.5).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert torch.equal(static_weights(3), torch.ones(3, 3))
 
 
 def test_statistics_of_the_upper_triangle() -> None:

@@ -12,9 +12,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import of_main_process, unwrap
 from diccae.engine.hooks.update_set import UpdateSet
-from diccae.functional.confusion import class_circles, confusion_degree, normalize_degree
+from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree, smooth_degree
+from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree
 
 
 @HOOKS.register_module()
@@ -23,8 +26,8 @@ class ConfusionDegreeHook(Hook):
     fills the model's `confusion_weights`.
 
     Args:
-        circles: options of `class_circles`.
-        weights: options of `normalize_degree`.
+        circles: options of `CircleSpec`.
+        weights: options of `WeightSpec`.
         smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
         flat: give every pair the mean of the dynamic weights instead of its own.
         redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one per seed.
@@ -41,7 +44,8 @@ class ConfusionDegreeHook(Hook):
         flat: bool = False,
         redraw: bool = False,
     ) -> None:
-        self.circles, self.weights = dict(circles), dict(weights)
+        with explained("weights of the confusion loss"):
+            self.circles, self.weights = CircleSpec(**circles), WeightSpec(**weights)
         self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
         self.state: dict[str, Tensor] = {}
         self.update_set: UpdateSet | None = None
@@ -70,14 +74,13 @@ class ConfusionDegreeHook(Hook):
         self, features: Tensor, labels: Tensor, classes: int
     ) -> tuple[dict[str, Tensor], int]:
         """The next `state`, and how many distances of zero were clamped."""
-        circles = class_circles(features, labels, classes, **self.circles)
+        with explained("degrees of confusion of the update set"):
+            circles = class_circles(features, labels, classes, self.circles)
         degree, clamped = confusion_degree(circles)
-        if self.smoothing and "degree" in self.state:
-            degree = self.smoothing * self.state["degree"] + (1 - self.smoothing) * degree
-        weights = normalize_degree(degree, **self.weights)
+        degree = smooth_degree(self.state.get("degree"), degree, self.smoothing)
+        weights = normalize_degree(degree, self.weights)
         if self.flat:
-            off = ~torch.eye(len(weights), dtype=torch.bool)
-            weights = torch.where(off, weights[off].mean(), weights)
+            weights = flat_weights(weights)
         state = {"degree": degree, "weights": weights}
         state |= {"centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
         return state, clamped

@@ -1,4 +1,4 @@
-"""The losses, for use in any project: `from diccae.models.losses import ConfusionLoss, InfoNCELoss`."""
+"""The losses, for use in any project: they need torch, numpy and jaxtyping alone."""
 
 from diccae.models.losses.confusion_loss import ConfusionLoss
 from diccae.models.losses.info_nce import InfoNCELoss

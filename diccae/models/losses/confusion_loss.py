@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import torch
-from mmaction.registry import MODELS
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from diccae.functional.contrastive import (
-    confusion_pair_loss,
-    cosine_matrix,
-    half_cosine_logits,
-    rbf_logits,
-)
+from diccae.functional import similarity as forms
+from diccae.functional.arguments import ArgumentError, check_choice
+from diccae.functional.contrastive import REDUCTIONS, weighted_confusion_loss
 from diccae.models.losses.gather import gather_rows
 
 SIMILARITIES = ("sigmoid_cosine", "half_cosine", "rbf", "mlp")
 PAIRS = ("fused", "intra_modal", "cross_modal")
-REDUCTIONS = ("balanced", "plain_mean", "sum")
 
 
-@MODELS.register_module()
 class ConfusionLoss(nn.Module):
-    """Pulls features of one class together and pushes those of two classes apart, pair by pair, with a weight for each pair of classes.
+    """Pulls features of one class together and pushes those of two classes apart (Eq. 1, Eq. 4).
 
-    Deviation: Eq. 1 needs F_p in (0, 1) and does not define it; the default is sigmoid(a cos(f_i, f_j) + b) with learned a and b.
+    Each pair of features counts with the weight of its pair of classes.
+
+    Deviation: Eq. 1 needs F_p in (0, 1) and does not define it; the default is
+    sigmoid(a cos(f_i, f_j) + b) with learned a and b.
+    Deviation: Eq. 4 is a sum over pairs; the default reduction is `balanced`.
 
     Args:
         num_classes: C, the size of the weight matrix.
-        similarity: `sigmoid_cosine`, `half_cosine`, `rbf` (learned scale) or `mlp` (a scorer of |f_i - f_j| and f_i f_j).
-        pairs: `fused` (all i < j of one feature a clip), `intra_modal` (i < j within each of two modalities), `cross_modal` (all i, j between them).
-        reduction: `balanced`, `plain_mean` or `sum`, see `confusion_pair_loss`.
+        similarity: `sigmoid_cosine`, `half_cosine`, `rbf` (learned scale) or `mlp` (a learned
+            scorer of |f_i - f_j| and f_i f_j), see `diccae.functional.similarity`.
+        pairs: `fused` (all i < j of one feature per clip), `intra_modal` (i < j within each of two
+            modalities) or `cross_modal` (all i, j between them).
+        reduction: `balanced`, `plain_mean` or `sum`, see `weighted_confusion_loss`.
         feature_dim: D, needed by `mlp` alone.
         loss_weight: factor of the whole loss.
-        gather: with several processes, take the pairs of the joint batch of all of them, see `gather_rows`; each must hold as many clips.
+        gather: with several processes, take the pairs of the joint batch of all of them, see
+            `gather_rows`; each process must hold as many clips.
+
+    Raises:
+        ArgumentError: an unknown option, or `mlp` without `feature_dim`.
     """
 
     def __init__(
@@ -46,79 +51,67 @@ class ConfusionLoss(nn.Module):
         gather: bool = True,
     ) -> None:
         super().__init__()
-        if similarity not in SIMILARITIES:
-            raise ValueError(
-                f"similarity: wanted one of {', '.join(SIMILARITIES)}, got {similarity!r}"
-            )
-        if pairs not in PAIRS:
-            raise ValueError(f"pairs: wanted one of {', '.join(PAIRS)}, got {pairs!r}")
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction: wanted one of {', '.join(REDUCTIONS)}, got {reduction!r}")
-        self.num_classes, self.similarity, self.pairs, self.reduction = (
-            num_classes,
-            similarity,
-            pairs,
-            reduction,
-        )
-        self.loss_weight, self.gather = loss_weight, gather
+        check_choice("similarity", similarity, SIMILARITIES)
+        check_choice("pairs", pairs, PAIRS)
+        check_choice("reduction", reduction, REDUCTIONS)
+        self.num_classes = num_classes
+        self.similarity = similarity
+        self.pairs = pairs
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+        self.gather = gather
         if similarity == "sigmoid_cosine":
             self.scale, self.bias = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.0))
         elif similarity == "rbf":
             self.log_scale = nn.Parameter(torch.tensor(0.0))
         elif similarity == "mlp":
             if feature_dim is None:
-                raise ValueError("similarity 'mlp' needs feature_dim, the size of a feature")
+                raise ArgumentError("feature_dim", "`mlp` needs the size of a feature, got None")
             self.scorer = nn.Sequential(nn.Linear(2 * feature_dim, 64), nn.ReLU(), nn.Linear(64, 1))
 
-    def logits(self, first: Tensor, second: Tensor) -> Tensor:
-        """Logits of F_p for every pair of rows: (B, D), (B', D) -> (B, B')."""
+    def logits(
+        self, first: Float[Tensor, "b d"], second: Float[Tensor, "b2 d"]
+    ) -> Float[Tensor, "b b2"]:
+        """Logits of F_p for every pair of rows."""
+        if self.similarity == "sigmoid_cosine":
+            return forms.sigmoid_cosine_logits(first, second, self.scale, self.bias)
+        if self.similarity == "half_cosine":
+            return forms.half_cosine_logits(first, second)
         if self.similarity == "rbf":
-            return rbf_logits(first, second, self.log_scale.exp())
-        if self.similarity == "mlp":
-            difference, product = (
-                (first[:, None] - second[None]).abs(),
-                first[:, None] * second[None],
-            )
-            return self.scorer(torch.cat([difference, product], dim=-1))[..., 0]
-        cosine = cosine_matrix(first, second)
-        return (
-            half_cosine_logits(cosine)
-            if self.similarity == "half_cosine"
-            else self.scale * cosine + self.bias
-        )
+            return forms.rbf_logits(first, second, self.log_scale.exp())
+        return self.scorer(forms.mlp_pair_features(first, second))[..., 0]
 
     def forward(
         self,
-        features: Tensor,
-        labels: Tensor,
-        weights: Tensor | None = None,
-        other: Tensor | None = None,
-    ) -> Tensor:
+        features: Float[Tensor, "b d"],
+        labels: Int[Tensor, "b"],
+        weights: Float[Tensor, "c c"] | None = None,
+        other: Float[Tensor, "b d"] | None = None,
+    ) -> Float[Tensor, ""]:
         """The loss of a batch; with several processes, of the joint batch of all of them.
 
         Args:
             features: (B, D) fused features, or those of the first modality.
             labels: (B,) classes in [0, C), -1 for none.
             weights: (C, C) weights of Eq. 4; None for 1.
-            other: (B, D) features of the second modality, for `intra_modal` and `cross_modal`; without it, as in a run of
-                one modality, the pairs of `features` are taken.
+            other: (B, D) features of the second modality, for `intra_modal` and `cross_modal`;
+                without it, as in a run of one modality, the pairs of `features` are taken.
+
+        Raises:
+            ArgumentError: weights of another shape.
         """
-        if weights is not None and weights.shape != (self.num_classes, self.num_classes):
-            raise ValueError(
-                f"weights: wanted ({self.num_classes}, {self.num_classes}), got {tuple(weights.shape)}"
-            )
+        wanted = (self.num_classes, self.num_classes)
+        if weights is not None and weights.shape != wanted:
+            raise ArgumentError("weights", f"wanted shape {wanted}, got {tuple(weights.shape)}")
         if self.gather:
-            features, labels, other = (
-                gather_rows(features),
-                gather_rows(labels),
-                None if other is None else gather_rows(other),
-            )
+            features, labels = gather_rows(features), gather_rows(labels)
+            other = None if other is None else gather_rows(other)
         upper = torch.ones(
             len(features), len(features), dtype=torch.bool, device=features.device
         ).triu(1)
 
-        def loss(first: Tensor, second: Tensor, mask: Tensor | None) -> Tensor:
-            return confusion_pair_loss(
+        def loss(first: Tensor, second: Tensor, mask: Bool[Tensor, "b b"] | None) -> Tensor:
+            return weighted_confusion_loss(
                 self.logits(first, second),
                 labels,
                 labels,

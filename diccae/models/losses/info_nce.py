@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from mmaction.registry import MODELS
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from diccae.functional.arguments import check_choice
 from diccae.functional.contrastive import info_nce
 from diccae.models.losses.gather import gather_rows
 
 CONTRASTS = ("cross_modal", "one_way", "intra_modal", "both")
 
 
-@MODELS.register_module()
 class InfoNCELoss(nn.Module):
     """Each clip's first feature must find its own second feature among those of the batch.
 
+    Deviation: Sec. 2.2 contrasts features "within each modality" and calls the same layer
+    cross-modal alignment; the default contrasts the two modalities.
+
     Args:
-        temperature: divides the cosines.
-        contrast: which features the model hands over: `cross_modal`, `one_way` (audio finds video only), `intra_modal`
-            (two views of one modality) or `both`.
+        temperature: divides the cosines, above 0.
+        contrast: which features the model hands over: `cross_modal`, `one_way` (audio finds video
+            only), `intra_modal` (two views of one modality) or `both`.
         loss_weight: factor of the loss.
-        gather: with several processes, contrast the joint batch of all of them, see `gather_rows`; each must hold as many clips.
+        gather: with several processes, contrast the joint batch of all of them, see `gather_rows`;
+            each process must hold as many clips.
+
+    Raises:
+        ArgumentError: an unknown contrast.
     """
 
     def __init__(
@@ -31,17 +38,20 @@ class InfoNCELoss(nn.Module):
         gather: bool = True,
     ) -> None:
         super().__init__()
-        if contrast not in CONTRASTS:
-            raise ValueError(f"contrast: wanted one of {', '.join(CONTRASTS)}, got {contrast!r}")
-        self.temperature, self.contrast, self.loss_weight, self.gather = (
-            temperature,
-            contrast,
-            loss_weight,
-            gather,
-        )
+        check_choice("contrast", contrast, CONTRASTS)
+        self.temperature = temperature
+        self.contrast = contrast
+        self.loss_weight = loss_weight
+        self.gather = gather
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """(B, D), (B, D) -> scalar; with several processes, the loss of the joint batch."""
+    def forward(
+        self, first: Float[Tensor, "b d"], second: Float[Tensor, "b d"]
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch; with several processes, of the joint batch of all of them.
+
+        Args:
+            first, second: (B, D) features; row i of both belongs to the same clip.
+        """
         if self.gather:
             first, second = gather_rows(first), gather_rows(second)
         return self.loss_weight * info_nce(

@@ -10,6 +10,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diccae.functional.weights import static_weights
 from diccae.models.recogniser import Recogniser
 
 
@@ -66,8 +67,8 @@ class DICCAE(Recogniser):
         )
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
         # Weights before any degree is known are 1.0; a buffer, so that a checkpoint carries them.
-        start = 1.0 if static_weight is None else float(static_weight)
-        self.register_buffer("confusion_weights", torch.full((num_classes, num_classes), start))
+        start = 1.0 if static_weight is None else static_weight
+        self.register_buffer("confusion_weights", static_weights(num_classes, start))
 
     def fuse(self, features: dict[str, Tensor]) -> Tensor:
         """(B, D) by modality -> the fused feature (B, embedding_dim)."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from diccae.errors import UserError
-from diccae.functional.circles import geometric_median, least_squares, min_enclosing
-from diccae.functional.confusion import Circles, class_circles, confusion_degree, normalize_degree
+from diccae.functional.arguments import ArgumentError
+from diccae.functional.circle_fits import geometric_median, least_squares, min_enclosing
+from diccae.functional.circles import Circles, CircleSpec, class_circles
+from diccae.functional.degree import confusion_degree
+from diccae.functional.weights import WeightSpec, normalize_degree
 
 
 def circles_at(
@@ -94,7 +97,7 @@ def test_a_class_without_two_samples_overlaps_with_nothing() -> None:
 def test_full_dimensions_equal_the_slow_reference(coverage: float) -> None:
     features, labels = blobs()
     degree, _ = confusion_degree(
-        class_circles(features, labels, 5, pca_dim=None, coverage=coverage)
+        class_circles(features, labels, 5, CircleSpec(pca_dim=None, coverage=coverage))
     )
     reference = slow_degree(features.numpy(), labels.numpy(), 5, coverage)
     assert (reference > 0).any()
@@ -105,7 +108,7 @@ def test_wide_features_equal_the_slow_reference_even_where_centres_nearly_meet()
     features, labels = blobs(width=40)
     near = features[labels == 0] + 1e-6
     features, labels = torch.cat([features, near]) + 50, torch.cat([labels, torch.full((30,), 5)])
-    degree, clamped = confusion_degree(class_circles(features, labels, 6, pca_dim=None))
+    degree, clamped = confusion_degree(class_circles(features, labels, 6, CircleSpec(pca_dim=None)))
     np.testing.assert_allclose(
         degree.numpy(), slow_degree(features.numpy(), labels.numpy(), 6, 0.95), rtol=1e-6
     )
@@ -121,7 +124,10 @@ def test_wide_identical_classes_are_clamped() -> None:
     )
     degree, clamped = confusion_degree(
         class_circles(
-            torch.cat([features] * 2), torch.cat([labels * 0, labels * 0 + 1]), 2, pca_dim=None
+            torch.cat([features] * 2),
+            torch.cat([labels * 0, labels * 0 + 1]),
+            2,
+            CircleSpec(pca_dim=None),
         )
     )
     assert clamped == 1
@@ -152,7 +158,7 @@ def test_the_plane_is_that_of_the_singular_value_decomposition() -> None:
 
 def test_class_scope_measures_radii_in_each_class_plane_and_distances_in_full_space() -> None:
     features, labels = blobs()
-    circles = class_circles(features, labels, 5, pca_scope="class")
+    circles = class_circles(features, labels, 5, CircleSpec(pca_scope="class"))
     for c in range(5):
         members = features[labels == c] - features[labels == c].mean(0)
         plane = members @ torch.linalg.svd(members, full_matrices=False).Vh[:2].T
@@ -171,8 +177,10 @@ def test_rotation_and_translation_of_the_features_change_nothing(scope: str, cir
     rotation = torch.linalg.qr(
         torch.randn(8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     ).Q
-    before = class_circles(features, labels, 5, pca_scope=scope, circle=circle)
-    after = class_circles(features @ rotation + 7.0, labels, 5, pca_scope=scope, circle=circle)
+    before = class_circles(features, labels, 5, CircleSpec(pca_scope=scope, circle=circle))
+    after = class_circles(
+        features @ rotation + 7.0, labels, 5, CircleSpec(pca_scope=scope, circle=circle)
+    )
     torch.testing.assert_close(after.radii, before.radii, rtol=1e-7, atol=1e-9)
     torch.testing.assert_close(
         confusion_degree(after)[0], confusion_degree(before)[0], rtol=1e-6, atol=1e-8
@@ -187,8 +195,8 @@ def test_renaming_the_classes_permutes_degrees_and_weights(normalization: str) -
     after, _ = confusion_degree(class_circles(features, renamed[labels], 5))
     torch.testing.assert_close(after[renamed][:, renamed], before)
     torch.testing.assert_close(
-        normalize_degree(after, normalization=normalization)[renamed][:, renamed],
-        normalize_degree(before, normalization=normalization),
+        normalize_degree(after, WeightSpec(normalization))[renamed][:, renamed],
+        normalize_degree(before, WeightSpec(normalization)),
     )
 
 
@@ -203,7 +211,10 @@ def test_absent_and_single_classes() -> None:
     features, labels = blobs(classes=3)
     alone = torch.zeros(1, 8, dtype=torch.float64)
     circles = class_circles(
-        torch.cat([features, alone]), torch.cat([labels, torch.tensor([4])]), 6, pca_dim=None
+        torch.cat([features, alone]),
+        torch.cat([labels, torch.tensor([4])]),
+        6,
+        CircleSpec(pca_dim=None),
     )
     assert circles.counts.tolist() == [30, 30, 30, 0, 1, 0]
     assert circles.radii[3:].tolist() == [0, 0, 0]
@@ -238,37 +249,48 @@ def test_no_rows_at_all() -> None:
 def test_nan_features_are_counted_in_the_message() -> None:
     features, labels = blobs()
     features[3, 2], features[7, 0], features[7, 1] = math.nan, math.inf, math.nan
-    with pytest.raises(UserError, match="2 of 150 feature rows are NaN or infinite.*learning rate"):
+    with pytest.raises(ArgumentError, match="features: 2 of 150 rows are NaN or infinite"):
         class_circles(features, labels, 5)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"centroid": "median"},
-            "method.centroid: wanted one of mean, geometric_median, got 'median'",
-        ),
-        ({"circle": "oval"}, "method.circle"),
-        ({"pca_scope": "both"}, "method.pca_scope"),
-        ({"coverage": 95}, "method.coverage.*got 95"),
-        ({"pca_dim": 0}, "method.pca_dim"),
-        (
-            {"circle": "min_enclosing", "pca_dim": None},
-            "plane, got 8 dimensions; set method.pca_dim to 2",
-        ),
+        ({"centroid": "median"}, "centroid: wanted one of mean, geometric_median, got 'median'"),
+        ({"circle": "oval"}, "circle: wanted one of quantile, .*got 'oval'"),
+        ({"pca_scope": "both"}, "pca_scope: wanted one of all, class, got 'both'"),
+        ({"coverage": 95}, r"coverage: wanted a share in \(0, 1\], got 95"),
+        ({"coverage": 0}, "coverage: .*got 0"),
+        ({"pca_dim": 0}, "pca_dim: wanted at least 1 component"),
     ],
 )
-def test_bad_options_name_their_key(options: dict[str, object], message: str) -> None:
+def test_options_that_do_not_exist(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        CircleSpec(**options)
+
+
+def test_minimal_enclosing_circles_need_a_plane() -> None:
     features, labels = blobs()
-    with pytest.raises(UserError, match=message):
-        class_circles(features, labels, 5, **options)  # type: ignore[arg-type]
+    for pca_dim, kept in ((None, 8), (3, 3)):
+        with pytest.raises(ArgumentError, match=f"pca_dim: .* needs 2 dimensions, got {kept}"):
+            class_circles(features, labels, 5, CircleSpec(circle="min_enclosing", pca_dim=pca_dim))
+    with pytest.raises(ArgumentError, match=r"points: wanted shape \(N, 2\), got \(150, 8\)"):
+        min_enclosing(features)
 
 
 def test_a_label_outside_of_the_classes() -> None:
     features, labels = blobs()
-    with pytest.raises(UserError, match="label 4 with 3 classes"):
+    with pytest.raises(ArgumentError, match="labels: wanted 0 to 2 for 3 classes, got 4"):
         class_circles(features, labels, 3)
+
+
+@pytest.mark.parametrize("scope", ["all", "class"])
+@pytest.mark.parametrize("circle", ["quantile", "least_squares"])
+def test_the_features_are_not_changed(scope: str, circle: str) -> None:
+    features, labels = blobs()
+    before = features.clone()
+    class_circles(features, labels, 5, CircleSpec(pca_scope=scope, circle=circle, pca_dim=None))
+    assert torch.equal(features, before)
 
 
 def test_geometric_median_resists_an_outlier() -> None:
@@ -285,7 +307,9 @@ def test_geometric_median_resists_an_outlier() -> None:
         rtol=0,
     )
     features, labels = torch.cat([line, line + 3]), torch.tensor([0, 0, 0, 1, 1, 1])
-    centers = class_circles(features, labels, 2, pca_dim=None, centroid="geometric_median").centers
+    centers = class_circles(
+        features, labels, 2, CircleSpec(pca_dim=None, centroid="geometric_median")
+    ).centers
     assert centers[0, 0] < 2 < line.mean(0)[0]
 
 
@@ -326,15 +350,15 @@ def test_min_enclosing_equals_the_best_circle_through_two_or_three_points() -> N
 
 def test_min_enclosing_circle_of_a_class_covers_its_central_share() -> None:
     features, labels = blobs(classes=2, width=2, per_class=40)
-    circles = class_circles(features, labels, 2, pca_dim=2, circle="min_enclosing")
+    circles = class_circles(features, labels, 2, CircleSpec(pca_dim=2, circle="min_enclosing"))
     for c in range(2):
         inside = (features[labels == c] - circles.centers[c]).norm(dim=1) <= circles.radii[c] * (
             1 + 1e-9
         )
         assert inside.double().mean() >= 0.95
-        assert circles.radii[c] <= class_circles(features, labels, 2, circle="quantile").radii[
-            c
-        ] * (1 + 1e-9)
+        assert circles.radii[c] <= class_circles(
+            features, labels, 2, CircleSpec(circle="quantile")
+        ).radii[c] * (1 + 1e-9)
 
 
 def test_least_squares_recovers_a_circle() -> None:

@@ -1,0 +1,106 @@
+"""Circle fits and centroids other than the defaults of Sec. 2.1.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from diccae.functional.arguments import ArgumentError
+
+
+def geometric_median(
+    points: Float[Tensor, "n d"], iterations: int = 100, tolerance: float = 1e-10
+) -> Float[Tensor, "d"]:
+    """The point with the smallest sum of distances to the given points (Sec. 2.1.2, step 1).
+
+    Args:
+        points: (N, D), N at least 1.
+        iterations: of Weiszfeld's algorithm, at most.
+        tolerance: relative step below which it ends.
+    """
+    center = points.mean(0)
+    for _ in range(iterations):
+        weights = 1 / (points - center).norm(dim=1).clamp(min=1e-12)
+        moved = (weights[:, None] * points).sum(0) / weights.sum()
+        if (moved - center).norm() <= tolerance * (1 + center.norm()):
+            return moved
+        center = moved
+    return center
+
+
+def min_enclosing(
+    points: Float[Tensor, "n 2"],
+) -> tuple[Float[Tensor, "2"], Float[Tensor, ""]]:
+    """The smallest circle around points of a plane, by Welzl's algorithm without recursion.
+
+    Points are visited in the given order; a point outside of the circle so far lies on the
+    boundary of the next one.
+
+    Returns:
+        The centre (2,) and the radius.
+
+    Raises:
+        ArgumentError: points of another dimension.
+    """
+    if points.shape[1] != 2:
+        raise ArgumentError("points", f"wanted shape (N, 2), got {tuple(points.shape)}")
+    rows = [complex(x, y) for x, y in points.tolist()]
+    center, radius = rows[0], 0.0
+    for i, p in enumerate(rows):
+        if abs(p - center) <= radius * (1 + 1e-12) + 1e-15:
+            continue
+        center, radius = p, 0.0
+        for j, q in enumerate(rows[:i]):
+            if abs(q - center) <= radius * (1 + 1e-12) + 1e-15:
+                continue
+            center, radius = (p + q) / 2, abs(p - q) / 2
+            for r in rows[:j]:
+                if abs(r - center) > radius * (1 + 1e-12) + 1e-15:
+                    center, radius = _through(p, q, r)
+    return points.new_tensor([center.real, center.imag]), points.new_tensor(radius)
+
+
+def _through(p: complex, q: complex, r: complex) -> tuple[complex, float]:
+    """The circle through three points; of points on a line, the one over the two farthest apart."""
+    a, b = q - p, r - p
+    cross = 2 * (a.real * b.imag - a.imag * b.real)
+    if abs(cross) < 1e-18:
+        first, second = max(((p, q), (p, r), (q, r)), key=lambda pair: abs(pair[0] - pair[1]))
+        return (first + second) / 2, abs(first - second) / 2
+    offset = (
+        complex(
+            b.imag * abs(a) ** 2 - a.imag * abs(b) ** 2, a.real * abs(b) ** 2 - b.real * abs(a) ** 2
+        )
+        / cross
+    )
+    return p + offset, abs(offset)
+
+
+def least_squares(
+    points: Float[Tensor, "n d"],
+) -> tuple[Float[Tensor, "d"], Float[Tensor, ""]]:
+    """The algebraic least-squares circle (Kasa's fit: |x|^2 = 2 c.x + t).
+
+    Args:
+        points: (N, d).
+
+    Returns:
+        The centre (d,) and the radius.
+    """
+    offset = points.mean(0)
+    centred = points - offset
+    design = torch.cat([2 * centred, torch.ones_like(centred[:, :1])], dim=1)
+    solution = torch.linalg.lstsq(
+        design, (centred**2).sum(1, keepdim=True), driver="gelsd"
+    ).solution[:, 0]
+    center = solution[:-1]
+    return center + offset, (solution[-1] + center @ center).clamp(min=0).sqrt()
+
+
+FITS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "min_enclosing": min_enclosing,
+    "least_squares": least_squares,
+}

@@ -1,0 +1,67 @@
+"""Degree of confusion between classes (Eq. 2), its smoothing over epochs and its statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from diccae.functional.circles import Circles
+
+
+def confusion_degree(circles: Circles) -> tuple[Float[Tensor, "c c"], int]:
+    """Eq. 2: M_ij = max(0, r_i + r_j - d_ij) / d_ij, without unit.
+
+    Deviation: Eq. 2 is infinite on the diagonal and for classes with a common centre. Here the
+    diagonal is 0, and so are the pairs of a class with fewer than two samples, which has no circle;
+    a distance of zero is clamped to the smallest step of the type.
+
+    Returns:
+        The (C, C) degrees, and how many pairs of classes, each counted once, had such a distance.
+    """
+    radii, distances = circles.radii, circles.distances
+    eps = torch.finfo(distances.dtype).eps
+    valid = circles.counts >= 2
+    pairs = valid[:, None] & valid[None]
+    pairs.fill_diagonal_(False)
+    clamped = int((pairs & (distances < eps)).sum()) // 2
+    safe = distances.clamp(min=eps)
+    degree = (radii[:, None] + radii[None] - safe).clamp(min=0) / safe
+    return torch.where(pairs, degree, torch.zeros_like(degree)), clamped
+
+
+def smooth_degree(
+    previous: Float[Tensor, "c c"] | None, degree: Float[Tensor, "c c"], share: float
+) -> Float[Tensor, "c c"]:
+    """The degrees of this epoch, averaged with those of the epochs before.
+
+    Deviation: the paper takes the degrees of the last epoch alone, which a share of 0 gives.
+
+    Args:
+        previous: (C, C) degrees of the previous epoch as this function returned them; None in the
+            first epoch.
+        degree: (C, C) degrees of this epoch (Eq. 2).
+        share: of the previous degrees in the result, in [0, 1).
+    """
+    if previous is None or not share:
+        return degree
+    return share * previous + (1 - share) * degree
+
+
+def degree_statistics(degree: Float[Tensor, "c c"]) -> dict[str, Any]:
+    """Statistics of the pairs of classes, by which features are judged (Sec. 2.1.2, step 4).
+
+    Returns:
+        `mean`, `variance` (of the population), `zero_share` (share of exact zeros) and `quantiles`
+        (0.5, 0.9, 0.99) of the upper triangle.
+    """
+    rows, columns = torch.triu_indices(len(degree), len(degree), offset=1)
+    values = degree[rows, columns].double()
+    return {
+        "mean": float(values.mean()),
+        "variance": float(values.var(unbiased=False)),
+        "zero_share": float((values == 0).double().mean()),
+        "quantiles": {str(q): float(torch.quantile(values, q)) for q in (0.5, 0.9, 0.99)},
+    }

@@ -1,0 +1,127 @@
+"""Weights of the confusion loss: dynamic (Eq. 3), flat and static ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from diccae.functional.arguments import ArgumentError, check_choice
+
+NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """How degrees of confusion become weights.
+
+    Args:
+        normalization: `literal` maps [min, max] to [0, weight_range] (Eq. 3); `robust` caps the
+            degrees at their 99th percentile first; `rank` maps average ranks in their place,
+            `log1p` log(1 + M); `mean_one` divides the degrees by their mean.
+        weight_range: the largest weight, at least 0; `mean_one` has no bound.
+        diagonal_weight: weight of pairs of one class, or `row_mean` for the mean weight of the
+            class over all other classes.
+        weight_floor: no weight off the diagonal is smaller.
+
+    Raises:
+        ArgumentError: a value that is not allowed.
+    """
+
+    normalization: str = "literal"
+    weight_range: float = 2.0
+    diagonal_weight: float | str = 1.0
+    weight_floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("normalization", self.normalization, NORMALIZATIONS)
+        if isinstance(self.diagonal_weight, str):
+            check_choice("diagonal_weight", self.diagonal_weight, ("row_mean",))
+        for name in ("weight_range", "weight_floor"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(name, f"wanted at least 0, got {getattr(self, name)}")
+
+
+def normalize_degree(
+    degree: Float[Tensor, "c c"],
+    spec: WeightSpec = WeightSpec(),
+    *,
+    valid: Bool[Tensor, "c"] | None = None,
+) -> Float[Tensor, "c c"]:
+    """Eq. 3: (M_ij - min M) / (max M - min M) * 2, the weights of Eq. 4.
+
+    Deviation: the diagonal, infinite in Eq. 2, takes no part in minimum and maximum and gets
+    `spec.diagonal_weight`. If all other degrees are equal, Eq. 3 is 0 / 0, and every weight is 1.
+    Deviation: with `valid=None` a class with fewer than two samples enters the minimum with its
+    degrees of 0, which are not measured.
+
+    Args:
+        degree: (C, C) degrees (Eq. 2), symmetric, at least 0.
+        spec: how degrees become weights.
+        valid: (C,) the classes whose degrees were measured. Pairs with any other class stay out of
+            minimum, maximum, ranks and mean, and get `spec.weight_floor`. None for all classes.
+
+    Returns:
+        The (C, C) weights in float32.
+    """
+    off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
+    measured = off if valid is None else off & valid[:, None] & valid[None]
+    values = _scale(degree[measured].double(), spec.normalization)
+    if not len(values) or values.max() == values.min():
+        return torch.ones_like(degree, dtype=torch.float32)
+    scaled = (
+        values / values.mean()
+        if spec.normalization == "mean_one"
+        else (values - values.min()) / (values.max() - values.min()) * spec.weight_range
+    )
+    weights = torch.zeros_like(degree, dtype=torch.float64)
+    weights[measured] = scaled
+    weights = torch.where(off, weights.clamp(min=spec.weight_floor), torch.zeros_like(weights))
+    if isinstance(spec.diagonal_weight, str):
+        weights.diagonal().copy_(weights.sum(1) / (len(degree) - 1))
+    else:
+        weights.fill_diagonal_(float(spec.diagonal_weight))
+    return weights.float()
+
+
+def _scale(values: Float[Tensor, "p"], normalization: str) -> Float[Tensor, "p"]:
+    """The degrees on the scale whose minimum and maximum are mapped to the range of weights."""
+    if normalization == "robust" and len(values):
+        return values.clamp(max=torch.quantile(values, 0.99))
+    if normalization == "rank":
+        return _average_ranks(values)
+    return values.log1p() if normalization == "log1p" else values
+
+
+def _average_ranks(values: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+    _, inverse, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    last = torch.cumsum(counts, 0).double()
+    return (last - (counts - 1) / 2)[inverse]
+
+
+def flat_weights(weights: Float[Tensor, "c c"]) -> Float[Tensor, "c c"]:
+    """One weight for all pairs of different classes: their mean; the diagonal stays.
+
+    Keeps the strength of dynamic weights and drops their distribution over pairs (one reading of
+    the ablation without dynamic weights, Sec. 3.5).
+    """
+    off = ~torch.eye(len(weights), dtype=torch.bool, device=weights.device)
+    return torch.where(off, weights[off].mean(), weights)
+
+
+def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"]:
+    """One weight for all pairs, those of one class too: the ablation without M_ij (Fig. 3).
+
+    A weight of 1 leaves the loss as in Eq. 1; dynamic training starts from it, before there are
+    degrees of confusion.
+
+    Args:
+        num_classes: C.
+        weight: the weight of every pair, at least 0.
+
+    Returns:
+        (C, C) in torch's default dtype.
+    """
+    return torch.full((num_classes, num_classes), float(weight))
