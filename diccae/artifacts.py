@@ -61,10 +61,8 @@ class Artifact:
 
     def make(self, plan: Plan, out: Path) -> None:
         """Write the CSV file and, for a figure, the SVG file beside it."""
-        from diccae.reporting.csv_file import save
-
         table = self.table(plan)
-        save(table, out)
+        _function("csv_file:save")(table, out)
         if self.draw is not None:
             _function(self.draw)(plan, table, out.with_suffix(".svg"))
 

@@ -30,7 +30,7 @@ def vggsounder(
 ) -> None:
     """Score VGGSound test predictions on VGGSounder's multi-label re-annotation: hit, F1, label subsets, modality confusion."""
     from diccae.evaluation import vggsounder as module
-    from diccae.reporting.tables import save
+    from diccae.reporting.csv_file import save
 
     chosen = load_plan(plan)
     classes = module.class_names(chosen.manifest)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from diccae.plans import CONFIG_ROOT, Modality, Plan
+from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import collect, paper
+from diccae.sections import Modality
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
