@@ -26,8 +26,8 @@ wildcard_constraints:
     root="|".join(FLOW.plans),
     data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
     job="|".join(map(re.escape, FLOW.jobs)),
-    figure=FLOW.figures,
-    table=r"[a-z0-9_]+(/[a-z0-9_]+)?",
+    figure=FLOW.names(drawn=True),
+    table=FLOW.names(drawn=False) + "|ablations/[a-z0-9_]+",
 
 
 localrules:
@@ -154,9 +154,6 @@ rule figure:
         command=lambda wildcards: FLOW.command(wildcards.figure, wildcards.root),
     shell:
         "diccae {params.command} --out {output[0]:q} > {log:q} 2>&1"
-
-
-ruleorder: figure > table
 
 
 rule verify:

@@ -39,9 +39,13 @@ def targets(tree: Path) -> list[str]:
 
 def checkout(commit: str, folder: Path) -> Path:
     """A worktree of the commit below `folder`, made if it is not there."""
-    name = subprocess.run(
-        ["git", "rev-parse", "--short=10", commit], cwd=ROOT, capture_output=True, check=True
-    ).stdout.decode().strip()
+    name = (
+        subprocess.run(
+            ["git", "rev-parse", "--short=10", commit], cwd=ROOT, capture_output=True, check=True
+        )
+        .stdout.decode()
+        .strip()
+    )
     tree = folder.resolve() / name
     if not tree.is_dir():
         command = ["git", "worktree", "add", "--detach", str(tree), commit]

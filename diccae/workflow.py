@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from diccae.artifacts import Artifact, artifact_of, artifacts_of
+from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.plans import Plan, known_plans, load_plan
@@ -86,36 +86,37 @@ class Workflow:
         """The artifacts of the plan whose results folder is `root`."""
         return artifacts_of(self.plans[root])
 
-    def inputs(self, name: str, root: str) -> list[str]:
-        """Stamps of the jobs that an artifact (`table2`, `ablations/no_infonce`) is computed from.
+    def artifact(self, name: str, root: str) -> Artifact:
+        """An artifact (`table2`, `ablations/no_infonce`) of the plan whose results folder is `root`.
 
         Raises:
-            UserError: the plan has no such artifact; names those that it has.
+            SystemExit: the plan has none of that name; Snakemake puts a traceback around every other
+                exception.
         """
+        try:
+            return artifact_of(self.plans[root], name)
+        except UserError as error:
+            raise SystemExit(f"diccae: {error}") from None
+
+    def inputs(self, name: str, root: str) -> list[str]:
+        """Stamps of the jobs that an artifact is computed from."""
         plan = self.plans[root]
-        runs = scored_runs(plan, artifact_of(plan, name).runs(plan))
+        runs = scored_runs(plan, self.artifact(name, root).runs(plan))
         of_plan = {(run.variant, run.seed): None for run in runs}
         return [str(plan.run_folder(*key).parent / "job.json") for key in of_plan]
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
-        return f"{artifact_of(self.plans[root], name).command} {self.options(root)}"
+        return f"{self.artifact(name, root).command} {self.options(root)}"
 
     def options(self, root: str) -> str:
         """Options that name a plan and, where fewer than all are asked for, the number of its seeds."""
         plan = self.plans[root]
         return f"--plan {plan.name}" + (f" --seeds {len(plan.seeds)}" if self.seeds else "")
 
-    @cached_property
-    def figures(self) -> str:
-        """Regular expression of the names of figures."""
-        names = {
-            re.escape(name)
-            for root in self.plans
-            for name, artifact in self.artifacts(root).items()
-            if artifact.draw is not None
-        }
-        return "|".join(sorted(names)) or "no-such-figure"
+    def names(self, drawn: bool) -> str:
+        """Regular expression of the names of all artifacts with a figure, or of all without."""
+        return "|".join(a.name for a in TABLES if (a.draw is not None) == drawn)
 
     def tables(self, root: str) -> list[str]:
         """Every table and figure CSV of a plan."""

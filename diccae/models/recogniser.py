@@ -43,6 +43,8 @@ class Recogniser(BaseModel):
         configs = {"audio": audio_encoder, "video": video_encoder}
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
+        # sizes of the features, by modality
+        self.widths: dict[str, int] = {n: encoder.out_features for n, encoder in encoders.items()}
         if compile_encoders:
             for encoder in encoders.values():
                 encoder.compile()

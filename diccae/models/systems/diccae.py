@@ -45,7 +45,7 @@ class DICCAE(Recogniser):
         **recogniser: Any,
     ) -> None:
         super().__init__(modalities, num_classes, **recogniser)
-        widths = {name: int(encoder.out_features) for name, encoder in self.encoders.items()}
+        widths = self.widths
         self.fusion = nn.Sequential(
             nn.Linear(sum(widths.values()), 2 * embedding_dim),
             nn.BatchNorm1d(2 * embedding_dim),
