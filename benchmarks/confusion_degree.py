@@ -16,7 +16,7 @@ from diccae.functional.confusion import class_circles, confusion_degree
 
 
 def literal(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Eq. 2 with a loop over classes and a loop over pairs: features (N, D), labels (N) -> (C, C)."""
+    """Eq. 2 with loops over classes and pairs: features (N, D), labels (N) -> degrees (C, C)."""
     centers, radii = [], []
     for c in range(num_classes):
         members = features[labels == c]

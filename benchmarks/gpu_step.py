@@ -46,7 +46,7 @@ class Result:
 
 
 def measure(trainer: Trainer, batch: int, steps: int, warm_up: int) -> Result:
-    """Alternate steps with and without DICCAE's losses, so that clock changes affect both equally."""
+    """Alternate steps with and without DICCAE's losses: clock changes affect both equally."""
     cuda = trainer.device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats()

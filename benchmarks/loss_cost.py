@@ -1,4 +1,4 @@
-"""Time that the confusion loss and its weights add to a training step of a small convolutional model.
+"""Time that the confusion loss and its weights add to a training step of a small model.
 
 Target: under 5 %.
 """
