@@ -1,4 +1,4 @@
-"""An exported crate, read back: what is in it, what its metadata say, and what it refuses to be."""
+"""Contents and metadata of an exported crate, and the errors of the export."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_unfinished_results_and_wrong_names_are_refused(fake: Plan, checkout: Pa
         exported(fake, checkout)
     (checkout / "Snakefile").unlink()
     (checkout / "CITATION.cff").write_text(yaml.safe_dump(CITATION))
-    with pytest.raises(UserError, match=r"Snakefile is missing; export from a whole checkout"):
+    with pytest.raises(UserError, match=r"Snakefile is missing; export from a complete checkout"):
         exported(fake, checkout)
 
 
@@ -272,7 +272,10 @@ def test_the_command_exports_from_this_repository(fake: Plan, checkout: Path) ->
 
 
 def test_exporting_loads_neither_torch_nor_openmmlab() -> None:
-    code = "import sys, diccae.reporting.crate; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
+    code = (
+        "import sys, diccae.reporting.crate; "
+        "print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
