@@ -169,12 +169,8 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
 
 def test_times_in_utc_and_a_mixture_of_commits_show(fake: Plan, checkout: Path) -> None:
     path = fake.run_dir("finetune", "full", 0, "AV") / "record.json"
-    late = {
-        "started": "2026-01-01T03:00:00+02:00",
-        "wall_seconds": 90.0,
-        "commit": "fedcba",
-        "dirty": True,
-    }
+    late = {"started": "2026-01-01T03:00:00+02:00", "wall_seconds": 90.0}
+    late |= {"commit": "fedcba", "dirty": True}
     path.write_text(json.dumps(json.loads(path.read_text()) | late))
     crate = exported(fake, checkout)[1]
     action = crate.root_dataset["mentions"]
