@@ -1,4 +1,4 @@
-"""docs/architecture.svg is current, imports follow the layers, and the page names existing files."""
+"""docs/architecture.svg is current, imports follow the layers, and named files exist."""
 
 from __future__ import annotations
 
