@@ -1,4 +1,5 @@
-# ViT-B/16 on 128 mels x 1024 frames of sound, ViT-B/16 on frames; init: "scratch", "imagenet", or the path of a CAV-MAE checkpoint.
+# ViT-B/16 on log-mel spectrograms of 128 mel bands x 1024 time steps, and ViT-B/16 on video frames.
+# init: "scratch", "imagenet", or the path of a CAV-MAE checkpoint.
 audio_encoder = dict(
     type="AudioViT", model="vit_base_patch16_224", fbank_frames=1024, n_mels=128, init="imagenet"
 )
