@@ -1,4 +1,7 @@
-"""K-means of this package against scikit-learn and raw faiss: time and inertia. Aim: within 1.25x of the faster of the two."""
+"""Time and inertia of this package's K-means, compared with scikit-learn and with faiss alone.
+
+Target: at most 1.25 times the time of the faster of the two.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from diccae.functional.kmeans import STARTS, kmeans
 
 
 def exact_inertia(features: np.ndarray, centroids: np.ndarray) -> float:
+    """Sum of squared distances of features (N, D) to the nearest of the centroids (K, D)."""
     index = faiss.IndexFlatL2(features.shape[1])
     index.add(centroids.astype(np.float32))
     nearest = index.search(features, 1)[1][:, 0]
@@ -22,6 +26,7 @@ def exact_inertia(features: np.ndarray, centroids: np.ndarray) -> float:
 
 
 def main() -> None:
+    """Print time and inertia of each implementation on the same random groups."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=20000)
     parser.add_argument("--width", type=int, default=256)
@@ -31,7 +36,7 @@ def main() -> None:
         "--spread",
         type=float,
         default=3.0,
-        help="noise over the distance between groups: 1 is well separated, 3 overlaps",
+        help="standard deviation of the noise: groups are well separated with 1, overlap with 3",
     )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -43,7 +48,8 @@ def main() -> None:
     ).astype(np.float32)
     faiss.omp_set_num_threads(options.threads)
 
-    def raw_faiss() -> np.ndarray:
+    def faiss_alone() -> np.ndarray:
+        """Centroids (K, D)."""
         trainer = faiss.Kmeans(
             options.width,
             options.clusters,
@@ -57,6 +63,7 @@ def main() -> None:
         return np.asarray(trainer.centroids)
 
     def scikit_learn() -> np.ndarray:
+        """Centroids (K, D)."""
         with threadpool_limits(options.threads):
             return (
                 KMeans(options.clusters, n_init=options.restarts, max_iter=20, random_state=0)
@@ -65,6 +72,7 @@ def main() -> None:
             )
 
     def ours(start: str) -> Callable[[], np.ndarray]:
+        """A function that returns the centroids (K, D) for one kind of initialisation."""
         return lambda: (
             kmeans(
                 features,
@@ -76,26 +84,27 @@ def main() -> None:
             ).centroids
         )
 
-    contenders: dict[str, Callable[[], np.ndarray]] = {
-        "faiss": raw_faiss,
+    implementations: dict[str, Callable[[], np.ndarray]] = {
+        "faiss": faiss_alone,
         "scikit-learn": scikit_learn,
         **{f"diccae, {s}": ours(s) for s in STARTS},
     }
     print(
-        f"{options.points} x {options.width}, K = {options.clusters}, {options.restarts} restart(s) of 20 iterations, spread {options.spread}, "
+        f"{options.points} x {options.width}, K = {options.clusters}, "
+        f"{options.restarts} restart(s) of 20 iterations, spread {options.spread}, "
         f"{options.threads} thread(s)"
     )
-    rivals = []
-    for name, run in contenders.items():
+    others = []
+    for name, run in implementations.items():
         start = time.perf_counter()
         centroids = run()
         seconds, inertia = time.perf_counter() - start, exact_inertia(features, centroids)
         if not name.startswith("diccae"):
-            rivals.append((seconds, inertia))
-        fastest, least = min(rival[0] for rival in rivals), min(rival[1] for rival in rivals)
+            others.append((seconds, inertia))
+        fastest, lowest = (min(values) for values in zip(*others, strict=True))
         print(
-            f"{name:20s} {seconds:7.2f} s, {seconds / fastest:5.2f}x the faster rival; "
-            f"inertia {inertia:.5e}, {inertia / least:.4f}x the lower rival",
+            f"{name:20s} {seconds:7.2f} s, {seconds / fastest:5.2f}x the fastest other; "
+            f"inertia {inertia:.5e}, {inertia / lowest:.4f}x the lowest other",
             flush=True,
         )
 

@@ -1,4 +1,4 @@
-"""What a workflow has done, what it does now, and what is left: the numbers behind the progress line. Knows nothing of logging."""
+"""Finished, running and remaining jobs of a workflow, the estimated time, and the progress line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from statistics import mean, median
 
-ENOUGH = 5
+# finished jobs after which the estimate is shown even if most of the remaining rules are unknown
+MIN_FINISHED = 5
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,17 @@ class Job:
 
 
 def run_label(rule: str, wildcards: Mapping[str, str]) -> str:
-    """A short name: `pretrain full seed0` for a run folder, else the rule and the last parts of its wildcards."""
+    """A short name of a job.
+
+    `pretrain full seed0` if a wildcard is a run folder, otherwise the rule and the last part of
+    each wildcard.
+    """
     values = [str(value) for value in wildcards.values()]
     for value in values:
         if "/runs/" in value:
             return value.split("/runs/", 1)[1].replace("/", " ")
     names = [PurePath(value).name for value in values]
-    # the default plan's results folder says nothing
+    # `results`, the folder of the default plan, is left out
     return " ".join([rule, *(name for name in names if name and name != "results")])
 
 
@@ -51,7 +56,20 @@ def in_words(seconds: float) -> str:
 
 @dataclass
 class Progress:
-    """Counts and times of one workflow; every time is in seconds of the caller's clock."""
+    """Counts and times of one workflow; times are in seconds of the caller's clock.
+
+    Attributes:
+        started: start of the workflow.
+        cores: CPU cores of the workflow; None if Snakemake did not state them.
+        total: number of jobs.
+        done: number of finished jobs.
+        remaining: number of unfinished jobs by rule.
+        running: running jobs by job id.
+        failed: ids of failed jobs that have not been started again.
+        costs: core-seconds of finished jobs by rule.
+        recent: core-seconds of the last ten finished jobs.
+        most_at_once: largest number of jobs that ran at the same time.
+    """
 
     started: float
     cores: int | None = None
@@ -60,7 +78,6 @@ class Progress:
     remaining: Counter[str] = field(default_factory=Counter)
     running: dict[int, Job] = field(default_factory=dict)
     failed: set[int] = field(default_factory=set)
-    # core-seconds of finished jobs, by rule
     costs: dict[str, list[float]] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=10))
     most_at_once: int = 1
@@ -71,12 +88,13 @@ class Progress:
         self.total = self.remaining.total()
 
     def start(self, job_id: int, job: Job) -> None:
+        """Count a job as running."""
         self.running[job_id] = job
         self.failed.discard(job_id)
         self.most_at_once = max(self.most_at_once, len(self.running))
 
     def finish(self, job_id: int, now: float) -> Job | None:
-        """Count a job as done; None when its start was never told."""
+        """Count a job as done and return it; None if its start was not reported."""
         self.done += 1
         job = self.running.pop(job_id, None)
         if job is not None:
@@ -87,17 +105,20 @@ class Progress:
         return job
 
     def fail(self, job_id: int) -> Job | None:
+        """Count a job as failed and return it; None if its start was not reported."""
         self.failed.add(job_id)
         return self.running.pop(job_id, None)
 
     def seconds_left(self, now: float) -> float | None:
-        """Core-seconds still to spend over the cores; None while too little is known.
+        """Estimated seconds until the workflow is done; None while too little is known.
 
-        A rule costs the mean of its finished jobs. One that has none yet costs the median of the last finished jobs, which are nearest
-        in kind to what comes; that is trusted once ENOUGH jobs are finished, or half of what is left is of known rules.
+        This is the remaining work in core-seconds divided by the number of cores. A remaining job
+        costs the mean of the finished jobs of its rule, or, if there are none, the median of the
+        last finished jobs. There is no estimate until MIN_FINISHED jobs are finished or half of the
+        remaining jobs belong to rules with finished jobs.
         """
         known = sum(count for rule, count in self.remaining.items() if rule in self.costs)
-        if not self.recent or (self.done < ENOUGH and 2 * known < self.remaining.total()):
+        if not self.recent or (self.done < MIN_FINISHED and 2 * known < self.remaining.total()):
             return None
         unknown = median(self.recent)
         cost = {
@@ -105,7 +126,7 @@ class Progress:
             for rule in self.remaining
         }
         work = sum(count * cost[rule] for rule, count in self.remaining.items())
-        # what running jobs have spent already, no more than they are expected to cost
+        # time already spent in running jobs, each limited to its expected cost
         spent = sum(
             min((now - job.started) * job.threads, cost.get(job.rule, unknown))
             for job in self.running.values()
@@ -113,18 +134,19 @@ class Progress:
         return max(work - spent, 0.0) / (self.cores or self.most_at_once)
 
     def head(self) -> str:
+        """`[3/40] 7 %`."""
         return f"[{self.done}/{self.total}] {100 * self.done // max(self.total, 1)} %"
 
     def tail(self, now: float) -> str:
-        """Failures, time spent and time left."""
+        """Number of failed jobs, elapsed time and estimated time left, as text."""
         left = self.seconds_left(now)
         parts = [f"{len(self.failed)} failed"] if self.failed else []
         parts.append(f"{clock(now - self.started)} elapsed")
-        parts.append("time left not known yet" if left is None else f"{in_words(left)} left")
+        parts.append("time left unknown" if left is None else f"{in_words(left)} left")
         return " · ".join(parts)
 
     def line(self, now: float, width: int) -> str:
-        """The live line, at most `width` characters; running jobs that do not fit are counted."""
+        """The progress line, at most `width` characters; jobs that do not fit are counted."""
         labels = [job.label for job in self.running.values()]
         for shown in range(len(labels), -1, -1):
             hidden = len(labels) - shown

@@ -1,5 +1,5 @@
-# DICCAE: every open choice of the paper with its default. `configs/ambiguities.yaml` says what the
-# paper says, what else could be meant, and why.
+# Every choice that the paper leaves open, with its default. `configs/ambiguities.yaml` gives the
+# paper's words, the alternatives and the reason for each default.
 method = dict(
     # Eq. 1: the confusion loss over pairs
     similarity="sigmoid_cosine",

@@ -1,3 +1,4 @@
-# Figure 3: shared InfoNCE-only pre-training, one fixed confusion weight in fine-tuning (set it with @w=...).
+# Figure 3: InfoNCE-only pre-training, shared by all weights; one fixed confusion weight in
+# fine-tuning, set with @w=...
 pretrain = dict(confusion_weight=0.0)
 finetune = dict(weighting="static")

@@ -1,2 +1,2 @@
-# One weight for all pairs: the mean of the dynamic weights of the moment.
+# One weight for all pairs of classes: the mean of the current dynamic weights.
 method = dict(weighting="flat_mean")

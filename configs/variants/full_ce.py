@@ -1,2 +1,2 @@
-# The full method with cross entropy on the cluster ids in pre-training.
+# The full method, with cross entropy on the cluster ids in pre-training.
 method = dict(cluster_cross_entropy=True)

@@ -1,2 +1,2 @@
-# Minimal enclosing circles of the central 95 % of a class.
+# Smallest circles that enclose the central 95 % of a class.
 method = dict(circle="min_enclosing")

@@ -1,2 +1,2 @@
-# w/o L_CL: contrastive and classification losses only, in both stages (the InfoNCE-only model).
+# w/o L_CL: only contrastive and classification losses in both stages (the InfoNCE-only model).
 method = dict(confusion_weight=0.0)

@@ -1,2 +1,2 @@
-# w/o M_ij: the confusion loss keeps a static weight throughout.
+# w/o M_ij: the confusion loss has a static weight.
 method = dict(weighting="static")

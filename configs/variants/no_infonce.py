@@ -1,2 +1,2 @@
-# w/o L_InfoNCE: no contrast between audio and video features, in both stages.
+# w/o L_InfoNCE: no contrastive loss between audio and video in either stage.
 method = dict(infonce_weight=0.0)

@@ -1,2 +1,2 @@
-# w/o Refinement: the first clusters stay to the end of pre-training.
+# w/o Refinement: pre-training keeps the initial clusters.
 method = dict(refine_every=0)

@@ -1,2 +1,2 @@
-# Eq. 3 over ranks.
+# Eq. 3 on the ranks of the degrees.
 method = dict(normalization="rank")

@@ -1,2 +1,2 @@
-# Eq. 3 capped at the 99th percentile.
+# Eq. 3 on degrees that are capped at their 99th percentile.
 method = dict(normalization="robust")

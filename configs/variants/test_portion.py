@@ -1,2 +1,2 @@
-# The paper's words: the update set of fine-tuning is a portion of the test set.
+# As stated in the paper: the update set of fine-tuning is a portion of the test set.
 method = dict(update_set="test_portion")

@@ -17,7 +17,7 @@ from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
-from diccae.reporting.standing import standing
+from diccae.reporting.scored_clips import scored_clips
 from diccae.whole_file import whole_file
 
 ALL_TABLES = [artifact.name for artifact in TABLES]
@@ -97,7 +97,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "seal": tables_seal(root),
         "cache": pictures.cache_counts(plan),
         "splits": _splits(plan),
-        "standing": standing(plan),
+        "scored": scored_clips(plan),
         "truth": collect.truth(plan),
         "modality": modality,
         "tables": {name: _rows(root / f"{name}.csv") for name in ALL_TABLES},

@@ -1,4 +1,4 @@
-"""The digest that ties a report to the tables it shows."""
+"""The digest by which `diccae verify` checks that a report shows the current tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def tables_seal(root: Path) -> str:
-    """Digest of the names and bytes of all tables of a results folder, runs and reference aside."""
+    """Digest of names and contents of the tables in a results folder: 16 hex digits of SHA-256."""
     hasher = hashlib.sha256()
     for path in sorted([*root.glob("*.csv"), *root.glob("ablations/*.csv")]):
         hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
@@ -16,7 +16,7 @@ def tables_seal(root: Path) -> str:
 
 
 def page_seal(page: Path) -> str | None:
-    """What `tables_seal` was when the page was rendered; None for a page without it."""
+    """The digest of the tables from which the page was created; None for a page without it."""
     match = re.search(
         r'<meta name="diccae-tables" content="([0-9a-f]+)">', page.read_text(encoding="utf-8")
     )

@@ -1,4 +1,4 @@
-"""Small pictures as data URIs: sample clips, spectrograms, matrices."""
+"""Pictures of the report as data URIs: sample clips, spectrograms, matrices."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ mpl.use("Agg")
 
 
 def data_uri(content: bytes, kind: str) -> str:
+    """Bytes of a file and its media type as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def png(image: NDArray[np.uint8]) -> str:
-    """uint8 (H, W, 3) -> a PNG data URI."""
+    """RGB image, uint8 (H, W, 3), as a PNG data URI."""
     import cv2
 
     return data_uri(cv2.imencode(".png", image[..., ::-1])[1].tobytes(), "image/png")
 
 
 def jpeg(image: NDArray[np.uint8]) -> str:
+    """RGB image, uint8 (H, W, 3), as a JPEG data URI."""
     import cv2
 
     return data_uri(
@@ -42,15 +44,25 @@ def jpeg(image: NDArray[np.uint8]) -> str:
 
 
 def svg_file(path: Path) -> str:
+    """An SVG file as a data URI."""
     return data_uri(path.read_bytes(), "image/svg+xml")
 
 
 def sample_clips(
     plan: Plan, classes: int = 12, frames: int = 6, height: int = 96
 ) -> list[dict[str, Any]]:
-    """The first test clip of each of the first classes, decoded from its file, no higher than `height` pixels; an empty list where there are no files.
+    """The first usable test clip of each of the first `classes` classes.
 
-    `spectrogram` is that of the cache, None where the cache stores none.
+    Args:
+        plan: the plan, whose manifest and cache index name the clips.
+        classes: largest number of clips.
+        frames: frames of a clip, evenly spaced, side by side in one picture.
+        height: largest height of a frame in pixels.
+
+    Returns:
+        Dicts with `name` (of the class), `id`, `strip` (JPEG data URI of the frames) and
+        `spectrogram` (PNG data URI, None if the cache stores no spectrograms). Clips whose files do
+        not exist are left out.
     """
     import av
 
@@ -88,7 +100,7 @@ def _frame(frame: Any, height: int) -> NDArray[np.uint8]:
 
 
 def spectrogram(fbank: NDArray[np.float16]) -> str:
-    """(frames, n_mels) -> picture, low frequencies at the bottom."""
+    """Log-mel spectrogram (frames, n_mels) as a PNG data URI, low frequencies at the bottom."""
     image = fbank.astype(np.float32).T[::-1]
     scaled = (image - image.min()) / max(1e-6, float(np.ptp(image)))
     return png(
@@ -97,7 +109,13 @@ def spectrogram(fbank: NDArray[np.float16]) -> str:
 
 
 def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
-    """A heat map with the names of classes on both sides."""
+    """Heat map of values (C, C), an SVG data URI.
+
+    Args:
+        values: matrix of numbers.
+        names: names of the C classes; shown on both axes if there are at most 40.
+        label: label of the colour bar.
+    """
     with mpl.rc_context({"font.size": 8, "svg.hashsalt": "diccae", "svg.fonttype": "path"}):
         figure = Figure(figsize=(5.2, 4.6), constrained_layout=True)
         axes = figure.subplots()
@@ -112,8 +130,10 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
 
 
 def purity(plan: Plan) -> str | None:
-    """Purity of the clusters against the true classes over refinements, a line a variant (mean over
-    seeds); None where it is not known."""
+    """Cluster purity in percent by epoch of pre-training, an SVG data URI.
+
+    There is one line for each variant, the mean over seeds. None where the true classes are unknown.
+    """
     table = cluster_quality(plan)
     if table.empty:
         return None
@@ -131,7 +151,7 @@ def purity(plan: Plan) -> str | None:
                 linewidth=2 if name == plan.reference else 1,
                 label=name,
             )
-        axes.set_xlabel("epoch of pre-training (0 = first clusters)")
+        axes.set_xlabel("epoch of pre-training (0 = initial clusters)")
         axes.set_ylabel("cluster purity, %")
         axes.legend(frameon=False, fontsize=7, ncols=2)
         buffer = BytesIO()
@@ -140,6 +160,7 @@ def purity(plan: Plan) -> str | None:
 
 
 def class_names(plan: Plan) -> list[str]:
+    """Names of the classes in the order of their labels."""
     known = collect.truth(plan)
     if known:
         return list(known["classes"])
@@ -153,5 +174,6 @@ def class_names(plan: Plan) -> list[str]:
 
 
 def cache_counts(plan: Plan) -> dict[str, Any]:
+    """Content of the cache's meta.json; empty if there is no cache."""
     path = plan.cache_dir / "meta.json"
     return json.loads(path.read_text()) if path.is_file() else {}

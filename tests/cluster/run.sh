@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Runs the smoke plan on a Slurm cluster, and one pre-training that is requeued and cancelled half-way. See README.md beside it.
+# Runs the smoke plan on a Slurm cluster, and a training that is requeued and cancelled on its way.
+# See README.md in this folder.
 #
 #   tests/cluster/run.sh
 #
-# Needs sbatch on PATH and the environment of `make setup` in .venv (or VENV). WORK: a folder that all nodes see, where the clone is made; default: build/cluster.
+# Needs sbatch on PATH and the environment of `make setup` in .venv (or VENV).
+# WORK: folder for the clone, which all nodes must see; default: build/cluster.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-command -v sbatch >/dev/null || { echo "no sbatch on PATH; run this where jobs can be submitted" >&2; exit 2; }
+die() { echo "$*" >&2; exit 2; }
+command -v sbatch >/dev/null || die "no sbatch on PATH; run this where jobs can be submitted"
 VENV=$(realpath "${VENV:-.venv}")
 WORK=${WORK:-build/cluster}
-[ -x "$VENV/bin/snakemake" ] || { echo "no snakemake in $VENV; run \`make setup\` first" >&2; exit 2; }
-[ ! -e "$WORK" ] || { echo "$WORK is there already; remove it, or name another folder in WORK" >&2; exit 2; }
+[ -x "$VENV/bin/snakemake" ] || die "no snakemake in $VENV; run \`make setup\` first"
+[ ! -e "$WORK" ] || die "$WORK exists already; remove it, or set WORK to another folder"
 commit=$(git describe --always --exclude='*' --abbrev=12)
 git clone --quiet . "$WORK"
 cd "$WORK"
 
-# The jobs inherit both: they run this clone's code, not that of the checkout that .venv was set up in.
+# The jobs inherit both, so that they run the code of this clone and not of the checkout of .venv.
 export PATH=$VENV/bin:$PATH PYTHONPATH=$PWD
 log=$PWD/run.log
 started=$SECONDS
@@ -36,15 +39,18 @@ fail() {
 }
 # usage: slurm TARGET...
 slurm() {
-    snakemake --workflow-profile profiles/slurm --slurm-init-seconds-before-status-checks 2 --slurm-keep-successful-logs \
-        --set-threads "render=$cpus" "cache=$cpus" -- "$@" >"$log" 2>&1
+    snakemake --workflow-profile profiles/slurm --slurm-init-seconds-before-status-checks 2 \
+        --slurm-keep-successful-logs --set-threads "render=$cpus" "cache=$cpus" -- "$@" \
+        >"$log" 2>&1
 }
 slurm_logs() { find .snakemake/slurm_logs -name "$1" 2>/dev/null | wc -l; }
 
-ok "commit $commit, $(sbatch --version), $(sinfo --noheader --format '%D nodes with %c CPUs' | head -n 1)"
+nodes=$(sinfo --noheader --format '%D nodes with %c CPUs' | head -n 1)
+ok "commit $commit, $(sbatch --version), $nodes"
 
 slurm smoke || fail "the smoke plan"
-for file in table1 table2 sensitivity leakage feature_quality figure2 figure3 claims ablations/no_confusion_loss; do
+for file in table1 table2 sensitivity leakage feature_quality figure2 figure3 claims \
+    ablations/no_confusion_loss; do
     [ -s "results/smoke/$file.csv" ] || fail "no $file.csv"
 done
 [ -s results/smoke/report.html ] || fail "no report"
@@ -57,26 +63,30 @@ slurm smoke || fail "the smoke plan for the second time"
 [ "$(slurm_logs '*.log')" = "$jobs" ] || fail "jobs were run again"
 ok "again: nothing to do"
 
-# One pre-training of the same data, long enough to be hit. By its name the plan comes after `smoke`, which so stays the one that renders.
-sed -e 's/^name: smoke/name: stopped/' -e 's/^seeds: .*/seeds: [0]/' -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
+# A plan with the same data whose pre-training is long enough to be interrupted. Its name sorts
+# after `smoke`, so that `smoke` remains the plan that renders the data.
+sed -e 's/^name: smoke/name: stopped/' -e 's/^seeds: .*/seeds: [0]/' \
+    -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
     configs/plans/smoke.yaml >configs/plans/stopped.yaml
 run=results/stopped/runs/pretrain/full/seed0
 job_log=results/logs/$run.log
 
-# Waits for the checkpoint of an epoch, prints the Slurm job that writes it. usage: job_at EPOCH
+# Waits for the checkpoint of an epoch and prints the Slurm job that writes it. usage: job_at EPOCH
 job_at() {
     local epoch
     while kill -0 "$workflow" 2>/dev/null; do
-        epoch=$(find results/work -name 'epoch_*.pth' 2>/dev/null | sed 's/.*epoch_\([0-9]*\)\.pth/\1/' | sort -n | tail -n 1)
+        epoch=$(find results/work -name 'epoch_*.pth' 2>/dev/null |
+            sed 's/.*epoch_\([0-9]*\)\.pth/\1/' | sort -n | tail -n 1)
         if [ "${epoch:-0}" -ge "$1" ]; then
-            squeue --noheader --me --states RUNNING --format '%i %k' | awk '/ rule_run_pretrain/ {print $1}'
+            squeue --noheader --me --states RUNNING --format '%i %k' |
+                awk '/ rule_train/ {print $1}'
             return
         fi
         sleep 0.3
     done
     return 1
 }
-# usage: stopped FILE
+# Waits until the job reports that it was stopped, and copies its log. usage: stopped FILE
 stopped() {
     for _ in $(seq 600); do
         if grep --quiet 'stopped by SIGTERM' "$job_log"; then
@@ -92,29 +102,36 @@ slurm "$run/record.json" &
 workflow=$!
 job=$(job_at 4) || fail "the workflow ended before epoch 4"
 scontrol requeue "$job"
-stopped requeued.log || fail "the requeued job did not say that it was stopped"
+stopped requeued.log || fail "the requeued job did not report that it was stopped"
 # Slurm waits two minutes before it starts a requeued job
-until [ "$(squeue --noheader --jobs "$job" --states PENDING --format %r)" = BeginTime ]; do sleep 1; done
+until [ "$(squeue --noheader --jobs "$job" --states PENDING --format %r)" = BeginTime ]; do
+    sleep 1
+done
 scontrol update "JobId=$job" StartTime=now
 ok "job $job requeued: $(grep --only-matching 'stopped by .*' requeued.log)"
 while grep --quiet 'stopped by SIGTERM' "$job_log"; do sleep 0.3; done
 job=$(job_at 14) || fail "the workflow ended before epoch 14"
 cp "$job_log" between.log
-grep --quiet 'going on from epoch_' between.log || fail "the requeued job started anew"
+grep --quiet 'going on from epoch_' between.log ||
+    fail "the requeued job started from the beginning"
 scancel "$job"
-stopped cancelled.log || fail "the cancelled job did not say that it was stopped"
+stopped cancelled.log || fail "the cancelled job did not report that it was stopped"
 ok "job $job cancelled: $(grep --only-matching 'stopped by .*' cancelled.log)"
-wait "$workflow" || fail "the workflow did not go on"
+wait "$workflow" || fail "the workflow did not finish"
 workflow=
-grep --quiet 'going on from epoch_' "$job_log" || fail "the job after the cancelled one started anew"
-ok "finished: $(grep --only-matching 'going on from .*' between.log), then $(grep --only-matching 'going on from .*' "$job_log")"
+grep --quiet 'going on from epoch_' "$job_log" ||
+    fail "the job after the cancelled one started from the beginning"
+resumed() { grep --only-matching 'going on from .*' "$1"; }
+ok "finished: $(resumed between.log), then $(resumed "$job_log")"
 
 mv "$run" interrupted
-slurm "$run/record.json" || fail "the unbroken run"
-if grep --quiet 'going on' "$job_log"; then fail "the unbroken run was not unbroken"; fi
+slurm "$run/record.json" || fail "the uninterrupted run"
+if grep --quiet 'going on' "$job_log"; then fail "the second run was interrupted"; fi
 for file in interrupted/*; do
     name=$(basename "$file")
-    [ "$name" = record.json ] || cmp "$file" "$run/$name" || fail "$name differs from that of an unbroken run"
+    [ "$name" = record.json ] || cmp "$file" "$run/$name" ||
+        fail "$name differs from that of an uninterrupted run"
 done
-ok "every file equals that of an unbroken run, byte by byte: $(cd interrupted && ls | grep --invert-match record | paste --serial --delimiters ' ')"
+files=$(cd interrupted && ls | grep --invert-match record | paste --serial --delimiters ' ')
+ok "every file is byte-identical to that of an uninterrupted run: $files"
 echo "all green"

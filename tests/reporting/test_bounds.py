@@ -1,4 +1,4 @@
-"""Bounds for missing test clips, against counts done by hand, and what the report says of them."""
+"""Bounds for missing test clips, compared with counts by hand, and their text in the report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import pytest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import claims, html, tables
-from diccae.reporting.standing import standing
+from diccae.reporting.scored_clips import scored_clips
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL
 
 USED = CLASSES * PER_CLASS
 
 
 def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None = None) -> str:
-    """A manifest with `test_clips` test clips, the scored ones first, and a cache index that says why the rest was not used; returns the manifest's digest."""
+    """Write a manifest and a cache index; returns 12 hex digits of the manifest's SHA-256.
+
+    The manifest has `test_clips` test clips, the scored ones first. The index gives the status of
+    the others.
+    """
     ids = [f"test-{index:04d}" for index in range(test_clips)] + ["validation-0000"]
     manifest = pd.DataFrame(
         {
@@ -35,7 +39,7 @@ def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None 
         name for name, count in (statuses or {}).items() for _ in range(count)
     ]
     if len(status) == test_clips:
-        # a clip of another split that is missing is none of the test clips that are
+        # a missing clip of another split is not counted as a missing test clip
         manifest.assign(status=[*status, "missing"]).to_parquet(plan.cache_dir / "index.parquet")
     return hashlib.sha256(plan.manifest.read_bytes()).hexdigest()[:12]
 
@@ -71,7 +75,7 @@ def test_impossible_counts_are_refused(top1: float, used: int, listed: int) -> N
 
 def test_headline_rows_count_listed_clips_that_were_not_used(fake: Plan) -> None:
     digest = write_manifest(fake, USED + 60, {"missing": 45, "no_audio": 15})
-    result = standing(fake)
+    result = scored_clips(fake)
     assert (result["manifest"], result["listed"], result["used"]) == (digest, USED + 60, USED)
     assert result["missing"] == {"missing": 45, "no_audio": 15}
     assert not result["complete"]
@@ -97,24 +101,24 @@ def test_the_report_says_what_is_missing_and_why(fake: Plan) -> None:
 def test_the_report_says_in_one_sentence_that_nothing_is_missing(fake: Plan) -> None:
     write_manifest(fake, USED)
     text = page(fake)
-    assert f"All {USED} listed test clips were used, so the bounds are the accuracy itself." in text
+    assert f"All {USED} listed test clips were used, so both bounds equal the accuracy." in text
     assert "were not used" not in text
 
 
 def test_runs_of_another_manifest_get_no_bounds(fake: Plan) -> None:
     write_manifest(fake, 10)
-    result = standing(fake)
+    result = scored_clips(fake)
     assert result["unlisted"] == USED - 10
     assert [row["worst"] for row in result["rows"]] == [None] * 3
-    assert "the runs belong to another manifest, and no bounds are given" in page(fake)
+    assert "the runs used another manifest, and no bounds are given" in page(fake)
 
 
 def test_without_the_manifest_the_report_says_so(fake: Plan) -> None:
     fake.manifest.unlink()
-    result = standing(fake)
+    result = scored_clips(fake)
     assert (result["listed"], result["manifest"], result["complete"]) == (None, None, False)
     assert result["rows"][0]["used"] == USED
     assert (
-        "is not on this machine, so the number of listed test clips and the bounds are not known here"
+        "is not on this machine, so the number of listed test clips and the bounds are unknown"
         in page(fake)
     )

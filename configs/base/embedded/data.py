@@ -1,4 +1,5 @@
-# The embedded benchmark: clips per split, what the cache keeps of a clip, and what the network sees of it.
+# The embedded benchmark: clips per split, size of a clip in the cache, and size of the network's
+# input.
 benchmark = dict(
     seed=20261121,
     counts=dict(unlabelled=4320, train=960, update=480, validation=600, test=4080),
@@ -9,9 +10,9 @@ data = dict(
     pretrain_splits=["unlabelled"],
     num_frames=8,
     frame_size=32,
-    train_per_class=20,  # labelled clips that a seed draws from the train split
-    update_per_class=20,  # update clips of a class in fine-tuning
-    update_unlabelled=480,  # unlabelled clips held out of pre-training as its update set
+    train_per_class=20,  # labelled clips of a class, drawn by seed from the train split
+    update_per_class=20,  # clips of a class in the update set of fine-tuning
+    update_unlabelled=480,  # clips in the update set of pre-training, withheld from training
     samples_per_class=4,  # K of P x K batches
     spec_augment=dict(freq_mask=8, time_mask=8),
     flip=True,

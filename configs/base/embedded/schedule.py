@@ -1,6 +1,7 @@
-# Learning rates: the highest mean of validation accuracy over A, V and A-V and over a from-scratch and an InfoNCE-only model, of the
-# values in configs/plans/tuning.yaml; results/reference/tuning.csv is its outcome.
-# Budgets of the embedded benchmark: a pre-training stays under 45 core-seconds, evaluation included.
+# The learning rates have the highest mean validation accuracy, over A, V and A-V and over a
+# from-scratch and an InfoNCE-only model, of the values in configs/plans/tuning.yaml; the results
+# are in results/reference/tuning.csv. The epochs keep a pre-training below 45 core-seconds,
+# including evaluation.
 schedule = dict(
     warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0, steps=None),
     pretrain=dict(epochs=9, batch_size=64, lr=2e-3, weight_decay=0.0, steps=None),

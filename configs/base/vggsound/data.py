@@ -1,12 +1,12 @@
-# The paper's scale. Clips are decoded as training asks for them (cache.mode): 2.3 million clips of 10 frames would be 3.5 TB of pixels.
-# For VGGSound alone, mode "stored" needs 380 GB and saves the decoding of every epoch.
+# The paper's scale. Clips are decoded during training (cache.mode), because 2.3 million clips of 10
+# frames would need 3.5 TB. For VGGSound alone, mode "stored" needs 380 GB and decodes only once.
 cache = dict(
     mode="live", frame_size=224, num_frames=10, n_mels=128, fbank_frames=1024, max_bad_share=0.25
 )
 data = dict(
     num_classes=309,
     pretrain_splits=["unlabelled", "train"],
-    num_frames=1,  # one random frame in training, each of the ten in turn at test
+    num_frames=1,  # one random frame in training, each of the ten frames in a test
     frame_size=224,
     train_per_class=None,  # all
     update_per_class=20,

@@ -1,5 +1,5 @@
-# ViT-B/16 on 128 mels x 1024 frames of sound, ViT-B/16 on frames; init: "scratch", "imagenet", or the
-# path of a CAV-MAE checkpoint.
+# ViT-B/16 on log-mel spectrograms of 128 mel bands x 1024 time steps, and ViT-B/16 on video frames.
+# init: "scratch", "imagenet", or the path of a CAV-MAE checkpoint.
 # timm takes a second to import, so only runs that use it do
 imports = ["diccae.models.vit"]
 audio_encoder = dict(

@@ -1,6 +1,6 @@
-# Adam at 1e-4 for a batch of 32, cosine decay. The batch size counts clips a process; with G processes
-# the step sees 32 G clips, and the rate grows in proportion (lr x G), the rule that the runner applies
-# from `base_batch_size`.
+# Adam with a learning rate of 1e-4 for a batch of 32, cosine decay. batch_size is that of each
+# process: with G processes a step has 32 G clips, and the runner scales the rate to lr x G
+# (base_batch_size).
 schedule = dict(
     warmup=dict(epochs=2, batch_size=32, lr=1e-4, weight_decay=0.0, steps=None),
     pretrain=dict(epochs=20, batch_size=32, lr=1e-4, weight_decay=0.0, steps=None),
@@ -9,6 +9,6 @@ schedule = dict(
     views=10,
     num_workers=8,
     precision="bfloat16",
-    compile=False,  # torch.compile of the encoders: minutes at the start of a run, faster steps after it
+    compile=False,  # torch.compile of the encoders: slow start of a run, then faster steps
     base_batch_size=32,
 )

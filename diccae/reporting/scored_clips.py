@@ -1,4 +1,4 @@
-"""What each accuracy stands on: the list of test clips, how many of them were scored, and how far the missing ones could move it."""
+"""The test clips of each accuracy: how many are listed, how many were scored, and the bounds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,22 @@ from diccae.reporting import collect
 from diccae.reporting.tables import section_of
 
 
-def standing(plan: Plan) -> dict[str, Any]:
-    """The plan's test list and its headline rows, for the report.
+def scored_clips(plan: Plan) -> dict[str, Any]:
+    """Listed and scored test clips of a plan, and the accuracy of the full method with its bounds.
 
-    `manifest` (12 hex digits of the SHA-256) and `listed` are None where the manifest is not on this machine; `unlisted` counts scored clips that it does not
-    list, which is another manifest's run: then, too, rows carry no bounds. `missing` says how many listed clips were left out, by their status in the cache.
+    Returns:
+        A dict with these keys:
+
+        - manifest: first 12 hex digits of the manifest's SHA-256; None without the manifest.
+        - listed: number of test clips in the manifest; None without the manifest.
+        - used: number of scored test clips.
+        - complete: whether all listed test clips were scored in every modality.
+        - unlisted: number of scored clips that the manifest does not list. If there are any, the
+          runs used another manifest, and there are no bounds.
+        - missing: number of test clips that could not be used, by status in the cache.
+        - seeds: number of seeds.
+        - rows: for each modality of Table 1, `modality`, `top1`, `used`, `worst` and `best`;
+          accuracies in percent, mean over seeds; bounds are None where they are unknown.
     """
     modalities = section_of(plan, "table1").modalities
     scored = {
@@ -58,7 +69,7 @@ def standing(plan: Plan) -> dict[str, Any]:
 
 
 def _listed(manifest: Path) -> set[str] | None:
-    """Ids of the test clips that the manifest lists."""
+    """Ids of the test clips in the manifest; None without the manifest."""
     if not manifest.is_file():
         return None
     table = pd.read_parquet(manifest, columns=["id", "split"])

@@ -1,0 +1,125 @@
+"""The texts at the end of a workflow: failures, results, and the jobs of a dry run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+from snakemake_logger_plugin_diccae.progress import Progress
+
+LAST_LINES = 15
+MAX_RESULTS = 3
+
+
+def failure_lines(
+    progress: Progress, failures: Iterable[dict[str, Any]], elapsed: str
+) -> Iterator[str]:
+    """Each failed job with the last lines of its logs, and how to resume.
+
+    Args:
+        progress: counts of the workflow.
+        failures: fields of Snakemake's error records, each with the `label` of its job.
+        elapsed: time since the start, as text.
+    """
+    failures = list(failures)
+    left = progress.total - progress.done - len(failures)
+    yield (
+        f"\n{len(failures)} of {progress.total} jobs failed after {elapsed}; "
+        f"{progress.done} done, {left} not run."
+    )
+    for failure in failures:
+        yield f"\nFAILED  {failure['label']} (rule {failure['rule_name']})"
+        if not failure["log"]:
+            yield "  This rule has no log file; its messages are above."
+        for path in failure["log"]:
+            yield last_lines(path)
+        if failure.get("shellcmd"):
+            yield f"  To run this job alone: {without_redirection(failure['shellcmd'])}"
+    yield f"\nFix the cause, then resume with: {command_line()}\nFinished jobs are kept."
+
+
+def results_line(
+    targets: Iterable[str], outputs: Iterable[str], inputs: Iterable[str]
+) -> str | None:
+    """Where the results are, HTML files first; None if the workflow has none.
+
+    Args:
+        targets: files that the workflow was asked for.
+        outputs: files that jobs wrote; without targets, those that are no `inputs` are the results.
+        inputs: files that jobs read.
+    """
+    used = set(inputs)
+    files = list(targets) or [path for path in outputs if path not in used]
+    if not files:
+        return None
+    files.sort(key=lambda path: PurePath(path).suffix != ".html")
+    shown = ", ".join(files[:MAX_RESULTS])
+    if len(files) > MAX_RESULTS:
+        shown += f" and {len(files) - MAX_RESULTS} more"
+    return f"Results: {shown}, in {Path.cwd()}"
+
+
+def dry_run_lines(planned: list[tuple[str, str]], progress: Progress) -> Iterator[str]:
+    """A dry run's jobs with their reasons, and the number of jobs of each rule.
+
+    Args:
+        planned: label and Snakemake's reason of each job.
+        progress: counts of the workflow.
+    """
+    width = max(len(label) for label, _ in planned)
+    for label, reason in planned:
+        yield f"  {label:<{width}}  {short_reason(reason)}"
+    counts = progress.remaining
+    width = max(map(len, [*counts, "total"]))
+    yield ""
+    for rule, count in [*counts.items(), ("total", progress.total)]:
+        yield f"  {rule:<{width}} {count:>6}"
+    yield "\nDry run: no job was run. Run the same command without -n to run these jobs."
+
+
+def count_by_rule(counts: Counter[str]) -> str:
+    """`2 table, 1 report`."""
+    return ", ".join(f"{count} {rule}" for rule, count in counts.items())
+
+
+def command_line() -> str:
+    """The Snakemake command that the user typed."""
+    return shlex.join(["snakemake", *sys.argv[1:]])
+
+
+def without_redirection(command: str) -> str:
+    """A rule's command without the redirection to its log, so that its messages are visible."""
+    return re.sub(r"\s*>\s*\S+\s+2>&1\s*$", "", command.strip())
+
+
+def last_lines(path: str) -> str:
+    """The last lines of a log file, indented; a sentence if it is empty or cannot be read."""
+    try:
+        lines = Path(path).read_text(errors="replace").splitlines()
+    except OSError as error:
+        return f"  {path} cannot be read: {error.strerror}"
+    if not lines:
+        return f"  {path} is empty"
+    # a progress bar overwrites its line: only the text after the last carriage return was visible
+    kept = [line.rsplit("\r", 1)[-1] for line in lines[-LAST_LINES:]]
+    count = f"the last {len(kept)} of {len(lines)} lines" if len(lines) > LAST_LINES else "complete"
+    return "\n".join([f"  {path}, {count}:", *(f"    | {line}" for line in kept)])
+
+
+def short_reason(reason: str) -> str:
+    """Snakemake's reason for a job; lists of files are replaced by the number of files."""
+    parts = []
+    for part in reason.split("; "):
+        words, _, detail = part.partition(": ")
+        files = detail.split(", ") if detail else []
+        if len(files) > 1:
+            words += f": {len(files)} files"
+        elif files and " " not in files[0].strip():
+            words += f": {files[0].strip()}"
+        parts.append(words[:1].lower() + words[1:])
+    return "; ".join(parts)
