@@ -140,42 +140,49 @@ def with_parents(runs: Iterable[Run]) -> list[Run]:
     return list(ordered)
 
 
+def job_name(variant: str) -> str:
+    """The job that a variant belongs to: its own name, or what the values of a sweep have in common
+    (`fixed_weight@w` for `fixed_weight@w=4`)."""
+    return variant.split("=")[0]
+
+
 @dataclass(frozen=True)
 class Job:
-    """All runs of one variant and seed, which one process trains.
+    """All runs of one variant, or of all values of a sweep, with one seed: one process trains them.
 
     Attributes:
-        runs: those that lie in the folders of this variant, parents first.
+        name: see `job_name`.
+        runs: those that lie in the folders of its variants, parents first.
     """
 
     plan: Plan
-    variant: str
+    name: str
     seed: int
     runs: tuple[Run, ...]
 
     @property
-    def folder(self) -> Path:
-        """Where the folders of its runs lie."""
-        return self.plan.results_root() / "runs" / self.variant / f"seed{self.seed}"
-
-    @property
     def stamp(self) -> Path:
         """The file that says that all its runs are finished; Snakemake's output."""
-        return self.folder / "job.json"
+        return stamp_of(self.plan, self.name, self.seed)
 
     @property
     def owners(self) -> list[tuple[str, int]]:
-        """(variant, seed) of the other jobs whose runs its own start from, each once."""
+        """(name, seed) of the other jobs whose runs its own start from, each once."""
         parents = (parent for run in self.runs for parent in run.parents.values())
-        keys = dict.fromkeys((parent.variant, parent.seed) for parent in parents)
-        return [key for key in keys if key != (self.variant, self.seed)]
+        keys = dict.fromkeys((job_name(parent.variant), parent.seed) for parent in parents)
+        return [key for key in keys if key != (self.name, self.seed)]
+
+
+def stamp_of(plan: Plan, name: str, seed: int) -> Path:
+    """Path of the stamp of a job."""
+    return plan.run_folder(name, seed).parent / "job.json"
 
 
 def jobs(plan: Plan) -> dict[tuple[str, int], Job]:
-    """Every job of a plan by (variant, seed), seed by seed."""
+    """Every job of a plan by (name, seed), seed by seed."""
     grouped: dict[tuple[str, int], list[Run]] = {}
     for run in sorted(with_parents(scored_runs(plan, plan.needs())), key=_place_of_seed):
-        grouped.setdefault((run.variant, run.seed), []).append(run)
+        grouped.setdefault((job_name(run.variant), run.seed), []).append(run)
     return {key: Job(plan, *key, tuple(runs)) for key, runs in grouped.items()}
 
 

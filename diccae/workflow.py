@@ -14,7 +14,7 @@ from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.plans import Plan, known_plans, load_plan
-from diccae.run_graph import Job, check, jobs, scored_runs
+from diccae.run_graph import Job, check, job_name, jobs, scored_runs, stamp_of
 from diccae.settings import plan_settings
 from diccae.source import source_hash
 
@@ -22,8 +22,8 @@ from diccae.source import source_hash
 class PlannedJob:
     """A job with what Snakemake has to know of it."""
 
-    def __init__(self, job: Job, others: dict[tuple[str, int], Job], place: int) -> None:
-        self.job, self.place = job, place
+    def __init__(self, job: Job, others: dict[tuple[str, int], Job]) -> None:
+        self.job = job
         self.stamps = [str(others[key].stamp) for key in job.owners]
 
     @property
@@ -35,7 +35,7 @@ class PlannedJob:
     def command(self) -> str:
         """Trains all runs of the job."""
         job = self.job
-        return f"diccae train --plan {job.plan.name} --variant {job.variant} --seed {job.seed}"
+        return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}"
 
     @property
     def key(self) -> str:
@@ -49,7 +49,7 @@ class PlannedJob:
 
 
 class Workflow:
-    """Plans by results folder, and all their jobs by the folder of their runs.
+    """Plans by results folder, and all their jobs by the folder of their stamp.
 
     Args:
         plans: cut down to their first `seeds` seeds already.
@@ -62,8 +62,8 @@ class Workflow:
         self.jobs: dict[str, PlannedJob] = {}
         for plan in self.plans.values():
             of_plan = jobs(plan)
-            for place, job in enumerate(of_plan.values()):
-                self.jobs[str(job.folder)] = PlannedJob(job, of_plan, place)
+            for job in of_plan.values():
+                self.jobs[str(job.stamp.parent)] = PlannedJob(job, of_plan)
 
     def priority(self, folder: str) -> int:
         """Seed by seed across all variants, and first what others wait for: every seed that is complete
@@ -79,8 +79,9 @@ class Workflow:
         """Remove the stamp of every job whose runs are not all there any more, so that Snakemake makes
         them again: it sees the stamp alone."""
         for planned in self.jobs.values():
-            if planned.job.stamp.is_file() and not all(map(_is_whole, _folders(planned.job))):
-                planned.job.stamp.unlink()
+            job = planned.job
+            if job.stamp.is_file() and not all(_is_whole(run.folder) for run in job.runs):
+                job.stamp.unlink()
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
         """The artifacts of the plan whose results folder is `root`."""
@@ -102,8 +103,8 @@ class Workflow:
         """Stamps of the jobs that an artifact is computed from."""
         plan = self.plans[root]
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
-        of_plan = {(run.variant, run.seed): None for run in runs}
-        return [str(plan.run_folder(*key).parent / "job.json") for key in of_plan]
+        stamps = (str(stamp_of(plan, job_name(run.variant), run.seed)) for run in runs)
+        return list(dict.fromkeys(stamps))
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
@@ -180,10 +181,6 @@ def data_key(plan: Plan) -> str:
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
     return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
-
-
-def _folders(job: Job) -> list[Path]:
-    return [run.folder for run in job.runs]
 
 
 def _is_whole(folder: Path) -> bool:

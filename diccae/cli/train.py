@@ -30,7 +30,8 @@ def train(
 ) -> None:
     """Train and score one variant with one seed: every stage and modality that the plan wants of it.
 
-    What is finished is kept; what was interrupted goes on from its last checkpoint."""
+    `fixed_weight@w` stands for all values of a sweep. What is finished is kept; what was interrupted
+    resumes from its last checkpoint."""
     from diccae import registry  # noqa: F401
     from diccae.engine.runs import execute
     from diccae.run_graph import Run, jobs, with_parents
@@ -48,8 +49,8 @@ def train(
         execute(run)
     if job is not None:
         with whole_file(job.stamp) as temporary:
-            folders = [str(run.folder.relative_to(job.folder)) for run in job.runs]
-            temporary.write_text(json.dumps({"runs": folders}, indent=1) + "\n")
+            runs_done = {"runs": [str(run.folder) for run in job.runs]}
+            temporary.write_text(json.dumps(runs_done, indent=1) + "\n")
 
 
 def _modalities(plan: Plan, variant: str) -> list[str]:

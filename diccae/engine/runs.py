@@ -22,6 +22,7 @@ from diccae.engine import devices
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
+from diccae.engine.lean_runner import lean_runner
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
@@ -131,7 +132,7 @@ def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
         dict(type="ProgressHook", label=str(run)),
         dict(type="TerminationHook"),
     ]
-    runner = Runner.from_cfg(config)
+    runner = lean_runner(config)
     runner.train()
     return runner
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int
-from scipy.optimize import linear_sum_assignment
 
 
 def match_clusters(
@@ -24,6 +23,9 @@ def match_clusters(
             samples which keep their id.
         unmatched: the new ids that share no sample with the id they take.
     """
+    # half a second of import, for the stages alone that cluster again
+    from scipy.optimize import linear_sum_assignment
+
     overlap = np.zeros((k, k), dtype=np.int64)
     np.add.at(overlap, (new, old), 1)
     rows, columns = linear_sum_assignment(overlap, maximize=True)

@@ -1,0 +1,44 @@
+"""mmengine's Runner without two seconds of start-up that no run here needs: a description of the
+environment (`record.json` has one), a figure to draw on, and the config laid out by a formatter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmaction.registry import VISUALIZERS
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.utils import ManagerMixin
+from mmengine.visualization import Visualizer
+
+
+@VISUALIZERS.register_module()
+class NoVisualizer(Visualizer):
+    """Draws nothing and has no backends, so that matplotlib is not imported."""
+
+    def __init__(self, name: str = "visualizer", **_: Any) -> None:
+        ManagerMixin.__init__(self, name)
+        self._dataset_meta = None
+        self._vis_backends = {}
+
+
+class UnformattedConfig(Config):
+    """A config whose text is Python, as checkpoints keep it, but not laid out."""
+
+    @property
+    def pretty_text(self) -> str:
+        """One line for each top-level key."""
+        return "".join(f"{key} = {value!r}\n" for key, value in self.to_dict().items())
+
+
+class LeanRunner(Runner):
+    """Trains as `Runner` does."""
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        """Nothing: the log level of a run is WARNING."""
+
+
+def lean_runner(config: Config) -> LeanRunner:
+    """A runner of a composed config."""
+    content = {**config.to_dict(), "visualizer": {"type": "NoVisualizer"}}
+    return LeanRunner.from_cfg(UnformattedConfig(content))
