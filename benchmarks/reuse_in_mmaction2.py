@@ -29,7 +29,7 @@ model["backbone"] = dict(pretrained=None)
 model["cls_head"]["num_classes"] = {CLASSES}
 train_pipeline = [
     dict(type="DecordInit"),
-    dict(type="SampleFrames", clip_len=1, frame_interval=1, num_clips=8),
+    dict(type="SampleFrames", clip_len=1, frame_interval=1, num_clips=3),
     dict(type="DecordDecode"),
     dict(type="Resize", scale=(64, 64), keep_ratio=False),
     dict(type="FormatShape", input_format="NCHW"),
@@ -41,6 +41,7 @@ train_dataloader = dict(
 )
 train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters={STEPS}, val_interval={STEPS})
 param_scheduler = []
+log_processor = dict(window_size=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=-1))
 """
 
@@ -68,7 +69,7 @@ print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in 
 
 
 def run(*command: str | Path, folder: Path) -> None:
-    print("$", *(word if len(str(word)) < 200 else "..." for word in command), flush=True)
+    print("$", *(word if "\n" not in str(word) else "..." for word in command), flush=True)
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "2"}
     subprocess.run([str(word) for word in command], cwd=folder, env=environment, check=True)
 
