@@ -1,10 +1,11 @@
 """Installs this package into a fresh environment beside mmaction2 and trains the README's example.
 
-    python benchmarks/reuse_in_mmaction2.py --python python3.10 \\
+    python3.11 benchmarks/reuse_in_mmaction2.py \\
         --torch torch==2.8.0 torchvision==0.23.0 torchaudio==2.8.0
 
-The head and the config are the code blocks of README.md ("Reuse the loss"). They train ten steps
-on rendered clips of four classes; the losses of every step and all versions are printed.
+All that is run stands in README.md ("Reuse the loss"): first the loss alone, with what the base
+installation brings, then a head and a config of mmaction2, which train ten steps on rendered clips
+of four classes. The losses of every step and all versions are printed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ model["backbone"] = dict(pretrained=None)
 model["cls_head"]["num_classes"] = {CLASSES}
 train_pipeline = [
     dict(type="DecordInit"),
-    dict(type="SampleFrames", clip_len=1, frame_interval=1, num_clips=8),
+    dict(type="SampleFrames", clip_len=1, frame_interval=1, num_clips=3),
     dict(type="DecordDecode"),
     dict(type="Resize", scale=(64, 64), keep_ratio=False),
     dict(type="FormatShape", input_format="NCHW"),
@@ -39,6 +41,7 @@ train_dataloader = dict(
 )
 train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters={STEPS}, val_interval={STEPS})
 param_scheduler = []
+log_processor = dict(window_size=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=-1))
 """
 
@@ -61,24 +64,26 @@ open("clips.txt", "w").write("\\n".join(lines))
 VERSIONS = """
 import sys
 from importlib.metadata import version
-names = "torch numpy mmaction2 mmengine mmcv-lite jaxtyping diccae".split()
-print("Python", sys.version.split()[0], *(f"{name} {version(name)}," for name in names))
+print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in sys.argv[1:]))
 """
 
 
 def run(*command: str | Path, folder: Path) -> None:
-    print("$", *command if len(str(command[-1])) < 200 else command[:-1], flush=True)
+    print("$", *(word if "\n" not in str(word) else "..." for word in command), flush=True)
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "2"}
     subprocess.run([str(word) for word in command], cwd=folder, env=environment, check=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--python", default=sys.executable, help="interpreter, 3.10 or later")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter; 3.10 is enough for the loss"
+    )
     parser.add_argument("--torch", nargs="+", default=[], help="requirements to install first")
     parser.add_argument("--venv", type=Path, help="an environment to use; default: a new one")
+    parser.add_argument("--library-only", action="store_true", help="leave out mmaction2")
     options = parser.parse_args()
-    _, head, config = re.findall(
+    loss, head, config = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL
     )
     with tempfile.TemporaryDirectory() as name:
@@ -89,7 +94,18 @@ def main() -> None:
             run(options.python, "-m", "venv", venv, folder=folder)
         if options.torch:
             run(python, "-m", "pip", "install", "--quiet", *options.torch, folder=folder)
-        run(python, "-m", "pip", "install", "--quiet", f"{ROOT}[mmaction2]", folder=folder)
+        # a copy: building leaves files beside the sources
+        source = folder / "source"
+        for package in ("diccae", "snakemake_logger_plugin_diccae"):
+            shutil.copytree(ROOT / package, source / package)
+        for file in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / file, source)
+        run(python, "-m", "pip", "install", "--quiet", source, folder=folder)
+        run(python, "-c", loss + "print('loss', float(loss.detach()))", folder=folder)
+        run(python, "-c", VERSIONS, "torch", "numpy", "scipy", "jaxtyping", folder=folder)
+        if options.library_only:
+            return
+        run(python, "-m", "pip", "install", "--quiet", f"{source}[mmaction2]", folder=folder)
         (folder / "confusion_head.py").write_text(head)
         (folder / "config.py").write_text(config + OVERRIDES)
         run(python, "-c", RENDER, folder=folder)
@@ -103,7 +119,8 @@ def main() -> None:
         for step in steps:
             losses = {key: round(step[key], 4) for key in ("loss_cls", "loss_confusion")}
             print(f"step {step['step']}: {losses}")
-        run(python, "-c", VERSIONS, folder=folder)
+        names = ("torch", "numpy", "mmaction2", "mmengine", "mmcv-lite")
+        run(python, "-c", VERSIONS, *names, folder=folder)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,20 @@ def clip_log_mels(path: Path | str, audio: np.ndarray, settings: dict[str, int])
 
 
 def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
-    """Kaldi filter bank of mono 16 kHz audio (S,), as float16 (frames, n_mels); the hop is what makes `frames` frames of it."""
+    """Log-mel filter banks (Kaldi) of mono 16 kHz audio, in nats.
+
+    Deviation: the paper says nothing about the audio input, and models of its kind take a hop of
+    10 ms. Here the hop follows the length of the clip, so that every clip gives `frames` frames;
+    it is at least 1 ms, and a clip too short for that is padded with its smallest value.
+
+    Args:
+        audio: (S,) samples in [-1, 1].
+        n_mels: mel bins.
+        frames: frames of the result.
+
+    Returns:
+        (frames, n_mels) in float16.
+    """
     import torch
     from torchaudio.compliance.kaldi import fbank
 

@@ -1,4 +1,4 @@
-"""Weights of Eq. 3 and statistics of the degrees, against hand values."""
+"""Weights of Eq. 3, flat and static weights, against hand values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from diccae.functional.arguments import ArgumentError
-from diccae.functional.degree import degree_statistics
 from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree, static_weights
 
 DEGREE = torch.tensor([[0.0, 1, 3], [1, 0, 2], [3, 2, 0]], dtype=torch.float64)
@@ -122,11 +121,3 @@ def test_flat_weights_keep_the_mean_and_the_diagonal() -> None:
 def test_static_weights() -> None:
     assert static_weights(2, 0.5).tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert torch.equal(static_weights(3), torch.ones(3, 3))
-
-
-def test_statistics_of_the_upper_triangle() -> None:
-    statistics = degree_statistics(torch.tensor([[9.0, 0, 1], [0, 9, 5], [1, 5, 9]]))
-    assert statistics["mean"] == pytest.approx(2)
-    assert statistics["variance"] == pytest.approx((4 + 1 + 9) / 3)
-    assert statistics["zero_share"] == pytest.approx(1 / 3)
-    assert statistics["quantiles"] == pytest.approx({"0.5": 1, "0.9": 4.2, "0.99": 4.92})

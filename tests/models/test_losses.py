@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +13,6 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
-from torch import distributed as dist
-from torch.multiprocessing.spawn import spawn
 
 from diccae.models.losses import ConfusionLoss, InfoNCELoss
 
@@ -230,60 +226,3 @@ print(tuple(x.grad.shape))
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.stdout.strip() == "(8, 16)", result.stderr
-
-
-class Joint(nn.Module):
-    """A small encoder under both losses, as a training step has them."""
-
-    def __init__(self, gather: bool = True) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.encoder = nn.Linear(4, 4)
-        self.confusion = ConfusionLoss(3, gather=gather)
-        self.contrast = InfoNCELoss(0.3, gather=gather)
-        self.double()
-
-    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        features = self.encoder(inputs)
-        return self.confusion(features, labels, WEIGHTS) + self.contrast(features, inputs)
-
-
-def _worker(rank: int, port: int, folder: str) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=2)
-    rows = slice(3 * rank, 3 * rank + 3)
-    results = {}
-    for gather in (True, False):
-        model = nn.parallel.DistributedDataParallel(Joint(gather))
-        loss = model(points(9)[rows], LABELS[rows])
-        loss.backward()
-        results[gather] = {
-            "loss": loss.detach(),
-            **{name: parameter.grad for name, parameter in model.module.named_parameters()},
-        }
-    torch.save(results, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-def test_two_processes_equal_one_joint_batch(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    spawn(_worker, args=(port, str(tmp_path)), nprocs=2)
-    model = Joint()
-    loss = model(points(9), LABELS)
-    loss.backward()
-    wanted = {
-        "loss": loss.detach(),
-        **{name: parameter.grad for name, parameter in model.named_parameters()},
-    }
-    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    for rank in ranks:
-        assert rank[True].keys() == wanted.keys()
-        for name, value in wanted.items():
-            torch.testing.assert_close(rank[True][name], value, rtol=1e-6, atol=1e-9)
-    # without gathering each process knows its own pairs only, and the average is another gradient
-    assert not torch.allclose(
-        ranks[0][False]["encoder.weight"], wanted["encoder.weight"], rtol=1e-3
-    )
