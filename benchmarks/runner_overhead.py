@@ -15,7 +15,7 @@ import torch
 from mmengine.runner import Runner
 
 from diccae import registry  # noqa: F401
-from diccae.compose import Run, compose
+from diccae.run_graph import Run
 from diccae.plans import load_plan
 
 
@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = compose(
-        load_plan(arguments.plan), Run("finetune", "from_scratch", 0, arguments.modality)
-    )
+    config = Run(load_plan(arguments.plan), "finetune", "from_scratch", 0, arguments.modality).config()
     config.train_cfg.max_epochs = arguments.epochs
     config.log_level = "ERROR"
     with tempfile.TemporaryDirectory() as folder:

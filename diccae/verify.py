@@ -47,6 +47,14 @@ class Finding:
         return f"{self.kind if self.problem else 'note'}: {self.where}: {self.message}"
 
 
+@dataclass(frozen=True)
+class Checked:
+    """The record of a run, and its folder with the tables that are computed from it, in words."""
+
+    record: dict[str, Any]
+    where: str
+
+
 def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
     """Check the results folder of a plan; `clips` also hashes every clip of the benchmark.
 
@@ -64,11 +72,11 @@ def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
             f"snakemake --cores all {root}/table2.csv"
         )
     findings = _check_data(plan, clips)
-    records: dict[Run, dict[str, Any]] = {}
+    checked: dict[Run, Checked] = {}
     for run, users in _users(plan, built).items():
-        findings += _check_run(run, users, records)
-    findings += _check_code(records)
-    findings += _check_mixture(records)
+        findings += _check_run(run, users, checked)
+    findings += _check_code(checked)
+    findings += _check_mixture(checked)
     findings += _check_tables(plan, root, built)
     findings += _check_page(root)
     return {
@@ -76,7 +84,7 @@ def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
         "sealed": not any(finding.problem for finding in findings),
         "findings": [asdict(finding) for finding in findings],
         "tables": len(built),
-        "runs": len(records),
+        "runs": len(checked),
         "not_built": [name for name in artifacts if name not in built],
         "seal": tables_seal(Path(root)),
     }
@@ -118,9 +126,9 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
     return findings
 
 
-def _check_run(run: Run, used_by: list[str], records: dict[Run, dict[str, Any]]) -> list[Finding]:
-    """A run and the runs that it started from; `records` collects those seen."""
-    if run in records:
+def _check_run(run: Run, used_by: list[str], checked: dict[Run, Checked]) -> list[Finding]:
+    """A run and the runs that it started from; `checked` collects those seen."""
+    if run in checked:
         return []
     where = f"{run.folder} (for {run} in {', '.join(used_by)})"
     path = run.folder / "record.json"
@@ -128,7 +136,8 @@ def _check_run(run: Run, used_by: list[str], records: dict[Run, dict[str, Any]])
         return [
             Finding("missing", where, "there is no record.json, so these numbers have no source")
         ]
-    record = records[run] = json.loads(path.read_text())
+    record = json.loads(path.read_text())
+    checked[run] = Checked(record, where)
     if record["plan"] != run.plan.name:
         words = f"belongs to plan {record['plan']}, not to {run.plan.name}"
         return [Finding("mixed", where, words)]
@@ -145,7 +154,7 @@ def _check_run(run: Run, used_by: list[str], records: dict[Run, dict[str, Any]])
         elif file_hash(file) != record["parents"].get(str(file)):
             words = f"{file} is not the file that the run started from"
             findings.append(Finding("stale", where, words))
-        findings += _check_run(source, used_by, records)
+        findings += _check_run(source, used_by, checked)
     return findings
 
 
@@ -162,33 +171,30 @@ def _check_origin(run: Run, record: dict[str, Any], where: str) -> list[Finding]
     ]
 
 
-def _check_code(records: dict[Run, dict[str, Any]]) -> list[Finding]:
+def _check_code(checked: dict[Run, Checked]) -> list[Finding]:
     """All runs by today's code, or all by the code of one commit that they name; that later code differs
     is a note."""
-    changed = _made_by_other_code(records, present_tree())
+    changed = _made_by_other_code(checked, present_tree())
     if not changed:
         return []
-    for commit in dict.fromkeys(record["commit"] for record in records.values()):
+    for commit in dict.fromkeys(each.record["commit"] for each in checked.values()):
         tree = tree_of_commit(commit)
-        if tree is not None and not _made_by_other_code(records, tree):
+        if tree is not None and not _made_by_other_code(checked, tree):
             words = (
-                f"{len(records)} runs were made by the code of commit {commit[:10]}; today's code "
+                f"{len(checked)} runs were made by the code of commit {commit[:10]}; today's code "
                 f"differs in what {len(changed)} of them execute"
             )
             return [Finding("code", str(changed[0].folder), words, problem=False)]
     return [
-        Finding(
-            "stale", str(run.folder), "made with other code than today's, or than the other runs"
-        )
-        for run in changed
+        Finding("stale", checked[run].where, "made with other code than today's") for run in changed
     ]
 
 
-def _made_by_other_code(records: dict[Run, dict[str, Any]], tree: SourceTree) -> list[Run]:
+def _made_by_other_code(checked: dict[Run, Checked], tree: SourceTree) -> list[Run]:
     return [
         run
-        for run, record in records.items()
-        if tree.digest(run.config(), record["system"]) != record["source_hash"]
+        for run, each in checked.items()
+        if tree.digest(run.config(), each.record["system"]) != each.record["source_hash"]
     ]
 
 
@@ -199,13 +205,13 @@ def _data_hash(plan: Plan) -> str:
         return "no data here"
 
 
-def _check_mixture(records: dict[Run, dict[str, Any]]) -> list[Finding]:
+def _check_mixture(checked: dict[Run, Checked]) -> list[Finding]:
     """Runs of several commits stand side by side: no number depends on it while their code agrees
     (`_check_code`), but a reader should know."""
     findings = []
     by_commit: dict[str, list[Run]] = defaultdict(list)
-    for run, record in records.items():
-        by_commit[record["commit"]].append(run)
+    for run, each in checked.items():
+        by_commit[each.record["commit"]].append(run)
     if len(by_commit) > 1:
         most = max(by_commit, key=lambda commit: len(by_commit[commit]))
         findings += [
@@ -219,7 +225,7 @@ def _check_mixture(records: dict[Run, dict[str, Any]]) -> list[Finding]:
             if commit != most
             for run in runs
         ]
-    dirty = [run for run, record in records.items() if record["dirty"]]
+    dirty = [run for run, each in checked.items() if each.record["dirty"]]
     if dirty:
         message = f"and {len(dirty) - 1} more were made from a working tree with changes"
         findings.append(Finding("mixed", str(dirty[0].folder), message, problem=False))

@@ -7,19 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diccae.compose import Run, check, compose, pretrain_source
 from diccae.errors import UserError
-from diccae.hashes import config_hash
-from diccae.plans import (
-    CONFIG_ROOT,
-    Method,
-    Plan,
-    checked,
-    known_plans,
-    known_variants,
-    load_plan,
-)
+from diccae.plans import CONFIG_ROOT, Plan, known_plans, known_variants, load_plan
+from diccae.run_graph import Run, check, jobs, with_parents
 from diccae.settings import settings_of
+from diccae.systems.diccae import DiccaeChoices
+from diccae.validation import checked
 from diccae.workflow import Workflow
 
 
@@ -101,7 +94,7 @@ def test_a_plan_without_tables_must_be_one_that_chooses_hyper_parameters() -> No
 
 def test_an_unknown_variant_on_the_command_line_names_the_close_one() -> None:
     with pytest.raises(UserError, match="did you mean 'no_kmeans'"):
-        compose(load_plan("embedded"), Run("pretrain", "no_kmean", 0))
+        Run(load_plan("embedded"), "pretrain", "no_kmean", 0).config()
 
 
 def test_a_missing_plan_names_the_known_ones() -> None:
@@ -111,29 +104,74 @@ def test_a_missing_plan_names_the_known_ones() -> None:
 
 def test_every_choice_of_the_method_has_a_default_in_base() -> None:
     settings = settings_of(load_plan("embedded"), "pretrain", "full")
-    assert set(settings.method.model_dump()) == set(Method.model_fields)
+    assert set(settings.choices.model_dump()) == set(DiccaeChoices.model_fields)
 
 
 @pytest.mark.parametrize(
-    "variant", [name for name in known_variants() if name not in ("full", "warmup", "fixed_weight")]
+    "variant", [name for name in known_variants() if name not in ("full", "fixed_weight")]
 )
 def test_every_variant_differs_from_the_full_method(variant: str) -> None:
     plan = load_plan("embedded")
     stages = ["finetune"] if variant in ("from_scratch", "test_portion") else ["pretrain"]
     hashes = [
-        [config_hash(compose(plan, Run(stage, name, 0))) for stage in stages]
-        for name in ("full", variant)
+        [Run(plan, stage, name, 0).config_hash for stage in stages] for name in ("full", variant)
     ]
     assert hashes[0] != hashes[1]
 
 
 def test_variants_with_the_same_pre_training_share_it() -> None:
     plan = load_plan("embedded")
-    assert pretrain_source(plan, "no_kmeans", 0) == "no_confusion_loss"
-    assert pretrain_source(plan, "test_portion", 1) == "full"
-    assert pretrain_source(plan, "fixed_weight@w=4", 2) == "no_confusion_loss"
-    assert pretrain_source(plan, "no_infonce", 0) == "no_infonce"
-    assert pretrain_source(plan, "from_scratch", 0) is None
+
+    def starts_from(variant: str, seed: int) -> list[str]:
+        runs = with_parents([Run(plan, "finetune", variant, seed, "A")])
+        return [f"{run.stage} {run.variant} {run.seed}" for run in runs if run.stage != "finetune"]
+
+    assert starts_from("no_kmeans", 0) == ["pretrain no_confusion_loss 0"]
+    assert starts_from("test_portion", 1) == ["warmup full 1", "pretrain full 1"]
+    assert starts_from("fixed_weight@w=4", 2) == ["pretrain no_confusion_loss 2"]
+    assert starts_from("no_infonce", 0) == ["warmup full 0", "pretrain no_infonce 0"]
+    assert starts_from("from_scratch", 0) == []
+
+
+def test_a_job_holds_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
+    plan = load_plan("embedded")
+    of_plan = jobs(plan)
+    assert [str(run) for run in of_plan["full", 1].runs] == [
+        "warmup full seed 1",
+        "pretrain full seed 1",
+        *(f"finetune full {modality} seed 1" for modality in ("A", "V", "AV")),
+    ]
+    assert of_plan["full", 1].owners == []
+    sweep = of_plan["fixed_weight@w", 2]
+    assert len(sweep.runs) == 9
+    assert sweep.owners == [("no_confusion_loss", 2)]
+    # seed by seed; every run of the plan is in one job
+    assert [seed for _, seed in of_plan] == sorted(seed for _, seed in of_plan)
+    runs = [run for job in of_plan.values() for run in job.runs]
+    assert len(runs) == len(set(runs)) == 200
+
+
+def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
+    plan = load_plan("embedded-10")
+    four = plan.first_seeds(4)
+    assert four.seeds == [0, 1, 2, 3]
+    hashes = {
+        (run.stage, run.variant, run.seed, run.modality): run.config_hash for run in all_of(plan)
+    }
+    for run in all_of(four):
+        assert hashes[run.stage, run.variant, run.seed, run.modality] == run.config_hash
+        assert run.folder == Run(plan, run.stage, run.variant, run.seed, run.modality).folder
+    with pytest.raises(UserError, match="plan embedded-10 has 10 seeds, got 11; name a number"):
+        plan.first_seeds(11)
+
+
+def all_of(plan: Plan) -> list[Run]:
+    return [run for job in jobs(plan).values() for run in job.runs]
+
+
+def test_a_reference_that_no_table_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="reference: wanted one of the variants of table1"):
+        load_plan(plan_file(tmp_path, reference="rank"))
 
 
 def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
@@ -141,26 +179,28 @@ def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
         "schedule.pretrain.epochs": 1,
         "schedule.pretrain.steps": 7,
         "schedule.pretrain.batch_size": 16,
+        "schedule.warmup.epochs": 1,
+        "schedule.warmup.steps": 5,
     }
     content = load_plan("vggsound").model_dump(by_alias=True)
     plan = checked(Plan, content | {"overrides": steps}, "here")
-    config = compose(plan, Run("pretrain", "full", 0))
+    config = Run(plan, "pretrain", "full", 0).config()
     assert config.train_cfg.max_epochs == 1
     assert config.train_dataloader.batch_size == 16
     assert config.train_dataloader.dataset.limit == 7 * 16
     # what is clustered is what is trained on; the update set and the other stages are as without
-    assert config.extract_dataloader.dataset.limit == 7 * 16
+    assert Run(plan, "warmup", "full", 0).config().extract_dataloader.dataset.limit == 5 * 32
     assert "limit" not in config.update_dataloader.dataset
-    assert "limit" not in compose(plan, Run("finetune", "full", 0)).train_dataloader.dataset
+    assert "limit" not in Run(plan, "finetune", "full", 0).config().train_dataloader.dataset
     assert (
         "limit"
-        not in compose(load_plan("vggsound"), Run("pretrain", "full", 0)).train_dataloader.dataset
+        not in Run(load_plan("vggsound"), "pretrain", "full", 0).config().train_dataloader.dataset
     )
     two_epochs = checked(
         Plan, content | {"overrides": steps | {"schedule.pretrain.epochs": 2}}, "here"
     )
     with pytest.raises(UserError, match="pretrain: wanted epochs 1 beside steps, got epochs 2"):
-        compose(two_epochs, Run("pretrain", "full", 0))
+        Run(two_epochs, "pretrain", "full", 0).config()
 
 
 def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() -> None:
@@ -188,7 +228,7 @@ def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() 
 
 @pytest.mark.parametrize(("name", "source"), [("embedded", "embedded-a"), ("vggsound", "audioset")])
 def test_the_one_source_of_no_kmeans_is_one_of_the_scale(name: str, source: str) -> None:
-    config = compose(load_plan(name), Run("pretrain", "no_kmeans_audioset", 0))
+    config = Run(load_plan(name), "pretrain", "no_kmeans_audioset", 0).config()
     assert config.train_dataloader.dataset.sources == [source]
 
 
@@ -212,18 +252,18 @@ def test_missing_lists_are_told_in_one_sentence(
 
 def test_a_parametrised_variant_sets_its_key() -> None:
     plan = load_plan("embedded")
-    assert settings_of(plan, "finetune", "fixed_weight@w=4").method.static_weight == 4
-    assert settings_of(plan, "finetune", "full@lr=0.002").schedule.finetune.lr == 0.002
+    assert settings_of(plan, "finetune", "fixed_weight@w=4").choices.static_weight == 4
+    assert settings_of(plan, "finetune", "full@lr=0.002").schedule.stages["finetune"].lr == 0.002
 
 
 def test_the_update_set_of_fine_tuning_decides_nothing_in_pre_training() -> None:
     plan = load_plan("embedded")
-    assert config_hash(compose(plan, Run("pretrain", "test_portion", 0))) == config_hash(
-        compose(plan, Run("pretrain", "full", 0))
+    assert Run(plan, "pretrain", "test_portion", 0).config_hash == (
+        Run(plan, "pretrain", "full", 0).config_hash
     )
 
 
 def test_single_modality_runs_have_no_infonce() -> None:
     plan = load_plan("embedded")
-    assert compose(plan, Run("finetune", "full", 0, "A")).model.info_nce is None
-    assert compose(plan, Run("finetune", "full", 0, "AV")).model.info_nce is not None
+    assert Run(plan, "finetune", "full", 0, "A").config().model.info_nce is None
+    assert Run(plan, "finetune", "full", 0, "AV").config().model.info_nce is not None

@@ -13,9 +13,9 @@ import pytest
 from typer.main import get_command
 
 from diccae.cli.main import app
-from diccae.compose import check
 from diccae.datasets.readers import plain_csv
 from diccae.plans import load_plan
+from diccae.run_graph import check
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -12,17 +12,23 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diccae.compose import Run, compose
+from diccae.artifacts import artifact_of
 from diccae.errors import UserError
-from diccae.hashes import config_hash, data_hash, file_hash, lock_hash, source_hash
+from diccae.hashes import data_hash, file_hash, lock_hash
 from diccae.plans import Plan
-from diccae.reporting import figures, html, tables
+from diccae.reporting import html
 from diccae.reporting.page_seal import page_seal, tables_seal
+from diccae.run_graph import Run, with_parents
+from diccae.source import source_hash
 from diccae.verify import Finding, verify
 from tests.reporting.conftest import fake, made_up  # noqa: F401
 
 ABLATION = Path("results/fake/ablations/no_infonce.csv")
-RUN = Path("results/fake/runs/finetune/no_infonce/seed1/AV")
+RUN = Path("results/fake/runs/no_infonce/seed1/finetune/AV")
+
+
+def make(plan: Plan, name: str) -> None:
+    artifact_of(plan, name).make(plan, Path("results/fake") / f"{name}.csv")
 
 
 def edit_record(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -41,24 +47,31 @@ def sealed(fake: Plan) -> Plan:  # noqa: F811
             content | {"manifest_sha256": hashlib.sha256(fake.manifest.read_bytes()).hexdigest()}
         )
     )
-    for variant in ("full", "no_infonce", "no_confusion_loss"):
-        for seed in fake.seeds:
-            for modality in ("A", "AV"):
-                folder = fake.run_dir("finetune", variant, seed, modality)
-                names = [path.name for path in folder.iterdir() if path.name != "record.json"]
-                truth = {
-                    "config_hash": config_hash(
-                        compose(fake, Run("finetune", variant, seed, modality))
-                    ),
-                    "data_hash": data_hash(fake),
-                    "source_hash": source_hash(),
-                    "lock_hash": lock_hash(),
-                    "parents": {},
-                    "files": {name: file_hash(folder / name) for name in names},
-                }
-                edit_record(folder, lambda record, truth=truth: record.update(truth))
-    tables.write_ablation(fake, "no_infonce", ABLATION)
-    figures.write_figure2(fake, Path("results/fake/figure2.csv"), Path("results/fake/figure2.svg"))
+    scored = [
+        Run(fake, "finetune", variant, seed, modality)
+        for variant in ("full", "no_infonce", "no_confusion_loss")
+        for seed in fake.seeds
+        for modality in ("A", "AV")
+    ]
+    for run in with_parents(scored):
+        if not run.spec.scored:
+            run.folder.mkdir(parents=True)
+            for name in ("weights.pth", "assignments.npz"):
+                (run.folder / name).write_text(f"{name} of {run}")
+            record = json.loads((RUN / "record.json").read_text()) | {"stage": run.stage}
+            (run.folder / "record.json").write_text(json.dumps(record))
+        names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]
+        truth = {
+            "config_hash": run.config_hash,
+            "data_hash": data_hash(fake),
+            "source_hash": source_hash(run.config(), "diccae"),
+            "lock_hash": lock_hash(),
+            "parents": {str(path): file_hash(path) for path in run.parent_files.values()},
+            "files": {name: file_hash(run.folder / name) for name in names},
+        }
+        edit_record(run.folder, lambda record, truth=truth: record.update(truth))
+    make(fake, "ablations/no_infonce")
+    make(fake, "figure2")
     return fake
 
 
@@ -70,8 +83,9 @@ def test_untouched_results_are_sealed(sealed: Plan) -> None:
     verdict = verify(sealed)
     assert verdict["sealed"]
     assert verdict["findings"] == []
-    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), three seeds each
-    assert (verdict["tables"], verdict["runs"]) == (2, 15)
+    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), and what they start from:
+    # a warm-up and three pre-trainings, three seeds each
+    assert (verdict["tables"], verdict["runs"]) == (2, 27)
     assert "table2" in verdict["not_built"]
 
 
@@ -104,10 +118,10 @@ def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed:
     for split in stated["accuracy"].values():
         split.update(top1_single=100.0, top1_multi=100.0)
     (RUN / "metrics.json").write_text(json.dumps(stated))
-    tables.write_ablation(sealed, "no_infonce", ABLATION)
+    make(sealed, "ablations/no_infonce")
     said = problems(sealed)
     assert len(said) == 2
-    assert all("no_infonce, AV, seed 1 in ablations/no_infonce.csv" in line for line in said)
+    assert all("no_infonce AV seed 1 in ablations/no_infonce.csv" in line for line in said)
     assert any("predictions.parquet is not the file that the run wrote" in line for line in said)
 
 
@@ -124,7 +138,7 @@ def test_a_stale_run_is_named_with_its_tables(sealed: Plan, key: str, name: str)
     edit_record(RUN, lambda record: record.update({key: "0" * 16}))
     (said,) = problems(sealed)
     assert said.startswith(
-        f"stale: {RUN} (cells of no_infonce, AV, seed 1 in ablations/no_infonce.csv): made with other {name}"
+        f"stale: {RUN} (for finetune no_infonce AV seed 1 in ablations/no_infonce.csv): made with other {name}"
     )
 
 
@@ -150,12 +164,14 @@ def test_other_commits_and_dirty_trees_are_notes(sealed: Plan) -> None:
 
 
 def test_a_parent_that_changed_or_vanished(sealed: Plan) -> None:
-    weights = Path("results/fake/runs/pretrain/no_infonce/seed1/weights.pth")
-    edit_record(RUN, lambda record: record.update(parents={str(weights): "0" * 16}))
-    assert any("which it started from, is gone" in line for line in problems(sealed))
-    weights.parent.mkdir(parents=True)
+    weights = Path("results/fake/runs/no_infonce/seed1/pretrain/weights.pth")
     weights.write_bytes(b"other")
-    assert any("has changed since the run started from it" in line for line in problems(sealed))
+    assert any(
+        line.startswith(f"stale: {RUN}") and "is not the file that the run started from" in line
+        for line in problems(sealed)
+    )
+    weights.unlink()
+    assert any("which it started from, is gone" in line for line in problems(sealed))
 
 
 def test_lost_records_data_and_nothing_at_all(sealed: Plan) -> None:
@@ -172,9 +188,7 @@ def test_a_page_is_tied_to_its_tables(sealed: Plan) -> None:
     html.write_report(sealed, Path("results/fake/report.html"))
     assert page_seal(Path("results/fake/report.html")) == tables_seal(Path("results/fake"))
     assert problems(sealed) == []
-    tables.write_ablation(
-        sealed, "no_confusion_loss", Path("results/fake/ablations/no_confusion_loss.csv")
-    )
+    make(sealed, "ablations/no_confusion_loss")
     assert any("was rendered from other tables" in line for line in problems(sealed))
 
 

@@ -84,33 +84,30 @@ def _clips(answer: dict[str, Any]) -> list[str]:
     return [
         f"clips from {answer['clips']['origin']}",
         f"  {counts}",
-        f"optimiser steps: warm-up {steps['warmup']:,}, pre-training {steps['pretrain']:,}, fine-tuning {steps['finetune']:,}",
+        "optimiser steps: " + ", ".join(f"{stage} {count:,}" for stage, count in steps.items()),
     ]
 
 
 def _hours(answer: dict[str, Any]) -> list[str]:
-    unit, measured = answer["devices"]["kind"], answer["calibration"]
-    head = f"{'artifact':<34} {'fine-tunings':>12} {'pre-trainings':>13} {'warm-ups':>8}"
+    unit, measured, stages = answer["devices"]["kind"], answer["calibration"], answer["runs"]
+    head = f"{'artifact':<34}" + "".join(f" {stage:>9}" for stage in stages)
     lines = [head + (f" {unit + '-hours':>11} {'added':>11}" if measured else "")]
+
+    def line(name: str, row: dict[str, Any]) -> str:
+        return f"{name:<34}" + "".join(f" {row[stage]:>9}" for stage in stages)
+
+    def hours(*values: float) -> str:
+        return "".join(f" {_figure(value):>11}" for value in values)
+
     for row in answer["artifacts"]:
-        line = (
-            f"{row['artifact']:<34} {row['finetune']:>12} {row['pretrain']:>13} {row['warmup']:>8}"
-        )
-        lines.append(
-            line
-            + (
-                f" {_figure(row['hours']):>11} {_figure(row['added_hours']):>11}"
-                if measured
-                else ""
-            )
-        )
-    runs = answer["runs"]
-    total = f"{'all, each run once':<34} {runs['finetune']:>12} {runs['pretrain']:>13} {runs['warmup']:>8}"
+        end = hours(row["hours"], row["added_hours"]) if measured else ""
+        lines.append(line(row["artifact"], row) + end)
+    total = line("all, each run once", answer["runs"])
     if not measured:
         return [*lines, total, "no hours: nothing was timed (--no-calibrate)"]
     count = answer["devices"]["count"]
     lines += [
-        f"{total} {_figure(answer['hours']):>11} {_figure(answer['hours']):>11}",
+        total + hours(answer["hours"], answer["hours"]),
         f"wall time with {count} {unit}{'s' if count > 1 else ''}, a run on each: {_figure(answer['wall_hours'])} hours",
         f"timed in {measured['seconds']:.0f} s on {measured['device']}; start of Python, rendering and decoding into the cache, and tables are not in it",
     ]

@@ -19,7 +19,7 @@ class NoVisualizer(Visualizer):
     def __init__(self, name: str = "visualizer", **_: Any) -> None:
         ManagerMixin.__init__(self, name)
         self._dataset_meta = None
-        self._vis_backends = {}
+        self._vis_backends: dict[str, Any] = {}
 
 
 class UnformattedConfig(Config):

@@ -76,7 +76,7 @@ def estimate(
         spent = {key: sum(seconds[run] for run in job.runs) for key, job in of_plan.items()}
         waits_for = {key: job.owners for key, job in of_plan.items()}
         result["wall_hours"] = costs.wall_seconds(spent, waits_for, devices) / 3600
-    result["artifacts"] = _artifacts(of_artifact, seconds)
+    result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
     return result
 
 
@@ -104,14 +104,14 @@ def _stages(runs: list[Run]) -> list[str]:
 
 
 def _artifacts(
-    of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None
+    of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None, stages: list[str]
 ) -> list[dict[str, Any]]:
     """Runs and hours of each artifact by itself, and what it adds to those above it."""
     rows, known = [], set[Run]()
     for name, runs in of_artifact.items():
         row: dict[str, Any] = {
             "artifact": name,
-            **_counts(runs),
+            **{stage: sum(run.stage == stage for run in runs) for stage in stages},
             "added_runs": len(set(runs) - known),
         }
         if seconds is not None:

@@ -15,11 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from diccae.cli import doctor
-from diccae.compose import Run, compose
 from diccae.doctor import folders, installation, machine
 from diccae.doctor.check import Check
-from diccae.hashes import config_hash, lock_hash, source_hash
+from diccae.hashes import lock_hash
 from diccae.plans import Plan, load_plan
+from diccae.run_graph import Run
+from diccae.source import source_hash
 
 UNKNOWN_UID = 3_999_999_999
 
@@ -36,17 +37,17 @@ def with_overrides(plan: Plan, **overrides: object) -> Plan:
 
 
 def write_record(plan: Plan, **changes: object) -> Path:
-    run = Run("finetune", "full", 0, "AV")
+    run = Run(plan, "finetune", "full", 0, "AV")
     record = {
         "stage": run.stage,
         "variant": run.variant,
         "seed": run.seed,
         "modality": run.modality,
-        "config_hash": config_hash(compose(plan, run)),
-        "source_hash": source_hash(),
+        "config_hash": run.config_hash,
+        "source_hash": source_hash(run.config(), "diccae"),
         "lock_hash": lock_hash(),
     }
-    path = plan.run_dir(run.stage, run.variant, run.seed, run.modality) / "record.json"
+    path = run.folder / "record.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record | changes))
     return path
@@ -82,7 +83,8 @@ def test_shared_memory_matters_only_with_loader_workers(plan: Plan, tmp_path: Pa
 def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan) -> None:
     clips = 360 + 120 + 72 + 60 + 240
     frames_and_mels = 3 * 16 * 36 * 36 + 2 * 64 * 64
-    runs = 2 * (1 + len(plan.cells()) + sum(map(len, plan.cells().values())))
+    # two seeds: warm-up, four pre-trainings and fifteen fine-tunings each
+    runs = 2 * (1 + 4 + sum(map(len, plan.variants().values())))
     fresh = clips * (folders.CLIP_BYTES + frames_and_mels) + runs * folders.RUN_BYTES
     assert folders.disk_need(plan) == (fresh, [])
     write_record(plan)

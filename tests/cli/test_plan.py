@@ -31,11 +31,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 
 def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
     text = run("--plan", "smoke")
-    assert "fixed_weight@w=1             A        pre-training of no_confusion_loss" in text
-    assert "4 pre-trainings and 15 fine-tunings a seed" in text
+    assert "fixed_weight@w=1             A        pretrain of no_confusion_loss" in text
+    assert "1 warmup, 4 pretrain, 15 finetune runs a seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
-    assert lines["leakage"][1:] == ["4", "2", "2"]
+    assert lines["leakage"][1:] == ["2", "2", "4"]
     assert "no hours: nothing was timed (--no-calibrate)" in text
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
@@ -93,14 +93,14 @@ def test_hours_are_printed_with_what_they_stand_on() -> None:
                 "added_hours": 0.0417,
             }
         ],
-        "runs": {"finetune": 9, "pretrain": 3, "warmup": 3},
+        "runs": {"warmup": 3, "pretrain": 3, "finetune": 9},
         "hours": 1234.5,
         "wall_hours": 308.6,
         "calibration": {
             "seconds": 61.2,
             "device": "a chip",
             "speeds": {
-                "finetune A": {"train": timing, "embed": timing | {"batch": 32}, "predict": None}
+                "fine-tuning A": {"train": timing, "embed": timing | {"batch": 32}, "predict": None}
             },
             "loading": timing,
             "remarks": ["a remark"],

@@ -12,19 +12,17 @@ import torch
 from mmaction.registry import MODELS
 
 from diccae import registry  # noqa: F401
-from diccae.compose import Run, compose
 from diccae.engine import devices
 from diccae.errors import UserError
 from diccae.plans import load_plan
+from diccae.run_graph import Run
 from tests.conftest import tiny_plan
-
-RUN = Run("finetune", "full", 0, "AV")
 
 
 def test_on_a_gpu_every_loader_pins_its_batches(
     workspace: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = compose(tiny_plan(workspace, tiny_data), RUN)
+    config = Run(tiny_plan(workspace, tiny_data), "finetune", "full", 0).config()
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: True)
         devices.prepare(config)
@@ -40,7 +38,7 @@ def test_bfloat16_without_a_gpu_is_refused_with_the_key() -> None:
     with pytest.raises(
         UserError, match="schedule.precision: bfloat16 needs a GPU.*schedule.precision: float32"
     ):
-        devices.prepare(compose(load_plan("vggsound"), RUN))
+        devices.prepare(Run(load_plan("vggsound"), "finetune", "full", 0).config())
 
 
 def test_a_budget_in_steps_stays_one_with_several_processes(
@@ -49,7 +47,7 @@ def test_a_budget_in_steps_stays_one_with_several_processes(
     plan = tiny_plan(
         workspace, tiny_data, **{"schedule.pretrain.epochs": 1, "schedule.pretrain.steps": 5}
     )
-    config = compose(plan, Run("pretrain", "full", 0))
+    config = Run(plan, "pretrain", "full", 0).config()
     assert config.train_dataloader.dataset.limit == 5 * 16
     devices.use_processes(config, 3)
     assert config.train_dataloader.dataset.limit == 3 * 5 * 16

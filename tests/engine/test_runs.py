@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 from diccae import registry  # noqa: F401
-from diccae.compose import Run, compose
 from diccae.engine.records import commit
 from diccae.engine.runs import execute, work_dir
 from diccae.errors import UserError
-from diccae.hashes import file_hash
+from diccae.hashes import file_hash, run_key
 from diccae.plans import Plan
+from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
 
 # Runs the command line in a process that is killed at the end of an epoch, before the next one starts.
@@ -39,8 +39,12 @@ main.main()
 """
 
 
-def run_warmup(plan: Plan) -> None:
-    shutil.rmtree(execute(plan, Run("warmup", "warmup", 0)))
+def pretrained(plan: Plan, variant: str) -> Run:
+    """The pre-training of a variant, after the warm-up that it starts from."""
+    run = Run(plan, "pretrain", variant, 0)
+    for each in with_parents([run]):
+        execute(each)
+    return run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -57,14 +61,12 @@ def test_a_run_killed_and_resumed_equals_an_unbroken_one(
         tiny_data,
         **{"schedule.pretrain.epochs": 5, "schedule.finetune.epochs": 12, "method.refine_every": 2},
     )
-    run_warmup(plan)
-    arguments = [stage, "--plan", "tiny.yaml", "--variant", "full_ce", "--seed", "0"]
-    if stage == "finetune":
-        shutil.rmtree(execute(plan, Run("pretrain", "full_ce", 0)))
-        arguments += ["--modality", "AV"]
-    run = Run(stage, "full_ce", 0)
-    folder = plan.run_dir(stage, "full_ce", 0, "AV" if stage == "finetune" else None)
-    shutil.rmtree(execute(plan, run))
+    words = ["--plan", "tiny.yaml", "--variant", "full_ce", "--seed", "0", "--stage", stage]
+    arguments = ["train", *words]
+    run = Run(plan, stage, "full_ce", 0)
+    for each in with_parents([run]):
+        execute(each)
+    folder = run.folder
     unbroken = contents(folder)
     shutil.rmtree(folder)
     killed = subprocess.run(
@@ -78,7 +80,7 @@ def test_a_run_killed_and_resumed_equals_an_unbroken_one(
         [sys.executable, "-m", "diccae.cli.main", *arguments], capture_output=True, text=True
     )
     assert resumed.returncode == 0, resumed.stderr
-    assert "going on from epoch_" in resumed.stdout
+    assert "resuming from epoch_" in resumed.stdout
     assert contents(folder) == unbroken
     assert not list((workspace / "results" / "work").iterdir())
 
@@ -99,19 +101,16 @@ def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(
                 "method.refine_every": 1,
             },
         )
-        run_warmup(plan)
-        execute(plan, Run("pretrain", "full_ce", 0))
-        histories.append(pd.read_csv(plan.run_dir("pretrain", "full_ce", 0) / "history.csv"))
+        histories.append(pd.read_csv(pretrained(plan, "full_ce").folder / "history.csv"))
         shutil.rmtree("results")
     pd.testing.assert_frame_equal(*histories)
 
 
 def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data)
-    run_warmup(plan)
-    execute(plan, Run("pretrain", "full", 0))
-    execute(plan, Run("finetune", "full", 0, "AV"))
-    folder = plan.run_dir("finetune", "full", 0, "AV")
+    first, run = pretrained(plan, "full"), Run(plan, "finetune", "full", 0, "AV")
+    execute(run)
+    folder = run.folder
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert predictions.groupby(["split", "view"]).size().to_dict() == {
         (split, view): COUNTS[split]
@@ -123,31 +122,28 @@ def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
     assert stated == pytest.approx(100 * (headline["top1"] == headline["label"]).mean())
     with np.load(folder / "confusion.npz") as arrays:
         assert arrays["test_degree"].shape == (12, 12)
-        assert arrays["counts_matrix"].sum() == COUNTS["test"]
+        assert arrays["confusion_matrix"].sum() == COUNTS["test"]
         assert arrays["update_weight"].min() >= 0
         assert arrays["update_weight"].max() <= 2
-    with np.load(plan.run_dir("pretrain", "full", 0) / "assignments.npz") as arrays:
+    with np.load(first.folder / "assignments.npz") as arrays:
         assert len(arrays["ids"]) == COUNTS["unlabelled"]
         assert arrays["epochs"].tolist() == [0, 1]
     record = json.loads((folder / "record.json").read_text())
     assert record["files"] == {name: file_hash(folder / name) for name in contents(folder)}
     assert record["settings"]["method"]["coverage"] == 0.95
     before = (folder / "predictions.parquet").stat().st_mtime_ns
-    execute(plan, Run("finetune", "full", 0, "AV"))
+    execute(run)
     assert (folder / "predictions.parquet").stat().st_mtime_ns == before
 
 
-def test_finished_files_come_back_after_a_failed_job_lost_them(
-    workspace: Path, tiny_data: Path
-) -> None:
-    plan = tiny_plan(workspace, tiny_data)
-    run = Run("finetune", "from_scratch", 0, "A")
-    work = execute(plan, run)
-    folder = plan.run_dir("finetune", "from_scratch", 0, "A")
-    kept = contents(folder)
-    shutil.rmtree(folder)
-    assert execute(plan, run) == work
-    assert contents(folder) == kept
+def test_a_finished_run_that_lost_a_file_is_trained_again(workspace: Path, tiny_data: Path) -> None:
+    run = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "A")
+    execute(run)
+    kept = contents(run.folder)
+    (run.folder / "predictions.parquet").unlink()
+    (run.folder / "left_over.npz").touch()
+    execute(run)
+    assert contents(run.folder) == kept
 
 
 def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Path) -> None:
@@ -155,11 +151,11 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
 
     plan = tiny_plan(workspace, tiny_data)
     for run in (
-        Run("pretrain", "full", 0),
-        Run("finetune", "full", 0),
-        Run("finetune", "test_portion", 0),
+        Run(plan, "pretrain", "full", 0),
+        Run(plan, "finetune", "full", 0),
+        Run(plan, "finetune", "test_portion", 0),
     ):
-        config = compose(plan, run)
+        config = run.config()
         train, update = (
             DATASETS.build(config[name].dataset)
             for name in ("train_dataloader", "update_dataloader")
@@ -167,14 +163,14 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
         assert not set(train.ids) & set(update.ids)
         assert len(update) == (48 if run.stage == "pretrain" else 36)
     again = DATASETS.build(
-        compose(plan, Run("finetune", "no_confusion_loss", 0)).train_dataloader.dataset
+        Run(plan, "finetune", "no_confusion_loss", 0).config().train_dataloader.dataset
     )
     assert set(again.ids) == set(train.ids)
 
 
 def test_stock_tools_train_and_test_the_composed_config(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.epochs": 1})
-    compose(plan, Run("finetune", "from_scratch", 0, "AV")).dump("run.py")
+    Run(plan, "finetune", "from_scratch", 0, "AV").config().dump("run.py")
     tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
     for command in (
         ["train.py", "run.py", "--work-dir", "stock"],
@@ -187,44 +183,42 @@ def test_stock_tools_train_and_test_the_composed_config(workspace: Path, tiny_da
     assert "acc/top1" in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("run", [Run("pretrain", "full", 0), Run("finetune", "full", 0)])
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_a_run_names_the_command_that_makes_what_it_starts_from(
-    workspace: Path, tiny_data: Path, run: Run
+    workspace: Path, tiny_data: Path, stage: str
 ) -> None:
     with pytest.raises(
-        UserError, match="run `diccae (warmup|pretrain --variant full) --plan tiny --seed 0` first"
+        UserError, match="run `diccae train --plan tiny --variant full --seed 0` first"
     ):
-        execute(tiny_plan(workspace, tiny_data), run)
+        execute(Run(tiny_plan(workspace, tiny_data), stage, "full", 0))
 
 
 def test_a_diverged_run_says_so(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 1e30})
     with pytest.raises(UserError, match="diverged|NaN"):
-        execute(plan, Run("finetune", "from_scratch", 0, "A"))
+        execute(Run(plan, "finetune", "from_scratch", 0, "A"))
 
 
 def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path) -> None:
-    from diccae.hashes import config_hash, run_key
-
     one, other = (
-        tiny_plan(workspace, tiny_data),
-        tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 0.5}),
+        Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0, "A")
+        for overrides in ({}, {"schedule.finetune.lr": 0.5})
     )
-    run = Run("finetune", "from_scratch", 0, "A")
     keys = {
-        run_key(config_hash(compose(one, run)), one, {}),
-        run_key(config_hash(compose(other, run)), one, {}),
-        run_key(config_hash(compose(one, run)), one, {"weights": "x"}),
+        run_key(one.config_hash, one.plan, {}, "code"),
+        run_key(other.config_hash, one.plan, {}, "code"),
+        run_key(one.config_hash, one.plan, {"weights": "x"}, "code"),
+        run_key(one.config_hash, one.plan, {}, "other code"),
     }
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert work_dir("k") == Path("results/work/k")
 
 
 @pytest.mark.parametrize(
-    ("told", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))]
+    ("stated", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))]
 )
-def test_a_container_tells_the_commit_and_whether_its_tree_had_changes(
-    monkeypatch: pytest.MonkeyPatch, told: str, known: tuple[str, bool]
+def test_a_container_states_the_commit_and_whether_its_tree_had_changes(
+    monkeypatch: pytest.MonkeyPatch, stated: str, known: tuple[str, bool]
 ) -> None:
-    monkeypatch.setenv("DICCAE_COMMIT", told)
+    monkeypatch.setenv("DICCAE_COMMIT", stated)
     assert commit() == known

@@ -128,7 +128,7 @@ def test_losses_and_gradients_are_those_of_the_joint_batch(
 
 def pretraining_config(folder: Path, data: Path) -> Any:
     """Two epochs of cluster-guided pre-training with a clustering in between; odd numbers of clips, so that ranks get unequal shares."""
-    from diccae.compose import Run, compose
+    from diccae.run_graph import Run
 
     overrides = {
         "data.update_unlabelled": 47,
@@ -144,7 +144,7 @@ def pretraining_config(folder: Path, data: Path) -> Any:
         if not (folder / "tiny.yaml").is_file()
         else load_plan("tiny.yaml")
     )
-    return compose(plan, Run("pretrain", "full", 0))
+    return Run(plan, "pretrain", "full", 0).config()
 
 
 def one_pass(model: Any, dataset: Any) -> Tensor:
@@ -160,31 +160,32 @@ def one_pass(model: Any, dataset: Any) -> Tensor:
 def training_worker(rank: int, port: int, folder: str) -> None:
     os.chdir(folder)
     start(rank, port)
-    from diccae.engine.hooks.confusion_matrix import ConfusionMatrixHook
     from mmengine.runner import Runner
 
     from diccae import registry  # noqa: F401
     from diccae.engine.devices import use_processes
-    from diccae.engine.feature_extractor import extract, loader_of, unwrap
+    from diccae.engine.feature_extractor import unwrap
+    from diccae.engine.hooks.confusion_degree import ConfusionDegreeHook
     from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
+    from diccae.engine.hooks.update_set import UpdateSetHook
 
     config = pretraining_config(Path(folder), Path())
     config.work_dir, config.log_level = str(Path(folder) / "work"), "WARNING"
     use_processes(config, RANKS)
     runner = Runner.from_cfg(config)
     runner.train()
-    model, update = unwrap(runner), loader_of(runner, "update_dataloader")
-    features = extract(model, update, model.embed)
-    kept = extract(model, update, model.embed, everywhere=False)
     hooks = {type(hook): hook for hook in runner.hooks}
+    model, update = unwrap(runner), hooks[UpdateSetHook].update_set
+    features = update.features(model, model.embed)
+    kept = update.features(model, model.embed, everywhere=False)
     results = {
         "features": features,
         "kept": kept,
-        "one_pass": one_pass(model, update.dataset),
+        "one_pass": one_pass(model, update.loader.dataset),
         "train_labels": runner.train_dataloader.dataset.labels.clone(),
-        "update_labels": update.dataset.labels.clone(),
+        "update_labels": update.labels.clone(),
         "state": {name: value.clone() for name, value in model.state_dict().items()},
-        "matrix": hooks[ConfusionMatrixHook].state,
+        "matrix": hooks[ConfusionDegreeHook].state,
         "assignments": hooks[PseudoLabelHook].assignments,
     }
     torch.save(results, Path(folder) / f"{rank}.pt")

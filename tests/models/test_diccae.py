@@ -10,7 +10,7 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.dataset import pseudo_collate
 
 from diccae import registry  # noqa: F401
-from diccae.compose import Run, compose
+from diccae.run_graph import Run
 from tests.conftest import tiny_plan
 
 READINGS = [
@@ -39,7 +39,7 @@ def test_every_reading_gives_finite_losses_and_gradients(
     workspace: Path, tiny_data: Path, overrides: dict[str, object], modality: str
 ) -> None:
     plan = tiny_plan(workspace, tiny_data, **overrides)
-    config = compose(plan, Run("finetune", "full", 0, modality))
+    config = Run(plan, "finetune", "full", 0, modality).config()
     # no pre-trained weights are there
     config.model.pop("init_cfg")
     torch.manual_seed(0)
@@ -62,13 +62,13 @@ def test_every_reading_gives_finite_losses_and_gradients(
 
 def test_the_first_epoch_weighs_all_pairs_alike(workspace: Path, tiny_data: Path) -> None:
     model = MODELS.build(
-        compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "A")).model
+        Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "A").config().model
     )
     assert torch.equal(model.confusion_weights, torch.ones(12, 12))
 
 
 def test_scores_of_views_are_averaged(workspace: Path, tiny_data: Path) -> None:
-    config = compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "AV"))
+    config = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "AV").config()
     torch.manual_seed(0)
     model = MODELS.build(config.model).eval()
     dataset = DATASETS.build(config.test_dataloader.dataset)
@@ -89,7 +89,7 @@ def test_scores_of_views_are_averaged(workspace: Path, tiny_data: Path) -> None:
 
 
 def test_motion_input_takes_a_still_picture_away(workspace: Path, tiny_data: Path) -> None:
-    config = compose(tiny_plan(workspace, tiny_data), Run("finetune", "from_scratch", 0, "V"))
+    config = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "V").config()
     preprocessor = MODELS.build(config.model.data_preprocessor)
     still = torch.full((1, 8, 3, 32, 32), 77, dtype=torch.uint8)
     video = preprocessor({"inputs": {"video": [still]}, "data_samples": []})["inputs"]["video"]
@@ -98,9 +98,10 @@ def test_motion_input_takes_a_still_picture_away(workspace: Path, tiny_data: Pat
 
 
 def test_compiled_encoders_keep_the_names_of_a_checkpoint(workspace: Path, tiny_data: Path) -> None:
-    run = Run("finetune", "from_scratch", 0, "AV")
-    plain = compose(tiny_plan(workspace, tiny_data), run)
-    compiled = compose(tiny_plan(workspace, tiny_data, **{"schedule.compile": True}), run)
+    plain, compiled = (
+        Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0).config()
+        for overrides in ({}, {"schedule.compile": True})
+    )
     assert "compile_encoders" not in plain.model
     models = [MODELS.build(config.model) for config in (plain, compiled)]
     assert list(models[0].state_dict()) == list(models[1].state_dict())

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from diccae.compose import Run
 from diccae.planning import calibration
-from diccae.planning.calibration import calibrate, kinds, parameters, timing
+from diccae.planning.calibration import Kind, calibrate, kinds, parameters, timing
 from diccae.plans import load_plan
+from diccae.run_graph import Run
 from diccae.settings import settings_of
 
 
@@ -33,19 +33,20 @@ def test_timing_takes_one_small_batch_when_there_is_none() -> None:
 
 
 def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
-    assert kinds(load_plan("smoke")) == [
-        Run("pretrain", "full", 0),
-        *(Run("finetune", "full", 0, modality) for modality in ("A", "V", "AV")),
+    smoke = load_plan("smoke")
+    assert kinds(smoke) == [
+        Run(smoke, "pretrain", "full", 0),
+        *(Run(smoke, "finetune", "full", 0, modality) for modality in ("A", "V", "AV")),
     ]
-    tuning = kinds(load_plan("tuning"))
-    assert tuning[0] == Run("pretrain", "no_confusion_loss", 100)
-    assert tuning[-1] == Run("finetune", "from_scratch", 100, "AV")
+    tuning = load_plan("tuning")
+    assert kinds(tuning)[0] == Run(tuning, "pretrain", "no_confusion_loss", 100)
+    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch", 100, "AV")
 
 
 def test_parameters_are_those_of_the_models() -> None:
     plan = load_plan("vggsound")
     audio, both = (
-        parameters(plan, Run("finetune", "full", 0, modality)) for modality in ("A", "AV")
+        parameters(Run(plan, "finetune", "full", 0, modality)) for modality in ("A", "AV")
     )
     # a ViT-B/16 has 86 million, and A-V has two
     assert audio == pytest.approx(86e6, rel=0.05)
@@ -59,23 +60,27 @@ def test_the_smoke_plans_models_train_and_score_on_made_up_clips(
     plan, said = load_plan("smoke"), []
     threads = torch.get_num_threads()
     result = calibrate(plan, seconds=0.0, say=said.append)
-    assert set(result.speeds) == {
-        ("pretrain", "AV"),
-        ("finetune", "A"),
-        ("finetune", "V"),
-        ("finetune", "AV"),
-    }
-    assert result.speeds["pretrain", "AV"].predict is None
+    pretraining = Kind("diccae", False, "AV")
+    tuned = {Kind("diccae", True, modality) for modality in ("A", "V", "AV")}
+    assert set(result.speeds) == {pretraining} | tuned
+    assert result.speeds[pretraining].predict is None
     for kind, speed in result.speeds.items():
         assert speed.train.seconds > 0
         assert speed.embed.seconds > 0
-        schedule = settings_of(plan, kind[0], "full").schedule
-        assert speed.train.full == getattr(schedule, kind[0]).batch_size
+        schedule = settings_of(plan, "finetune", "full").schedule
+        stage = "finetune" if kind.labelled else "pretrain"
+        assert speed.train.full == schedule.stages[stage].batch_size
         assert speed.predict is None or speed.predict.full == schedule.eval_batch_size
     assert result.kmeans > 0
     # clips are loaded by the training process itself, so that is in the speeds
     assert result.loading is None
     assert any("batches cut down (to 1 clips at least)" in remark for remark in result.remarks)
-    assert said == ["pretrain AV", "finetune A", "finetune V", "finetune AV", "K-means"]
+    assert said == [
+        "pre-training AV",
+        "fine-tuning A",
+        "fine-tuning V",
+        "fine-tuning AV",
+        "K-means",
+    ]
     assert torch.get_num_threads() == threads
     assert not any(tmp_path.iterdir())

@@ -115,7 +115,7 @@ def test_finished_runs_give_the_spread_of_the_paired_drops(fake: Plan) -> None: 
     assert spread is not None
     assert (spread.value, spread.seeds) == (pytest.approx(0, abs=1e-9), len(fake.seeds))
     for seed in fake.seeds[1:]:
-        (fake.run_dir("finetune", "no_infonce", seed, "AV") / "metrics.json").unlink()
+        (fake.run_folder("no_infonce", seed, modality="AV") / "metrics.json").unlink()
     assert measured_spread(fake, "no_infonce", "AV") is None
     assert measured_spread(fake, "no_refinement", "AV") is not None
 
@@ -139,8 +139,8 @@ def test_a_reference_table_gives_back_the_spread_that_made_its_interval(tmp_path
 
 
 def test_claims_take_finished_runs_first_and_the_reference_where_there_are_none(fake: Plan) -> None:  # noqa: F811
-    (fake.run_dir("finetune", "no_infonce", 0, "AV") / "metrics.json").unlink()
-    (fake.run_dir("finetune", "no_infonce", 1, "AV") / "metrics.json").unlink()
+    (fake.run_folder("no_infonce", 0, modality="AV") / "metrics.json").unlink()
+    (fake.run_folder("no_infonce", 1, modality="AV") / "metrics.json").unlink()
     rows = {(row.variant, row.modality): row for row in claims_of_table2(fake)}
     assert len(rows) == 10
     assert rows["no_kmeans_audioset", "AV"].effect == 3.3

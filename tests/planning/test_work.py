@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diccae.compose import Run
 from diccae.errors import UserError
 from diccae.planning import costs
-from diccae.planning.calibration import Calibration, Speed, Timing
+from diccae.planning.calibration import Calibration, Kind, Speed, Timing
 from diccae.planning.clips import Clips, count_clips
-from diccae.planning.work import Work, artifacts, parents, with_parents, work_of
-from diccae.plans import CONFIG_ROOT, Lists, Plan, load_plan
+from diccae.planning.work import Work, artifacts, work_of
+from diccae.plans import CONFIG_ROOT, Plan, load_plan
+from diccae.run_graph import Run
+from diccae.sections import Lists
 
 
 @pytest.fixture
@@ -105,17 +106,17 @@ def test_a_list_whose_length_nobody_knows_is_asked_for(smoke: Plan) -> None:
 def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
     clips = count_clips(smoke)
     # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and anew after the first epoch
-    warmup = work_of(smoke, Run("warmup", "warmup", 0), clips)
+    warmup = work_of(Run(smoke, "warmup", "full", 0), clips)
     assert warmup == Work(steps=4, epoch=288, trained=256, embedded=360, scored=0, clustered=288)
-    full = work_of(smoke, Run("pretrain", "full", 0), clips)
+    full = work_of(Run(smoke, "pretrain", "full", 0), clips)
     assert full == Work(
         steps=8, epoch=288, trained=512, embedded=2 * 72 + 360, scored=0, clustered=288
     )
     # InfoNCE alone needs neither an update set nor clusters
-    plain = work_of(smoke, Run("pretrain", "no_confusion_loss", 0), clips)
+    plain = work_of(Run(smoke, "pretrain", "no_confusion_loss", 0), clips)
     assert (plain.trained, plain.embedded, plain.clustered) == (512, 0, 0)
     # 6 clips of 12 classes in batches of 32, 5 update clips a class an epoch, validation and test
-    tuned = work_of(smoke, Run("finetune", "full", 0, "A"), clips)
+    tuned = work_of(Run(smoke, "finetune", "full", 0, "A"), clips)
     assert tuned == Work(steps=4, epoch=72, trained=128, embedded=2 * 60, scored=300, clustered=0)
 
 
@@ -130,21 +131,11 @@ def test_a_budget_in_steps_and_one_source_cut_the_work() -> None:
         ),
         "",
     )
-    literal = work_of(load_plan("vggsound-literal-steps"), Run("pretrain", "full", 0), clips)
+    literal = work_of(Run(load_plan("vggsound-literal-steps"), "pretrain", "full", 0), clips)
     assert (literal.steps, literal.trained, literal.clustered) == (500, 16_000, 0)
-    one = work_of(load_plan("vggsound"), Run("pretrain", "no_kmeans_audioset", 0), clips)
+    one = work_of(Run(load_plan("vggsound"), "pretrain", "no_kmeans_audioset", 0), clips)
     # 15,000 of 60,000 clips are held out, a quarter of AudioSet's among them
     assert one.epoch == 30_000
-
-
-def test_parents_follow_the_arrows(smoke: Plan) -> None:
-    assert parents(smoke, Run("finetune", "from_scratch", 1, "A")) == []
-    assert parents(smoke, Run("finetune", "fixed_weight@w=1", 1, "A")) == [
-        Run("pretrain", "no_confusion_loss", 1)
-    ]
-    assert parents(smoke, Run("pretrain", "no_confusion_loss", 1)) == []
-    order = with_parents(smoke, [Run("finetune", "full", 0, "A"), Run("finetune", "full", 0, "AV")])
-    assert [run.stage for run in order] == ["warmup", "pretrain", "finetune", "finetune"]
 
 
 def test_artifacts_share_runs(smoke: Plan) -> None:
@@ -154,8 +145,8 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
     assert {run.variant for run in leakage if run.stage == "finetune"} == {"full", "test_portion"}
     # the twin fine-tunes one pre-training
     assert [run for run in leakage if run.stage == "pretrain"] == [
-        Run("pretrain", "full", 0),
-        Run("pretrain", "full", 1),
+        Run(smoke, "pretrain", "full", 0),
+        Run(smoke, "pretrain", "full", 1),
     ]
     assert all(len(runs) == len(set(runs)) for runs in of.values())
 
@@ -165,21 +156,17 @@ def test_every_plan_can_be_counted(smoke: Plan) -> None:
         plan = load_plan(path.stem)
         clips = count_clips(plan)
         runs = {run for own in artifacts(plan).values() for run in own}
-        assert all(work_of(plan, run, clips).steps > 0 for run in runs), plan.name
+        assert all(work_of(run, clips).steps > 0 for run in runs), plan.name
 
 
-def chain(run: Run) -> list[Run]:
-    return [] if run.stage == "warmup" else [Run("warmup", "warmup", run.seed)]
-
-
-def test_wall_time_waits_for_parents_and_fills_all_devices() -> None:
-    runs = [Run("warmup", "warmup", 0), *(Run("finetune", name, 0, "A") for name in "abcd")]
-    seconds = {run: 10.0 if run.stage == "warmup" else 4.0 for run in runs}
-    assert costs.wall_seconds(runs, seconds, chain, 1) == 26
-    assert costs.wall_seconds(runs, seconds, chain, 2) == 18
-    assert costs.wall_seconds(runs, seconds, chain, 3) == 18
-    assert costs.wall_seconds(runs, seconds, chain, 100) == 14
-    assert costs.wall_seconds([], {}, chain, 2) == 0
+def test_wall_time_waits_for_other_jobs_and_fills_all_devices() -> None:
+    seconds = {"first": 10.0, **dict.fromkeys("abcd", 4.0)}
+    waits_for = {job: [] if job == "first" else ["first"] for job in seconds}
+    assert costs.wall_seconds(seconds, waits_for, 1) == 26
+    assert costs.wall_seconds(seconds, waits_for, 2) == 18
+    assert costs.wall_seconds(seconds, waits_for, 3) == 18
+    assert costs.wall_seconds(seconds, waits_for, 100) == 14
+    assert costs.wall_seconds({}, {}, 2) == 0
 
 
 def test_seconds_of_a_run_are_its_parts(smoke: Plan) -> None:
@@ -187,33 +174,38 @@ def test_seconds_of_a_run_are_its_parts(smoke: Plan) -> None:
         parts = [Timing(value, 8, 8, 3) for value in (train, embed, predict or 0)]
         return Speed(parts[0], parts[1], None if predict is None else parts[2])
 
-    speeds = {("pretrain", "AV"): speed(3, 2, None), ("finetune", "A"): speed(5, 1, 7)}
+    speeds = {
+        Kind("diccae", False, "AV"): speed(3, 2, None),
+        Kind("diccae", True, "A"): speed(5, 1, 7),
+    }
     measured = Calibration("x", False, 1.0, speeds, 0.001, None, [])
-    tuned, first = Run("finetune", "full", 0, "A"), Run("warmup", "warmup", 0)
+    tuned, first = Run(smoke, "finetune", "full", 0, "A"), Run(smoke, "warmup", "full", 0)
     work = Work(steps=1, epoch=10, trained=10, embedded=20, scored=30, clustered=0)
-    assert costs.run_seconds(smoke, tuned, work, measured) == 10 * 5 + 20 * 1 + 30 * 7
+    assert costs.run_seconds(tuned, work, measured) == 10 * 5 + 20 * 1 + 30 * 7
     # two restarts over features of 2 x 128 numbers
     clustered = Work(steps=1, epoch=10, trained=10, embedded=20, scored=0, clustered=10)
-    assert costs.run_seconds(smoke, first, clustered, measured) == pytest.approx(
+    assert costs.run_seconds(first, clustered, measured) == pytest.approx(
         10 * 3 + 20 * 2 + 10 * 2 * 256 * 0.001
     )
 
 
 def test_workers_that_load_more_slowly_than_the_model_trains_set_the_pace() -> None:
     plan = load_plan("vggsound")
-    speeds = {("pretrain", "AV"): Speed(Timing(0.01, 8, 8, 3), Timing(0.001, 8, 8, 3), None)}
+    speeds = {
+        Kind("diccae", False, "AV"): Speed(Timing(0.01, 8, 8, 3), Timing(0.001, 8, 8, 3), None)
+    }
     measured = Calibration("x", True, 1.0, speeds, 0.0, Timing(0.4, 8, 8, 3), [])
     work = Work(steps=1, epoch=10, trained=10, embedded=10, scored=0, clustered=0)
     # eight workers: 0.05 seconds a clip
-    assert costs.run_seconds(plan, Run("pretrain", "full", 0), work, measured) == pytest.approx(
+    assert costs.run_seconds(Run(plan, "pretrain", "full", 0), work, measured) == pytest.approx(
         20 * 0.05
     )
 
 
 def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
-    tuned = Run("finetune", "full", 0, "A")
+    tuned, kind = Run(smoke, "finetune", "full", 0, "A"), Kind("diccae", True, "A")
     work = {tuned: Work(steps=1, epoch=10, trained=10, embedded=20, scored=30, clustered=0)}
-    need = costs.disk(smoke, 100, work, {("finetune", "A"): 1000}, devices=2)
+    need = costs.disk(smoke, 100, work, {kind: 1000}, devices=2)
     assert need.cache == need.cache_stored == 100 * (16 * 36 * 36 * 3 + 2 * 64 * 64)
     assert (need.weights, need.working, need.tables) == (
         4000,
@@ -221,7 +213,7 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
         30 * 2 * costs.PREDICTION_BYTES,
     )
     assert need.total == need.cache + 4000 + 7 * 4000 + need.tables
-    live = costs.disk(load_plan("vggsound"), 199_467, work, {("finetune", "A"): 1000}, devices=1)
+    live = costs.disk(load_plan("vggsound"), 199_467, work, {kind: 1000}, devices=1)
     assert live.cache == 0
     # 380 GB for VGGSound alone, as configs/base/vggsound/data.py says
     assert live.cache_stored == pytest.approx(352e9, rel=0.01)

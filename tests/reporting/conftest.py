@@ -40,7 +40,7 @@ def make_plan(folder: Path) -> Plan:
 
 
 def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) -> None:
-    folder = plan.run_dir("finetune", variant, seed, modality)
+    folder = plan.run_folder(variant, seed, modality=modality)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, len(modality), *variant.encode()])
     tables, stated = [], {}
@@ -79,13 +79,14 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
     np.savez(
         folder / "confusion.npz",
         test_degree=(degree + degree.T) / 2,
-        counts_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS,
+        confusion_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS,
     )
     settings = settings_of(plan, "finetune", variant).as_record()
     (folder / "record.json").write_text(
         json.dumps(
             {
                 "plan": plan.name,
+                "system": "diccae",
                 "stage": "finetune",
                 "variant": variant,
                 "modality": modality,
@@ -104,7 +105,6 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
                 "peak_rss_mb": 900.0,
                 "started": "2026-01-01T00:00:00+00:00",
                 "settings": settings,
-                "shared_with": None,
             }
         )
     )
@@ -130,7 +130,7 @@ def fake(made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan
 
 def _make_up(folder: Path) -> None:
     plan = make_plan(folder)
-    for variant, modalities in plan.cells().items():
+    for variant, modalities in plan.variants().items():
         name = variant.split("@")[0]
         for modality in modalities:
             for seed in plan.seeds:

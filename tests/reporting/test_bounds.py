@@ -8,9 +8,10 @@ import re
 import pandas as pd
 import pytest
 
+from diccae.artifacts import artifact_of
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
-from diccae.reporting import claims, html, tables
+from diccae.reporting import html
 from diccae.reporting.scored_clips import scored_clips
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL
 
@@ -46,9 +47,8 @@ def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None 
 
 def page(plan: Plan) -> str:
     out = plan.results_root() / "report.html"
-    tables.write_table1(plan, plan.results_root() / "table1.csv")
-    tables.write_leakage(plan, plan.results_root() / "leakage.csv")
-    claims.write_claims(plan, plan.results_root() / "claims.csv")
+    for name in ("table1", "leakage", "claims"):
+        artifact_of(plan, name).make(plan, plan.results_root() / f"{name}.csv")
     html.write_report(plan, out)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", out.read_text()))
 

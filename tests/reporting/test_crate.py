@@ -95,7 +95,7 @@ def ids(entities: Any) -> set[str]:
 def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(
     fake: Plan, checkout: Path
 ) -> None:
-    weights = fake.run_dir("finetune", "full", 0, "AV") / "weights.pth"
+    weights = fake.run_folder("full", 0, modality="AV") / "weights.pth"
     weights.write_bytes(b"0" * 1000)
     matrices = list(Path("results").rglob("confusion.npz"))
     done, crate = exported(fake, checkout)
@@ -119,7 +119,7 @@ def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(
         entity.id.replace("%40", "@").replace("%3D", "=") for entity in crate.data_entities
     }
     assert described | {"ro-crate-metadata.json"} == names
-    run = "results/fake/runs/finetune/fixed_weight@w=1/seed0/A/predictions.parquet"
+    run = "results/fake/runs/fixed_weight@w=1/seed0/finetune/A/predictions.parquet"
     assert zipfile.ZipFile("out/crate.zip").read(run) == Path(run).read_bytes()
 
 
@@ -168,7 +168,7 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
 
 
 def test_times_in_utc_and_a_mixture_of_commits_show(fake: Plan, checkout: Path) -> None:
-    path = fake.run_dir("finetune", "full", 0, "AV") / "record.json"
+    path = fake.run_folder("full", 0, modality="AV") / "record.json"
     late = {"started": "2026-01-01T03:00:00+02:00", "wall_seconds": 90.0}
     late |= {"commit": "fedcba", "dirty": True}
     path.write_text(json.dumps(json.loads(path.read_text()) | late))

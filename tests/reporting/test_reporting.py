@@ -15,22 +15,14 @@ import pytest
 import yaml
 from scipy import stats
 
+from diccae.artifacts import artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, figures, html, tables
+from diccae.reporting import claims, html, tables
 from diccae.reporting.compare import compare
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
-TABLES = (
-    "table1",
-    "table2",
-    "sensitivity",
-    "cluster_ce",
-    "leakage",
-    "learning_rates",
-    "feature_quality",
-)
 
 
 def expected(variant: str, modality: str, seed: int) -> float:
@@ -38,17 +30,20 @@ def expected(variant: str, modality: str, seed: int) -> float:
     return 100 * (round(skill * N) + seed) / N
 
 
+def make(plan: Plan, name: str, root: Path) -> pd.DataFrame:
+    """An artifact as it is written and read again."""
+    path = root / f"{name}.csv"
+    artifact_of(plan, name).make(plan, path)
+    return pd.read_csv(path)
+
+
 def write_all(plan: Plan, root: Path) -> None:
-    for name in TABLES:
-        getattr(tables, f"write_{name}")(plan, root / f"{name}.csv")
-    figures.write_figure2(plan, root / "figure2.csv", root / "figure2.svg")
-    figures.write_figure3(plan, root / "figure3.csv", root / "figure3.svg")
-    claims.write_claims(plan, root / "claims.csv")
+    for name in artifacts_of(plan):
+        make(plan, name, root)
 
 
 def test_table2_cells_and_paired_intervals(fake: Plan, tmp_path: Path) -> None:
-    tables.write_table2(fake, tmp_path / "t.csv")
-    table = pd.read_csv(tmp_path / "t.csv").set_index(["variant", "modality"])
+    table = make(fake, "table2", tmp_path).set_index(["variant", "modality"])
     own = [expected("no_infonce", "AV", seed) for seed in fake.seeds]
     full = [expected("full", "AV", seed) for seed in fake.seeds]
     row = table.loc[("no_infonce", "AV")]
@@ -69,13 +64,12 @@ def test_table2_cells_and_paired_intervals(fake: Plan, tmp_path: Path) -> None:
 
 
 def test_an_ablation_holds_itself_and_the_full_method_alone(fake: Plan, tmp_path: Path) -> None:
-    tables.write_ablation(fake, "no_infonce", tmp_path / "t.csv")
-    assert set(pd.read_csv(tmp_path / "t.csv")["variant"]) == {"full", "no_infonce"}
+    table = make(fake, "ablations/no_infonce", tmp_path)
+    assert set(table["variant"]) == {"full", "no_infonce"}
 
 
 def test_leakage_arms_are_scored_on_the_clips_that_none_used(fake: Plan, tmp_path: Path) -> None:
-    tables.write_leakage(fake, tmp_path / "t.csv")
-    table = pd.read_csv(tmp_path / "t.csv").set_index("arm")
+    table = make(fake, "leakage", tmp_path).set_index("arm")
     assert table.loc["train_holdout", "n_test"] == N - N // 5
     assert table.loc["test_overlap, its update clips", "n_test"] == N // 5
     assert np.isfinite(table.loc["test_portion", "gain_low"])
@@ -90,16 +84,14 @@ def test_tuning_reads_validation_alone(fake: Plan, tmp_path: Path) -> None:
         metrics["accuracy"]["test"] |= {"top1_single": 0.0, "top1_multi": 0.0}
         path.with_name("metrics.json").write_text(json.dumps(metrics))
         predictions.to_parquet(path, index=False)
-    tables.write_tuning(tuning, tmp_path / "tuning.csv")
-    written = pd.read_csv(tmp_path / "tuning.csv").set_index(["variant", "modality"])
+    written = make(tuning, "tuning", tmp_path).set_index(["variant", "modality"])
     # 240 clips; seed s has s more right than the wanted share
     assert written.loc[("full", "AV"), "validation"] == pytest.approx(80 + 100 / 240, abs=1e-3)
     assert written.loc[("full", "AV"), "lowest"] == pytest.approx(80, abs=1e-3)
 
 
 def test_table1_keeps_the_datasets_apart(fake: Plan, tmp_path: Path) -> None:
-    tables.write_table1(fake, tmp_path / "t.csv")
-    table = pd.read_csv(tmp_path / "t.csv")
+    table = make(fake, "table1", tmp_path)
     measured = table["source"].str.startswith("measured")
     assert set(table.loc[measured, "dataset"]) == {"embedded benchmark"}
     assert set(table.loc[~measured, "dataset"]) == {"VGGSound"}
@@ -107,21 +99,21 @@ def test_table1_keeps_the_datasets_apart(fake: Plan, tmp_path: Path) -> None:
 
 
 def test_an_edited_metrics_file_is_noticed(fake: Plan, tmp_path: Path) -> None:
-    path = fake.run_dir("finetune", "full", 1, "AV") / "metrics.json"
+    path = fake.run_folder("full", 1, modality="AV") / "metrics.json"
     content = json.loads(path.read_text())
     content["accuracy"]["test"]["top1_multi"] += 1
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match="one was edited") as error:
-        tables.write_table2(fake, tmp_path / "t.csv")
+        make(fake, "table2", tmp_path)
     assert str(path) in str(error.value)
 
 
 def test_a_missing_run_names_its_command(fake: Plan, tmp_path: Path) -> None:
-    (fake.run_dir("finetune", "no_infonce", 2, "A") / "predictions.parquet").unlink()
+    (fake.run_folder("no_infonce", 2, modality="A") / "predictions.parquet").unlink()
     with pytest.raises(
-        UserError, match=re.escape("diccae finetune --plan fake --variant no_infonce --seed 2")
+        UserError, match=re.escape("diccae train --plan fake --variant no_infonce --seed 2")
     ):
-        tables.write_table2(fake, tmp_path / "t.csv")
+        make(fake, "table2", tmp_path)
 
 
 def test_verdicts_follow_the_rules(fake: Plan) -> None:
@@ -212,12 +204,15 @@ def test_the_report_is_one_whole_file(fake: Plan) -> None:
 def test_artifacts_are_the_same_bytes_twice(fake: Plan, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_all(fake, tmp_path / name)
-    for path in sorted((tmp_path / "one").iterdir()):
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+    files = [path for path in (tmp_path / "one").rglob("*.*") if path.is_file()]
+    assert len(files) == len(artifacts_of(fake)) + 2
+    for path in files:
+        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        assert path.read_bytes() == other.read_bytes(), path.name
 
 
 def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
-    settings = json.loads((fake.run_dir("finetune", "full", 0, "AV") / "record.json").read_text())[
+    settings = json.loads((fake.run_folder("full", 0, modality="AV") / "record.json").read_text())[
         "settings"
     ]
     entries = html.ambiguities(settings)

@@ -12,7 +12,7 @@ import pytest
 
 from diccae.datasets.readers.assemble import assemble, carve
 from diccae.errors import UserError
-from diccae.plans import Lists
+from diccae.sections import Lists
 from tests.datasets.readers.conftest import Write
 
 CLASSES = ["bird chirping, tweeting", "hail"]
