@@ -27,7 +27,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = Run(load_plan(arguments.plan), "finetune", "from_scratch", 0, arguments.modality).config()
+    config = Run(
+        load_plan(arguments.plan), "finetune", "from_scratch", 0, arguments.modality
+    ).config()
     config.train_cfg.max_epochs = arguments.epochs
     config.log_level = "ERROR"
     with tempfile.TemporaryDirectory() as folder:

@@ -25,13 +25,13 @@ class Job:
 def run_label(rule: str, wildcards: Mapping[str, str]) -> str:
     """A short name of a job.
 
-    `pretrain full seed0` if a wildcard is a run folder, otherwise the rule and the last part of
+    `train full seed0` if a wildcard is the folder of a job, otherwise the rule and the last part of
     each wildcard.
     """
     values = [str(value) for value in wildcards.values()]
     for value in values:
         if "/runs/" in value:
-            return value.split("/runs/", 1)[1].replace("/", " ")
+            return f"{rule} {value.split('/runs/', 1)[1].replace('/', ' ')}"
     names = [PurePath(value).name for value in values]
     # `results`, the folder of the default plan, is left out
     return " ".join([rule, *(name for name in names if name and name != "results")])

@@ -8,7 +8,7 @@ from snakemake_logger_plugin_diccae.progress import Job, Progress, clock, in_wor
 
 
 def test_labels_name_the_run_and_not_its_folders() -> None:
-    assert run_label("train", {"run": "results/runs/pretrain/full/seed0"}) == "pretrain full seed0"
+    assert run_label("train", {"job": "results/runs/full/seed0"}) == "train full seed0"
     assert run_label("table", {"root": "results", "table": "table2"}) == "table table2"
     assert run_label("table", {"root": "results/smoke", "table": "table2"}) == "table smoke table2"
     assert run_label("render", {"data": "results/data/embedded"}) == "render embedded"

@@ -217,9 +217,8 @@ def test_no_test_recording_is_pre_trained_on(results: Path) -> None:
     test = set(table.loc[table["split"] == "test", "video"])
     assert len(test) == 6
     assert not test & set(table.loc[table["split"] != "test", "video"])
-    seen = np.load(results / NAME / "runs" / "pretrain" / "full" / "seed0" / "assignments.npz")[
-        "ids"
-    ]
+    folder = results / NAME / "runs" / "full" / "seed0" / "pretrain"
+    seen = np.load(folder / "assignments.npz")["ids"]
     usable = pd.read_parquet(results / "data" / NAME / "cache" / "index.parquet")
     pool = usable["split"].isin(["unlabelled", "train"]) & (usable["status"] == "ok")
     assert sorted(seen) == sorted(usable.loc[pool, "id"])
