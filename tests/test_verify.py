@@ -83,8 +83,8 @@ def test_untouched_results_are_sealed(sealed: Plan) -> None:
     verdict = verify(sealed)
     assert verdict["sealed"]
     assert verdict["findings"] == []
-    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), and what they start from:
-    # a warm-up and three pre-trainings, three seeds each
+    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), and what they start
+    # from: a warm-up and three pre-trainings, three seeds each
     assert (verdict["tables"], verdict["runs"]) == (2, 27)
     assert "table2" in verdict["not_built"]
 

@@ -15,7 +15,8 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],
     plan: PlanName = "embedded",
 ) -> None:
-    """Write tables, figures, report, predictions and where they came from as an RO-Crate (profile Workflow Run Crate)."""
+    """Write tables, figures, report, predictions and where they came from as an RO-Crate (profile
+    Workflow Run Crate)."""
     from diccae.reporting.crate import write_crate
 
     chosen = load_plan(plan)

@@ -27,8 +27,10 @@ vggsounder.register(app)
 
 
 def main() -> None:
-    """Run a command; a user's mistake ends with one sentence and exit code 2, not with a traceback."""
-    # Two OpenMP threads on a shared core can be a hundred times slower than one: jobs are parallel, not their loops.
+    """Run a command; a user's mistake ends with one sentence and exit code 2, not with a
+    traceback."""
+    # Two OpenMP threads on a shared core can be a hundred times slower than one: jobs are parallel,
+    # not their loops.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()

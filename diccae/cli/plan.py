@@ -32,7 +32,8 @@ def plan(
         typer.Option(help="Time each kind of run for about a minute altogether; hours need it."),
     ] = True,
 ) -> None:
-    """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of Table 2 needs."""
+    """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of
+    Table 2 needs."""
     from diccae.run_graph import check
 
     chosen = load_plan(plan, seeds)

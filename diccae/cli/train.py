@@ -28,10 +28,11 @@ def train(
     stage: StageName = "",
     modality: ModalityName = "",
 ) -> None:
-    """Train and score one variant with one seed: every stage and modality that the plan wants of it.
+    """Train and score one variant with one seed: every stage and modality that the plan wants of
+    it.
 
-    `fixed_weight@w` stands for all values of a sweep. What is finished is kept; what was interrupted
-    resumes from its last checkpoint."""
+    `fixed_weight@w` stands for all values of a sweep. What is finished is kept; what was
+    interrupted resumes from its last checkpoint."""
     from diccae import registry  # noqa: F401
     from diccae.engine.runs import execute
     from diccae.run_graph import Run, jobs, with_parents

@@ -26,7 +26,8 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Recompute every table from the per-clip predictions and check every seal; exit code 1 when a number cannot be trusted."""
+    """Recompute every table from the per-clip predictions and check every seal; exit code 1 when a
+    number cannot be trusted."""
     from diccae.verify import Finding
     from diccae.verify import verify as check
 

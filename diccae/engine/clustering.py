@@ -12,7 +12,8 @@ from diccae.functional.kmeans import kmeans, nearest_centroid
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Options of `kmeans`: number of clusters, restarts, whether on the sphere, how centroids start."""
+    """Options of `kmeans`: number of clusters, restarts, whether on the sphere, how centroids
+    start."""
 
     k: int
     restarts: int
@@ -23,8 +24,8 @@ class ClusterOptions:
 def cluster(
     clips: np.ndarray, update: np.ndarray, options: ClusterOptions, seed: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Cluster ids (N,) int32 of (N, D) training features and (U,) int32 of (U, D) update features, and
-    the inertia.
+    """Cluster ids (N,) int32 of (N, D) training features and (U,) int32 of (U, D) update features,
+    and the inertia.
 
     Raises:
         UserError: there are fewer clips than clusters, or features are not finite.

@@ -20,9 +20,11 @@ M_MMAP_THRESHOLD = -3, 2**25
 
 
 def keep_freed_memory() -> None:
-    """Let glibc hand the memory of one training step to the next instead of giving it back to the system, which clears every page of it again.
+    """Let glibc hand the memory of one training step to the next instead of giving it back to the
+    system, which clears every page of it again.
 
-    It saves time on a CPU, and no result depends on it. Where the C library is another, nothing is done.
+    It saves time on a CPU, and no result depends on it. Where the C library is another, nothing is
+    done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -31,7 +33,8 @@ def keep_freed_memory() -> None:
 
 
 def join_process_group() -> int:
-    """The number of processes that torchrun started for one run, joined to each other: by NCCL on GPUs, by gloo without."""
+    """The number of processes that torchrun started for one run, joined to each other: by NCCL on
+    GPUs, by gloo without."""
     processes = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     if processes > 1 and not is_distributed():
         if torch.cuda.is_available():
@@ -44,7 +47,8 @@ def join_process_group() -> int:
 
 
 def use_processes(config: Config, processes: int) -> None:
-    """Make a composed config train in the joined processes: gradients averaged, statistics of batch normalisation those of all."""
+    """Make a composed config train in the joined processes: gradients averaged, statistics of batch
+    normalisation those of all."""
     config.launcher = "pytorch"
     if config.train_dataloader.dataset.get("limit"):
         # a budget in steps: each process draws its own clips of a step
@@ -54,7 +58,8 @@ def use_processes(config: Config, processes: int) -> None:
     if torch.cuda.is_available():
         config.sync_bn = "torch"
         return
-    # mmengine's wrapper wants a GPU, and so does SyncBatchNorm: each process keeps its own statistics, averaged before features are taken
+    # mmengine's wrapper wants a GPU, and so does SyncBatchNorm: each process keeps its own
+    # statistics, averaged before features are taken
     config.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
         device_ids=None,
@@ -65,7 +70,8 @@ def use_processes(config: Config, processes: int) -> None:
 
 
 def prepare(config: Config) -> None:
-    """On a GPU, batches come from pinned memory while it works on the one before; no number depends on it, so no config says it.
+    """On a GPU, batches come from pinned memory while it works on the one before; no number depends
+    on it, so no config says it.
 
     Raises:
         UserError: the plan wants bfloat16 and there is no GPU.

@@ -39,11 +39,11 @@ def extract(
     *,
     everywhere: bool = True,
 ) -> Tensor:
-    """(N, D) float32 features on the CPU, in the order of the data set; the model is left in evaluation
-    mode.
+    """(N, D) float32 features on the CPU, in the order of the data set; the model is left in
+    evaluation mode.
 
-    With several processes, each takes the clips that its unshuffled sampler deals out in turn, and all
-    of them get the features of all clips. Large sets are kept in a file, see `empty_rows`.
+    With several processes, each takes the clips that its unshuffled sampler deals out in turn, and
+    all of them get the features of all clips. Large sets are kept in a file, see `empty_rows`.
 
     Args:
         model: a recogniser.
@@ -59,8 +59,8 @@ def extract(
     features, begin = torch.empty(0, 0), 0
     for batch in batches:
         own = feature(batch).float()
-        # row i of process r is clip i x processes + r; the last ones are made up to give every process
-        # as many
+        # row i of process r is clip i x processes + r; the last ones are made up to give every
+        # process as many
         rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
         if begin == 0:
             kept = clips if everywhere or is_main_process() else 0
@@ -79,15 +79,15 @@ def extract(
 
 
 def of_main_process(compute: Callable[[], Any]) -> Any:
-    """What `compute` returns in the main process, in every process; the others wait for it, for days if
-    need be.
+    """What `compute` returns in the main process, in every process; the others wait for it, for
+    days if need be.
 
     For what need not come out alike twice (K-means on a GPU) or on two machines.
     """
     if not is_distributed():
         return compute()
-    # a group of its own: NCCL ends a process that waits longer than some minutes, and a clustering may
-    # take hours
+    # a group of its own: NCCL ends a process that waits longer than some minutes, and a clustering
+    # may take hours
     group = dist.new_group(backend="gloo", timeout=timedelta(days=7))
     result = [compute() if is_main_process() else None]
     dist.broadcast_object_list(result, src=0, group=group)

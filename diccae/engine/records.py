@@ -1,4 +1,5 @@
-"""Where a number came from: the key of a run, its record, and files that appear whole or not at all."""
+"""Where a number came from: the key of a run, its record, and files that appear whole or not at
+all."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ PACKAGES = (
 
 
 def commit() -> tuple[str, bool]:
-    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT, as `git describe --dirty` prints it."""
+    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container
+    image passes DICCAE_COMMIT, as `git describe --dirty` prints it."""
     if "DICCAE_COMMIT" in os.environ:
         stated = os.environ["DICCAE_COMMIT"]
         return stated.removesuffix("-dirty"), stated.endswith("-dirty")
@@ -114,7 +116,8 @@ def build_record(
 
 
 def write_atomically(path: Path, content: Any) -> None:
-    """Write by kind (dict -> JSON or npz or weights, table -> CSV or parquet) beside the target, then rename.
+    """Write by kind (dict -> JSON or npz or weights, table -> CSV or parquet) beside the target,
+    then rename.
 
     Raises:
         UserError: the disk is full or the folder is read-only; what was computed before stays.

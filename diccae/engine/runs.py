@@ -1,5 +1,5 @@
-"""One run from its composed config to its final files. Checkpoints live in a work folder named by the
-run's key, so a killed run goes on where it was."""
+"""One run from its composed config to its final files. Checkpoints live in a work folder named by
+the run's key, so a killed run goes on where it was."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ RECORD = "record.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run's numbers depend on: digests of config, code and of each file that it starts from, and
-    the key that is made of them and of data and lock."""
+    """What a run's numbers depend on: digests of config, code and of each file that it starts from,
+    and the key that is made of them and of data and lock."""
 
     config: str
     source: str
@@ -47,11 +47,11 @@ class Origin:
 
 
 def execute(run: Run) -> None:
-    """Train (or resume) one run and publish its files; does nothing where they are there under the same
-    key.
+    """Train (or resume) one run and publish its files; does nothing where they are there under the
+    same key.
 
-    Under torchrun all processes train together, each on batches of the plan's size, and the first alone
-    writes files.
+    Under torchrun all processes train together, each on batches of the plan's size, and the first
+    alone writes files.
 
     Raises:
         UserError: what the run starts from is missing, the plan wants a GPU that is not there, or
@@ -114,7 +114,8 @@ def work_dir(key: str) -> Path:
 
 
 def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
-    """Train a composed config to its end, from the last checkpoint of its work folder if there is one."""
+    """Train a composed config to its end, from the last checkpoint of its work folder if there is
+    one."""
     work.mkdir(parents=True, exist_ok=True)
     config.work_dir = str(work)
     config.experiment_name = work.name
@@ -147,8 +148,8 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def collect(runner: Runner, run: Run) -> dict[str, Any]:
-    """Name -> content of the files of a trained run, in the main process; scores the run if its stage is
-    scored."""
+    """Name -> content of the files of a trained run, in the main process; scores the run if its
+    stage is scored."""
     used = update_ids(runner)
     files = scored_files(runner, run, used) if run.spec.scored else {}
     if not is_main_process():

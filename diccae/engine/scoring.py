@@ -1,4 +1,5 @@
-"""Validation and test clips scored at the end of a run, and the degrees of confusion of its features."""
+"""Validation and test clips scored at the end of a run, and the degrees of confusion of its
+features."""
 
 from __future__ import annotations
 

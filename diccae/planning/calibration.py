@@ -1,4 +1,5 @@
-"""What a clip costs on the hardware at hand: some steps of each stage's composed model on made-up clips of the right shapes."""
+"""What a clip costs on the hardware at hand: some steps of each stage's composed model on made-up
+clips of the right shapes."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ _ORDER = ("A", "V", "AV")
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a clip: the median of `repeats` batches of `batch` clips, where a run has batches of `full`."""
+    """Seconds a clip: the median of `repeats` batches of `batch` clips, where a run has batches of
+    `full`."""
 
     seconds: float
     batch: int
@@ -52,7 +54,8 @@ class Timing:
 
 @dataclass(frozen=True)
 class Speed:
-    """One kind of run: a step of training, the features of one view, and the scores of all views (fine-tuning alone)."""
+    """One kind of run: a step of training, the features of one view, and the scores of all views
+    (fine-tuning alone)."""
 
     train: Timing
     embed: Timing
@@ -61,8 +64,8 @@ class Speed:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Speeds by kind of run; K-means in seconds a clip, restart and feature; loading in seconds a clip
-    and core, None where it is part of the speeds or unknown."""
+    """Speeds by kind of run; K-means in seconds a clip, restart and feature; loading in seconds a
+    clip and core, None where it is part of the speeds or unknown."""
 
     device: str
     gpu: bool
@@ -75,7 +78,8 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Kind:
-    """Runs that cost the same a clip: of one system, trained with or without labels, in one modality."""
+    """Runs that cost the same a clip: of one system, trained with or without labels, in one
+    modality."""
 
     system: str
     labelled: bool
@@ -92,8 +96,8 @@ def kind_of(run: Run) -> Kind:
 
 
 def kinds(plan: Plan) -> list[Run]:
-    """The runs that are timed: the last one of each kind that a variant trains, of the reference where it
-    has one. Variants of a system differ by less than the noise of this."""
+    """The runs that are timed: the last one of each kind that a variant trains, of the reference
+    where it has one. Variants of a system differ by less than the noise of this."""
     names = sorted(plan.variants(), key=lambda name: name != plan.reference)
     found: dict[Kind, Run] = {}
     for name in names:
@@ -116,9 +120,11 @@ def parameters(run: Run) -> int:
 def calibrate(
     plan: Plan, seconds: float = SECONDS, say: Callable[[str], None] = lambda words: None
 ) -> Calibration:
-    """Time every kind of run of a plan, in about `seconds` altogether; one step of each kind is the least, whatever it takes.
+    """Time every kind of run of a plan, in about `seconds` altogether; one step of each kind is the
+    least, whatever it takes.
 
-    On a CPU one thread works, as in the workflow's jobs, and in single precision. Fine-tuned variants differ from `full` by less than the noise of this.
+    On a CPU one thread works, as in the workflow's jobs, and in single precision. Fine-tuned
+    variants differ from `full` by less than the noise of this.
     """
     started = time.perf_counter()
     gpu = torch.cuda.is_available()
@@ -236,7 +242,8 @@ class _Bench:
 
 
 def timing(clock: Callable[[int], float], full: int, least: int, seconds: float) -> Timing:
-    """Seconds a clip of `clock(batch size)`, in about `seconds`: whole batches where they fit, smaller ones where not, `least` once if need be."""
+    """Seconds a clip of `clock(batch size)`, in about `seconds`: whole batches where they fit,
+    smaller ones where not, `least` once if need be."""
     end = time.perf_counter() + seconds
 
     def timed(size: int) -> tuple[float, float]:
@@ -248,7 +255,8 @@ def timing(clock: Callable[[int], float], full: int, least: int, seconds: float)
     if wall < seconds / 4:
         # the first one also loads kernels
         duration, wall = timed(batch)
-    # larger batches cost less a clip: up by steps, since the cost of a small one says little of a large one's
+    # larger batches cost less a clip: up by steps, since the cost of a small one says little of a
+    # large one's
     while batch < full and (room := int((end - time.perf_counter()) / (2 * wall))) > 1:
         batch = min(full, batch * min(room, 8))
         duration, wall = timed(batch)
@@ -260,7 +268,8 @@ def timing(clock: Callable[[int], float], full: int, least: int, seconds: float)
 
 
 def stopwatch(gpu: bool) -> Callable[[], float]:
-    """Seconds: on a GPU of the clock, on a CPU of the process, whose one thread may share the core with other programs."""
+    """Seconds: on a GPU of the clock, on a CPU of the process, whose one thread may share the core
+    with other programs."""
     return time.perf_counter if gpu else time.process_time
 
 
@@ -272,7 +281,8 @@ def _composed(run: Run) -> Any:
 
 
 def _bare_model(config: Any) -> dict[str, Any]:
-    """A run's model with untrained weights (their values cost no time, and there may be no files yet), not compiled (that takes minutes)."""
+    """A run's model with untrained weights (their values cost no time, and there may be no files
+    yet), not compiled (that takes minutes)."""
     model: dict[str, Any] = config.model.to_dict()
     for key in ("init_cfg", "compile_encoders"):
         model.pop(key, None)
@@ -285,7 +295,8 @@ def _bare_model(config: Any) -> dict[str, Any]:
 
 @torch.no_grad()
 def _untrained(model: dict[str, Any], device: torch.device) -> Any:
-    """The model with weights of no meaning: drawing those of a ViT-B as timm does takes longer than its step."""
+    """The model with weights of no meaning: drawing those of a ViT-B as timm does takes longer than
+    its step."""
     with torch.device("meta"):
         built = MODELS.build(model)
     built.to_empty(device=device)
@@ -297,8 +308,8 @@ def _untrained(model: dict[str, Any], device: torch.device) -> Any:
 
 
 def _make_up(plan: Plan, runs: list[Run], folder: Path) -> Path:
-    """A clip cache of random frames and log-mels in the plan's shapes, with labels that every one of the
-    runs has a class for."""
+    """A clip cache of random frames and log-mels in the plan's shapes, with labels that every one
+    of the runs has a class for."""
     settings = plan_settings(plan)
     cache, data = settings["cache"], settings["data"]
     folder.mkdir()
@@ -342,7 +353,8 @@ def _batch(dataset: Any, size: int) -> Any:
 def _loading(
     run: Run, made_up: Path, workers: int, seconds: float
 ) -> tuple[Timing | None, list[str]]:
-    """What a core takes to load a clip, from the plan's own cache where it is there, and the words for what is not known."""
+    """What a core takes to load a clip, from the plan's own cache where it is there, and the words
+    for what is not known."""
     if workers == 0:
         return None, []
     real = run.plan.cache_dir / "meta.json"

@@ -1,4 +1,5 @@
-"""How many clips a plan trains and tests on: from its cache, its manifest, its lists, or what the lists are known to hold."""
+"""How many clips a plan trains and tests on: from its cache, its manifest, its lists, or what the
+lists are known to hold."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from diccae.plans import Plan
 from diccae.sections import Lists, SourceLists
 from diccae.settings import plan_settings
 
-# Clips of the official training lists (VGGSound: vggsound.csv), with none lost on the way to the disk.
+# Clips of the official training lists (VGGSound: vggsound.csv), with none lost on the way to the
+# disk.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
 NOMINAL_TEST = {"vggsound": 15_496}
 

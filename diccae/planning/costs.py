@@ -24,8 +24,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes of the clip cache (`cache_stored` is what it would take if clips were stored), of weights and
-    tables of all runs, and of what runs at work need at once."""
+    """Bytes of the clip cache (`cache_stored` is what it would take if clips were stored), of
+    weights and tables of all runs, and of what runs at work need at once."""
 
     cache: int
     cache_stored: int

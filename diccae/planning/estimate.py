@@ -1,4 +1,5 @@
-"""The whole estimate of a plan: clips, runs, hours, disk, wall time and seeds, as one nested dictionary."""
+"""The whole estimate of a plan: clips, runs, hours, disk, wall time and seeds, as one nested
+dictionary."""
 
 from __future__ import annotations
 

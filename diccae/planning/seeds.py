@@ -1,4 +1,5 @@
-"""How many seeds resolve each effect of Table 2: when the 95 % t-interval of the paired drop leaves zero out in four of five experiments."""
+"""How many seeds resolve each effect of Table 2: when the 95 % t-interval of the paired drop leaves
+zero out in four of five experiments."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from diccae.sections import Modality
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
-# SciPy's noncentral t breaks down in its far tails: past FAR the power is 1 to every digit, and an interval on the wrong side of zero (rarer than
-# a normal below -WRONG_SIDE, one in 10^9) counts for nothing past WRONG_SIDE
+# SciPy's noncentral t breaks down in its far tails: past FAR the power is 1 to every digit, and an
+# interval on the wrong side of zero (rarer than a normal below -WRONG_SIDE, one in 10^9) counts for
+# nothing past WRONG_SIDE
 FAR, WRONG_SIDE = 1000.0, 6.0
 REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
 
@@ -38,7 +40,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class SeedsNeeded:
-    """One claim: the paper's effect in points, the measured spread, and the seeds that resolve it (None: more than a million) at it and at its interval's ends."""
+    """One claim: the paper's effect in points, the measured spread, and the seeds that resolve it
+    (None: more than a million) at it and at its interval's ends."""
 
     claim: str
     variant: str
@@ -51,7 +54,8 @@ class SeedsNeeded:
 
 
 def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> float:
-    """Chance that the two-sided t-interval of the mean of `seeds` normal differences (mean `effect`, deviation `spread`) leaves zero out.
+    """Chance that the two-sided t-interval of the mean of `seeds` normal differences (mean
+    `effect`, deviation `spread`) leaves zero out.
 
     NaN with one seed, which gives no interval.
     """
@@ -92,7 +96,8 @@ def seeds_needed(
 
 
 def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
-    """Every drop of Table 2 that the plan measures; spreads from its finished runs, else from the reference tables, else none."""
+    """Every drop of Table 2 that the plan measures; spreads from its finished runs, else from the
+    reference tables, else none."""
     variants, rows = plan.variants(), []
     for claim in paper.claims()["claims"]:
         if claim.get("rule") != "drop":
@@ -132,7 +137,8 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
 
 
 def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:
-    """From a committed Table 2, whose t-interval is turned back into the deviation that made it; None where it has no such row."""
+    """From a committed Table 2, whose t-interval is turned back into the deviation that made it;
+    None where it has no such row."""
     if not table.is_file():
         return None
     rows = pd.read_csv(table)

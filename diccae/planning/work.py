@@ -1,5 +1,5 @@
-"""What each run of a plan has to compute, in clips, and which runs each artifact waits for. Reads plans
-and configs only."""
+"""What each run of a plan has to compute, in clips, and which runs each artifact waits for. Reads
+plans and configs only."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Work:
 
 
 def work_of(run: Run, clips: Clips) -> Work:
-    """Counts as `diccae.compose` and the hooks have them; a held-out part of a pool is taken from its
-    sources in proportion."""
+    """Counts as `diccae.compose` and the hooks have them; a held-out part of a pool is taken from
+    its sources in proportion."""
     settings, stage = run.settings, run.spec
     data, budget = settings.base["data"], settings.schedule.stages[run.stage]
     use = settings.system.data(stage, settings.choices, budget)
@@ -60,8 +60,8 @@ def work_of(run: Run, clips: Clips) -> Work:
 
 
 def artifacts(plan: Plan) -> dict[str, list[Run]]:
-    """Every table and figure of a plan with the runs that it waits for, shared ones under each artifact
-    that needs them."""
+    """Every table and figure of a plan with the runs that it waits for, shared ones under each
+    artifact that needs them."""
     return {
         name: with_parents(scored_runs(plan, artifact.runs(plan)))
         for name, artifact in artifacts_of(plan).items()

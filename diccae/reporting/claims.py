@@ -1,4 +1,5 @@
-"""A verdict on each claim of the paper, by rules that were written down before the results were looked at (configs/claims.yaml)."""
+"""A verdict on each claim of the paper, by rules that were written down before the results were
+looked at (configs/claims.yaml)."""
 
 from __future__ import annotations
 
@@ -125,7 +126,8 @@ def _extreme_support(
     rng: np.random.Generator,
     draws: int = 5000,
 ) -> float:
-    """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S) `others`."""
+    """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S)
+    `others`."""
     if len(own) < 2:
         return float("nan")
     pick = rng.integers(len(own), size=(draws, len(own)))

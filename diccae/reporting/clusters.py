@@ -13,8 +13,9 @@ from diccae.plans import Plan
 
 
 def cluster_quality(plan: Plan) -> pd.DataFrame:
-    """One row a clustering: variant, seed, epoch (0 = first clusters), purity and mutual information in
-    [0, 1], inertia. No row where the true classes of the unlabelled clips are not known."""
+    """One row a clustering: variant, seed, epoch (0 = first clusters), purity and mutual
+    information in [0, 1], inertia. No row where the true classes of the unlabelled clips are not
+    known."""
     truth = Path(plan.data_root) / "truth.parquet"
     rows: list[dict[str, Any]] = []
     if truth.is_file():

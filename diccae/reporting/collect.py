@@ -1,4 +1,5 @@
-"""Reads run folders. Every accuracy is computed from the per-clip predictions; a metrics file that says something else stops the report."""
+"""Reads run folders. Every accuracy is computed from the per-clip predictions; a metrics file that
+says something else stops the report."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def predictions(
     """One row a clip, sorted by id: label, top1, in_update, correct."""
     path = run_file(plan, variant, seed, modality, "predictions.parquet")
     metrics = run_file(plan, variant, seed, modality, "metrics.json")
-    # relative paths mean other files in another folder, and either file may be edited in the life of a process
+    # relative paths mean other files in another folder, and either file may be edited in the life
+    # of a process
     table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
     chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
         "id", ignore_index=True

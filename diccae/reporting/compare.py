@@ -13,8 +13,8 @@ from diccae.errors import UserError
 def compare(
     mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None
 ) -> pd.DataFrame:
-    """Every value of every CSV that both folders have and that differs by more than `tolerance`: file,
-    row, column, mine, reference.
+    """Every value of every CSV that both folders have and that differs by more than `tolerance`:
+    file, row, column, mine, reference.
 
     Args:
         mine, reference: results folders.

@@ -1,4 +1,5 @@
-"""Figures 2 and 3: the CSV holds what the picture shows, the SVG is the same bytes for the same numbers."""
+"""Figures 2 and 3: the CSV holds what the picture shows, the SVG is the same bytes for the same
+numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def _save_svg(figure: Figure, out: Path) -> None:
 
 
 def figure2(plan: Plan) -> pd.DataFrame:
-    """Statistics of the degrees of confusion (upper triangle, test, last epoch), one row a seed and model."""
+    """Statistics of the degrees of confusion (upper triangle, test, last epoch), one row a seed and
+    model."""
     if plan.figure2 is None:
         raise UserError(f"plan {plan.name} has no section 'figure2'; add it to the plan")
     rows = []
@@ -107,7 +109,8 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
 
 
 def figure3(plan: Plan) -> pd.DataFrame:
-    """Accuracy for each fixed weight and for dynamic weighting; `chosen` marks the fixed weight that is best on validation."""
+    """Accuracy for each fixed weight and for dynamic weighting; `chosen` marks the fixed weight
+    that is best on validation."""
     sweep = plan.figure3
     if sweep is None:
         raise UserError(f"plan {plan.name} has no section 'figure3'; add it to the plan")
@@ -142,8 +145,8 @@ def figure3(plan: Plan) -> pd.DataFrame:
 
 
 def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
-    """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig. 3),
-    into an SVG file."""
+    """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig.
+    3), into an SVG file."""
     fixed, dynamic = (
         table[table["weighting"] == "fixed"],
         table[table["weighting"] == "dynamic"].iloc[0],

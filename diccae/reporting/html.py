@@ -41,7 +41,8 @@ def _ablations(plan: Plan) -> set[str]:
 
 
 def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The register with the value that each key has in the composed config; an entry whose key does not exist is an error."""
+    """The register with the value that each key has in the composed config; an entry whose key does
+    not exist is an error."""
     entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
     for entry in entries:
         value: Any = settings
@@ -142,8 +143,8 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """CPU seconds by step, and for how long cores were held: data takes every core, a run one; what its
-    job held beyond its runs is known where Snakemake noted it."""
+    """CPU seconds by step, and for how long cores were held: data takes every core, a run one; what
+    its job held beyond its runs is known where Snakemake noted it."""
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():

@@ -132,7 +132,8 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
 def purity(plan: Plan) -> str | None:
     """Cluster purity in percent by epoch of pre-training, an SVG data URI.
 
-    There is one line for each variant, the mean over seeds. None where the true classes are unknown.
+    There is one line for each variant, the mean over seeds. None where the true classes are
+    unknown.
     """
     table = cluster_quality(plan)
     if table.empty:

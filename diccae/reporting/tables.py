@@ -20,7 +20,8 @@ from diccae.functional.bootstrap import (
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
 
-# The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o K-means is the paper's own row (one source).
+# The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o
+# K-means is the paper's own row (one source).
 PRIMARY = (
     "no_confusion_loss",
     "no_dynamic_weighting",
@@ -73,7 +74,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
 
 
 def table1(plan: Plan) -> pd.DataFrame:
-    """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them apart."""
+    """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them
+    apart."""
     section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [
         {
@@ -156,7 +158,8 @@ def ablation(plan: Plan, name: str) -> pd.DataFrame:
 
 
 def sensitivity(plan: Plan) -> pd.DataFrame:
-    """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
+    """The full method under other readings of its open choices; a drop is the default's accuracy
+    minus the row's."""
     section = section_of(plan, "sensitivity")
     rows = [
         row(plan, variant, modality)
@@ -167,7 +170,8 @@ def sensitivity(plan: Plan) -> pd.DataFrame:
 
 
 def cluster_ce(plan: Plan) -> pd.DataFrame:
-    """Headline rows without and with cross entropy on cluster ids; each drop is against the full method of its own reading."""
+    """Headline rows without and with cross entropy on cluster ids; each drop is against the full
+    method of its own reading."""
     section = section_of(plan, "cluster_ce")
     rows = []
     for modality in section.modalities:
@@ -184,7 +188,8 @@ def cluster_ce(plan: Plan) -> pd.DataFrame:
 
 
 def learning_rates(plan: Plan) -> pd.DataFrame:
-    """Every variant under other learning rates of fine-tuning, on validation and test; nothing is chosen from it."""
+    """Every variant under other learning rates of fine-tuning, on validation and test; nothing is
+    chosen from it."""
     rates = section_of(plan, "learning_rates")
     rows = []
     for variant in rates.variants:
@@ -206,7 +211,8 @@ def learning_rates(plan: Plan) -> pd.DataFrame:
 
 
 def tuning(plan: Plan) -> pd.DataFrame:
-    """Validation accuracy of every setting that hyper-parameters are chosen from; the test split stays out of it."""
+    """Validation accuracy of every setting that hyper-parameters are chosen from; the test split
+    stays out of it."""
     section = section_of(plan, "tuning")
     rows = []
     for modality in section.modalities:
@@ -226,7 +232,8 @@ def tuning(plan: Plan) -> pd.DataFrame:
 
 
 def leakage(plan: Plan) -> pd.DataFrame:
-    """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against train_holdout."""
+    """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against
+    train_holdout."""
     twin = section_of(plan, "leakage")
     scores: dict[str, list[float]] = {
         "train_holdout": [],
@@ -274,8 +281,8 @@ def leakage(plan: Plan) -> pd.DataFrame:
 
 
 def feature_quality(plan: Plan) -> pd.DataFrame:
-    """Degrees of confusion of every run on test; rank correlation with the generator's confusability of
-    the pairs, and over runs with accuracy."""
+    """Degrees of confusion of every run on test; rank correlation with the generator's
+    confusability of the pairs, and over runs with accuracy."""
     known = collect.truth(plan)
     scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
     places = {variant: place for place, variant in enumerate(plan.variants())}

@@ -1,4 +1,5 @@
-"""ViT encoders: shapes, weights from ImageNet and CAV-MAE files, and what is said of files that do not fit."""
+"""ViT encoders: shapes, weights from ImageNet and CAV-MAE files, and what is said of files that do
+not fit."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ NORMS = ("norm1", "norm1_a", "norm1_v", "norm2", "norm2_a", "norm2_v")
 
 
 def cav_mae(model: str = "test_vit", seed: int = 0) -> dict[str, Tensor]:
-    """A made-up state dict with the names of a CAV-MAE pre-training checkpoint, and its shapes at a smaller width."""
+    """A made-up state dict with the names of a CAV-MAE pre-training checkpoint, and its shapes at a
+    smaller width."""
     width, _, hidden, depth = TINY[model]
     decoder = 16
     shapes: dict[str, tuple[int, ...]] = {
@@ -92,7 +94,8 @@ def saved(state: Any, path: Path) -> str:
 def unimodal_forward(
     state: dict[str, Tensor], model: str, modality: str, picture: Tensor
 ) -> Tensor:
-    """CAV-MAE's own use of one modality, patch by patch and head by head: (channels, H, W) -> (D,), float64."""
+    """CAV-MAE's own use of one modality, patch by patch and head by head: (channels, H, W) -> (D,),
+    float64."""
     width, heads, _, depth = TINY[model]
     weight = {key.removeprefix("module."): value.double() for key, value in state.items()}
 

@@ -1,4 +1,5 @@
-"""Power and numbers of seeds against a closed form, a slow simulation and printed tables; spreads from runs and from a reference."""
+"""Power and numbers of seeds against a closed form, a slow simulation and printed tables; spreads
+from runs and from a reference."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from tests.reporting.conftest import fake, made_up  # noqa: F401
 
 
 def power_of_three(shift: float, level: float = 0.95) -> float:
-    """With three seeds the sample variance is exponential, and the integral over it is one of normals."""
+    """With three seeds the sample variance is exponential, and the integral over it is one of
+    normals."""
     edge = stats.t.ppf((1 + level) / 2, 2)
     a = 0.5 + 1 / edge**2
 

@@ -1,4 +1,5 @@
-"""Clips, steps, artifacts, disk and wall time of a plan, against what the plan's own data sets and numbers worked out by hand say."""
+"""Clips, steps, artifacts, disk and wall time of a plan, against what the plan's own data sets and
+numbers worked out by hand say."""
 
 from __future__ import annotations
 
@@ -105,7 +106,8 @@ def test_a_list_whose_length_nobody_knows_is_asked_for(smoke: Plan) -> None:
 
 def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
     clips = count_clips(smoke)
-    # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and anew after the first epoch
+    # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and
+    # anew after the first epoch
     warmup = work_of(Run(smoke, "warmup", "full", 0), clips)
     assert warmup == Work(steps=4, epoch=288, trained=256, embedded=360, scored=0, clustered=288)
     full = work_of(Run(smoke, "pretrain", "full", 0), clips)

@@ -1,4 +1,5 @@
-"""A complete results folder with made-up runs whose numbers are known, in the layout that training leaves."""
+"""A complete results folder with made-up runs whose numbers are known, in the layout that training
+leaves."""
 
 from __future__ import annotations
 
