@@ -20,7 +20,7 @@ from diccae.planning.seeds import (
     seeds_needed,
 )
 from diccae.plans import Plan
-from tests.reporting.conftest import fake, made_up  # noqa: F401
+from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 
 def power_of_three(shift: float, level: float = 0.95) -> float:
