@@ -1,10 +1,11 @@
-"""What all systems share: encoders, views, scores, and weights taken from other runs."""
+"""The base of all networks: encoders, video views, scores, and weights from other runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
@@ -13,15 +14,16 @@ from torch.nn import functional as F
 
 
 class Recogniser(BaseModel):
-    """Base of the systems' networks. A subclass gives `fuse`, `logits` and `loss`.
+    """Base of the systems' networks; a subclass implements `fuse`, `logits` and `loss`.
 
     Args:
         modalities: ('audio',), ('video',) or both.
-        num_classes: classes of the labels that the network is trained with.
-        audio_encoder, video_encoder: registered modules with `out_features`; None where the
-            modality is absent.
+        num_classes: C, number of classes of the labels in training.
+        audio_encoder, video_encoder: registered modules with `out_features`; None for an absent
+            modality.
         normalize_features: scale embeddings to unit length.
-        compile_encoders: hand the encoders to torch.compile; names in checkpoints stay.
+        compile_encoders: compile the encoders with torch.compile; names in checkpoints do not
+            change.
         data_preprocessor: registered preprocessor.
         init_cfg: `dict(type='EncoderWeights', checkpoint=..., ...)` to start from another run.
     """
@@ -49,16 +51,25 @@ class Recogniser(BaseModel):
             for encoder in encoders.values():
                 encoder.compile()
 
-    def encode(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Features by modality: audio (B, 1, T, n_mels), video (B, V, T c, H, W) -> (B, D) each, D
-        of the encoder; the features of video views are averaged."""
+    def encode(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> dict[str, Float[Tensor, "b _"]]:
+        """Features by modality, averaged over video views.
+
+        Args:
+            inputs: audio (B, 1, T, n_mels) and video (B, V, T c, H, W), with V views and c channels
+                in each of T frames.
+
+        Returns:
+            (B, D) for each modality, with D of its encoder.
+        """
         features = {}
         for name, value in self.encode_views(inputs).items():
             features[name] = value[:, 0] if value.shape[1] == 1 else value.mean(1)
         return features
 
-    def encode_views(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """As `encode`, each view by itself: (B, V, D) by modality, V = 1 for audio."""
+    def encode_views(
+        self, inputs: dict[str, Float[Tensor, "b ..."]]
+    ) -> dict[str, Float[Tensor, "b _ _"]]:
+        """Features by modality as in `encode`, but of each view: (B, V, D), with V = 1 for audio."""
         features = {}
         for name in self.modalities:
             value = inputs[name] if name == "video" else inputs[name][:, None]
@@ -67,47 +78,47 @@ class Recogniser(BaseModel):
             features[name] = encoded.view(batch, views, -1)
         return features
 
-    def fuse(self, features: dict[str, Tensor]) -> Tensor:
-        """(B, D) by modality -> the fused feature (B, E)."""
+    def fuse(self, features: dict[str, Float[Tensor, "b _"]]) -> Float[Tensor, "b e"]:
+        """The fused feature (B, E) of the features (B, D) by modality."""
         raise NotImplementedError
 
-    def logits(self, fused: Tensor) -> Tensor:
-        """(B, E) -> (B, num_classes)."""
+    def logits(self, fused: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
+        """Logits (B, C) of fused features (B, E)."""
         raise NotImplementedError
 
     def loss(
-        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
-    ) -> dict[str, Tensor]:
-        """Scalar losses by name; those whose name holds `loss` are summed."""
+        self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Scalar losses by name; those with `loss` in their name are summed."""
         raise NotImplementedError
 
     def history(self) -> dict[str, float]:
-        """Numbers of the network's state that a row of history.csv keeps at the end of an epoch."""
+        """Statistics of the network for the row of an epoch in history.csv."""
         return {}
 
-    def embed(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The feature that circles and clusters are computed on: (B, E), of unit length if
+    def embed(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> Float[Tensor, "b e"]:
+        """The embedding (B, E) that circles and clusters are computed from, of unit length if
         `normalize_features`."""
         return self.as_embedding(self.fuse(self.encode(inputs)))
 
-    def as_embedding(self, fused: Tensor) -> Tensor:
-        """(B, E) fused features, scaled to unit length if `normalize_features`."""
+    def as_embedding(self, fused: Float[Tensor, "b e"]) -> Float[Tensor, "b e"]:
+        """Fused features (B, E), scaled to unit length if `normalize_features`."""
         return F.normalize(fused, dim=1) if self.normalize_features else fused
 
-    def joint_features(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Unit-length audio and video features side by side, (B, D_a + D_v): what the first
-        clustering sees (Sec. 2.3)."""
+    def joint_features(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> Float[Tensor, "b d"]:
+        """Concatenated unit-length audio and video features, (B, D_a + D_v), for the first
+        clustering (Sec. 2.3)."""
         features = self.encode(inputs)
         return torch.cat([F.normalize(features[name], dim=1) for name in self.modalities], dim=1)
 
     def forward(
         self,
-        inputs: dict[str, Tensor],
+        inputs: dict[str, Float[Tensor, "b ..."]],
         data_samples: list[ActionDataSample] | None = None,
         mode: str = "tensor",
     ) -> Any:
-        """`loss` -> scalar losses; `predict` -> data samples with scores; `tensor` -> logits (B,
-        C)."""
+        """Scalar losses in mode `loss`, data samples with scores in mode `predict`, logits (B, C)
+        in mode `tensor`."""
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
         if mode == "predict":
@@ -115,10 +126,14 @@ class Recogniser(BaseModel):
         return self.logits(self.fuse(self.encode(inputs)))
 
     def predict(
-        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
+        self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
     ) -> list[ActionDataSample]:
-        """Scores averaged over the video views (`pred_score`), those of the first view
-        (`single_score`), and the embedding of the average."""
+        """Set scores in the data samples.
+
+        Each gets `pred_score` (C,), the scores averaged over the video views, `pred_label`, their
+        maximum, `single_score` (C,), the scores of the first view, and `embedding` (E,), that of
+        the fused features averaged over the views.
+        """
         features = self.encode_views(inputs)
         views = max(value.shape[1] for value in features.values())
         scores, embeddings = [], []
@@ -138,7 +153,7 @@ class Recogniser(BaseModel):
         return data_samples
 
     def initial_prefixes(self) -> tuple[str, ...]:
-        """Names of the weights, by their beginning, that `init_cfg` takes from another run."""
+        """Prefixes of the names of the weights that `init_cfg` takes from another run."""
         return tuple(f"encoders.{name}." for name in self.modalities)
 
     def init_weights(self) -> None:
@@ -161,6 +176,6 @@ class Recogniser(BaseModel):
         self.load_state_dict(chosen, strict=False)
 
 
-def _channels_last(value: Tensor) -> Tensor:
-    """Kernels for small convolutions are up to twice as fast with this memory format."""
+def _channels_last(value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """The same values in a memory format in which small convolutions are up to twice as fast."""
     return value.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Configs fitted to the hardware."""
+"""Changes of a composed config for the hardware."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def test_on_a_gpu_every_loader_pins_its_batches(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_bfloat16_without_a_gpu_is_refused_with_the_key() -> None:
+def test_bfloat16_without_a_gpu_is_an_error_that_names_the_key() -> None:
     with pytest.raises(
         UserError, match="schedule.precision: bfloat16 needs a GPU.*schedule.precision: float32"
     ):
         devices.prepare(Run(load_plan("vggsound"), "finetune", "full", 0).config())
 
 
-def test_a_budget_in_steps_stays_one_with_several_processes(
+def test_a_budget_in_steps_keeps_its_steps_with_several_processes(
     workspace: Path, tiny_data: Path
 ) -> None:
     plan = tiny_plan(
@@ -56,8 +56,8 @@ def test_a_budget_in_steps_stays_one_with_several_processes(
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="this system's C library is not glibc"
 )
-def test_freed_memory_is_handed_on() -> None:
-    """Blocks of 16 MB, again and again: each would be 4096 pages from the system."""
+def test_freed_memory_is_reused() -> None:
+    """Repeated blocks of 16 MB, each of which would otherwise be 4096 new pages of the system."""
     code = """
 import resource, torch
 from diccae.engine.devices import keep_freed_memory
@@ -70,6 +70,5 @@ for _ in range(20):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    # 60 blocks from the system would be 245,760 pages; what glibc keeps for itself differs from run
-    # to run, up to 20,480 pages
+    # 60 new blocks would be 245,760 pages; with reuse it varies between runs, up to 20,480 pages
     assert int(done.stdout) < 60 * 4096 / 2

@@ -1,4 +1,4 @@
-"""What pure functions refuse, told in terms of the plan."""
+"""Errors of pure functions in terms of the plan."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ def test_too_few_clips_name_the_key_of_the_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("features", "labels", "spec", "way_out"),
+    ("features", "labels", "spec", "remedy"),
     [
         (torch.full((2, 4), torch.nan), [0, 1], CircleSpec(), "lower schedule.<stage>.lr"),
         (torch.ones(2, 4), [0, 7], CircleSpec(), "correct the labels of the manifest"),
         (torch.ones(2, 4), [0, 1], CircleSpec(circle="min_enclosing", pca_dim=3), "method.pca_dim"),
     ],
 )
-def test_circles(features: torch.Tensor, labels: list[int], spec: CircleSpec, way_out: str) -> None:
-    with pytest.raises(UserError, match=f"^degrees: .*; .*{way_out}"), explained("degrees"):
+def test_errors_of_circles_say_what_to_change(
+    features: torch.Tensor, labels: list[int], spec: CircleSpec, remedy: str
+) -> None:
+    with pytest.raises(UserError, match=f"^degrees: .*; .*{remedy}"), explained("degrees"):
         class_circles(features, torch.tensor(labels), 2, spec)
 
 
@@ -44,7 +46,7 @@ def test_an_option_is_named_as_in_the_plan() -> None:
         CircleSpec(coverage=95)
 
 
-def test_a_full_disk_is_an_error_of_the_user_and_a_bug_is_not() -> None:
+def test_a_full_disk_is_a_user_error_and_a_bug_is_not() -> None:
     with pytest.raises(UserError, match="^features: /tmp: free some space$"), explained("features"):
         raise OSError(errno.ENOSPC, "/tmp: free some space")
     with pytest.raises(ValueError, match="a bug"), explained("features"):

@@ -1,4 +1,4 @@
-"""Real training runs on real clips: resuming, workers, stock tools, and what a run refuses."""
+"""Real training runs on real clips: results, resuming, workers, mmaction2's tools and errors."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
 
-# Runs the command line in a process that is killed at the end of an epoch, before the next one
-# starts.
+# Runs the command line in a process that kills itself at the end of an epoch.
 KILLED = """
 import os, signal, sys
 from diccae.cli import main
@@ -41,7 +40,7 @@ main.main()
 
 
 def pretrained(plan: Plan, variant: str) -> Run:
-    """The pre-training of a variant, after the warm-up that it starts from."""
+    """Train the pre-training run of a variant and the warm-up that it starts from."""
     run = Run(plan, "pretrain", variant, 0)
     for each in with_parents([run]):
         execute(each)
@@ -53,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("stage", "epoch"), [("pretrain", 3), ("finetune", 11)])
-def test_a_run_killed_and_resumed_equals_an_unbroken_one(
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     workspace: Path, tiny_data: Path, stage: str, epoch: int
 ) -> None:
     # re-clustering at epochs 2 and 4, checkpoints of fine-tuning at 10
@@ -107,7 +106,7 @@ def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(
     pd.testing.assert_frame_equal(*histories)
 
 
-def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
+def test_files_of_a_finished_run(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data)
     first, run = pretrained(plan, "full"), Run(plan, "finetune", "full", 0, "AV")
     execute(run)
@@ -137,7 +136,9 @@ def test_what_a_finished_run_leaves(workspace: Path, tiny_data: Path) -> None:
     assert (folder / "predictions.parquet").stat().st_mtime_ns == before
 
 
-def test_a_finished_run_that_lost_a_file_is_trained_again(workspace: Path, tiny_data: Path) -> None:
+def test_a_finished_run_with_a_missing_file_is_trained_again(
+    workspace: Path, tiny_data: Path
+) -> None:
     run = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "A")
     execute(run)
     kept = contents(run.folder)
@@ -169,7 +170,9 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
     assert set(again.ids) == set(train.ids)
 
 
-def test_stock_tools_train_and_test_the_composed_config(workspace: Path, tiny_data: Path) -> None:
+def test_tools_of_mmaction2_train_and_test_the_composed_config(
+    workspace: Path, tiny_data: Path
+) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.epochs": 1})
     Run(plan, "finetune", "from_scratch", 0, "AV").config().dump("run.py")
     tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
@@ -185,7 +188,7 @@ def test_stock_tools_train_and_test_the_composed_config(workspace: Path, tiny_da
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
-def test_a_run_names_the_command_that_makes_what_it_starts_from(
+def test_a_missing_parent_names_the_command_that_trains_it(
     workspace: Path, tiny_data: Path, stage: str
 ) -> None:
     with pytest.raises(
@@ -194,13 +197,15 @@ def test_a_run_names_the_command_that_makes_what_it_starts_from(
         execute(Run(tiny_plan(workspace, tiny_data), stage, "full", 0))
 
 
-def test_a_diverged_run_says_so(workspace: Path, tiny_data: Path) -> None:
+def test_a_diverged_run_is_an_error(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 1e30})
     with pytest.raises(UserError, match="diverged|NaN"):
         execute(Run(plan, "finetune", "from_scratch", 0, "A"))
 
 
-def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path) -> None:
+def test_keys_change_with_everything_that_a_run_depends_on(
+    workspace: Path, tiny_data: Path
+) -> None:
     one, other = (
         Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0, "A")
         for overrides in ({}, {"schedule.finetune.lr": 0.5})
@@ -218,7 +223,7 @@ def test_keys_change_with_what_a_run_depends_on(workspace: Path, tiny_data: Path
 @pytest.mark.parametrize(
     ("stated", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))]
 )
-def test_a_container_states_the_commit_and_whether_its_tree_had_changes(
+def test_a_container_gives_the_commit_and_whether_its_tree_had_changes(
     monkeypatch: pytest.MonkeyPatch, stated: str, known: tuple[str, bool]
 ) -> None:
     monkeypatch.setenv("DICCAE_COMMIT", stated)

@@ -1,5 +1,4 @@
-"""SIGTERM in real Runners: what is finished, what is kept, and that the next start ends at the same
-weights."""
+"""SIGTERM in real Runners: the checkpoint that is left, and the same weights after resuming."""
 
 from __future__ import annotations
 
@@ -23,8 +22,8 @@ from diccae.engine.runs import latest_checkpoint
 
 EPOCHS, BATCHES = 4, 3
 
-# One process a run, so that a signal to its process group reaches the loader's workers too, as a
-# scheduler's does.
+# A process of its own, so that a signal to its process group reaches the loader's workers too, as
+# the signal of a scheduler does.
 SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -66,12 +65,17 @@ class Collate:
 
 
 class Send(Hook):
-    """Sends SIGTERM to its own process at one point of one epoch (counted from 0), once: as a hook,
-    or in the model's forward pass of its second batch."""
+    """Sends SIGTERM to its own process once.
+
+    Args:
+        point: name of the hook method that sends it, or `forward` for the forward pass of the
+            second batch.
+        epoch: the epoch, counted from 0.
+    """
 
     def __init__(self, point: str, epoch: int) -> None:
         self.point, self.epoch, self.finished = point, epoch, 0
-        # a checkpoint is at hand once every other hook has been told of it
+        # after all other hooks, when the termination hook knows of the checkpoint
         self.priority = "LOWEST" if point == "before_save_checkpoint" else "ABOVE_NORMAL"
         if point != "forward":
             setattr(self, point, self.send)
@@ -93,7 +97,7 @@ class Send(Hook):
 
 
 def train(folder: Path, hooks: list[Hook], workers: int = 0) -> Runner:
-    """Trains `Tiny`, going on from the folder's newest checkpoint as `execute` does."""
+    """Train `Tiny`, from the folder's newest checkpoint as `execute` does."""
     compat.apply()
     torch.manual_seed(0)
     latest = latest_checkpoint(folder)
@@ -130,7 +134,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     [
         # the iteration is finished, the epoch is not
         ("forward", 5, "epoch_1.pth", "in epoch 2 of 4; the same command goes on from epoch_1.pth"),
-        # nothing is at hand: at once
+        # neither iteration nor checkpoint: exits at once
         (
             "before_train_epoch",
             3,
@@ -152,7 +156,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
         ),
     ],
 )
-def test_what_is_at_hand_is_finished_and_the_last_epochs_checkpoint_stays(
+def test_the_current_iteration_or_checkpoint_is_finished_before_the_exit(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     point: str,
@@ -176,7 +180,7 @@ def test_what_is_at_hand_is_finished_and_the_last_epochs_checkpoint_stays(
     assert capsys.readouterr().err.strip() == f"diccae: stopped by SIGTERM {sentence}"
 
 
-def test_before_the_first_checkpoint_the_run_starts_anew(
+def test_before_the_first_checkpoint_the_run_starts_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     previous, children = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)
@@ -187,17 +191,18 @@ def test_before_the_first_checkpoint_the_run_starts_anew(
         signal.signal(signal.SIGTERM, previous)
         signal.signal(signal.SIGCHLD, children)
     assert capsys.readouterr().err.strip() == (
-        "diccae: stopped by SIGTERM in epoch 1 of 4, before the first checkpoint; the same command starts this run anew"
+        "diccae: stopped by SIGTERM in epoch 1 of 4, before the first checkpoint; "
+        "the same command starts this run again"
     )
 
 
-def test_after_training_the_signal_is_what_it_was(tmp_path: Path) -> None:
+def test_the_signal_handler_is_restored_after_training(tmp_path: Path) -> None:
     previous = signal.getsignal(signal.SIGTERM)
     train(tmp_path / "run", [])
     assert signal.getsignal(signal.SIGTERM) is previous
 
 
-def test_a_job_with_workers_that_is_terminated_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_terminated_job_with_workers_resumes_to_the_same_weights(tmp_path: Path) -> None:
     train(tmp_path / "unbroken", [])
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "run")]
     with subprocess.Popen(

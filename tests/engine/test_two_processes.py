@@ -1,5 +1,4 @@
-"""Two processes against one: losses and their gradients, batches, features of a whole set, and what
-the hooks make of them."""
+"""Two processes against one: losses and gradients, batches, features, labels and weights."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ def start(rank: int, port: int) -> None:
 def on_two_processes(
     worker: Callable[..., None], folder: Path, *arguments: Any
 ) -> list[dict[str, Any]]:
-    """Run `worker(rank, port, folder, *arguments)` twice side by side; what each saved as
+    """Run `worker(rank, port, folder, *arguments)` in two processes; returns what each saved as
     `<rank>.pt`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -93,8 +92,7 @@ def loss_worker(rank: int, port: int, folder: str) -> None:
     results = values_and_gradients(slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS))
     for case in results.values():
         for name, value in case.items():
-            # as DistributedDataParallel: gradients of parameters are summed over the processes, and
-            # all are divided by their number
+            # as in DistributedDataParallel: gradients of parameters are averaged over processes
             if name not in ("loss", "first", "second"):
                 dist.all_reduce(value)
             if name != "loss":
@@ -132,8 +130,8 @@ def test_losses_and_gradients_are_those_of_the_joint_batch(
 
 
 def pretraining_config(folder: Path, data: Path) -> Any:
-    """Two epochs of cluster-guided pre-training with a clustering in between; odd numbers of clips,
-    so that ranks get unequal shares."""
+    """Two epochs of cluster-guided pre-training with a clustering in between; the number of clips is
+    odd, so that it does not divide by the number of ranks."""
     from diccae.run_graph import Run
 
     overrides = {
@@ -154,7 +152,7 @@ def pretraining_config(folder: Path, data: Path) -> Any:
 
 
 def one_pass(model: Any, dataset: Any) -> Tensor:
-    """(N, D) features of a data set by a single process, clip after clip in its order."""
+    """(N, D) features of a dataset in its order, by a single process."""
     from mmengine.dataset import pseudo_collate
 
     model.eval()
@@ -253,7 +251,7 @@ def training_of_ranks(
     return on_two_processes(training_worker, folder)
 
 
-def test_ranks_read_every_clip_in_turn(samplers_of_ranks: list[dict[str, Any]]) -> None:
+def test_ranks_together_read_every_clip_in_order(samplers_of_ranks: list[dict[str, Any]]) -> None:
     for clips in (46, 47):
         dealt = list(
             itertools.chain.from_iterable(
@@ -261,12 +259,11 @@ def test_ranks_read_every_clip_in_turn(samplers_of_ranks: list[dict[str, Any]]) 
             )
         )
         assert dealt[:clips] == list(range(clips))
-        # shares are of one size, or a gather would wait for ever; the last clips are made up from
-        # the first
+        # gathering needs shares of equal size, so the last ones repeat the first clips
         assert len(dealt) - clips == clips % RANKS
 
 
-def test_ranks_take_turns_in_the_p_x_k_batches_of_one_process(
+def test_ranks_share_the_p_x_k_batches_of_one_process(
     samplers_of_ranks: list[dict[str, Any]],
 ) -> None:
     batches = list(
@@ -279,7 +276,7 @@ def test_ranks_take_turns_in_the_p_x_k_batches_of_one_process(
     assert batches == alone[: len(batches)]
 
 
-def test_features_of_a_set_cover_every_clip_once_in_order(
+def test_features_of_a_dataset_cover_every_clip_once_in_order(
     training_of_ranks: list[dict[str, Any]],
 ) -> None:
     for rank in training_of_ranks:
@@ -294,7 +291,7 @@ def test_features_of_a_set_cover_every_clip_once_in_order(
 @pytest.mark.parametrize(
     "kept", ["train_labels", "update_labels", "matrix", "assignments", "state"]
 )
-def test_both_ranks_hold_the_same_labels_weights_and_model(
+def test_both_ranks_have_the_same_labels_weights_and_model(
     training_of_ranks: list[dict[str, Any]], kept: str
 ) -> None:
     first, second = (rank[kept] for rank in training_of_ranks)

@@ -22,15 +22,15 @@ from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree
 
 @HOOKS.register_module()
 class ConfusionDegreeHook(Hook):
-    """Takes features of the update set, computes circles, degrees (Eq. 2) and weights (Eq. 3), and
-    fills the model's `confusion_weights`.
+    """Computes circles, degrees (Eq. 2) and weights (Eq. 3) from features of the update set after
+    each epoch, and sets the model's `confusion_weights`.
 
     Args:
         circles: options of `CircleSpec`.
         weights: options of `WeightSpec`.
         smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
         flat: give every pair the mean of the dynamic weights instead of its own.
-        redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one per seed.
+        redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one for each seed.
     """
 
     # after re-clustering (NORMAL), before the history and the checkpoint
@@ -51,6 +51,11 @@ class ConfusionDegreeHook(Hook):
         self.update_set: UpdateSet | None = None
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Set the weights of the next epoch.
+
+        Raises:
+            UserError: a feature is not finite.
+        """
         assert self.update_set is not None
         if self.redraw:
             self.update_set.redraw(runner.epoch)
@@ -73,7 +78,7 @@ class ConfusionDegreeHook(Hook):
     def _degrees(
         self, features: Tensor, labels: Tensor, classes: int
     ) -> tuple[dict[str, Tensor], int]:
-        """The next `state`, and how many distances of zero were clamped."""
+        """The next `state`, and the number of distances of zero that were clamped."""
         with explained("degrees of confusion of the update set"):
             circles = class_circles(features, labels, classes, self.circles)
         degree, clamped = confusion_degree(circles)
@@ -86,13 +91,15 @@ class ConfusionDegreeHook(Hook):
         return state, clamped
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Add degrees, weights and circles to the checkpoint."""
         checkpoint["confusion_degree"] = dict(self.state)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Restore degrees, weights and circles."""
         self.state = dict(checkpoint.get("confusion_degree", {}))
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """Arrays of confusion.npz: degrees and weights of the last epoch, and their circles."""
+        """Arrays of confusion.npz: degrees, weights and circles of the last epoch."""
         names = {"degree": "update_degree", "weights": "update_weight"}
         arrays = {names.get(key, key): value.numpy() for key, value in self.state.items()}
         return {"confusion.npz": arrays}

@@ -1,4 +1,4 @@
-"""One row an epoch: the mean of every loss, the learning rate, and what the network adds."""
+"""The history of a run: mean losses, learning rate and statistics of the network by epoch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from diccae.errors import UserError
 
 @HOOKS.register_module()
 class HistoryHook(Hook):
-    """Keeps `rows` (written to history.csv at the end) in the checkpoint, and stops a run whose
-    loss is not finite."""
+    """Collects one row for each epoch in `rows`, which are part of the checkpoint and become
+    history.csv; stops a run whose loss is not finite."""
 
     # after the hooks that change labels and weights, before the checkpoint is written
     priority = "LOW"
@@ -27,6 +27,7 @@ class HistoryHook(Hook):
         self._count = 0
 
     def before_train_epoch(self, runner: Runner) -> None:
+        """Reset the sums of the losses."""
         self._sums, self._count = {}, 0
 
     def after_train_iter(
@@ -36,6 +37,7 @@ class HistoryHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
+        """Add the losses of an iteration to the sums."""
         for key, value in (outputs or {}).items():
             if "loss" in key:
                 value = torch.as_tensor(value).detach()
@@ -43,6 +45,11 @@ class HistoryHook(Hook):
         self._count += 1
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Append the row of an epoch.
+
+        Raises:
+            UserError: a loss is not finite.
+        """
         row = {
             "epoch": runner.epoch + 1,
             "step": runner.iter,
@@ -52,13 +59,16 @@ class HistoryHook(Hook):
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
                 raise UserError(
-                    f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; lower schedule.<stage>.lr in the plan"
+                    f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; "
+                    "lower schedule.<stage>.lr in the plan"
                 )
         row |= unwrap(runner).history()
         self.rows.append(row)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Add the rows to the checkpoint."""
         checkpoint["history"] = self.rows
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Restore the rows."""
         self.rows = list(checkpoint.get("history", []))

@@ -11,7 +11,11 @@ from tqdm import tqdm
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Shows `label`, epochs done and to do, and the time left."""
+    """Shows finished and total epochs and the remaining time.
+
+    Args:
+        label: text before the bar.
+    """
 
     priority = "LOWEST"
 
@@ -19,6 +23,7 @@ class ProgressHook(Hook):
         self.label = label
 
     def before_train(self, runner: Runner) -> None:
+        """Open the bar, at the epoch from which a run resumes."""
         self._bar = tqdm(
             total=runner.max_epochs,
             initial=runner.epoch,
@@ -29,7 +34,9 @@ class ProgressHook(Hook):
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Advance the bar by one epoch."""
         self._bar.update()
 
     def after_train(self, runner: Runner) -> None:
+        """Close the bar."""
         self._bar.close()

@@ -1,5 +1,5 @@
-"""Cluster-guided pre-training (Sec. 2.3): cluster ids as labels, renewed every few epochs from the
-fused features."""
+"""Cluster-guided pre-training (Sec. 2.3): cluster ids are the labels, and clusters are refined from
+the fused features at regular intervals of epochs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,25 @@ from diccae.functional.matching import match_clusters
 
 
 class _ClusteringHook(Hook):
-    """What takes features of all training clips and of the update set."""
+    """Base of hooks that cluster the features of all training clips.
+
+    Args:
+        seed: of the initial centroids.
+        clusters: fields of `ClusterOptions`.
+    """
 
     def __init__(self, seed: int, **clusters: Any) -> None:
         self.seed, self.clusters = seed, ClusterOptions(**clusters)
         self.update_set: UpdateSet | None = None
 
     def features(self, runner: Runner, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """(N, D) and (U, D) of training clips and update set, by the model's method `name`; in the
-        main process alone."""
+        """Features of the training clips (N, D) and of the update set (U, D), in the main process;
+        (0, D) in the others.
+
+        Args:
+            runner: gives model and data.
+            name: the method of the model that computes features, `embed` or `joint_features`.
+        """
         assert self.update_set is not None
         model = unwrap(runner)
         feature = getattr(model, name)
@@ -42,7 +52,7 @@ class _ClusteringHook(Hook):
         return clips.numpy(), update.numpy()
 
     def loader(self, runner: Runner) -> Any:
-        """The training clips in the order of the data set, without augmentation."""
+        """A loader of the training clips in the order of the dataset, without augmentation."""
         if not hasattr(self, "_loader"):
             self._loader = runner.build_dataloader(runner.cfg.extract_dataloader)
         return self._loader
@@ -50,12 +60,12 @@ class _ClusteringHook(Hook):
 
 @HOOKS.register_module()
 class FirstClustersHook(_ClusteringHook):
-    """The first clustering (Sec. 2.3-1), at the end of the warm-up, of unit-length audio and video
-    features side by side.
+    """The first clustering (Sec. 2.3-1), at the end of the warm-up, of the concatenated unit-length
+    audio and video features.
 
     Args:
-        seed: of the random starts.
-        k, restarts, spherical, init: see `kmeans`.
+        seed: of the initial centroids.
+        k, restarts, spherical, init: see `ClusterOptions`.
     """
 
     def __init__(self, seed: int, **clusters: Any) -> None:
@@ -64,6 +74,11 @@ class FirstClustersHook(_ClusteringHook):
         self.assignments = np.array([], dtype=np.int32)
 
     def after_train(self, runner: Runner) -> None:
+        """Cluster the training clips and assign the update clips.
+
+        Raises:
+            UserError: there are fewer clips than clusters, or features are not finite.
+        """
         assert self.update_set is not None
         clips, update = self.features(runner, "joint_features")
 
@@ -75,7 +90,7 @@ class FirstClustersHook(_ClusteringHook):
         self.ids = np.concatenate([self.loader(runner).dataset.ids, self.update_set.ids])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """`assignments.npz`: `ids` (training clips, then update clips), `epochs` ([0]),
+        """Arrays of assignments.npz: `ids` (training clips, then update clips), `epochs` ([0]) and
         `assign_0`."""
         arrays = {"ids": self.ids.astype(str), "epochs": np.array([0])}
         return {"assignments.npz": arrays | {"assign_0": self.assignments}}
@@ -83,20 +98,20 @@ class FirstClustersHook(_ClusteringHook):
 
 @HOOKS.register_module()
 class PseudoLabelHook(_ClusteringHook):
-    """Starts from the warm-up's clusters, re-clusters every `refine_every` epochs, and keeps ids
-    stable by Hungarian matching.
+    """Labels clips with the clusters of the warm-up, clusters them again every `refine_every`
+    epochs, and keeps the ids of clusters stable by Hungarian matching (Sec. 2.3).
 
-    At the end of an epoch: cluster the training clips, match the new ids to the old ones on them,
-    assign the update clips to the nearest centroid. Degrees of confusion are computed afterwards,
-    on the new ids.
+    At the end of such an epoch the training clips are clustered, the new ids are matched to the old
+    ones, and the update clips are assigned to the nearest centroid. Degrees of confusion are
+    computed after that, with the new ids.
 
     Args:
         refine_every: epochs between clusterings; 0 keeps the first clusters (w/o Refinement).
-        seed: of the random starts, with the epoch added.
-        initial: `assignments.npz` of the warm-up run of this seed.
-        reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched`
-            ids, or `all`.
-        k, restarts, spherical, init: see `kmeans`.
+        seed: of the initial centroids; the epoch is added to it.
+        initial: path of `assignments.npz` of the warm-up run with this seed.
+        reinit_head: rows of the classifier to initialise again after a clustering: those of
+            `unmatched` ids, or `all`.
+        k, restarts, spherical, init: see `ClusterOptions`.
     """
 
     priority = "NORMAL"
@@ -115,6 +130,11 @@ class PseudoLabelHook(_ClusteringHook):
         self.inertia: dict[int, float] = {}
 
     def before_train(self, runner: Runner) -> None:
+        """Set the labels: the clusters of the warm-up, or those of a loaded checkpoint.
+
+        Raises:
+            UserError: the file of the warm-up is missing, or has no cluster for a clip.
+        """
         assert self.update_set is not None
         if not self.assignments:
             if not Path(self.initial).is_file():
@@ -138,6 +158,11 @@ class PseudoLabelHook(_ClusteringHook):
         self.update_set.set_labels(self.assignments["update"].long())
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Cluster again after every `refine_every` epochs, except after the last.
+
+        Raises:
+            UserError: a feature is not finite.
+        """
         epoch = runner.epoch + 1
         if not self.refine_every or epoch % self.refine_every or epoch >= runner.max_epochs:
             return
@@ -161,20 +186,22 @@ class PseudoLabelHook(_ClusteringHook):
         self._publish(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Add all clusterings so far to the checkpoint."""
         checkpoint["pseudo_labels"] = {
             "assignments": dict(self.assignments),
             "inertia": dict(self.inertia),
         }
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Restore the clusterings."""
         if "pseudo_labels" in checkpoint:
             self.assignments = dict(checkpoint["pseudo_labels"]["assignments"])
             self.inertia = dict(checkpoint["pseudo_labels"]["inertia"])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """`assignments.npz`: `ids` (training clips, then update clips), `epochs`, `inertia` (NaN
-        for the first clustering, which another run made), and `assign_<epoch>` of the first
-        clustering (0) and of each later one."""
+        """Arrays of assignments.npz: `ids` (training clips, then update clips), `epochs`, `inertia`
+        (NaN for the first clustering, which comes from another run), and `assign_<epoch>` for the
+        first clustering (epoch 0) and each later one."""
         assert self.update_set is not None
         train_ids = runner.train_dataloader.dataset.ids
         first = "train_"
@@ -191,12 +218,12 @@ class PseudoLabelHook(_ClusteringHook):
 
 
 def _arrow(ids: np.ndarray) -> pa.Array:
-    # arrow keeps the text of millions of ids in one piece of memory, and looks them up there
+    # arrow stores and looks up millions of ids in one block of memory
     return pa.array(ids, pa.large_string())
 
 
 def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str) -> Tensor:
-    """(N,) int32 clusters of `ids`, by the clusters of the `known` ids."""
+    """(N,) int32 clusters of `ids`, given the `clusters` of the `known` ids."""
     places = pc.index_in(_arrow(ids), value_set=known)
     if places.null_count:
         first = ids[places.is_null().to_numpy(zero_copy_only=False)][0]
@@ -208,8 +235,8 @@ def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str)
 
 
 def _reinitialise(classifier: torch.nn.Linear, rows: list[int], seed: int) -> None:
-    """Fresh rows of a linear layer, drawn as torch draws a new one, from a generator of their
-    own."""
+    """Initialise rows of a linear layer as torch initialises a new one; the global generator is not
+    advanced."""
     if not rows:
         return
     with torch.random.fork_rng(devices=[]), torch.no_grad():

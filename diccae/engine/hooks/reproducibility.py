@@ -1,4 +1,4 @@
-"""Everything that makes a resumed run equal an unbroken one, bit for bit."""
+"""Makes a resumed run equal to an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class ReproducibilityHook(Hook):
-    """Seeds every iteration from (seed, iteration, rank), tells datasets the epoch, and keeps
-    checkpoints free of pickled objects.
+    """Seeds every iteration from (seed, iteration, rank), sets the epoch of the training dataset,
+    and keeps checkpoints free of pickled objects.
 
-    Generator states are then a function of the iteration and need not be saved. The message hub's
-    history buffers are dropped from checkpoints: since torch 2.6 a plain `torch.load` refuses them,
-    and they hold nothing but smoothed log values.
+    Generator states are then a function of the iteration and need not be saved. The history buffers
+    of the message hub are left out of checkpoints: they only smooth log values, and since torch 2.6
+    `torch.load` with its defaults rejects them.
     """
 
     priority = "VERY_HIGH"
@@ -29,15 +29,18 @@ class ReproducibilityHook(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner: Runner) -> None:
+        """Set the epoch of the training dataset."""
         dataset = runner.train_dataloader.dataset
         if hasattr(dataset, "set_epoch"):
             dataset.set_epoch(runner.epoch)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed the generators of torch, NumPy and Python."""
         seed = np.random.SeedSequence([self.seed, runner.iter, get_rank()]).generate_state(1)[0]
         torch.manual_seed(int(seed))
         np.random.seed(seed)
         random.seed(int(seed))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Empty the message hub in the checkpoint."""
         checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}

@@ -1,5 +1,5 @@
-"""SIGTERM (from Slurm, Kubernetes, Docker or torchrun) ends training cleanly; the same command goes
-on from the last checkpoint."""
+"""SIGTERM (from Slurm, Kubernetes, Docker or torchrun) ends training cleanly, so that the same
+command resumes from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -17,43 +17,45 @@ from tqdm import tqdm
 
 from diccae.engine.runs import latest_checkpoint
 
-# what a shell reports of a process that SIGTERM ended
+# the exit code that a shell reports for a process ended by SIGTERM
 EXIT_CODE = 128 + signal.SIGTERM
 
 
 @HOOKS.register_module()
 class TerminationHook(Hook):
-    """On SIGTERM: finishes the iteration or the checkpoint at hand, says where the next start goes
-    on, and exits with code 143.
+    """On SIGTERM, finishes the current iteration or checkpoint, prints where the next start
+    resumes, and exits with code 143.
 
-    Nothing is saved in the midst of an epoch: the loader's position and the sums of the history are
-    not part of a checkpoint, so only from the end of an epoch does a run equal an unbroken one, bit
-    for bit. The checkpoint of the last saved epoch stays the one to go on from; what came after it
-    is done again.
+    Nothing is saved within an epoch: the position of the loader and the sums of the history are not
+    part of a checkpoint, so a run can only resume bit for bit from the end of an epoch. Iterations
+    after the last checkpoint are repeated.
 
-    A scheduler may signal every process of a job at once, so that the loader's workers die too.
-    torch is then no longer told of them: it would end the run with a traceback. Ranks of one run do
-    not wait for each other; a launcher ends those that are left in a collective operation, and no
-    file suffers by it.
+    A scheduler may signal all processes of a job at once, which also ends the workers of the
+    loader. The handler of SIGCHLD by which torch would report that as an error is replaced. The
+    ranks of one run do not wait for each other; the launcher ends those that wait in a collective
+    operation, and all files stay intact.
     """
 
-    # after CheckpointHook: a signal during a save ends the run once the checkpoint is there
+    # after CheckpointHook: a signal during a save takes effect when the checkpoint is complete
     priority = "LOWEST"
 
     def __init__(self) -> None:
-        self._asked = self._busy = False
+        self._requested = self._busy = False
         self._runner: Runner | None = None
         self._previous: Any = signal.SIG_DFL
 
     def before_train(self, runner: Runner) -> None:
+        """Install the handler of SIGTERM."""
         self._runner = runner
         self._previous = signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def after_train(self, runner: Runner) -> None:
+        """Restore the previous handler."""
         signal.signal(signal.SIGTERM, self._previous)
         self._runner = None
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Defer a signal to the end of the iteration."""
         self._busy = True
 
     def after_train_iter(
@@ -63,39 +65,44 @@ class TerminationHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
+        """Exit if SIGTERM came during the iteration."""
         self._done()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Defer a signal until the checkpoint is complete."""
         self._busy = True
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Exit if SIGTERM came while the checkpoint was saved."""
         self._done()
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGCHLD, _ignore)
-        self._asked = True
+        self._requested = True
         if not self._busy:
             self._exit()
 
     def _done(self) -> None:
         self._busy = False
-        if self._asked:
+        if self._requested:
             self._exit()
 
     def _exit(self) -> None:
         if self._runner is not None and is_main_process():
-            tqdm.write(f"diccae: {self._sentence(self._runner)}", file=sys.stderr)
+            tqdm.write(f"diccae: {self._message(self._runner)}", file=sys.stderr)
         sys.exit(EXIT_CODE)
 
     @staticmethod
-    def _sentence(runner: Runner) -> str:
+    def _message(runner: Runner) -> str:
         stopped = f"stopped by SIGTERM in epoch {runner.epoch + 1} of {runner.max_epochs}"
         checkpoint = latest_checkpoint(Path(runner.work_dir))
         if checkpoint is None:
-            return f"{stopped}, before the first checkpoint; the same command starts this run anew"
+            return f"{stopped}, before the first checkpoint; the same command starts this run again"
         return f"{stopped}; the same command goes on from {checkpoint.name}"
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """In place of torch's handler of SIGCHLD. Not SIG_IGN, which would also take the workers' exit
-    status away from `waitpid`."""
+    """Replaces torch's handler of SIGCHLD.
+
+    SIG_IGN would also hide the exit status of the workers from `waitpid`.
+    """

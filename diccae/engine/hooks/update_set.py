@@ -1,4 +1,4 @@
-"""The update set (Sec. 2.1.3-1): clips that training leaves out, on which degrees are measured."""
+"""The update set (Sec. 2.1.3-1): clips that are not trained on, for the degrees of confusion."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from torch.utils.data import DataLoader
 
 from diccae.engine.feature_extractor import extract, preprocessed
 
-# Preprocessed clips of at most so many bytes are kept; larger update sets are read again each time.
+# Preprocessed clips are kept in memory up to this size; larger update sets are read each time.
 KEPT_BYTES = 2**29
 
 
 class UpdateSet:
     """Clips and labels of the update set, shared by the hooks that read it.
 
-    The preprocessed clips are the same each time, so they stay in memory if they are small enough.
+    The preprocessed clips do not change between epochs, so they are kept in memory if they are
+    small enough.
+
+    Args:
+        loader: loads the clips in the order of their dataset.
     """
 
     def __init__(self, loader: DataLoader) -> None:
@@ -40,11 +44,12 @@ class UpdateSet:
         return self._dataset.labels
 
     def set_labels(self, labels: Tensor) -> None:
-        """Replace every label, (N,) int64."""
+        """Replace all labels by others, (N,) int64."""
         self._dataset.set_labels(labels)
 
     def redraw(self, epoch: int) -> None:
-        """Take another draw of the same size; a held-out part of the pool stays as it is."""
+        """Draw another update set of the same size; one that is a held-out part of the pool does
+        not change."""
         if self._dataset.per_class is not None:
             self._dataset.redraw(epoch)
             self._kept = []
@@ -74,8 +79,8 @@ class UpdateSet:
 
 @HOOKS.register_module()
 class UpdateSetHook(Hook):
-    """Builds the update set of the config's `update_dataloader` and hands it to every hook that has
-    an attribute `update_set`."""
+    """Builds the update set from the config's `update_dataloader`, and sets it as `update_set` of
+    every hook that has this attribute."""
 
     priority = "VERY_HIGH"
 
@@ -83,6 +88,7 @@ class UpdateSetHook(Hook):
         self.update_set: UpdateSet | None = None
 
     def before_train(self, runner: Runner) -> None:
+        """Build the update set and pass it to the other hooks."""
         self.update_set = UpdateSet(runner.build_dataloader(runner.cfg.update_dataloader))
         for hook in runner.hooks:
             if hasattr(hook, "update_set"):
@@ -90,7 +96,7 @@ class UpdateSetHook(Hook):
 
 
 def update_ids(runner: Runner) -> np.ndarray:
-    """(N,) ids of the run's update set; none where it has no update set."""
+    """(N,) ids of the run's update set; (0,) without an update set."""
     for hook in runner.hooks:
         if isinstance(hook, UpdateSetHook) and hook.update_set is not None:
             return hook.update_set.ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
@@ -16,22 +17,23 @@ from diccae.models.recogniser import Recogniser
 
 @MODELS.register_module()
 class DICCAE(Recogniser):
-    """Layer one: an encoder a modality and InfoNCE between them. Layer two: an MLP over the
-    features, the confusion loss and the classifier.
+    """The two-layer framework of the paper.
+
+    Layer one has an encoder for each modality, with InfoNCE between their features. Layer two has
+    an MLP that fuses the features, the confusion loss and the classifier.
 
     Args:
-        modalities: with one, the MLP sees that modality's feature alone and there is no InfoNCE.
-        num_classes: classes in fine-tuning, clusters in pre-training; the confusion weights are
-            (num_classes, num_classes).
-        embedding_dim: size of the fused feature and of the InfoNCE projections.
-        confusion_loss, info_nce: registered losses, or None for none.
+        modalities: with a single one, the MLP reads only its feature and there is no InfoNCE.
+        num_classes: C, number of classes in fine-tuning, of clusters in pre-training.
+        embedding_dim: E, size of the fused feature and of the InfoNCE projections.
+        confusion_loss, info_nce: registered losses; None to train without.
         cls_head: whether a linear classifier reads the fused feature.
-        static_weight: one weight for all pairs instead of the dynamic ones (w/o M_ij, Fig. 3); None
-            for dynamic ones.
+        static_weight: one weight for all pairs instead of dynamic weights (w/o M_ij, Fig. 3); None
+            for dynamic weights.
         **recogniser: see `Recogniser`.
     """
 
-    confusion_weights: Tensor
+    confusion_weights: Float[Tensor, "c c"]
 
     def __init__(
         self,
@@ -66,16 +68,16 @@ class DICCAE(Recogniser):
             else None
         )
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
-        # Weights before any degree is known are 1.0; a buffer, so that a checkpoint carries them.
+        # Weights are 1 before the first degrees; they are a buffer to be part of checkpoints.
         start = 1.0 if static_weight is None else static_weight
         self.register_buffer("confusion_weights", static_weights(num_classes, start))
 
-    def fuse(self, features: dict[str, Tensor]) -> Tensor:
-        """(B, D) by modality -> the fused feature (B, embedding_dim)."""
+    def fuse(self, features: dict[str, Float[Tensor, "b _"]]) -> Float[Tensor, "b e"]:
+        """The fused feature (B, E) of the features (B, D) by modality."""
         return self.fusion(torch.cat([features[name] for name in self.modalities], dim=1))
 
-    def logits(self, fused: Tensor) -> Tensor:
-        """(B, embedding_dim) -> (B, num_classes).
+    def logits(self, fused: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
+        """Logits (B, C) of fused features (B, E).
 
         Raises:
             RuntimeError: the model has no classifier.
@@ -85,10 +87,10 @@ class DICCAE(Recogniser):
         return self.classifier(fused)
 
     def loss(
-        self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
-    ) -> dict[str, Tensor]:
-        """Sec. 2.2: cross entropy + InfoNCE + dynamically weighted confusion loss (Eq. 4), those
-        that this run has."""
+        self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The losses of Sec. 2.2 that the run uses: cross entropy, InfoNCE and the weighted
+        confusion loss (Eq. 4)."""
         device = next(iter(inputs.values())).device
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(device)
         features = self.encode(inputs)
@@ -112,7 +114,7 @@ class DICCAE(Recogniser):
         return losses
 
     def history(self) -> dict[str, float]:
-        """Mean and variance of the weights of different classes."""
+        """Mean and variance of the confusion weights off the diagonal."""
         weights = self.confusion_weights
         off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
         return {
@@ -121,17 +123,23 @@ class DICCAE(Recogniser):
         }
 
     def initial_prefixes(self) -> tuple[str, ...]:
-        """Encoders, and the fusion where `init_cfg` says so."""
+        """Prefixes of the encoders, and of the fusion if `init_cfg` has `fusion=True`."""
         assert self.init_cfg is not None
         return super().initial_prefixes() + (("fusion.",) if self.init_cfg["fusion"] else ())
 
-    def _project(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _project(
+        self, features: dict[str, Float[Tensor, "b _"]]
+    ) -> dict[str, Float[Tensor, "b e"]]:
         if self.projections is None:
             return {}
         return {name: self.projections[name](features[name]) for name in self.modalities}
 
-    def _contrast(self, projected: dict[str, Tensor], inputs: dict[str, Tensor]) -> Tensor:
-        """InfoNCE between the modalities, between two views of each, or the mean of the three."""
+    def _contrast(
+        self,
+        projected: dict[str, Float[Tensor, "b e"]],
+        inputs: dict[str, Float[Tensor, "b ..."]],
+    ) -> Float[Tensor, ""]:
+        """InfoNCE between the modalities, between two views of each, or the mean of all three."""
         assert self.info_nce is not None
         terms = []
         if self.info_nce.contrast != "intra_modal":
