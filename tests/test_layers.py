@@ -1,4 +1,4 @@
-"""The import layers of pyproject.toml hold, and plain imports stay light."""
+"""The import layers of pyproject.toml, and imports that must not load torch."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ def test_import_layers() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_planning_loads_neither_torch_nor_faiss() -> None:
-    code = "import sys, diccae.workflow as w; w.load_workflow(); print([m for m in ('torch', 'faiss', 'mmaction') if m in sys.modules])"
+def test_the_workflow_loads_neither_torch_nor_faiss() -> None:
+    code = (
+        "import sys, diccae.workflow as w; w.load_workflow(); "
+        "print([m for m in ('torch', 'faiss', 'mmaction') if m in sys.modules])"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -30,7 +30,7 @@ def direct(text: str | None = None) -> list[Requirement]:
 
 
 def of_pyproject() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
-    """What the library needs, and its extras."""
+    """The dependencies of the library, and its extras by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].items()
     return [Requirement(line) for line in project["dependencies"]], {
@@ -38,14 +38,14 @@ def of_pyproject() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
     }
 
 
-def test_the_extra_reproduce_is_what_is_locked_without_the_development_tools() -> None:
+def test_the_extra_reproduce_equals_requirements_in_without_the_development_tools() -> None:
     used, tools = (ROOT / "requirements.in").read_text().split("# development\n")
     _, extras = of_pyproject()
     assert [str(r) for r in extras["reproduce"]] == [str(r) for r in direct(used)]
     assert "pytest" in {r.name for r in direct(tools)}
 
 
-def test_the_library_and_its_mmaction2_extra_ask_for_ranges_that_admit_the_lock(
+def test_the_locked_versions_are_in_the_ranges_of_the_library_and_its_mmaction2_extra(
     environment: ModuleType,
 ) -> None:
     locked = environment.locked(LOCK)
@@ -71,11 +71,11 @@ def test_direct_dependencies_have_one_version_on_both_pythons(environment: Modul
     older, newer = (environment.locked(LOCK, python) for python in ("3.11", "3.12"))
     two = [r.name for r in direct() if older[r.name.lower()] != newer[r.name.lower()]]
     assert two == [], (
-        "the same clips and numbers come out only of the same versions; bound them in requirements.in"
+        "results must not depend on the version of Python; bound these packages in requirements.in"
     )
 
 
-def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
+def test_every_locked_package_has_hashes_and_the_lock_names_no_index() -> None:
     blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
     assert len(blocks) > 100
     assert all("--hash=sha256:" in block for block in blocks)
@@ -83,7 +83,7 @@ def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
     assert "://" not in re.sub(r"^ *#.*$", "", LOCK, flags=re.MULTILINE)
 
 
-def test_environment_yml_is_what_the_lock_gives(environment: ModuleType) -> None:
+def test_environment_yml_is_generated_from_the_lock(environment: ModuleType) -> None:
     text = (ROOT / "environment.yml").read_text()
     assert text == environment.environment(), "run `make lock`"
     content = yaml.safe_load(text)
@@ -94,10 +94,10 @@ def test_environment_yml_is_what_the_lock_gives(environment: ModuleType) -> None
     assert {line.split("==")[0]: line.split("==")[1] for line in pip[:-1]}.items() >= locked.items()
 
 
-def test_every_direct_dependency_is_explained() -> None:
+def test_every_direct_dependency_is_documented() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text()
     for requirement in direct():
         stubs = requirement.name.startswith("types-") or requirement.name.endswith("-stubs")
         assert stubs or requirement.name in text, (
-            f"docs/dependencies.md says nothing of {requirement.name}"
+            f"docs/dependencies.md does not describe {requirement.name}"
         )

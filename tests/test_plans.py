@@ -1,4 +1,4 @@
-"""Plans and composed configs: what is refused, with which words, and what two variants share."""
+"""Plans and composed configs: errors and their texts, and the runs that variants share."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_plan_of_the_repository_composes(name: str) -> None:
         ),
     ],
 )
-def test_a_wrong_plan_is_refused_with_file_and_key(
+def test_an_invalid_plan_is_an_error_that_names_file_and_key(
     tmp_path: Path, changes: dict[str, object], words: list[str]
 ) -> None:
     path = plan_file(tmp_path, **changes)
@@ -76,7 +76,7 @@ def test_a_wrong_plan_is_refused_with_file_and_key(
         ("method.normalisation", "rank", ["method.normalisation", "normalization"]),
     ],
 )
-def test_an_impossible_number_or_key_is_refused_before_anything_runs(
+def test_an_invalid_override_is_found_before_anything_runs(
     tmp_path: Path, key: str, value: object, words: list[str]
 ) -> None:
     plan = load_plan(plan_file(tmp_path, overrides={key: value}))
@@ -86,13 +86,13 @@ def test_an_impossible_number_or_key_is_refused_before_anything_runs(
         assert word in str(error.value)
 
 
-def test_a_plan_without_tables_must_be_one_that_chooses_hyper_parameters() -> None:
+def test_only_a_tuning_plan_may_have_no_tables() -> None:
     content = load_plan("smoke").model_dump(by_alias=True) | {"table2": None}
     with pytest.raises(UserError, match="wanted table1 and table2"):
         checked(Plan, content, "here")
 
 
-def test_an_unknown_variant_on_the_command_line_names_the_close_one() -> None:
+def test_an_unknown_variant_names_the_closest_one() -> None:
     with pytest.raises(UserError, match="did you mean 'no_kmeans'"):
         Run(load_plan("embedded"), "pretrain", "no_kmean", 0).config()
 
@@ -133,7 +133,7 @@ def test_variants_with_the_same_pre_training_share_it() -> None:
     assert starts_from("from_scratch", 0) == []
 
 
-def test_a_job_holds_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
+def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     plan = load_plan("embedded")
     of_plan = jobs(plan)
     assert [str(run) for run in of_plan["full", 1].runs] == [
@@ -169,12 +169,12 @@ def all_of(plan: Plan) -> list[Run]:
     return [run for job in jobs(plan).values() for run in job.runs]
 
 
-def test_a_reference_that_no_table_has_is_refused(tmp_path: Path) -> None:
+def test_a_reference_outside_of_the_tables_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="reference: wanted one of the variants of table1"):
         load_plan(plan_file(tmp_path, reference="rank"))
 
 
-def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
+def test_a_budget_in_steps_is_one_epoch_over_a_sample_of_the_clips(tmp_path: Path) -> None:
     steps = {
         "schedule.pretrain.epochs": 1,
         "schedule.pretrain.steps": 7,
@@ -188,7 +188,7 @@ def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
     assert config.train_cfg.max_epochs == 1
     assert config.train_dataloader.batch_size == 16
     assert config.train_dataloader.dataset.limit == 7 * 16
-    # what is clustered is what is trained on; the update set and the other stages are as without
+    # the clips that are trained on are clustered; update set and other stages do not change
     assert Run(plan, "warmup", "full", 0).config().extract_dataloader.dataset.limit == 5 * 32
     assert "limit" not in config.update_dataloader.dataset
     assert "limit" not in Run(plan, "finetune", "full", 0).config().train_dataloader.dataset
@@ -203,7 +203,7 @@ def test_a_budget_in_steps_is_one_epoch_over_a_draw(tmp_path: Path) -> None:
         Run(two_epochs, "pretrain", "full", 0).config()
 
 
-def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() -> None:
+def test_the_literal_plans_differ_from_the_default_plan_only_in_their_budgets() -> None:
     default = load_plan("vggsound").model_dump(by_alias=True)
     budgets = {}
     for name in ("vggsound-literal-steps", "vggsound-literal-epochs"):
@@ -227,19 +227,20 @@ def test_the_literal_plans_differ_from_the_default_one_in_their_budgets_alone() 
 
 
 @pytest.mark.parametrize(("name", "source"), [("embedded", "embedded-a"), ("vggsound", "audioset")])
-def test_the_one_source_of_no_kmeans_is_one_of_the_scale(name: str, source: str) -> None:
+def test_no_kmeans_audioset_trains_on_a_single_source_of_its_scale(name: str, source: str) -> None:
     config = Run(load_plan(name), "pretrain", "no_kmeans_audioset", 0).config()
     assert config.train_dataloader.dataset.sources == [source]
 
 
-def test_missing_lists_are_told_in_one_sentence(
+def test_missing_lists_are_one_error_that_names_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     plan = load_plan("vggsound")
     with pytest.raises(
         SystemExit,
-        match=r"^diccae: plan vggsound, lists.sources: 5 of 5 list files are missing, media/lists/vggsound.csv of vggsound first; put them",
+        match="^diccae: plan vggsound, lists.sources: 5 of 5 list files are missing, "
+        "media/lists/vggsound.csv of vggsound first; put them",
     ):
         Workflow([plan]).list_files(plan.data_root)
     Path("media/lists").mkdir(parents=True)
@@ -256,7 +257,7 @@ def test_a_parametrised_variant_sets_its_key() -> None:
     assert settings_of(plan, "finetune", "full@lr=0.002").schedule.stages["finetune"].lr == 0.002
 
 
-def test_the_update_set_of_fine_tuning_decides_nothing_in_pre_training() -> None:
+def test_pre_training_does_not_depend_on_the_update_set_of_fine_tuning() -> None:
     plan = load_plan("embedded")
     assert Run(plan, "pretrain", "test_portion", 0).config_hash == (
         Run(plan, "pretrain", "full", 0).config_hash

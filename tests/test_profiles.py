@@ -1,5 +1,5 @@
-"""The profiles name rules of the Snakefile, and the cluster's profile gives each training rule its
-resources."""
+"""Profiles name only rules that the Snakefile has, and the Slurm profile sets the resources of
+training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROFILES = sorted((ROOT / "profiles").glob("*/profile.yaml"))
 
 
 def named_rules(profile: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(option, rule) of every rule that a profile names."""
+    """All pairs (option, rule) in a profile."""
     for option in ("set-resources", "set-threads", "groups"):
         for rule in profile.get(option, {}):
             yield option, rule
@@ -31,7 +31,7 @@ def slurm() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
 
 
-def test_the_snakefile_is_read() -> None:
+def test_rules_are_found_in_the_snakefile() -> None:
     assert {"render", "manifest", "cache", "train", "table", "figure", "verify", "report"} <= RULES
 
 
@@ -45,7 +45,7 @@ def test_every_rule_that_a_profile_names_is_in_the_snakefile(path: Path) -> None
     assert not unknown, f"{path.relative_to(ROOT)} names rules that the Snakefile does not have"
 
 
-def test_training_has_memory_time_and_a_step_of_its_own_on_the_cluster(
+def test_the_slurm_profile_sets_memory_runtime_and_launcher_of_training(
     slurm: dict[str, Any],
 ) -> None:
     assert {"mem_mb", "runtime", "launcher"} <= slurm["set-resources"]["train"].keys()

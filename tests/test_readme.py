@@ -1,4 +1,4 @@
-"""What the README says works."""
+"""Examples, commands and files in README and docs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATA = (ROOT / "docs" / "data.md").read_text()
 CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 
 
-def test_the_example_of_the_loss_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_the_example_of_the_loss_runs(tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
     result = subprocess.run(
         [sys.executable, "-c", code + "\nassert features.grad.abs().sum() > 0"],
@@ -35,7 +35,7 @@ def test_the_example_of_the_loss_runs_in_a_process_of_its_own(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", [README, DATA, CLUSTER], ids=["README", "data", "cluster"])
-def test_every_command_that_is_named_exists_and_knows_its_options(text: str) -> None:
+def test_every_command_in_the_text_exists_with_its_options(text: str) -> None:
     commands: Any = get_command(app)
     for line in re.findall(r"^ +(diccae [a-z].*?)(?:  +#.*)?$", text, flags=re.MULTILINE):
         for call in line.split(" && "):
@@ -55,19 +55,19 @@ def test_every_command_that_is_named_exists_and_knows_its_options(text: str) -> 
         set(re.findall(r"`((?:docs|tests|configs|profiles)/[\w./-]+)`", README + DATA + CLUSTER))
     ),
 )
-def test_every_file_that_is_named_exists(link: str) -> None:
+def test_every_file_in_the_text_exists(link: str) -> None:
     assert (ROOT / link).exists() or link == "configs/plans/kitchen.yaml"
 
 
 def indented(text: str, first: str) -> str:
-    """The indented block that starts with a line."""
+    """The indented block of a text that starts with the line `first`."""
     (block,) = re.findall(
         rf"^    {re.escape(first)}.*\n(?:(?:    .*)?\n)*", text, flags=re.MULTILINE
     )
     return textwrap.dedent(block)
 
 
-def test_the_plan_and_the_list_of_ones_own_clips_are_read(tmp_path: Path) -> None:
+def test_the_example_plan_and_list_for_own_clips_are_valid(tmp_path: Path) -> None:
     (tmp_path / "kitchen.yaml").write_text(indented(DATA, "name: kitchen").split("\ndiccae ")[0])
     plan = load_plan(tmp_path / "kitchen.yaml")
     check(plan)

@@ -1,5 +1,5 @@
-"""The paper's scale in small: rendered clips, laid out and listed as VGGSound, AudioSet,
-EPIC-KITCHENS-100 and UCF101 ship, from lists to a sealed report."""
+"""The workflow of the paper's scale on rendered clips, with the files and lists of VGGSound,
+AudioSet, EPIC-KITCHENS-100 and UCF101, from lists to a verified report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.workflow_copy import ROOT, copy_workflow, snakemake
 NAME = "vggsound-mini"
 
 CLASSES = ["bird chirping, tweeting", "people marching", "playing hammond organ"]
-TRAIN, TEST = 7, 2  # clips a class
+TRAIN, TEST = 7, 2  # clips per class
 AUDIOSET = [f"{'-_Z'[number % 3]}audio{number:05d}" for number in range(12)]
 EPIC = (
-    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,start_frame,stop_frame,"
-    "narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes"
+    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,"
+    "start_frame,stop_frame,narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes"
 )
 
 
 def film(path: Path, index: int, seconds: float, sound: str | None = "aac") -> None:
-    """A rendered scene, again and again until the film is as long as asked for; the ending of
-    `path` says in which container."""
+    """Write a video that repeats a rendered scene for some seconds; the suffix of `path` chooses
+    the container."""
     scene = draw_scene(5, "train", index)
     frames, audio = render_frames(scene), render_audio(scene)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ def film(path: Path, index: int, seconds: float, sound: str | None = "aac") -> N
 
 
 def vggsound(lists: Path, media: Path) -> list[str]:
-    """`vggsound.csv` and `video/<id>_<start>.mp4`; one listed clip is gone, as some of every
-    download are. Returns the recordings of the test clips."""
+    """Write `vggsound.csv` and `video/<id>_<start>.mp4`, without the file of one listed clip;
+    returns the recordings of the test clips."""
     rows, test = [], []
     for label, name in enumerate(CLASSES):
         for number in range(TRAIN + TEST):
@@ -71,8 +71,8 @@ def vggsound(lists: Path, media: Path) -> list[str]:
 
 
 def audioset(lists: Path, media: Path, test: list[str]) -> None:
-    """Segments with their comments and quoted labels, and `Y<id>.mp4`; two segments are cut from
-    recordings of VGGSound's test split."""
+    """Write lists of segments with comments and quoted labels, and `Y<id>.mp4`; two segments are
+    from recordings in the test split of VGGSound."""
     head = [
         "# Segments csv created Sun Mar  5 10:54:31 2017",
         "# num_ytids=22160, num_segs=22160, num_unique_labels=527, num_positive_labels=52882",
@@ -85,14 +85,15 @@ def audioset(lists: Path, media: Path, test: list[str]) -> None:
         rows = [f'{video}, 30.000, 40.000, "/m/09x0r,/t/dd00088"' for video in videos]
         (lists / name).write_text("\n".join([*head, *rows]) + "\n")
     (lists / "class_labels_indices.csv").write_text(
-        'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/t/dd00088,"Gush"\n2,/m/015p6,"Bird vocalization, bird call, bird song"\n'
+        'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/t/dd00088,"Gush"\n'
+        '2,/m/015p6,"Bird vocalization, bird call, bird song"\n'
     )
     for index, video in enumerate([*AUDIOSET, test[0], test[-1]]):
         film(media / f"Y{video}.mp4", index, 10)
 
 
 def epic_kitchens(lists: Path, media: Path) -> None:
-    """Long recordings below their participants, and narrated spans of them."""
+    """Write long recordings in a folder for each participant, and a list of narrated spans."""
     rows = [EPIC]
     for number, video in enumerate(("P01_01", "P22_107")):
         film(media / video[:3] / "videos" / f"{video}.MP4", number, 14)
@@ -100,14 +101,15 @@ def epic_kitchens(lists: Path, media: Path) -> None:
             start = 3 * span + 0.5
             times = ",".join(f"00:00:{second:05.2f}" for second in (start, start, start + 2.25))
             rows.append(
-                f"{video}_{span},{video[:3]},{video},{times},{start * 60:.0f},{(start + 2.25) * 60:.0f},"
+                f"{video}_{span},{video[:3]},{video},{times},"
+                f"{start * 60:.0f},{(start + 2.25) * 60:.0f},"
                 f'"take knife, plate",take,0,knife,4,"[\'knife\', \'plate\']","[4, 2]"'
             )
     (lists / "EPIC_100_train.csv").write_text("\n".join(rows) + "\n")
 
 
 def ucf101(lists: Path, media: Path) -> None:
-    """A folder a class; half of the classes have no sound at all."""
+    """Write a folder for each of two classes, of which one has no sound."""
     classes = {"ApplyEyeMakeup": "mp3", "ApplyLipstick": None}
     rows = []
     for label, (name, sound) in enumerate(classes.items()):
@@ -122,7 +124,7 @@ def ucf101(lists: Path, media: Path) -> None:
 
 
 def write_plan(path: Path) -> None:
-    """The plan `vggsound` on few clips, with tiny encoders and budgets."""
+    """Write the plan `vggsound` with a small number of clips, tiny encoders and short schedules."""
     plan = yaml.safe_load((ROOT / "configs" / "plans" / "vggsound.yaml").read_text())
     kept = {key: plan[key] for key in ("scale", "dataset", "lists", "parameters")}
     kept["lists"] |= {"update_per_class": 2, "validation_per_class": 1}
@@ -162,9 +164,9 @@ def write_plan(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the workflow reads, the plan, and the data sets as they ship, in a folder of its own."""
+    """A folder with everything that the workflow reads, the plan and the datasets."""
     folder = copy_workflow(tmp_path_factory.mktemp("mini"))
-    # composing the large plans takes longer than this one runs
+    # composing the large plans would take longer than this plan runs
     for plan in (folder / "configs" / "plans").glob("*.yaml"):
         if plan.stem not in ("embedded", "smoke"):
             plan.unlink()
@@ -181,7 +183,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(checkout: Path) -> Path:
-    """The whole workflow, once."""
+    """The results folder after one run of the whole workflow."""
     done = snakemake(checkout, f"results/{NAME}/report.html")
     logs = "\n".join(
         f"{path}: {path.read_text()[-1500:]}"
@@ -192,7 +194,7 @@ def results(checkout: Path) -> Path:
 
 
 def test_every_list_is_counted(results: Path) -> None:
-    words = (results / "logs" / "results" / "data" / NAME / "manifest.log").read_text()
+    log = (results / "logs" / "results" / "data" / NAME / "manifest.log").read_text()
     for line in (
         "vggsound: 28 listed, 0 duplicates, 27 found, 0 ambiguous, 0 vggsound test removed",
         "audioset: 14 listed, 0 duplicates, 14 found, 0 ambiguous, 2 vggsound test removed",
@@ -202,17 +204,17 @@ def test_every_list_is_counted(results: Path) -> None:
         "  test: 6 clips",
         "54 clips, 53 on the disk",
     ):
-        assert line in words
+        assert line in log
 
 
-def test_no_test_recording_is_pre_trained_on(results: Path) -> None:
+def test_pre_training_uses_no_recording_of_the_test_split(results: Path) -> None:
     table = pd.read_parquet(results / "data" / NAME / "manifest.parquet")
     counts = table.groupby(["source", "split"]).size().to_dict()
     assert counts == {
         ("audioset", "unlabelled"): 12,
         ("epic_kitchens", "unlabelled"): 8,
         ("ucf101", "unlabelled"): 6,
-        # the clip that is gone stays in the split that lists it
+        # the clip without a file is counted in the split of its list
         ("vggsound", "train"): 13,
         ("vggsound", "update"): 6,
         ("vggsound", "validation"): 3,
@@ -228,7 +230,7 @@ def test_no_test_recording_is_pre_trained_on(results: Path) -> None:
     assert sorted(seen) == sorted(usable.loc[pool, "id"])
 
 
-def test_the_class_order_is_written_with_the_names(results: Path) -> None:
+def test_labels_follow_the_written_class_order(results: Path) -> None:
     order = pd.read_csv(results / "data" / NAME / "classes.csv")
     assert order["label_name"].tolist() == CLASSES
     table = pd.read_parquet(results / "data" / NAME / "manifest.parquet")
@@ -246,7 +248,7 @@ def test_clips_without_sound_or_file_are_counted_and_nothing_is_stored(results: 
     assert not list(folder.glob("*.npy"))
 
 
-def test_tables_name_the_data_and_the_results_are_sealed(results: Path) -> None:
+def test_tables_name_the_dataset_and_the_results_are_verified(results: Path) -> None:
     root = results / NAME
     first = pd.read_csv(root / "table1.csv")
     measured = first[first["source"].str.startswith("measured")]

@@ -69,7 +69,8 @@ class Recogniser(BaseModel):
     def encode_views(
         self, inputs: dict[str, Float[Tensor, "b ..."]]
     ) -> dict[str, Float[Tensor, "b _ _"]]:
-        """Features by modality as in `encode`, but of each view: (B, V, D), with V = 1 for audio."""
+        """Features by modality as in `encode`, but of each view: (B, V, D), with V = 1 for
+        audio."""
         features = {}
         for name in self.modalities:
             value = inputs[name] if name == "video" else inputs[name][:, None]

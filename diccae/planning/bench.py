@@ -116,7 +116,8 @@ def timing(clock: Callable[[int], float], full: int, least: int, seconds: float)
     if wall < seconds / 4:
         # the first batch also loads kernels
         duration, wall = timed(batch)
-    # Large batches cost less per clip, and a small batch does not predict by how much: grow in steps.
+    # Large batches cost less per clip, and a small batch does not predict by how much: grow in
+    # steps.
     while batch < full and (room := int((end - time.perf_counter()) / (2 * wall))) > 1:
         batch = min(full, batch * min(room, 8))
         duration, wall = timed(batch)

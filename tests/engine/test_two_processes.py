@@ -130,8 +130,8 @@ def test_losses_and_gradients_are_those_of_the_joint_batch(
 
 
 def pretraining_config(folder: Path, data: Path) -> Any:
-    """Two epochs of cluster-guided pre-training with a clustering in between; the number of clips is
-    odd, so that it does not divide by the number of ranks."""
+    """Two epochs of cluster-guided pre-training with a clustering in between; the number of clips
+    is odd, so that it does not divide by the number of ranks."""
     from diccae.run_graph import Run
 
     overrides = {

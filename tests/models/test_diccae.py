@@ -1,4 +1,4 @@
-"""The recogniser under every reading of its open choices."""
+"""The DICCAE network under every reading of the paper's open choices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_reading_gives_finite_losses_and_gradients(
 ) -> None:
     plan = tiny_plan(workspace, tiny_data, **overrides)
     config = Run(plan, "finetune", "full", 0, modality).config()
-    # no pre-trained weights are there
+    # there are no pre-trained weights
     config.model.pop("init_cfg")
     torch.manual_seed(0)
     model = MODELS.build(config.model)
@@ -60,7 +60,7 @@ def test_every_reading_gives_finite_losses_and_gradients(
     assert missing == []
 
 
-def test_the_first_epoch_weighs_all_pairs_alike(workspace: Path, tiny_data: Path) -> None:
+def test_all_weights_are_one_in_the_first_epoch(workspace: Path, tiny_data: Path) -> None:
     model = MODELS.build(
         Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "A").config().model
     )
@@ -88,7 +88,7 @@ def test_scores_of_views_are_averaged(workspace: Path, tiny_data: Path) -> None:
         assert int(sample.pred_label) == int(sample.pred_score.argmax())
 
 
-def test_motion_input_takes_a_still_picture_away(workspace: Path, tiny_data: Path) -> None:
+def test_motion_input_of_a_still_picture_is_zero(workspace: Path, tiny_data: Path) -> None:
     config = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "V").config()
     preprocessor = MODELS.build(config.model.data_preprocessor)
     still = torch.full((1, 8, 3, 32, 32), 77, dtype=torch.uint8)
@@ -105,10 +105,10 @@ def test_compiled_encoders_keep_the_names_of_a_checkpoint(workspace: Path, tiny_
     assert "compile_encoders" not in plain.model
     models = [MODELS.build(config.model) for config in (plain, compiled)]
     assert list(models[0].state_dict()) == list(models[1].state_dict())
-    # nothing is compiled before the first batch; the mark is all that there is without a compiler
-    marks = [
+    # compilation starts with the first batch; before it, compile() only sets this attribute
+    compiled_calls = [
         encoder._compiled_call_impl is not None
         for model in models
         for encoder in model.encoders.values()
     ]
-    assert marks == [False, False, True, True]
+    assert compiled_calls == [False, False, True, True]

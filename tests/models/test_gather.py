@@ -1,4 +1,4 @@
-"""Losses over the joint batch of several processes against one process with the whole batch."""
+"""Losses of two processes against one process with the joint batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.models.test_losses import LABELS, WEIGHTS, points
 
 
 class Joint(nn.Module):
-    """A small encoder under both losses, as a training step has them."""
+    """A linear encoder with both losses."""
 
     def __init__(self, gather: bool = True) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def test_two_processes_equal_one_joint_batch(tmp_path: Path) -> None:
         assert rank[True].keys() == wanted.keys()
         for name, value in wanted.items():
             torch.testing.assert_close(rank[True][name], value, rtol=1e-6, atol=1e-9)
-    # without gathering each process knows its own pairs only, and the average is another gradient
+    # without gathering, each process only has the pairs of its own batch, so the gradients differ
     assert not torch.allclose(
         ranks[0][False]["encoder.weight"], wanted["encoder.weight"], rtol=1e-3
     )

@@ -1,4 +1,4 @@
-"""The loss modules: gradients, edges, and several processes against one."""
+"""The loss modules: closed forms, gradients, invariances, degenerate batches and errors."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_order_and_names_do_not_matter(similarity: str) -> None:
+def test_the_loss_is_invariant_to_the_order_of_clips_and_the_numbering_of_classes(
+    similarity: str,
+) -> None:
     module, features = confusion(similarity=similarity), points()
     before = module(features, LABELS, WEIGHTS).item()
     order, renamed = torch.tensor([4, 2, 0, 5, 1, 3]), torch.tensor([2, 0, 1])
@@ -95,7 +97,7 @@ def test_order_and_names_do_not_matter(similarity: str) -> None:
 
 
 @pytest.mark.parametrize("similarity", ["sigmoid_cosine", "half_cosine", "rbf"])
-def test_rotation_of_the_features_does_not_matter(similarity: str) -> None:
+def test_the_loss_is_invariant_to_rotations_of_the_features(similarity: str) -> None:
     module, features = confusion(similarity=similarity), points()
     rotation = torch.linalg.qr(points(5, rows=4)).Q
     assert module(features @ rotation, LABELS, WEIGHTS).item() == pytest.approx(
@@ -103,7 +105,7 @@ def test_rotation_of_the_features_does_not_matter(similarity: str) -> None:
     )
 
 
-def test_a_weight_of_zero_frees_its_pairs_and_a_larger_one_pushes_harder() -> None:
+def test_gradients_are_proportional_to_the_weight_of_a_pair_of_classes() -> None:
     module = confusion()
 
     def push(weight: float) -> float:
@@ -134,7 +136,7 @@ def test_training_separates_classes() -> None:
     assert cosine[same].min() > cosine[~same].max() + 0.5
 
 
-def test_which_pairs_are_taken() -> None:
+def test_pairs_within_and_between_modalities() -> None:
     features, other = points(), points(1)
     fused = confusion()(features, LABELS).item()
     intra = confusion(pairs="intra_modal")(features, LABELS, other=other).item()
@@ -191,7 +193,7 @@ def test_unlabelled_rows_are_left_out() -> None:
         ),
     ],
 )
-def test_errors_say_what_was_wanted(build: Callable[[], object], message: str) -> None:
+def test_error_texts(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
 
@@ -203,7 +205,7 @@ def test_registered_for_configs() -> None:
     assert isinstance(MODELS.build(dict(type="InfoNCELoss", loss_weight=0.5)), InfoNCELoss)
 
 
-def test_the_losses_and_their_weights_need_torch_alone(tmp_path: Path) -> None:
+def test_the_losses_and_their_weights_need_only_torch_numpy_and_scipy(tmp_path: Path) -> None:
     absent = ["mmengine", "mmaction", "mmcv", "faiss", "pandas", "sklearn", "pydantic", "yaml"]
     code = f"""
 import sys

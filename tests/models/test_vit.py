@@ -1,5 +1,5 @@
-"""ViT encoders: shapes, weights from ImageNet and CAV-MAE files, and what is said of files that do
-not fit."""
+"""ViT encoders: features, weights from ImageNet and CAV-MAE files, and errors of files that do not
+fit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NORMS = ("norm1", "norm1_a", "norm1_v", "norm2", "norm2_a", "norm2_v")
 
 
 def cav_mae(model: str = "test_vit", seed: int = 0) -> dict[str, Tensor]:
-    """A made-up state dict with the names of a CAV-MAE pre-training checkpoint, and its shapes at a
+    """A random state dict with the names of a CAV-MAE pre-training checkpoint, and its shapes at a
     smaller width."""
     width, _, hidden, depth = TINY[model]
     decoder = 16
@@ -179,7 +179,7 @@ def columns(values: tuple[float, ...]) -> Tensor:
 
 
 def preprocessed(folder: Path, clip: Tensor) -> Tensor:
-    """What the recogniser is given of one clip (V, T, 3, H, W) of uint8 frames."""
+    """The video input of the recogniser for one clip (V, T, 3, H, W) of uint8 frames."""
     meta = folder / "meta.json"
     meta.write_text(json.dumps({"fbank_mean": 0.0, "fbank_std": 1.0}))
     preprocessor = AVPreprocessor(str(meta), {"freq_mask": 0, "time_mask": 0})
@@ -213,8 +213,8 @@ def test_every_weight_of_the_file_is_counted(tmp_path: Path) -> None:
         ):
             assert unused in loaded.unused
     assert (
-        f"{path}: {len(loaded.used)} of {len(names)} weights used; unused: blocks_a 100, blocks_u 8, blocks_v 40, "
-        in str(loaded)
+        f"{path}: {len(loaded.used)} of {len(names)} weights used; "
+        "unused: blocks_a 100, blocks_u 8, blocks_v 40, " in str(loaded)
     )
     assert AudioViT("test_vit").loaded is None
 
@@ -315,22 +315,40 @@ def reshaped(key: str, *shape: int) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (without("blocks_a.3.mlp.fc1.bias"), "lacks 1 of the 78 weights that the encoder needs, blocks_a.3.mlp.fc1.bias first"),
-        (without("blocks_u.0.norm2_a.weight"), "lacks 1 of the 78 weights that the encoder needs, blocks_u.0.norm2_a.weight first"),
+        (
+            without("blocks_a.3.mlp.fc1.bias"),
+            "lacks 1 of the 78 weights that the encoder needs, blocks_a.3.mlp.fc1.bias first",
+        ),
+        (
+            without("blocks_u.0.norm2_a.weight"),
+            "lacks 1 of the 78 weights that the encoder needs, blocks_u.0.norm2_a.weight first",
+        ),
         (without("modality_a"), "modality_a first"),
-        ({"a.weight": torch.zeros(1)}, "lacks 78 of the 78 weights that the encoder needs, pos_embed_a first"),
+        (
+            {"a.weight": torch.zeros(1)},
+            "lacks 78 of the 78 weights that the encoder needs, pos_embed_a first",
+        ),
         ({}, "lacks 78 of the 78"),
         (cav_mae("vit_tiny_patch16_224"), "has 11 blocks_a and 1 blocks_u, wanted 6 together"),
-        (reshaped("blocks_a.0.attn.qkv.weight", 192, 32), r"blocks_a.0.attn.qkv.weight has shape \(192, 32\), wanted \(192, 64\)"),
-        (reshaped("patch_embed_a.proj.weight", 64, 3, 16, 16), r"patch_embed_a.proj.weight has shape .*, wanted \(64, 1, 16, 16\)"),
+        (
+            reshaped("blocks_a.0.attn.qkv.weight", 192, 32),
+            r"blocks_a.0.attn.qkv.weight has shape \(192, 32\), wanted \(192, 64\)",
+        ),
+        (
+            reshaped("patch_embed_a.proj.weight", 64, 3, 16, 16),
+            r"patch_embed_a.proj.weight has shape .*, wanted \(64, 1, 16, 16\)",
+        ),
         (reshaped("modality_a", 1, 64), r"modality_a has shape \(1, 64\), wanted \(1, 1, 64\)"),
-        (reshaped("pos_embed_a", 1, 512, 32), r"pos_embed_a has shape \(1, 512, 32\), wanted \(1, 512, 64\)"),
+        (
+            reshaped("pos_embed_a", 1, 512, 32),
+            r"pos_embed_a has shape \(1, 512, 32\), wanted \(1, 512, 64\)",
+        ),
         (reshaped("pos_embed_a", 1, 511, 64), "pos_embed_a has 511 positions, which make no grid"),
         ({**cav_mae(), "epoch": 3}, "epoch is no tensor"),
         ([torch.zeros(1)], "cannot be read as a state dict"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "state",
-)  # fmt: skip
+)
 def test_a_cav_mae_file_that_does_not_fit(tmp_path: Path, state: Any, words: str) -> None:
     path = saved(state, tmp_path / "wrong.pth")
     with pytest.raises(UserError, match=words) as caught:
@@ -362,7 +380,8 @@ def test_files_that_are_absent_or_broken(tmp_path: Path) -> None:
     broken.write_bytes(b"<html>not found</html>")
     with pytest.raises(
         UserError,
-        match=r"init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint, got '.*absent.pth'",
+        match="init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint, "
+        "got '.*absent.pth'",
     ):
         AudioViT("test_vit", init=str(absent))
     with pytest.raises(
@@ -403,7 +422,8 @@ def test_inputs_of_another_size_are_named() -> None:
     # six grey frames of video_input "motion" are not two of RGB
     with pytest.raises(
         UserError,
-        match=r"wanted inputs of shape \(B, 18, 32, 32\), got \(2, 6, 32, 32\); it wants video_input \"rgb\"",
+        match=r"wanted inputs of shape \(B, 18, 32, 32\), got \(2, 6, 32, 32\); "
+        r"it wants video_input \"rgb\"",
     ):
         VideoViT("test_vit", 6, 32)(torch.zeros(2, 6, 32, 32))
 
