@@ -24,10 +24,10 @@ from mmengine.utils import import_modules_from_strings
 
 from diccae import registry  # noqa: F401
 from diccae.functional.kmeans import kmeans
-from diccae.plans import SCORED_STAGE, Plan
+from diccae.plans import DEFAULT_SYSTEM, SCORED_STAGE, Plan
 from diccae.run_graph import Run, with_parents
 from diccae.schedule import Schedule
-from diccae.settings import DEFAULT_SYSTEM, plan_settings
+from diccae.settings import plan_settings
 from diccae.validation import checked
 
 SECONDS = 60.0
