@@ -58,8 +58,8 @@ def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Pat
 
 
 def test_the_first_seeds_alone(checkout: Path) -> None:
-    words = ("results/embedded-10/table2.csv", "--dry-run", "--verbose", "--config", "seeds=2")
-    result = snakemake(checkout, *words)
+    words = ("--dry-run", "--verbose", "--printshellcmds", "--config", "seeds=2")
+    result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
     assert "--plan embedded-10 --seeds 2" in result.stdout
     none = snakemake(checkout, "all", "--dry-run", "--config", "seeds=0")
@@ -128,9 +128,10 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Pat
     assert not list((checkout / "results" / "work").iterdir())
     again = snakemake(checkout, "smoke")
     assert "Nothing to do" in again.stdout + again.stderr
-    # a job whose files are gone is planned again
+    # a job that lost a file is planned again
     (root / "runs" / "rank" / "seed1" / "finetune" / "A" / "predictions.parquet").unlink()
-    result = snakemake(checkout, "results/smoke/sensitivity.csv", "--dry-run", "--verbose")
+    job = "results/smoke/runs/rank/seed1/job.json"
+    result = snakemake(checkout, job, "--dry-run", "--verbose")
     assert planned_jobs(result) == ["rank/seed1"]
 
 
