@@ -89,7 +89,10 @@ def build_stored(
 
 def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """The arrays as memory maps."""
-    frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
+    # as plain arrays: slices of np.memmap objects are slow
+    frames, fbank = (
+        np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("frames", "fbank")
+    )
     return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
 
 

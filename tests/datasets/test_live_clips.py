@@ -106,6 +106,15 @@ def test_only_what_is_trained_on_is_decoded_and_once(
     assert len({path for _, path in decoded}) == 1
 
 
+def test_a_batch_holds_the_single_samples(manifest: Path) -> None:
+    dataset = AVClipDataset(str(build(manifest)), ["train"], TRAINING)
+    batch = dataset.__getitems__([2, 0])
+    for sample, single in zip(batch, (dataset[2], dataset[0]), strict=True):
+        assert set(sample["inputs"]) == {"audio", "video"}
+        for name, tensor in single["inputs"].items():
+            assert torch.equal(sample["inputs"][name], tensor)
+
+
 def test_bad_clips_are_counted_by_reason_and_never_decoded(
     manifest: Path, decoded: list[tuple[str, str]]
 ) -> None:
