@@ -166,7 +166,7 @@ def test_too_few_clips(cache: str) -> None:
     ):
         AVClipDataset(cache, ["train"], [], per_class=10)
     with pytest.raises(
-        UserError, match="wanted 40 held-out clips of 40 unlabelled ones; lower it in the plan"
+        UserError, match="wanted 40 held-out clips, got a pool of 40; lower it in the plan"
     ):
         AVClipDataset(cache, ["unlabelled"], [], holdout=40)
     with pytest.raises(UserError, match=r"no usable clip in split \['validation'\]"):
