@@ -24,11 +24,15 @@ NOT_IN_A_RUN = (
     "datasets/clip_cache.py",
     "datasets/ledger.py",
     "datasets/ledger_files.py",
+    "datasets/ledger_workers.py",
+    "datasets/media_facts.py",
     "datasets/probe.py",
     "datasets/readers/",
     "datasets/stored_clips.py",
+    "datasets/stored_files.py",
     "evaluation/bounds.py",
     "evaluation/vggsounder.py",
+    "evaluation/vggsounder_files.py",
 )
 
 

@@ -44,7 +44,7 @@ def check(
     for reason, count in counts.reasons.items():
         print(f"  {count} not used: {reason}")
     if max_unusable is not None:
-        ledger.refuse(out, max_unusable)
+        ledger.require_usable(out, max_unusable)
 
 
 def register(group: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""The clip cache: `build_cache` decodes or checks the clips of a manifest, `load_cache` opens it."""
+"""The clip cache: `build_cache` decodes or checks the clips, `load_cache` opens the result."""
 
 from __future__ import annotations
 

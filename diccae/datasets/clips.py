@@ -14,7 +14,8 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.media import Backend, MediaError
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import Backend
 from diccae.whole_file import whole_file
 
 SAMPLE_RATE = 16000

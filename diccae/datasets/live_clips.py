@@ -25,7 +25,8 @@ from diccae.datasets.clips import (
     training_rows,
     write_meta,
 )
-from diccae.datasets.media import MediaError, decode_frames, decode_sound
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_frames, decode_sound
 from diccae.errors import UserError
 
 STATISTICS_CLIPS = 2000

@@ -6,15 +6,16 @@ import errno
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets import stored_clips
+from diccae.datasets import media, pyav_media, stored_clips, stored_files
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 from diccae.datasets.clip_cache import build_cache, load_cache
@@ -157,7 +158,7 @@ def test_a_manifest_without_one_usable_clip_is_refused_whatever_the_share(manife
 
 def test_an_empty_manifest_is_refused(manifest: Path) -> None:
     pd.read_parquet(manifest)[:0].to_parquet(manifest)
-    with pytest.raises(UserError, match="names no clip"):
+    with pytest.raises(UserError, match="lists no clip"):
         build(manifest)
 
 
@@ -294,7 +295,7 @@ def test_a_disk_that_fills_up_ends_in_words(
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
 def test_arrays_have_their_place_on_the_disk_before_they_are_filled(tmp_path: Path) -> None:
-    stored_clips._create(tmp_path / "zeros.npy", (100, 1000), np.uint8)
+    stored_files.create_array(tmp_path / "zeros.npy", (100, 1000), np.uint8)
     assert (tmp_path / "zeros.npy").stat().st_blocks * 512 >= 100_000
     assert not np.load(tmp_path / "zeros.npy").any()
 
@@ -307,9 +308,48 @@ def test_a_folder_that_cannot_be_written(
         raise OSError(number, "no")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(UserError, match="cache is not writable; change its owner or mode"):
+    with pytest.raises(
+        UserError, match="cache: (the folder is read-only|no permission to write there)"
+    ):
         build(manifest)
 
 
 def test_progress_names_the_settings(manifest: Path) -> None:
-    assert json.loads((build(manifest) / "progress.json").read_text())["settings"] == SETTINGS
+    assert json.loads((build(manifest) / "progress.json").read_text())["settings"] == {
+        **SETTINGS,
+        "decoder": "pyav",
+    }
+
+
+# the decoder
+
+
+@pytest.mark.parametrize("mode", ["stored", "live"])
+def test_the_decoder_is_the_one_of_the_config(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    seen = []
+
+    def module(backend: str) -> ModuleType:
+        seen.append(backend)
+        return pyav_media
+
+    expected = load_cache(build(manifest, mode=mode))
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "_module", module)
+        found = load_cache(build(manifest, mode=mode, decoder="torchcodec"))
+        assert np.array_equal(found.frames[3], expected.frames[3])
+        assert "torchcodec" in seen
+    assert found.meta["settings"]["decoder"] == "torchcodec"
+
+
+def test_a_decoder_that_is_unknown_or_not_installed_is_an_error(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="cache.decoder: wanted pyav or torchcodec, got 'opencv'"):
+        build(manifest, decoder="opencv")
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    monkeypatch.delitem(sys.modules, "diccae.datasets.torchcodec_media", raising=False)
+    with pytest.raises(UserError, match="torchcodec cannot be imported .*cache.decoder to pyav"):
+        build(manifest, decoder="torchcodec")
+    assert not (manifest.parent / "cache").exists()

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from diccae.datasets import pyav_media
-from diccae.datasets.media import MediaError, decode_clip, describe
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
+from diccae.datasets.media_facts import describe
 from diccae.errors import UserError
 
 RECORDINGS = Path(os.environ.get("DICCAE_RECORDINGS", "recordings"))
@@ -366,10 +368,10 @@ def refused(path: Path, reason: str, words: str, **settings: object) -> None:
         decode_clip(path, **settings)
     assert isinstance(caught.value, MediaError)
     assert caught.value.reason == reason
-    assert words in caught.value.words
+    assert words in caught.value.problem
     assert (
         str(caught.value)
-        == f"{path}: {caught.value.words}; replace the file or take its row out of the manifest"
+        == f"{path}: {caught.value.problem}; replace the file or remove its row from the manifest"
     )
 
 
@@ -473,7 +475,7 @@ def test_a_recording_without_sound() -> None:
 def test_without_torchcodec_the_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match="backend torchcodec: it cannot be imported .*install torchcodec .* or use the backend pyav",
+        match=r"cache.decoder: torchcodec cannot be imported .*pip install .*cache.decoder to pyav",
     ):
         decode_clip(write(tmp_path / "clip.mp4"), backend="torchcodec")
 

@@ -213,7 +213,7 @@ def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: 
     clip_path(manifest, 8).unlink()
     with pytest.raises(UserError) as caught:
         load(dataset, workers)
-    assert f"{clip_path(manifest, 8)}: no such file, but the ledger found it usable" in str(
+    assert f"{clip_path(manifest, 8)}: no such file, but the ledger lists it as usable" in str(
         caught.value
     )
     assert "run `diccae data cache` again" in str(caught.value)

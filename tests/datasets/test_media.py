@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
 from diccae.datasets.pyav_media import upright
 
 
@@ -200,7 +201,7 @@ def refused(path: Path, reason: str, words: str, **span: float) -> None:
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert words in text
-    assert "replace the file or take its row out of the manifest" in text
+    assert "replace the file or remove its row from the manifest" in text
 
 
 def test_missing(tmp_path: Path) -> None:
