@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from diccae import registry  # noqa: F401
 from diccae.datasets.av_clip_dataset import AVClipDataset
-from diccae.datasets.readers.common import join, text
+from diccae.datasets.readers.columns import join, text
 from diccae.datasets.readers.manifest import COLUMNS, read_manifest, write_manifest
 from diccae.datasets.samplers import PKSampler
 from diccae.engine.feature_extractor import extract

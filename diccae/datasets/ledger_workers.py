@@ -155,7 +155,7 @@ def run_task(task: Task, isolated: bool = False) -> Done:
     for names, known in zip(task.shard.to_pylist(), task.known.to_pylist(), strict=True):
         path = Path(task.root, names["path"])
         stamp = _stamp(path)
-        # a clip may have been renamed; rows of another path or span with the same hash are rejected here
+        # equal hashes of another path or span are rejected here; the id may differ (a renamed clip)
         now = names | stamp
         if all(known[name] == now[name] for name in ("path", "start", "end", "bytes", "mtime_ns")):
             rows.append(known | names)

@@ -250,9 +250,10 @@ def start() -> Iterator[Callable[[Path, Path], subprocess.Popen[bytes]]]:
 
     def run(manifest: Path, out: Path) -> subprocess.Popen[bytes]:
         code = (
-            "import sys; from pathlib import Path; from diccae.datasets import ledger\n"
+            "import sys; from pathlib import Path; from diccae.datasets import ledger, ledger_workers\n"
             f"ledger_workers.SHARD = {ledger_workers.SHARD}\n"
-            "if __name__ == '__main__': ledger.check(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
+            "if __name__ == '__main__':\n"
+            "    ledger.check(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
         )
         running.append(subprocess.Popen([sys.executable, "-c", code, str(manifest), str(out)]))
         return running[-1]
@@ -287,7 +288,10 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, start: Callable) -> None:
     # an incomplete file is ignored; a damaged part is reported and made again
     (parts / ".0000019.parquet.tmp").write_bytes(b"PAR1")
     (parts / "0000001.parquet").write_bytes(b"PAR1")
-    assert check(manifest, out, jobs=1, progress=False).probed == (20 - done + 1) * ledger_workers.SHARD
+    assert (
+        check(manifest, out, jobs=1, progress=False).probed
+        == (20 - done + 1) * ledger_workers.SHARD
+    )
     assert list(rows_of(out)) == [f"clip{index}" for index in range(20 * ledger_workers.SHARD)]
     assert summarise(out).used == 20 * ledger_workers.SHARD
     assert not parts.exists()
@@ -354,9 +358,7 @@ def test_bad_input(clips: Path, made: Path, tmp_path: Path) -> None:
     ):
         summarise(tmp_path / "nowhere.parquet")
     pd.DataFrame({"path": ["a.mp4"], "end": [1.0]}).to_parquet(tmp_path / "thin.parquet")
-    with pytest.raises(
-        UserError, match="thin.parquet: wanted the columns .*, id, start missing"
-    ):
+    with pytest.raises(UserError, match="thin.parquet: wanted the columns .*, id, start missing"):
         check(tmp_path / "thin.parquet", tmp_path / "out.parquet", jobs=1)
     words = pd.DataFrame({"id": ["a"], "path": ["a.mp4"], "start": ["soon"], "end": [1.0]})
     words.to_parquet(tmp_path / "words.parquet")

@@ -65,7 +65,7 @@ def test_bad_manifests(write: Write, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="it has no column path"):
         read_manifest(tmp_path / "x.parquet")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="x.classes.csv: it cannot be written .*; mend that"):
+    with pytest.raises(UserError, match="x.classes.csv: it cannot be written .*; correct that"):
         write_manifest(
             vggsound.read([write("vggsound.csv", *VGGSOUND)], None), tmp_path / "file" / "x.parquet"
         )
