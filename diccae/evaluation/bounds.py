@@ -1,4 +1,4 @@
-"""What an accuracy would be had the clips that are missing been scored: all wrong, or all right."""
+"""Bounds of an accuracy that was measured without some clips: these all wrong, or all right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """Top-1 in percent on `used` clips, and over all `listed` ones with every missing clip wrong (`worst`) or right (`best`)."""
+    """Bounds of the top-1 accuracy on all listed clips.
+
+    Attributes:
+        used: number of scored clips.
+        listed: number of all clips.
+        top1: accuracy on the scored clips, in percent.
+        worst: accuracy on all clips if every missing clip is wrong, in percent.
+        best: accuracy on all clips if every missing clip is right, in percent.
+    """
 
     used: int
     listed: int
@@ -17,10 +25,10 @@ class Bounds:
 
 
 def bounds(top1: float, used: int, listed: int) -> Bounds:
-    """Bounds of a top-1 in percent that was measured on `used` of `listed` clips.
+    """Bounds of a top-1 accuracy, in percent, that was measured on `used` of `listed` clips.
 
     Raises:
-        ValueError: no clip was used, more were used than are listed, or top1 is no percentage.
+        ValueError: no clip was used, more were used than are listed, or `top1` is no percentage.
     """
     if not 0 < used <= listed:
         raise ValueError(
@@ -28,6 +36,6 @@ def bounds(top1: float, used: int, listed: int) -> Bounds:
         )
     if not 0 <= top1 <= 100:
         raise ValueError(f"bounds: wanted a top-1 in [0, 100] percent, got {top1}")
-    # a share of the used clips first: with none missing, worst and best are the accuracy itself, bit for bit
+    # computed from the share, so that worst and best equal the accuracy exactly if none is missing
     share = used / listed
     return Bounds(used, listed, top1, top1 * share, top1 * share + 100 * (1 - share))

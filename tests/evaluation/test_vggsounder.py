@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from diccae.cli import vggsounder as command
 from diccae.errors import UserError
-from diccae.evaluation.vggsounder import class_names, f1, read_labels, read_predictions, score
+from diccae.evaluation.vggsounder import f1, score
+from diccae.evaluation.vggsounder_files import class_names, read_labels, read_predictions
 from diccae.plans import CONFIG_ROOT
 
 CLASSES = ["bark", "bird chirping, tweeting", "bell", "rain", "horn", "wind"]
@@ -123,7 +124,9 @@ def test_without_the_three_runs_there_is_no_modality_confusion(tmp_path: Path) -
     run = read_predictions(write_run(tmp_path, "AV"), "clips", len(CLASSES))
     labels = read_labels(write_labels(tmp_path), CLASSES)
     assert "mu" not in set(score(labels, [run], len(CLASSES))["measure"])
-    with pytest.raises(UserError, match="two runs see AV; name one run for each of A, V, AV"):
+    with pytest.raises(
+        UserError, match="two runs have the modality AV; name one run for each of A, V, AV"
+    ):
         score(labels, [run, run], len(CLASSES))
 
 
@@ -149,13 +152,13 @@ def test_repeated_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     [
         (
             LABELS.replace("modality", "seen"),
-            "csv:1: wanted the columns video_id, label, modality, modality is not",
+            "csv:1: wanted the columns video_id, label, modality, modality missing",
         ),
         (LABELS.replace(",V,", ",video,"), "csv:5: modality 'video', wanted A, V or AV"),
         (LABELS.replace("rain", "drizzle"), "csv:6: label 'drizzle' is not one of the 6 classes"),
         (
             LABELS + "k4_000000,rain,AV,False,False,False\n",
-            "csv:8: label 'rain' is AV here and A further up",
+            "csv:8: label 'rain' is AV here and A in an earlier row",
         ),
         (LABELS.splitlines()[0], "holds no labels"),
     ],
@@ -250,7 +253,7 @@ def test_the_command_writes_the_table_and_says_what_was_left_out(
         arguments += ["--predictions", str(write_run(tmp_path, modality))]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "modality confusion left out" in result.output
+    assert "no modality confusion" in result.output
     assert "1 labelled clips were not predicted, 1 predicted clips have no label" in result.output
     arguments += ["--predictions", str(write_run(tmp_path, "AV"))]
     assert "modality confusion A: 50.00 % of 4 clips" in CliRunner().invoke(app, arguments).output

@@ -294,7 +294,7 @@ def test_imagenet_without_network_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
         UserError,
-        match=r"init imagenet: the weights of test_vit cannot be had \(.+\); .*pretrained_file",
+        match=r"init imagenet: the weights of test_vit cannot be downloaded \(.+\); .*pretrained_file",
     ):
         AudioViT("test_vit", init="imagenet")
 
@@ -322,7 +322,7 @@ def reshaped(key: str, *shape: int) -> dict[str, Tensor]:
         (reshaped("patch_embed_a.proj.weight", 64, 3, 16, 16), r"patch_embed_a.proj.weight has shape .*, wanted \(64, 1, 16, 16\)"),
         (reshaped("modality_a", 1, 64), r"modality_a has shape \(1, 64\), wanted \(1, 1, 64\)"),
         (reshaped("pos_embed_a", 1, 512, 32), r"pos_embed_a has shape \(1, 512, 32\), wanted \(1, 512, 64\)"),
-        (reshaped("pos_embed_a", 1, 511, 64), "pos_embed_a has 511 positions, which make no grid"),
+        (reshaped("pos_embed_a", 1, 511, 64), "pos_embed_a has 511 positions, which form no grid"),
         ({**cav_mae(), "epoch": 3}, "epoch is no tensor"),
         ([torch.zeros(1)], "cannot be read as a state dict"),
     ],
@@ -337,7 +337,7 @@ def test_a_cav_mae_file_that_does_not_fit(tmp_path: Path, state: Any, words: str
 
 def test_video_positions_must_be_square(tmp_path: Path) -> None:
     path = saved(reshaped("pos_embed_v", 1, 195, 64), tmp_path / "wrong.pth")
-    with pytest.raises(UserError, match="pos_embed_v has 195 positions, which make no grid"):
+    with pytest.raises(UserError, match="pos_embed_v has 195 positions, which form no grid"):
         VideoViT("test_vit", init=path)
 
 
@@ -350,7 +350,7 @@ def test_imagenet_file_that_does_not_fit(tmp_path: Path) -> None:
         AudioViT("test_vit", init="imagenet", pretrained_file=path)
     state = timm.create_model("test_vit").state_dict()
     state["pos_embed"] = state["pos_embed"][:, :98]
-    with pytest.raises(UserError, match="pos_embed has 98 positions, which make no grid"):
+    with pytest.raises(UserError, match="pos_embed has 98 positions, which form no grid"):
         VideoViT("test_vit", init="imagenet", pretrained_file=saved(state, tmp_path / "vit.pth"))
 
 
