@@ -402,7 +402,7 @@ def test_command(clips: Path, made: Path) -> None:
     assert done.exit_code == 0
     assert "16 listed, 15 found, 11 readable, 9 with sound, 6 used" in done.output
     assert "1 decoded now" in done.output
-    assert "clips a second a core" in done.output
+    assert "clips per second and core" in done.output
     assert "1 not used: missing: no such file" in done.output
     refused = CliRunner().invoke(app, [*arguments, "--max-unusable", "0.05"])
     assert isinstance(refused.exception, UserError)

@@ -91,7 +91,8 @@ def test_lists_of_two_folds_contradict_each_other(write: Write) -> None:
 def test_bad_lists(write: Write) -> None:
     path = write("trainlist01.txt", *TRAIN, "Archery/film.avi 2")
     with pytest.raises(
-        UserError, match="classInd.txt: no such file; put UCF101's classInd.txt into the folder of the lists"
+        UserError,
+        match="classInd.txt: no such file; put UCF101's classInd.txt into the folder of the lists",
     ):
         read([path], None)
     write("classInd.txt", *CLASSES)
