@@ -10,7 +10,8 @@ import typer
 
 Source = Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
 Out = Annotated[
-    Path, typer.Option("--out", help="The manifest to write; its class order is written beside it.")
+    Path,
+    typer.Option("--out", help="The manifest to write; its class order goes to the same folder."),
 ]
 
 

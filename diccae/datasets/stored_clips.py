@@ -79,9 +79,11 @@ def build_stored(
     if status is None:
         create_arrays(out_dir, shapes)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
-    nowhere = table["path"] == ""
-    status.loc[nowhere, "status"] = "missing"
-    status.loc[nowhere, "message"] = table["id"][nowhere] + ": listed, but no file of it was found"
+    without_file = table["path"] == ""
+    status.loc[without_file, "status"] = "missing"
+    status.loc[without_file, "message"] = (
+        table["id"][without_file] + ": listed, but no file of it was found"
+    )
     save = partial(save_progress, out_dir, status, digest, settings)
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import timm
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import resample_abs_pos_embed
-from timm.models import load_state_dict
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from diccae.errors import UserError
+from diccae.models.state_dicts import PATCH_WEIGHT, first_line, read_state_dict, select_weights
 
 # how AVPreprocessor normalises pixels in [0, 1] (video_input "rgb")
 PIXEL_MEAN, PIXEL_STD = 0.5, 0.25
 # rows of patches in a CAV-MAE spectrogram: 128 mels / 16
 CAV_MAE_MEL_PATCHES = 8
-PATCH_WEIGHT, PATCH_BIAS = "patch_embed.proj.weight", "patch_embed.proj.bias"
+PATCH_BIAS = "patch_embed.proj.bias"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,10 @@ def load_imagenet(vit: VisionTransformer, model: str, file: str | None) -> Loade
         UserError: the weights cannot be read or downloaded, or do not fit the model.
     """
     if file is not None:
-        source, state = file, _read(file, "pretrained_file: wanted a file of timm weights")
+        source, state = (
+            file,
+            read_state_dict(file, "pretrained_file: wanted a file of timm weights"),
+        )
     else:
         source = f"timm's weights of {model}"
         try:
@@ -66,11 +68,11 @@ def load_imagenet(vit: VisionTransformer, model: str, file: str | None) -> Loade
         except Exception as error:
             raise UserError(
                 f"init imagenet: the weights of {model} cannot be downloaded "
-                f"({_first_line(error)}); download their file on a machine with a network and "
+                f"({first_line(error)}); download their file on a machine with a network and "
                 "name it as pretrained_file"
             ) from error
     keys = {key: key for key in vit.state_dict()}
-    weights = _take(vit, source, state, keys, channels=3)
+    weights = select_weights(vit, source, state, keys, channels=3)
     prefix = sum(
         state[key].shape[1] for key in ("cls_token", "dist_token", "reg_token") if key in state
     )
@@ -102,7 +104,9 @@ def load_cav_mae(vit: VisionTransformer, file: str, modality: str) -> LoadedWeig
     Raises:
         UserError: the file cannot be read or does not fit the model.
     """
-    state = _read(file, "init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint")
+    state = read_state_dict(
+        file, "init: wanted scratch, imagenet or the path of a CAV-MAE checkpoint"
+    )
     specific, joint = (
         len({key.split(".")[1] for key in state if key.startswith(f"{name}.")})
         for name in (f"blocks_{modality}", "blocks_u")
@@ -115,7 +119,7 @@ def load_cav_mae(vit: VisionTransformer, file: str, modality: str) -> LoadedWeig
         )
     keys = {key: _cav_mae_key(key, modality, specific) for key in vit.state_dict()}
     shift = f"modality_{modality}"
-    weights = _take(
+    weights = select_weights(
         vit, file, state, {**keys, shift: shift}, channels=vit.patch_embed.proj.in_channels
     )
     positions, name = weights["pos_embed"] + weights.pop(shift), keys["pos_embed"]
@@ -144,65 +148,6 @@ def _cav_mae_key(key: str, modality: str, specific: int) -> str:
             *rest,
         ]
     )
-
-
-def _read(file: str, wanted: str) -> dict[str, Tensor]:
-    if not Path(file).is_file():
-        raise UserError(f"{wanted}, got {file!r}, which does not exist; correct the path")
-    try:
-        state = load_state_dict(file, use_ema=False)
-    # pickle, zip and safetensors each have errors of their own
-    except Exception as error:
-        raise UserError(
-            f"{file}: cannot be read as a state dict ({_first_line(error)}); download the file again"
-        ) from error
-    other = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if other:
-        raise UserError(
-            f"{file}: {other[0]} is no tensor, wanted a state dict; save the state dict alone"
-        )
-    return state
-
-
-def _take(
-    vit: VisionTransformer,
-    source: str,
-    state: dict[str, Tensor],
-    keys: dict[str, str],
-    channels: int,
-) -> dict[str, Tensor]:
-    """Select the weights of a model from a state dict and check their shapes.
-
-    Args:
-        vit: the model.
-        source: name of the state dict, for errors.
-        state: the state dict.
-        keys: key of the model -> key of the state dict.
-        channels: input channels of the patch embedding in the state dict.
-    """
-    missing = [key for key in keys.values() if key not in state]
-    if missing:
-        raise UserError(
-            f"{source}: lacks {len(missing)} of the {len(keys)} weights that the encoder needs, "
-            f"{missing[0]} first; choose a file that fits the model"
-        )
-    shapes = {key: tuple(value.shape) for key, value in vit.state_dict().items()}
-    shapes[PATCH_WEIGHT] = (shapes[PATCH_WEIGHT][0], channels, *shapes[PATCH_WEIGHT][2:])
-    token = (1, 1, vit.embed_dim)
-    for key, name in keys.items():
-        shape, wanted = tuple(state[name].shape), shapes.get(key, token)
-        # the number of positions may differ: they are interpolated
-        fits = (
-            len(shape) == 3 and (shape[0], shape[2]) == (1, vit.embed_dim)
-            if key == "pos_embed"
-            else shape == wanted
-        )
-        if not fits:
-            raise UserError(
-                f"{source}: {name} has shape {shape}, wanted {wanted}; "
-                "choose a file that fits the model"
-            )
-    return {key: state[name].float() for key, name in keys.items()}
 
 
 def _resample(
@@ -251,7 +196,3 @@ def _load(
 
 def _is_square(count: int) -> bool:
     return count >= 0 and math.isqrt(count) ** 2 == count
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

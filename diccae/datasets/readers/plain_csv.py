@@ -103,7 +103,7 @@ def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
         rows,
         rows["first"] != rows[other],
         lambda row: (
-            f"{row[one]} goes with {row[other]} here, but with {row['first']} in an earlier line"
+            f"{row[one]} belongs to {row[other]} here, but to {row['first']} in an earlier line"
         ),
     )
 
