@@ -116,10 +116,7 @@ def test_lists_and_folders_that_a_plan_names_are_looked_for(
         for path in source.lists:
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).touch()
-    assert (
-        folders.data(plan).message
-        == "all 9 lists and folders exist; the workflow reads them"
-    )
+    assert folders.data(plan).message == "all 9 lists and folders exist; the workflow reads them"
     # clips are decoded while training: nothing is cached
     assert folders.disk_need(plan) == (0, ["runs"])
 
@@ -146,8 +143,8 @@ def test_folders_that_cannot_be_written_are_named(
     assert "/proc/cache (user cache)" in check.message
     assert "(temporary)" not in check.message
     assert (
-        check.way_out
-        == "give results to your user, or mount it writable; set XDG_CACHE_HOME to a writable folder"
+        check.way_out == "give results to your user, or mount it writable; "
+        "set XDG_CACHE_HOME to a writable folder"
     )
 
 

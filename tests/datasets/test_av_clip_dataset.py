@@ -1,4 +1,4 @@
-"""Which clips a run sees, under which labels, with which augmentation, and in which batches: with real worker processes."""
+"""Clips, labels, augmentation and batches of a run, with real worker processes."""
 
 from __future__ import annotations
 

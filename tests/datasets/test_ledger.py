@@ -1,4 +1,4 @@
-"""The ledger: a status for every kind of clip, nothing probed twice, nothing lost, counts and bounds."""
+"""The ledger: the status of clips, what is kept between checks, interruptions, and counts."""
 
 from __future__ import annotations
 
@@ -250,7 +250,8 @@ def start() -> Iterator[Callable[[Path, Path], subprocess.Popen[bytes]]]:
 
     def run(manifest: Path, out: Path) -> subprocess.Popen[bytes]:
         code = (
-            "import sys; from pathlib import Path; from diccae.datasets import ledger, ledger_workers\n"
+            "import sys; from pathlib import Path\n"
+            "from diccae.datasets import ledger, ledger_workers\n"
             f"ledger_workers.SHARD = {ledger_workers.SHARD}\n"
             "if __name__ == '__main__':\n"
             "    ledger.check(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
@@ -337,14 +338,16 @@ def test_refuse_names_the_reasons(made: Path) -> None:
         require_usable(made, 0.05)
     text = str(caught.value)
     assert text.startswith(
-        f"{made}: 10 of 16 clips (62.5%) cannot be used, 5.0% are allowed: 1 missing: no such file; "
+        f"{made}: 10 of 16 clips (62.5%) cannot be used, 5.0% are allowed: "
+        "1 missing: no such file; "
     )
     assert "1 no_audio: there is no audio stream" in text
     assert "run `diccae data check` again" in text
 
 
 def test_refuse_names_ten_reasons_the_most_common_first(tmp_path: Path) -> None:
-    rows = [{"status": "unreadable", "usable": False, "reason": f"r{n:02d}", "audio_streams": 1} for n in range(12) for _ in range(n + 1)]  # fmt: skip
+    row = {"status": "unreadable", "usable": False, "audio_streams": 1}
+    rows = [row | {"reason": f"r{n:02d}"} for n in range(12) for _ in range(n + 1)]
     pq.write_table(pa.Table.from_pylist(rows, ledger_files.SCHEMA), tmp_path / "ledger.parquet")
     with pytest.raises(UserError, match="12 r11; 11 r10; .*; 3 r02[.]"):
         require_usable(tmp_path / "ledger.parquet", 1.0)

@@ -1,4 +1,4 @@
-"""Clips decoded while training: the values of the stored cache, clips that cannot be used, and real worker processes."""
+"""Clips decoded in training: equal to the stored cache, unusable clips, real worker processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRAINING = [
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten clips; two rows more are spans within the first one's file, the last of unknown length."""
+    """Ten clips and two spans of the first one's file, the last of unknown length."""
     root = tmp_path_factory.mktemp("rendered")
     spec = BenchmarkSpec({"unlabelled": 4, "train": 4, "test": 2}, seed=5)
     manifest = render_benchmark(spec, root, jobs=1, progress=False)

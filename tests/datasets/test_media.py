@@ -292,7 +292,7 @@ def test_sound_that_is_not_finite(plain: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_decoded_frame_holds_no_threads(plain: Path) -> None:
-    """Else a loader worker that is forked while one lives, and collects it, waits for ever for threads that it does not have."""
+    """A forked worker that frees a frame would otherwise wait for threads that it does not have."""
     with av.open(str(plain)) as container:
         frame = next(container.decode(video=0))
         before = len(os.listdir("/proc/self/task"))

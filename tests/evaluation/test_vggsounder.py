@@ -40,7 +40,7 @@ def write_labels(folder: Path, text: str = LABELS) -> Path:
 
 
 def write_run(folder: Path, modality: str, ids: tuple[str, ...] = IDS, suffix: str = "") -> Path:
-    """The best class, then the classes after it, in a circle: the class before the best is never among the five."""
+    """The best class and the four after it, cyclically: the one before the best is never there."""
     folder = folder / modality
     folder.mkdir(parents=True)
     tables = []
@@ -74,7 +74,7 @@ def test_hits_in_every_subset_of_the_labels(table: pd.DataFrame) -> None:
         {"all": 50, "a": 200 / 3, "v": 100 / 3, "av": 50, "a only": 50, "v only": 0}
     )
     assert hit["clips"].to_dict() == {"all": 4, "a": 3, "v": 3, "av": 2, "a only": 2, "v only": 1}
-    # bark is the class before the best ones of k1, and the only label of the subset; k3 has it among its five
+    # bark, the only label of the subset, is not among the five of k1, but among those of k3
     assert table.loc[("hit@5", "AV", "av"), "value"] == pytest.approx(50)
     assert table.loc[("hit@5", "AV", "all"), "value"] == pytest.approx(100)
 
@@ -83,7 +83,8 @@ def test_f1_micro_pools_decisions_and_macro_averages_classes(table: pd.DataFrame
     # two right of four predicted, five labels; by class: bird 1, bell 2 / 3, four classes 0
     assert table.loc[("f1_micro@1", "AV", "all"), "value"] == pytest.approx(100 * 4 / 9)
     assert table.loc[("f1_macro@1", "AV", "all"), "value"] == pytest.approx(100 * (1 + 2 / 3) / 6)
-    # five of six classes a clip: k1 without bark, k2 and k4 without bird, k3 without horn; four of the five labels are found
+    # five of six classes per clip: k1 without bark, k2 and k4 without bird, k3 without horn;
+    # four of the five labels are found
     assert table.loc[("f1_micro@5", "AV", "all"), "value"] == pytest.approx(100 * 2 * 4 / (20 + 5))
 
 

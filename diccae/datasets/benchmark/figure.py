@@ -150,7 +150,7 @@ class _Body:
             foot = limb(knee, sum(legs[side]), shin, trousers, 5.5)
             limb(foot, sum(legs[side]) + 80, 0.06 * unit, (40, 35, 30), 4)
             if arm is not None:
-                self._arm(canvas, limb, shoulder, arm, pose.torso, upper, fore, shade)
+                self._arm(canvas, limb, shoulder, arm, upper, fore, shade)
         _line(canvas, hip, shoulder, self.shirt, 11 * self.girth * unit / 65)
         centre = shoulder + 1.45 * head * np.array([self.facing * np.sin(angle), -np.cos(angle)])
         _disc(canvas, centre, head, self.skin)
@@ -169,7 +169,7 @@ class _Body:
             0.8 * head,
             self.hair,
         )
-        self._arm(canvas, limb, shoulder, pose.near_arm, pose.torso, upper, fore, 1.0)
+        self._arm(canvas, limb, shoulder, pose.near_arm, upper, fore, 1.0)
 
     def _arm(
         self,
@@ -177,7 +177,6 @@ class _Body:
         limb: Callable[..., np.ndarray],
         shoulder: np.ndarray,
         arm: tuple[float, float],
-        torso: float,
         upper: float,
         fore: float,
         shade: float,

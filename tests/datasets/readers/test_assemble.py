@@ -1,4 +1,4 @@
-"""From the lists of a plan to one manifest: what is joined, what is taken out, and what is split off."""
+"""From the lists of a plan to one manifest: which clips are joined, removed and split off."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def names(label: int, split: str, count: int) -> list[str]:
 
 @pytest.fixture
 def lists(write: Write, hold: Write, tmp_path: Path) -> Lists:
-    """Six training clips (the last without a file) and two test clips a class; in AudioSet, a recording of the test split twice."""
+    """Six training clips (the last without a file) and two test clips per class.
+
+    AudioSet has a recording of the test split twice.
+    """
     rows, files = [], []
     for label, name in enumerate(CLASSES):
         for split, count in (("train", 6), ("test", 2)):
@@ -165,7 +168,7 @@ def test_from_lists_alone(lists: Lists) -> None:
     assert counts(table)["vggsound", "update"] == 4
     with pytest.raises(
         UserError,
-        match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put the clips",
+        match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put",
     ):
         assemble(missing)
 
@@ -175,7 +178,8 @@ def test_missing_lists_are_named_with_their_key(lists: Lists) -> None:
     Path(lists.sources[2].lists[0]).unlink()
     with pytest.raises(
         UserError,
-        match=r"lists.sources: 2 of 5 list files are missing, .*balanced_train_segments.csv of audioset first",
+        match=r"lists.sources: 2 of 5 list files are missing, .*balanced_train_segments.csv of "
+        "audioset first",
     ):
         assemble(lists)
 
@@ -196,7 +200,7 @@ def test_a_class_list_of_the_plan_is_used_and_checked(lists: Lists, write: Write
 
 
 def pool(sizes: dict[str, int], **others: Any) -> pd.DataFrame:
-    """Training clips of classes in some order of the list, each with a file, and one test clip a class."""
+    """Training clips of classes in random order, each with a file, and one test clip per class."""
     rows = [
         {"id": f"{name}-{number:03d}", "label": label, "label_name": name, "split": split}
         for label, (name, size) in enumerate(sizes.items())

@@ -1,4 +1,4 @@
-"""UCF101's lists: labels that count from 1, test lists without any, and one class written in two ways."""
+"""UCF101's lists: labels from 1, test lists without labels, one class spelled in two ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VGGSound's two editions, the ways in which its clips lie on disks, and everything that lists go through."""
+"""VGGSound's two editions, the layouts of its clips on disks, and reading of lists in general."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_contradictions_name_both_lines(write: Write) -> None:
     with pytest.raises(UserError) as caught:
         read([path], None)
     assert (
-        f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', but 'bird chirping, tweeting' in "
-        in str(caught.value)
+        f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', "
+        "but 'bird chirping, tweeting' in " in str(caught.value)
     )
     assert f"{path}, line 3; remove one of the two lines" in str(caught.value)
 
