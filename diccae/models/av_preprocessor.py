@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Shaped
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
@@ -99,9 +100,9 @@ class AVPreprocessor(BaseDataPreprocessor):
                 inputs["second_video"] = crop(inputs["video"])
         return {"inputs": inputs, "data_samples": data.get("data_samples")}
 
-    def _mask(self, audio: Tensor) -> Tensor:
+    def _mask(self, audio: Float[Tensor, "b 1 frames mels"]) -> Float[Tensor, "b 1 frames mels"]:
         # torchaudio's masks take (..., frequency, time)
         return self.time_mask(self.freq_mask(audio.transpose(-1, -2))).transpose(-1, -2)
 
-    def _move(self, clip: Tensor) -> Tensor:
+    def _move(self, clip: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         return clip.to(self.device, non_blocking=True)

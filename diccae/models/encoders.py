@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxtyping import Float
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -38,6 +39,6 @@ class ConvEncoder(nn.Module):
             channels = width
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, widths[-1])."""
+    def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Inputs (B, in_channels, H, W) -> features (B, out_features)."""
         return self.layers(inputs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 import timm
+from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from timm.layers import PatchEmbed
@@ -54,8 +55,12 @@ class AudioViT(nn.Module):
         self.out_features = self.vit.num_features
         self.input_shape = (1, fbank_frames, n_mels)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(B, 1, fbank_frames, n_mels) -> (B, out_features)."""
+    def forward(self, inputs: Float[Tensor, "b 1 frames mels"]) -> Float[Tensor, "b d"]:
+        """Log-mels (B, 1, fbank_frames, n_mels) -> features (B, out_features).
+
+        Raises:
+            UserError: the spectrograms have another size.
+        """
         _check_input(
             "AudioViT",
             inputs,
@@ -102,8 +107,12 @@ class VideoViT(nn.Module):
         self.out_features = self.vit.num_features
         self.input_shape = (3 * num_frames, frame_size, frame_size)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(B, num_frames 3, frame_size, frame_size) -> (B, out_features)."""
+    def forward(self, inputs: Float[Tensor, "b tc h w"]) -> Float[Tensor, "b d"]:
+        """Frames (B, 3 num_frames, frame_size, frame_size) -> features (B, out_features).
+
+        Raises:
+            UserError: the frames have another number or size.
+        """
         _check_input(
             "VideoViT",
             inputs,
@@ -114,7 +123,9 @@ class VideoViT(nn.Module):
         return self.vit(frames).unflatten(0, (len(inputs), -1)).mean(1)
 
 
-def _check_input(name: str, inputs: Tensor, wanted: tuple[int, int, int], hint: str) -> None:
+def _check_input(
+    name: str, inputs: Float[Tensor, "b c h w"], wanted: tuple[int, int, int], hint: str
+) -> None:
     # shapes are Python numbers, so torch.compile evaluates this outside of the graph
     if tuple(inputs.shape[1:]) != wanted:
         raise UserError(

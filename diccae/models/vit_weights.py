@@ -8,6 +8,7 @@ from itertools import groupby
 
 import timm
 import torch
+from jaxtyping import Float
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
@@ -151,8 +152,12 @@ def _cav_mae_key(key: str, modality: str, specific: int) -> str:
 
 
 def _resample(
-    vit: VisionTransformer, source: str, name: str, positions: Tensor, grid: tuple[int, int]
-) -> Tensor:
+    vit: VisionTransformer,
+    source: str,
+    name: str,
+    positions: Float[Tensor, "1 n d"],
+    grid: tuple[int, int],
+) -> Float[Tensor, "1 m d"]:
     """Interpolate position embeddings (1, rows x columns, D) of a grid to that of the model."""
     if grid[0] * grid[1] != positions.shape[1]:
         raise UserError(
