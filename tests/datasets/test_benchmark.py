@@ -140,7 +140,7 @@ def test_bayes_ceilings_against_the_closed_form() -> None:
         assert ceilings[modality] == pytest.approx(
             100 * ((1 - CORRUPTION) * clear + CORRUPTION / 12), abs=0.5
         )
-    # both clear tells every class; one clear leaves its family; none leaves chance
+    # both clear: the class is known; one clear: its family is known; none clear: chance
     one_clear = np.mean(norm.cdf(np.array(SOUND_SEPARATION) / 2)) + np.mean(
         norm.cdf(np.array(MOTION_SEPARATION) / 2)
     )
@@ -225,7 +225,7 @@ def test_manifest(rendered: Path) -> None:
     assert not list(rendered.parent.rglob("*.tmp"))
 
 
-def test_rendering_goes_on_where_it_stopped(rendered: Path) -> None:
+def test_an_interrupted_rendering_is_continued(rendered: Path) -> None:
     clips = rendered.parent / "clips"
     before = {path: (digest(path), path.stat().st_mtime_ns) for path in clips.rglob("*.mp4")}
     sound = {path: packets(path, "audio") for path in before}

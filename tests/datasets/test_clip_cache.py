@@ -118,7 +118,7 @@ def test_bad_clips_are_counted_by_reason_and_left_out(manifest: Path) -> None:
     assert dataset.rows.tolist() == [row for row in range(4, 10) if row not in (5, 9)]
 
 
-def test_a_clip_that_no_file_was_found_of_is_told_by_its_id_each_time(manifest: Path) -> None:
+def test_a_clip_without_a_file_is_reported_by_its_id_each_time(manifest: Path) -> None:
     table = pd.read_parquet(manifest)
     table.loc[3, "path"] = ""
     table.to_parquet(manifest, index=False)
@@ -128,7 +128,7 @@ def test_a_clip_that_no_file_was_found_of_is_told_by_its_id_each_time(manifest: 
         assert index["message"][3] == f"{table['id'][3]}: listed, but no file of it was found"
 
 
-def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Path) -> None:
+def test_too_many_bad_clips_are_an_error_and_can_be_repaired(manifest: Path) -> None:
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     clip_path(manifest, 5).write_bytes(b"")
     clip_path(manifest, 9).unlink()
@@ -150,19 +150,19 @@ def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Pat
     assert load_cache(build(manifest)).meta["counts"] == {"ok": 10}
 
 
-def test_a_manifest_without_one_usable_clip_is_refused_whatever_the_share(manifest: Path) -> None:
+def test_a_manifest_without_any_usable_clip_is_an_error_for_any_share(manifest: Path) -> None:
     shutil.rmtree(manifest.parent / "clips")
     with pytest.raises(UserError, match=r"10 of 10 clips cannot be used \(10 missing\)"):
         build(manifest, max_bad_share=1.0)
 
 
-def test_an_empty_manifest_is_refused(manifest: Path) -> None:
+def test_an_empty_manifest_is_an_error(manifest: Path) -> None:
     pd.read_parquet(manifest)[:0].to_parquet(manifest)
     with pytest.raises(UserError, match="lists no clip"):
         build(manifest)
 
 
-def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no manifest; run `diccae data render` first"):
         build(tmp_path / "manifest.parquet")
 
@@ -184,7 +184,7 @@ def test_a_span_too_short_for_one_window_is_counted(manifest: Path) -> None:
     assert load_cache(build(manifest, max_bad_share=0.1)).index["status"][3] == "too_short"
 
 
-def test_an_interrupted_cache_goes_on_and_ends_the_same(
+def test_an_interrupted_cache_is_continued_to_the_same_bytes(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = build(manifest)
@@ -268,7 +268,7 @@ def test_a_cache_with_a_part_missing(manifest: Path, name: str) -> None:
 # a disk that says no
 
 
-def test_too_small_a_disk_is_told_before_the_work(
+def test_a_disk_that_is_too_small_is_an_error_before_decoding(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -279,7 +279,7 @@ def test_too_small_a_disk_is_told_before_the_work(
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
-def test_a_disk_that_fills_up_ends_in_words(
+def test_a_disk_that_becomes_full_is_a_user_error(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -552,7 +552,7 @@ def test_torchcodec_gives_the_same(tmp_path: Path, settings: dict) -> None:
 
 
 @pytest.mark.skipif(not TORCHCODEC, reason="torchcodec is not installed, or does not load")
-def test_torchcodec_refuses_in_the_same_words(tmp_path: Path) -> None:
+def test_torchcodec_raises_the_same_errors(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     refused(tmp_path / "text.mp4", "unreadable", "it cannot be decoded", backend="torchcodec")
     refused(

@@ -194,7 +194,7 @@ def test_nothing_that_is_unchanged_is_probed_again(clips: Path, made: Path, tmp_
     out, before = folder / "ledger.parquet", rows_of(made)
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 0
     assert repr(rows_of(out)) == repr(before)
-    # a file that was mended, and one that came
+    # a repaired file and a new one
     shutil.copy(folder / "good.mp4", folder / "text.mp4")
     shutil.copy(folder / "good.mp4", folder / "gone.mp4")
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 2
@@ -273,7 +273,7 @@ def wait_for(running: subprocess.Popen[bytes], parts: Path, count: int) -> None:
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_a_run_that_was_killed_goes_on(tmp_path: Path, start: Callable) -> None:
+def test_an_interrupted_check_is_continued(tmp_path: Path, start: Callable) -> None:
     manifest, out = many(tmp_path, 20 * ledger_workers.SHARD), tmp_path / "ledger.parquet"
     parts = tmp_path / "ledger.parquet.parts"
     running = start(manifest, out)
@@ -281,7 +281,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, start: Callable) -> None:
     children = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    # nobody is left who would write into the next run
+    # no process is left that would write into the next run
     psutil.wait_procs(children)
     done = len([*parts.glob("[0-9]*.parquet")])
     assert 2 <= done < 20
@@ -332,7 +332,7 @@ def test_a_process_that_dies_takes_no_other_clip_with_it(tmp_path: Path, start: 
 # refusals
 
 
-def test_refuse_names_the_reasons(made: Path) -> None:
+def test_unusable_clips_are_counted_by_reason(made: Path) -> None:
     require_usable(made, 0.65)
     with pytest.raises(UserError) as caught:
         require_usable(made, 0.05)
@@ -345,7 +345,7 @@ def test_refuse_names_the_reasons(made: Path) -> None:
     assert "run `diccae data check` again" in text
 
 
-def test_refuse_names_ten_reasons_the_most_common_first(tmp_path: Path) -> None:
+def test_the_error_gives_the_ten_most_common_reasons(tmp_path: Path) -> None:
     row = {"status": "unreadable", "usable": False, "audio_streams": 1}
     rows = [row | {"reason": f"r{n:02d}"} for n in range(12) for _ in range(n + 1)]
     pq.write_table(pa.Table.from_pylist(rows, ledger_files.SCHEMA), tmp_path / "ledger.parquet")

@@ -146,7 +146,7 @@ def test_bad_clips_are_counted_by_reason_and_never_decoded(
     assert not paths & bad
 
 
-def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path) -> None:
+def test_too_many_bad_clips_are_an_error_and_repaired_ones_are_used(manifest: Path) -> None:
     folder = build(manifest)
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     for row in good:

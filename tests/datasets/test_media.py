@@ -17,7 +17,7 @@ from diccae.datasets.pyav_media import upright
 
 
 def picture(index: int, height: int, width: int) -> np.ndarray:
-    """A frame that tells its number: a grey that changes, and a moving bar."""
+    """A frame that shows its number: a grey that changes, and a moving bar."""
     image = np.full((height, width, 3), 40 + 7 * index % 180, np.uint8)
     image[:, index % width] = (255, 0, 0)
     return image

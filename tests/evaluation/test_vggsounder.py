@@ -189,7 +189,7 @@ def test_wrong_predictions_name_the_file(tmp_path: Path) -> None:
         read_predictions(path, "clips", 6)
 
 
-def test_predictions_of_other_clips_are_refused(tmp_path: Path) -> None:
+def test_predictions_of_other_clips_are_an_error(tmp_path: Path) -> None:
     other = tuple(f"test-{index}" for index in range(5))
     run = read_predictions(write_run(tmp_path, "AV", other), "clips", len(CLASSES))
     with pytest.raises(

@@ -261,7 +261,7 @@ def test_nothing_to_split_off_leaves_the_table() -> None:
         ),
     ],
 )
-def test_too_few_clips_of_a_class_are_refused_with_its_name(
+def test_too_few_clips_of_a_class_are_an_error_with_its_name(
     sizes: dict[str, int], words: str
 ) -> None:
     with pytest.raises(UserError) as caught:

@@ -249,7 +249,7 @@ def test_links_are_followed_and_circles_end(write: Write, hold: Write, tmp_path:
     assert table["path"].tolist() == [str(media / f"in/disk/{IDS[0]}.mp4"), "", "", ""]
 
 
-def test_files_named_by_id_alone_are_told_apart_by_their_length(write: Write, film: Write) -> None:
+def test_files_named_by_id_alone_are_classified_by_their_length(write: Write, film: Write) -> None:
     lines = ["AAAAAAAAAAA,30,hail,train", "BBBBBBBBBBB,20,hail,train", "CCCCCCCCCCC,0,hail,train"]
     path = write("vggsound.csv", *lines)
     for name in "ABC":
@@ -270,7 +270,7 @@ def test_files_named_by_id_alone_are_told_apart_by_their_length(write: Write, fi
         read([path], media)
 
 
-def test_files_named_by_id_alone_that_tell_nothing(write: Write, hold: Write) -> None:
+def test_files_named_by_id_alone_whose_length_shows_nothing(write: Write, hold: Write) -> None:
     table = read([write("vggsound.csv", *LONG)], hold(f"{IDS[0][:11]}.mp4"))
     assert table.attrs["layouts"] == {
         "<id> (assumed to be cut clips: the length of no probed file shows it)": 1
