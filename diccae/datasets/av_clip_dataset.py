@@ -153,22 +153,22 @@ class AVClipDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The sample at position `index`, as the pipeline returns it."""
-        return self.__getitems__([index])[0]
+        return self._load(int(self.rows[index]), int(self.labels[index]), int(self.epoch[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """The samples of a batch; torch's data loader calls this instead of `__getitem__`."""
         rows, labels = self.rows[indices].tolist(), self.labels[indices].tolist()
-        splits, epoch = self.split_codes[rows].tolist(), int(self.epoch[0])
-        return [
-            self.pipeline(
-                {
-                    "cache": self.cache,
-                    "row": row,
-                    "label": label,
-                    "split": self.split_names[split],
-                    "modalities": self.modalities,
-                    "seed": (self.seed, epoch, row),
-                }
-            )
-            for row, label, split in zip(rows, labels, splits, strict=True)
-        ]
+        epoch = int(self.epoch[0])
+        return [self._load(row, label, epoch) for row, label in zip(rows, labels, strict=True)]
+
+    def _load(self, row: int, label: int, epoch: int) -> dict[str, Any]:
+        return self.pipeline(
+            {
+                "cache": self.cache,
+                "row": row,
+                "label": label,
+                "split": self.split_names[self.split_codes[row]],
+                "modalities": self.modalities,
+                "seed": (self.seed, epoch, row),
+            }
+        )
