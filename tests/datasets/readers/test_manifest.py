@@ -141,7 +141,7 @@ def test_the_command_prints_every_count(
         "          1 as <id>_<start s>",
         "          1 as a/<id>_<start s>",
         "  1 clips have more than one file; one of them is used",
-        "  1 clips of recordings in VGGSound's test list taken out, 2 left",
+        "  1 clips of recordings in VGGSound's test list removed, 2 left",
         f"{out}: 2 clips, 1 of them on the disk; class order in {out.with_name('classes.csv')}",
     ]
     table = read_manifest(out)
