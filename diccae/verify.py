@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from diccae.artifacts import artifacts_of
+from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.hashes import data_hash, file_hash, lock_hash
 from diccae.plans import Plan

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from diccae.digests import file_digest
+
 
 def changes_since_runs(root: Path, records: Sequence[dict[str, Any]]) -> str:
     """One or two sentences on whether Snakefile, lock and configs are those that the runs used.
