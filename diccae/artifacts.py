@@ -120,21 +120,21 @@ TABLES = (
     Artifact(
         "leakage",
         partial(_section, "leakage"),
-        "tables:leakage",
+        "diagnostics:leakage",
         ("arm", "modality"),
         "The leakage twin: where the update set comes from.",
     ),
     Artifact(
         "learning_rates",
         partial(_section, "learning_rates"),
-        "tables:learning_rates",
+        "diagnostics:learning_rates",
         (*ROW, "lr"),
         "A small grid of learning rates for every variant.",
     ),
     Artifact(
         "tuning",
         partial(_section, "tuning"),
-        "tables:tuning",
+        "diagnostics:tuning",
         ROW,
         "Validation accuracy of the settings that learning rates are chosen from.",
     ),
@@ -157,7 +157,7 @@ TABLES = (
     Artifact(
         "feature_quality",
         _everything,
-        "tables:feature_quality",
+        "diagnostics:feature_quality",
         (*ROW, "seed"),
         "Degrees of confusion of every run, against accuracy and against the generator's truth.",
     ),

@@ -1,4 +1,5 @@
-"""The profiles name rules of the Snakefile, and the cluster's profile gives each training rule its resources."""
+"""The profiles name rules of the Snakefile, and the cluster's profile gives each training rule its
+resources."""
 
 from __future__ import annotations
 

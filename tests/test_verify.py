@@ -1,4 +1,4 @@
-"""Seals: what `diccae verify` says of edited, stale, mixed and lost results."""
+"""`diccae verify`: edited, stale, mixed and missing results are found and named."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from diccae.reporting.page_seal import page_seal, tables_seal
 from diccae.run_graph import Run, with_parents
 from diccae.source import SourceTree, present_tree, source_hash
 from diccae.verify import Finding, verify
-from tests.reporting.conftest import fake, made_up  # noqa: F401
+from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 ABLATION = Path("results/fake/ablations/no_infonce.csv")
 RUN = Path("results/fake/runs/no_infonce/seed1/finetune/AV")
@@ -39,7 +39,7 @@ def edit_record(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 @pytest.fixture
 def sealed(fake: Plan) -> Plan:  # noqa: F811
-    """One ablation and Figure 2, from runs whose records are true."""
+    """One ablation and Figure 2, from runs with correct records."""
     meta = fake.cache_dir / "meta.json"
     content = json.loads(meta.read_text())
     meta.write_text(
@@ -83,8 +83,8 @@ def test_untouched_results_are_sealed(sealed: Plan) -> None:
     verdict = verify(sealed)
     assert verdict["sealed"]
     assert verdict["findings"] == []
-    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), and what they start from:
-    # a warm-up and three pre-trainings, three seeds each
+    # full, w/o InfoNCE (A, A-V) and w/o confusion loss (A-V, for the figure), and the runs they
+    # start from, a warm-up and three pre-trainings, with three seeds each
     assert (verdict["tables"], verdict["runs"]) == (2, 27)
     assert "table2" in verdict["not_built"]
 
@@ -94,10 +94,9 @@ def test_an_edited_cell_is_named_with_both_values(sealed: Plan) -> None:
     true = table.loc[2, "top1"]
     table.loc[2, "top1"] = 99.0
     table.to_csv(ABLATION, index=False)
-    said = problems(sealed)
     assert any(
         "no_infonce.csv, variant full, modality AV, top1: says 99.0" in line and str(true) in line
-        for line in said
+        for line in problems(sealed)
     )
     assert not verify(sealed)["sealed"]
 
@@ -110,7 +109,7 @@ def test_an_edited_figure_is_noticed(sealed: Plan) -> None:
     ]
 
 
-def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed: Plan) -> None:
+def test_edited_predictions_are_noticed_even_if_the_metrics_agree_with_them(sealed: Plan) -> None:
     predictions = pd.read_parquet(RUN / "predictions.parquet")
     predictions["top1"] = predictions["label"]
     predictions.to_parquet(RUN / "predictions.parquet", index=False)
@@ -119,10 +118,10 @@ def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed:
         split.update(top1_single=100.0, top1_multi=100.0)
     (RUN / "metrics.json").write_text(json.dumps(stated))
     make(sealed, "ablations/no_infonce")
-    said = problems(sealed)
-    assert len(said) == 2
-    assert all("no_infonce AV seed 1 in ablations/no_infonce.csv" in line for line in said)
-    assert any("predictions.parquet is not the file that the run wrote" in line for line in said)
+    found = problems(sealed)
+    assert len(found) == 2
+    assert all("no_infonce AV seed 1 in ablations/no_infonce.csv" in line for line in found)
+    assert any("predictions.parquet is not the file that the run wrote" in line for line in found)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +135,10 @@ def test_edited_predictions_are_noticed_even_with_a_fitting_metrics_file(sealed:
 )
 def test_a_stale_run_is_named_with_its_tables(sealed: Plan, key: str, name: str) -> None:
     edit_record(RUN, lambda record: record.update({key: "0" * 16}))
-    (said,) = problems(sealed)
-    assert said.startswith(
-        f"stale: {RUN} (for finetune no_infonce AV seed 1 in ablations/no_infonce.csv): made with other {name}"
+    (problem,) = problems(sealed)
+    assert problem.startswith(
+        f"stale: {RUN} (for finetune no_infonce AV seed 1 in ablations/no_infonce.csv): "
+        f"made with other {name}"
     )
 
 
@@ -175,18 +175,18 @@ def _of(record: Path) -> tuple[str, int]:
     return parts[0], int(parts[1].removeprefix("seed"))
 
 
-def test_a_changed_config_makes_its_cells_stale(sealed: Plan) -> None:
+def test_a_changed_config_makes_its_runs_stale(sealed: Plan) -> None:
     other = sealed.model_copy(update={"overrides": {"schedule.finetune.lr": 0.5}})
-    said = problems(other)
-    assert len(said) == 15
-    assert all("made with other configs" in line for line in said)
+    found = problems(other)
+    assert len(found) == 15
+    assert all("made with other configs" in line for line in found)
 
 
-def test_smoke_runs_among_full_ones_are_named(sealed: Plan) -> None:
+def test_a_run_of_another_plan_is_named(sealed: Plan) -> None:
     edit_record(RUN, lambda record: record.update(plan="smoke"))
-    (said,) = problems(sealed)
-    assert said.startswith(f"mixed: {RUN}")
-    assert "belongs to plan smoke, not to fake" in said
+    (problem,) = problems(sealed)
+    assert problem.startswith(f"mixed: {RUN}")
+    assert "belongs to plan smoke, not to fake" in problem
 
 
 def test_other_commits_and_dirty_trees_are_notes(sealed: Plan) -> None:
@@ -196,7 +196,7 @@ def test_other_commits_and_dirty_trees_are_notes(sealed: Plan) -> None:
     assert [finding["kind"] for finding in verdict["findings"]] == ["mixed", "mixed"]
 
 
-def test_a_parent_that_changed_or_vanished(sealed: Plan) -> None:
+def test_a_changed_or_missing_parent_is_named(sealed: Plan) -> None:
     weights = Path("results/fake/runs/no_infonce/seed1/pretrain/weights.pth")
     weights.write_bytes(b"other")
     assert any(
@@ -207,7 +207,7 @@ def test_a_parent_that_changed_or_vanished(sealed: Plan) -> None:
     assert any("which it started from, is gone" in line for line in problems(sealed))
 
 
-def test_lost_records_data_and_nothing_at_all(sealed: Plan) -> None:
+def test_missing_records_missing_data_and_an_empty_folder(sealed: Plan) -> None:
     (RUN / "record.json").unlink()
     assert any("there is no record.json" in line for line in problems(sealed))
     (sealed.cache_dir / "meta.json").unlink()
@@ -217,7 +217,7 @@ def test_lost_records_data_and_nothing_at_all(sealed: Plan) -> None:
         verify(sealed)
 
 
-def test_a_page_is_tied_to_its_tables(sealed: Plan) -> None:
+def test_a_report_of_other_tables_is_stale(sealed: Plan) -> None:
     html.write_report(sealed, Path("results/fake/report.html"))
     assert page_seal(Path("results/fake/report.html")) == tables_seal(Path("results/fake"))
     assert problems(sealed) == []

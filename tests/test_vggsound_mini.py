@@ -1,4 +1,5 @@
-"""The paper's scale in small: rendered clips, laid out and listed as VGGSound, AudioSet, EPIC-KITCHENS-100 and UCF101 ship, from lists to a sealed report."""
+"""The paper's scale in small: rendered clips, laid out and listed as VGGSound, AudioSet,
+EPIC-KITCHENS-100 and UCF101 ship, from lists to a sealed report."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ EPIC = (
 
 
 def film(path: Path, index: int, seconds: float, sound: str | None = "aac") -> None:
-    """A rendered scene, again and again until the film is as long as asked for; the ending of `path` says in which container."""
+    """A rendered scene, again and again until the film is as long as asked for; the ending of
+    `path` says in which container."""
     scene = draw_scene(5, "train", index)
     frames, audio = render_frames(scene), render_audio(scene)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,8 @@ def film(path: Path, index: int, seconds: float, sound: str | None = "aac") -> N
 
 
 def vggsound(lists: Path, media: Path) -> list[str]:
-    """`vggsound.csv` and `video/<id>_<start>.mp4`; one listed clip is gone, as some of every download are. Returns the recordings of the test clips."""
+    """`vggsound.csv` and `video/<id>_<start>.mp4`; one listed clip is gone, as some of every
+    download are. Returns the recordings of the test clips."""
     rows, test = [], []
     for label, name in enumerate(CLASSES):
         for number in range(TRAIN + TEST):
@@ -68,7 +71,8 @@ def vggsound(lists: Path, media: Path) -> list[str]:
 
 
 def audioset(lists: Path, media: Path, test: list[str]) -> None:
-    """Segments with their comments and quoted labels, and `Y<id>.mp4`; two segments are cut from recordings of VGGSound's test split."""
+    """Segments with their comments and quoted labels, and `Y<id>.mp4`; two segments are cut from
+    recordings of VGGSound's test split."""
     head = [
         "# Segments csv created Sun Mar  5 10:54:31 2017",
         "# num_ytids=22160, num_segs=22160, num_unique_labels=527, num_positive_labels=52882",

@@ -1,4 +1,4 @@
-"""`diccae table1` ... `diccae report`: one command an artifact, each computed from the per-clip
+"""`diccae table1` ... `diccae report`: one command for each artifact, computed from the per-clip
 predictions."""
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def ablation(
     seeds: Seeds = None,
     out: Out = None,
 ) -> None:
-    """One ablation against the reference."""
+    """One ablation of Table 2 and the reference."""
     _make(f"{ABLATIONS}{name}", plan, seeds, out)
 
 
 def report(plan: PlanName = "embedded", seeds: Seeds = None, out: Out = None) -> None:
-    """The HTML report: everything above, claim by claim, in one file."""
+    """The HTML report: all tables, figures and claims in one file."""
     from diccae.reporting import html
 
     chosen = load_plan(plan, seeds)
@@ -54,7 +54,7 @@ def compare(
         float, typer.Option("--tolerance", min=0, help="Largest difference that counts as equal.")
     ] = 0.0,
 ) -> None:
-    """Compare the tables of two results folders, value by value; exit code 1 where they differ."""
+    """Compare the tables of two results folders, value by value; exit code 1 if they differ."""
     from diccae.reporting.compare import compare as compare_folders
 
     table = compare_folders(mine, reference, tolerance)

@@ -15,7 +15,8 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],
     plan: PlanName = "embedded",
 ) -> None:
-    """Write tables, figures, report, predictions and where they came from as an RO-Crate (profile Workflow Run Crate)."""
+    """Write tables, figures, report, predictions and their provenance as an RO-Crate (profile
+    Workflow Run Crate)."""
     from diccae.reporting.crate import write_crate
 
     chosen = load_plan(plan)
@@ -24,10 +25,12 @@ def export(
     )
     done = write_crate(chosen, plan_file, out)
     print(
-        f"{out}: {done.outputs} tables, figures and pages, {done.runs} runs; "
-        f"{done.left_out} weights and matrices stayed out ({done.left_out_bytes / 2**20:.0f} MiB). {done.origin}"
+        f"{out}: {done.outputs} tables, figures and pages, {done.runs} runs; without "
+        f"{done.left_out} files of weights and matrices ({done.left_out_bytes / 2**20:.0f} MiB). "
+        f"{done.origin}"
     )
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
     app.command()(export)

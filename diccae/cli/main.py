@@ -1,4 +1,4 @@
-"""`diccae`: one command a stage. Each is what the Snakefile calls; each can be run by hand."""
+"""The command line `diccae`. The rules of the Snakefile call these commands; all can be run by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Rebuild the DICCAE paper: render or read data, train, and write its tables, figures and report.",
+    help="Reproduce the DICCAE paper: render or read data, train, write tables, figures and report.",
 )
 data.register(app)
 train.register(app)
@@ -27,8 +27,9 @@ vggsounder.register(app)
 
 
 def main() -> None:
-    """Run a command; a user's mistake ends with one sentence and exit code 2, not with a traceback."""
-    # Two OpenMP threads on a shared core can be a hundred times slower than one: jobs are parallel, not their loops.
+    """Run a command; a `UserError` ends with its message and exit code 2, without a traceback."""
+    # Jobs run in parallel, with one thread each: two OpenMP threads that share a core can be a
+    # hundred times slower than one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
@@ -36,7 +37,7 @@ def main() -> None:
         print(f"diccae: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("diccae: interrupted; run the same command again to go on", file=sys.stderr)
+        print("diccae: interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
 
 

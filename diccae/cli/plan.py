@@ -1,4 +1,4 @@
-"""`diccae plan`: what a plan consists of and costs, before anything runs."""
+"""`diccae plan`: the runs and the cost of a plan, before anything runs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ def plan(
         typer.Option(
             "--gpus",
             min=1,
-            help="GPUs side by side (cores where there is none); those of this machine when absent.",
+            help="GPUs (or cores) that work at the same time; by default all of this machine.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One object for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(help="Time each kind of run for about a minute altogether; hours need it."),
+        typer.Option(help="Time each kind of run, for about a minute in all, to estimate hours."),
     ] = True,
 ) -> None:
-    """Check a plan and print its runs, hours, disk and wall time, and how many seeds each claim of Table 2 needs."""
+    """Check a plan and print its runs, hours, wall time and disk space, and how many seeds each
+    claim of Table 2 needs."""
     from diccae.run_graph import check
 
     chosen = load_plan(plan, seeds)
@@ -42,7 +43,7 @@ def plan(
     from diccae.planning.estimate import estimate
 
     answer = estimate(
-        chosen, gpus, calibrate, lambda words: print(f"timing {words}", file=sys.stderr, flush=True)
+        chosen, gpus, calibrate, lambda name: print(f"timing {name}", file=sys.stderr, flush=True)
     )
     if as_json:
         print(json.dumps(answer, indent=1))
@@ -65,11 +66,11 @@ def _print_variants(chosen: Plan) -> None:
         every |= dict.fromkeys(runs)
         own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]
         shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
-        words = ", ".join([*own, *shared]) or "from scratch"
-        print(f"  {variant:<28} {'+'.join(modalities):<8} {words}")
+        before = ", ".join([*own, *shared]) or "from scratch"
+        print(f"  {variant:<28} {'+'.join(modalities):<8} {before}")
     counts = Counter(run.stage for run in every)
     print(
-        ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs a seed",
+        ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs per seed",
         flush=True,
     )
 
@@ -106,30 +107,29 @@ def _hours(answer: dict[str, Any]) -> list[str]:
     if not measured:
         return [*lines, total, "no hours: nothing was timed (--no-calibrate)"]
     count = answer["devices"]["count"]
+    devices = f"{count} {unit}{'s' if count > 1 else ''}"
     lines += [
         total + hours(answer["hours"], answer["hours"]),
-        f"wall time with {count} {unit}{'s' if count > 1 else ''}, a run on each: {_figure(answer['wall_hours'])} hours",
-        f"timed in {measured['seconds']:.0f} s on {measured['device']}; start of Python, rendering and decoding into the cache, and tables are not in it",
+        f"wall time with {devices}, one run on each: {_figure(answer['wall_hours'])} hours",
+        f"timed in {measured['seconds']:.0f} s on {measured['device']}; the hours do not include "
+        "the start of Python, rendering and decoding into the cache, and tables",
     ]
     for name, speed in measured["speeds"].items():
-        lines.append(
-            "  "
-            + f"{name:<12} "
-            + ", ".join(_timing(words, speed[key]) for key, words in SPEEDS.items() if speed[key])
-        )
+        timings = [_timing(label, speed[key]) for key, label in SPEEDS.items() if speed[key]]
+        lines.append(f"  {name:<12} {', '.join(timings)}")
     if measured["loading"]:
-        lines.append(f"  loading      {_duration(measured['loading'])} a clip and core")
+        lines.append(f"  loading      {_duration(measured['loading'])} per clip and core")
     return lines + [f"  {remark}" for remark in measured["remarks"]]
 
 
 SPEEDS = {"train": "training", "embed": "features", "predict": "scores"}
 
 
-def _timing(words: str, timing: dict[str, Any]) -> str:
+def _timing(label: str, timing: dict[str, Any]) -> str:
     batch = f"batch {timing['batch']}" + (
-        f" for {timing['full']}" if timing["batch"] < timing["full"] else ""
+        f" instead of {timing['full']}" if timing["batch"] < timing["full"] else ""
     )
-    return f"{words} {_duration(timing)} a clip ({batch})"
+    return f"{label} {_duration(timing)} per clip ({batch})"
 
 
 def _duration(timing: dict[str, Any]) -> str:
@@ -148,14 +148,16 @@ def _disk(answer: dict[str, Any]) -> list[str]:
     need = answer["disk"]
     live = need["cache"] == 0
     cache = (
-        f"none, decoded while training; stored it would be {need['cache_stored'] / GB:,.1f} GB"
+        f"none, decoded while training; it would take {need['cache_stored'] / GB:,.1f} GB"
         if live
         else f"{need['cache'] / GB:,.2f} GB"
     )
     return [
         f"disk: {need['total'] / GB:,.2f} GB",
         f"  clip cache (frames uint8, log-mels float16) {cache}",
-        f"  weights {need['weights'] / GB:,.2f} GB, predictions and clusters {need['tables'] / GB:,.2f} GB, checkpoints of runs at work {need['working'] / GB:,.2f} GB",
+        f"  weights {need['weights'] / GB:,.2f} GB, "
+        f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
+        f"checkpoints while training {need['working'] / GB:,.2f} GB",
     ]
 
 
@@ -164,19 +166,21 @@ def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
     if not rows:
         return [f"seeds: plan {chosen.name} measures no drop of Table 2"]
     lines = [
-        "seeds that resolve the paper's effect (the 95 % t-interval of the paired drop leaves zero out, with 80 % power)",
-        f"{'claim':<34} {'effect':>6} {'spread':>6} {'seeds':>7}  with the spread's own 95 % interval",
+        "seeds needed to show the paper's effect (the 95 % t-interval of the paired drop excludes "
+        "zero, with 80 % power)",
+        f"{'claim':<34} {'effect':>6} {'spread':>6} {'seeds':>7}  at the ends of the spread's "
+        "95 % interval",
     ]
     for row in rows:
         line = f"{row['claim']:<34} {row['effect']:>6.1f} "
         if row["spread"] is None:
             lines.append(
-                line + f"{'?':>6} {'?':>7}  no spread: neither finished runs nor a reference"
+                line + f"{'?':>6} {'?':>7}  no finished runs and no reference give a spread"
             )
         else:
             lines.append(
-                line
-                + f"{row['spread']['value']:>6.2f} {_count(row['seeds']):>7}  {_count(row['low'])} to {_count(row['high'])}"
+                f"{line}{row['spread']['value']:>6.2f} {_count(row['seeds']):>7}  "
+                f"{_count(row['low'])} to {_count(row['high'])}"
             )
     origins: dict[str, list[int]] = {}
     for row in rows:
@@ -184,7 +188,8 @@ def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
             origins.setdefault(row["spread"]["origin"], []).append(row["spread"]["seeds"])
     for origin, numbers in origins.items():
         lines.append(
-            f"spreads in points, of {min(numbers)} seeds, from {origin}; the plan has {len(chosen.seeds)} seeds"
+            f"spreads in points, of {min(numbers)} seeds, from {origin}; "
+            f"the plan has {len(chosen.seeds)} seeds"
         )
     return lines
 
@@ -194,4 +199,5 @@ def _count(seeds: int | None) -> str:
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
     app.command()(plan)

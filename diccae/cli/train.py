@@ -14,10 +14,10 @@ from diccae.validation import did_you_mean
 from diccae.whole_file import whole_file
 
 StageName = Annotated[
-    str, typer.Option("--stage", help="One stage alone, e.g. pretrain; all stages when absent.")
+    str, typer.Option("--stage", help="A single stage, e.g. pretrain; by default all stages.")
 ]
 ModalityName = Annotated[
-    str, typer.Option("--modality", help="A, V or AV alone; all that the plan scores when absent.")
+    str, typer.Option("--modality", help="A, V or AV; by default all that the plan scores.")
 ]
 
 
@@ -28,9 +28,9 @@ def train(
     stage: StageName = "",
     modality: ModalityName = "",
 ) -> None:
-    """Train and score one variant with one seed: every stage and modality that the plan wants of it.
+    """Train and score one variant with one seed, in every stage and modality that the plan needs.
 
-    `fixed_weight@w` stands for all values of a sweep. What is finished is kept; what was interrupted
+    `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
     from diccae import registry  # noqa: F401
     from diccae.engine.runs import execute

@@ -22,11 +22,12 @@ def verify(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Write the verdict there, as JSON, and leave the judgement to its reader."
+            "--out", help="JSON file for the verdict; the exit code is then 0 whatever it says."
         ),
     ] = None,
 ) -> None:
-    """Recompute every table from the per-clip predictions and check every seal; exit code 1 when a number cannot be trusted."""
+    """Recompute every table from the per-clip predictions and check the provenance of each run;
+    exit code 1 if there is a problem."""
     from diccae.verify import Finding
     from diccae.verify import verify as check
 
@@ -35,7 +36,8 @@ def verify(
         print(Finding(**finding))
     state = "sealed" if verdict["sealed"] else "NOT sealed"
     print(
-        f"plan {verdict['plan']}: {state}; {verdict['tables']} tables and figures recomputed from {verdict['runs']} runs"
+        f"plan {verdict['plan']}: {state}; {verdict['tables']} tables and figures recomputed "
+        f"from {verdict['runs']} runs"
     )
     if verdict["not_built"]:
         print(f"not built yet: {', '.join(verdict['not_built'])}")
@@ -47,4 +49,5 @@ def verify(
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
     app.command()(verify)

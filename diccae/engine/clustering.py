@@ -1,4 +1,4 @@
-"""K-means of the training clips, and the update clips by the nearest centroid."""
+"""K-means of the training clips; update clips are assigned to the nearest centroid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from diccae.functional.kmeans import kmeans, nearest_centroid
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Options of `kmeans`: number of clusters, restarts, whether on the sphere, how centroids start."""
+    """Options of `kmeans`.
+
+    Attributes:
+        k: number of clusters.
+        restarts: number of restarts, of which the best is kept.
+        spherical: whether features and centroids are scaled to unit length.
+        init: how centroids are initialised.
+    """
 
     k: int
     restarts: int
@@ -23,8 +30,17 @@ class ClusterOptions:
 def cluster(
     clips: np.ndarray, update: np.ndarray, options: ClusterOptions, seed: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Cluster ids (N,) int32 of (N, D) training features and (U,) int32 of (U, D) update features, and
-    the inertia.
+    """Cluster the training clips and assign the update clips to the nearest centroid.
+
+    Args:
+        clips: (N, D) features of the training clips.
+        update: (U, D) features of the update clips.
+        options: options of `kmeans`.
+        seed: of the initial centroids.
+
+    Returns:
+        Cluster ids of the training clips (N,) int32, those of the update clips (U,) int32, and the
+        inertia.
 
     Raises:
         UserError: there are fewer clips than clusters, or features are not finite.

@@ -1,4 +1,4 @@
-"""What a composed config needs on the hardware at hand: several processes, a GPU."""
+"""Adapts a composed config to the hardware: one or several processes, with or without a GPU."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from torch import distributed as dist
 
 from diccae.errors import UserError
 
-# glibc's <malloc.h>: option, and the value that is set
+# options of mallopt in glibc's <malloc.h>, each with the value to set
 M_TRIM_THRESHOLD = -1, 2**28
 M_MMAP_THRESHOLD = -3, 2**25
 
 
 def keep_freed_memory() -> None:
-    """Let glibc hand the memory of one training step to the next instead of giving it back to the system, which clears every page of it again.
+    """Let glibc reuse the memory of one training step for the next.
 
-    It saves time on a CPU, and no result depends on it. Where the C library is another, nothing is done.
+    Otherwise it returns large blocks to the system, which must clear every page again. This saves
+    time on a CPU, and no result depends on it. With another C library nothing is changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -31,30 +32,40 @@ def keep_freed_memory() -> None:
 
 
 def join_process_group() -> int:
-    """The number of processes that torchrun started for one run, joined to each other: by NCCL on GPUs, by gloo without."""
+    """Initialise the process group if torchrun started several processes, with NCCL on GPUs and
+    gloo on CPUs; returns the number of processes."""
     processes = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     if processes > 1 and not is_distributed():
         if torch.cuda.is_available():
             init_dist("pytorch", backend="nccl")
         else:
             dist.init_process_group("gloo")
-        # threads that are left at exit can abort it
+        # threads that still run at exit can abort the process
         atexit.register(dist.destroy_process_group)
     return processes
 
 
 def use_processes(config: Config, processes: int) -> None:
-    """Make a composed config train in the joined processes: gradients averaged, statistics of batch normalisation those of all."""
+    """Change a composed config for distributed data-parallel training.
+
+    Gradients are averaged over the processes, and batch normalisation uses the statistics of all of
+    them: on GPUs in each step, on CPUs before features are computed.
+
+    Args:
+        config: changed in place.
+        processes: number of processes.
+    """
     config.launcher = "pytorch"
     if config.train_dataloader.dataset.get("limit"):
-        # a budget in steps: each process draws its own clips of a step
+        # a budget in steps: in each step every process takes a batch of its own
         config.train_dataloader.dataset.limit *= processes
-    # warm-up does not use the fusion, for one
+    # warm-up, for example, does not use the fusion
     config.find_unused_parameters = True
     if torch.cuda.is_available():
         config.sync_bn = "torch"
         return
-    # mmengine's wrapper wants a GPU, and so does SyncBatchNorm: each process keeps its own statistics, averaged before features are taken
+    # mmengine's default wrapper and SyncBatchNorm need a GPU: without one, each process keeps its
+    # own statistics, and they are averaged before features are computed
     config.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
         device_ids=None,
@@ -65,16 +76,20 @@ def use_processes(config: Config, processes: int) -> None:
 
 
 def prepare(config: Config) -> None:
-    """On a GPU, batches come from pinned memory while it works on the one before; no number depends on it, so no config says it.
+    """Change a composed config for this machine: with a GPU, batches are copied from pinned memory
+    while the previous batch is computed.
+
+    No number depends on it, so composed configs do not contain it.
 
     Raises:
-        UserError: the plan wants bfloat16 and there is no GPU.
+        UserError: the plan sets bfloat16 and there is no GPU.
     """
     if not torch.cuda.is_available():
         if config.optim_wrapper.type == "AmpOptimWrapper":
             raise UserError(
-                "schedule.precision: bfloat16 needs a GPU, and torch sees none; run it where one is (see `diccae doctor`), or set "
-                "schedule.precision: float32 in the plan's overrides"
+                "schedule.precision: bfloat16 needs a GPU, and torch finds none; run on a machine "
+                "with a GPU (see `diccae doctor`), or set schedule.precision: float32 in the "
+                "plan's overrides"
             )
         return
     for name in ("train_dataloader", "update_dataloader", "extract_dataloader", "test_dataloader"):

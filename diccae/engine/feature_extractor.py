@@ -1,4 +1,4 @@
-"""Features of a whole set of clips, by the model as it is."""
+"""Features of all clips of a dataset, with one process or several."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from diccae.functional.scratch import BLOCK, empty_rows
 
 
 def unwrap(runner: Runner) -> Any:
-    """The recogniser itself, inside or outside of DistributedDataParallel."""
+    """The recogniser of a runner, without the wrapper DistributedDataParallel."""
     return runner.model.module if is_distributed() else runner.model
 
 
 def preprocessed(model: Any, loader: DataLoader) -> Iterator[dict[str, Tensor]]:
-    """The loader's batches as the network takes them, without augmentation."""
+    """Batches of a loader as input of the network, without augmentation."""
     for batch in loader:
         yield model.data_preprocessor(batch, False)["inputs"]
 
@@ -38,28 +38,32 @@ def extract(
     *,
     everywhere: bool = True,
 ) -> Tensor:
-    """(N, D) float32 features on the CPU, in the order of the data set; the model is left in evaluation
-    mode.
+    """Compute the features of all clips of a dataset.
 
-    With several processes, each takes the clips that its unshuffled sampler deals out in turn, and all
-    of them get the features of all clips. Large sets are kept in a file, see `empty_rows`.
+    With several processes, each computes the features of the clips from its own sampler, which must
+    not shuffle, and they are gathered. Large arrays are kept in a file, see `empty_rows`. The model
+    is left in evaluation mode.
 
     Args:
         model: a recogniser.
-        batches: preprocessed batches of a data set in its own order.
-        clips: N, the size of the data set.
-        feature: a batch -> (B, D).
-        everywhere: False: the main process alone keeps the features, and the others get (0, D).
+        batches: preprocessed batches in the order of the dataset.
+        clips: N, the number of clips in the dataset.
+        feature: computes (B, D) features of a batch.
+        everywhere: whether every process returns all features; if not, only the main process does,
+            and the others return (0, D).
+
+    Returns:
+        (N, D) float32 features on the CPU, in the order of the dataset.
 
     Raises:
-        UserError: a feature is not finite, or there is no room for the features of all clips.
+        UserError: a feature is not finite, or there is no space for the features on the disk.
     """
     model.eval()
     features, begin = torch.empty(0, 0), 0
     for batch in batches:
         own = feature(batch).float()
-        # row i of process r is clip i x processes + r; the last ones are made up to give every process
-        # as many
+        # row i of process r is clip i x processes + r; the sampler repeats clips at the end, so that
+        # every process has as many
         rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
         if begin == 0:
             kept = clips if everywhere or is_main_process() else 0
@@ -78,15 +82,15 @@ def extract(
 
 
 def of_main_process(compute: Callable[[], Any]) -> Any:
-    """What `compute` returns in the main process, in every process; the others wait for it, for days if
-    need be.
+    """Call `compute` in the main process and return its result in every process.
 
-    For what need not come out alike twice (K-means on a GPU) or on two machines.
+    For computations that may give different results in each process, such as K-means on a GPU. The
+    other processes wait for up to seven days.
     """
     if not is_distributed():
         return compute()
-    # a group of its own: NCCL ends a process that waits longer than some minutes, and a clustering may
-    # take hours
+    # a separate group: NCCL aborts a process that waits longer than some minutes, and a clustering
+    # may take hours
     group = dist.new_group(backend="gloo", timeout=timedelta(days=7))
     result = [compute() if is_main_process() else None]
     dist.broadcast_object_list(result, src=0, group=group)

@@ -1,5 +1,8 @@
-"""mmengine's Runner without two seconds of start-up that no run here needs: a description of the
-environment (`record.json` has one), a figure to draw on, and the config laid out by a formatter."""
+"""mmengine's Runner without two seconds of start-up that no run here needs.
+
+It does not describe the environment (`record.json` does), does not import matplotlib, and does not
+format the text of the config.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from mmengine.visualization import Visualizer
 
 @VISUALIZERS.register_module()
 class NoVisualizer(Visualizer):
-    """Draws nothing and has no backends, so that matplotlib is not imported."""
+    """A visualizer without backends that draws nothing, so that matplotlib is not imported."""
 
     def __init__(self, name: str = "visualizer", **_: Any) -> None:
         ManagerMixin.__init__(self, name)
@@ -23,7 +26,7 @@ class NoVisualizer(Visualizer):
 
 
 class UnformattedConfig(Config):
-    """A config whose text is Python, as checkpoints keep it, but not laid out."""
+    """A config whose text in checkpoints is valid Python, but not formatted."""
 
     @property
     def pretty_text(self) -> str:
@@ -32,10 +35,10 @@ class UnformattedConfig(Config):
 
 
 class LeanRunner(Runner):
-    """Trains as `Runner` does."""
+    """A `Runner` that does not log the environment."""
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
-        """Nothing: the log level of a run is WARNING."""
+        """Do nothing: the log level of a run is WARNING."""
 
 
 def lean_runner(config: Config) -> LeanRunner:

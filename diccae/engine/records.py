@@ -1,4 +1,4 @@
-"""Where a number came from: the key of a run, its record, and files that appear whole or not at all."""
+"""The record of a run (commit, versions, hardware, settings), and atomic writes of result files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ PACKAGES = (
 
 
 def commit() -> tuple[str, bool]:
-    """(commit, whether tracked files differ from it); 'unknown' outside of a checkout. A container image passes DICCAE_COMMIT, as `git describe --dirty` prints it."""
+    """The commit of the checkout, and whether tracked files differ from it.
+
+    A container image sets DICCAE_COMMIT to the output of `git describe --dirty`. Without it and
+    outside of a git repository, the commit is 'unknown'.
+    """
     if "DICCAE_COMMIT" in os.environ:
         stated = os.environ["DICCAE_COMMIT"]
         return stated.removesuffix("-dirty"), stated.endswith("-dirty")
@@ -63,6 +67,7 @@ def commit() -> tuple[str, bool]:
 
 
 def hardware() -> dict[str, Any]:
+    """Model of the CPU, number of usable cores, and name of the GPU (None without one)."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -79,7 +84,15 @@ def hardware() -> dict[str, Any]:
 def build_record(
     run: Run, origin: Origin, files: dict[str, str], started: datetime, watch: Stopwatch
 ) -> dict[str, Any]:
-    """What `record.json` says of a run; `files` are the digests of the files beside it."""
+    """Content of a run's `record.json`.
+
+    Args:
+        run: the run.
+        origin: what its numbers depend on.
+        files: digests of the other files in its folder, by name.
+        started: start of the training.
+        watch: measures wall and CPU time since then.
+    """
     head, dirty = commit()
     record = {
         "plan": run.plan.name,
@@ -114,10 +127,11 @@ def build_record(
 
 
 def write_atomically(path: Path, content: Any) -> None:
-    """Write by kind (dict -> JSON or npz or weights, table -> CSV or parquet) beside the target, then rename.
+    """Write a file in the format of its suffix (.json, .csv, .parquet, .npz or .pth), first under a
+    temporary name.
 
     Raises:
-        UserError: the disk is full or the folder is read-only; what was computed before stays.
+        UserError: the disk is full or the folder is read-only; an old file is kept.
     """
     writers: dict[str, Callable[[Any, Any], None]] = {
         ".json": lambda value, handle: handle.write(
@@ -135,8 +149,7 @@ def write_atomically(path: Path, content: Any) -> None:
 
 
 def _write_npz(arrays: dict[str, np.ndarray], handle: Any) -> None:
-    """np.savez with fixed time stamps, so that equal arrays are equal bytes."""
-
+    """np.savez with fixed time stamps, so that equal arrays give equal bytes."""
     with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()

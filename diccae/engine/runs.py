@@ -1,5 +1,7 @@
-"""One run from its composed config to its final files. Checkpoints live in a work folder named by the
-run's key, so a killed run goes on where it was."""
+"""One run from its composed config to its final files.
+
+Checkpoints are in a work folder named by the run's key, so that an interrupted run resumes.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,15 @@ RECORD = "record.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run's numbers depend on: digests of config, code and of each file that it starts from, and
-    the key that is made of them and of data and lock."""
+    """What a run's numbers depend on.
+
+    Attributes:
+        config: digest of the composed config.
+        source: digest of the code.
+        parents: digest of each file of another run that the run starts from, by path.
+        key: digest of all of these and of data and lock.
+        processes: number of processes that train together.
+    """
 
     config: str
     source: str
@@ -47,15 +56,14 @@ class Origin:
 
 
 def execute(run: Run) -> None:
-    """Train (or resume) one run and publish its files; does nothing where they are there under the same
-    key.
+    """Train or resume one run and write its files; does nothing if they exist under the same key.
 
-    Under torchrun all processes train together, each on batches of the plan's size, and the first alone
-    writes files.
+    Under torchrun all processes train together, each with batches of the plan's size, and only the
+    main process writes files.
 
     Raises:
-        UserError: what the run starts from is missing, the plan wants a GPU that is not there, or
-            training diverged.
+        UserError: a file that the run starts from is missing, the plan needs a GPU and there is
+            none, or training diverged.
     """
     compat.apply()
     processes = devices.join_process_group()
@@ -64,7 +72,7 @@ def execute(run: Run) -> None:
     import_modules_from_strings(**config.custom_imports)
     origin = origin_of(run, config, processes)
     if is_finished(run.folder, origin.key):
-        _print(f"{run.folder}: already there (key {origin.key})")
+        _print(f"{run.folder}: already finished (key {origin.key})")
         return
     watch, started = Stopwatch(), datetime.now(UTC)
     work = work_dir(origin.key)
@@ -73,7 +81,7 @@ def execute(run: Run) -> None:
     if is_main_process():
         publish(run, origin, files, started, watch)
         shutil.rmtree(work)
-    # nobody goes on to the next run before these files are there
+    # no process starts the next run before these files exist
     barrier()
 
 
@@ -81,7 +89,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
     """What the numbers of a run depend on.
 
     Raises:
-        UserError: a file that it starts from is missing; names the command that makes it.
+        UserError: a file that it starts from is missing; names the command that creates it.
     """
     for parent, source in run.parents.items():
         path = source.folder / parent.file
@@ -94,13 +102,13 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
     configured, source_digest = run.config_hash, source_hash(config, run.settings.system.name)
     key = run_key(configured, run.plan, parents, source_digest)
     if processes > 1:
-        # the batch is so many times as large
+        # the joint batch is larger by this factor, so the numbers differ
         key = digest(f"{key} x {processes}")
     return Origin(configured, source_digest, parents, key, processes)
 
 
 def is_finished(folder: Path, key: str) -> bool:
-    """Whether a run folder holds a record with this key and every file that the record names."""
+    """Whether a run folder has a record with this key and all files that the record names."""
     record = folder / RECORD
     if not record.is_file():
         return False
@@ -109,16 +117,23 @@ def is_finished(folder: Path, key: str) -> bool:
 
 
 def work_dir(key: str) -> Path:
-    """The folder of a run at work, relative to the working directory."""
+    """The folder for the checkpoints of a run, relative to the working directory."""
     return Path("results") / "work" / key
 
 
 def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
-    """Train a composed config to its end, from the last checkpoint of its work folder if there is one."""
+    """Train a run to its end, from the last checkpoint in its work folder if there is one.
+
+    Args:
+        run: the run.
+        config: its composed config, changed in place.
+        work: its work folder, see `work_dir`.
+        processes: number of processes that train together.
+    """
     work.mkdir(parents=True, exist_ok=True)
     config.work_dir = str(work)
     config.experiment_name = work.name
-    # the workflow's logs hold a progress bar and what went wrong, not every step
+    # the logs of the workflow have a progress bar and warnings, not every step
     config.log_level = "WARNING"
     latest = latest_checkpoint(work)
     if latest is not None:
@@ -138,17 +153,19 @@ def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a work folder; half-written ones carry another suffix and are
-    removed."""
-    for torn in folder.glob("*.tmp"):
-        torn.unlink(missing_ok=True)
+    """The newest complete checkpoint of a work folder, None without one; partly written files, which
+    have another suffix, are removed."""
+    for partial in folder.glob("*.tmp"):
+        partial.unlink(missing_ok=True)
     checkpoints = sorted(folder.glob("epoch_*.pth"), key=lambda path: int(path.stem.split("_")[1]))
     return checkpoints[-1] if checkpoints else None
 
 
 def collect(runner: Runner, run: Run) -> dict[str, Any]:
-    """Name -> content of the files of a trained run, in the main process; scores the run if its stage is
-    scored."""
+    """Contents of the files of a trained run by name, in the main process; empty in the others.
+
+    The validation and test clips are scored if the stage is a scored one.
+    """
     used = update_ids(runner)
     files = scored_files(runner, run, used) if run.spec.scored else {}
     if not is_main_process():
@@ -164,7 +181,7 @@ def collect(runner: Runner, run: Run) -> dict[str, Any]:
 
 
 def _final_weights(runner: Runner) -> dict[str, Any]:
-    """The state dict that was scored: of the averaged weights where the run averages them."""
+    """The state dict that was scored; that of the averaged weights if the run averages them."""
     average = next((hook for hook in runner.hooks if isinstance(hook, EMAHook)), None)
     model = unwrap(runner) if average is None else average.ema_model.module
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
@@ -173,8 +190,8 @@ def _final_weights(runner: Runner) -> dict[str, Any]:
 def publish(
     run: Run, origin: Origin, files: dict[str, Any], started: datetime, watch: Stopwatch
 ) -> None:
-    """Write the files of a run into its folder. The record comes last: a folder with a record is
-    whole."""
+    """Write the files of a run into its folder, the record last, so that a folder with a record is
+    complete."""
     (run.folder / RECORD).unlink(missing_ok=True)
     for name, content in files.items():
         write_atomically(run.folder / name, content)
@@ -185,6 +202,6 @@ def publish(
     write_atomically(run.folder / RECORD, build_record(run, origin, digests, started, watch))
 
 
-def _print(words: str) -> None:
+def _print(message: str) -> None:
     if is_main_process():
-        print(words)
+        print(message)

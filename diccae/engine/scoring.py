@@ -1,4 +1,5 @@
-"""Validation and test clips scored at the end of a run, and the degrees of confusion of its features."""
+"""Scores of validation and test clips at the end of a run, and degrees of confusion of the test
+features."""
 
 from __future__ import annotations
 
@@ -18,16 +19,23 @@ from diccae.run_graph import Run
 
 
 def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, Any]:
-    """metrics.json, predictions.parquet and the test arrays of confusion.npz, in the main process.
+    """Score a trained run.
 
     Args:
-        runner: after training.
-        run: whose scores these are.
+        runner: its runner, after training.
+        run: the run.
         update_ids: (N,) ids of the run's update set; test clips among them are marked.
+
+    Returns:
+        Contents of metrics.json and predictions.parquet and the test arrays of confusion.npz, by
+        file name; empty in all processes but the main one.
+
+    Raises:
+        UserError: an embedding is not finite.
     """
     runner.test()
     if not is_main_process():
-        # the metric is with the main process
+        # only the main process has the results of the metric
         return {}
     metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, PredictionMetric))
     index = runner.test_dataloader.dataset.cache.index
@@ -87,7 +95,8 @@ def _degrees(
 
 
 def _confusion_matrix(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """(C, C) test clips by true class (rows) and predicted class, all views averaged."""
+    """(C, C) number of test clips by true class (rows) and predicted class (columns), with scores
+    averaged over all views."""
     chosen = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
     matrix = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(matrix, (chosen["label"].to_numpy(), chosen["top1"].to_numpy()), 1)

@@ -18,8 +18,8 @@ class Recogniser(BaseModel):
     Args:
         modalities: ('audio',), ('video',) or both.
         num_classes: classes of the labels that the network is trained with.
-        audio_encoder, video_encoder: registered modules with `out_features`; None where the modality
-            is absent.
+        audio_encoder, video_encoder: registered modules with `out_features`; None where the
+            modality is absent.
         normalize_features: scale embeddings to unit length.
         compile_encoders: hand the encoders to torch.compile; names in checkpoints stay.
         data_preprocessor: registered preprocessor.
@@ -50,8 +50,8 @@ class Recogniser(BaseModel):
                 encoder.compile()
 
     def encode(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Features by modality: audio (B, 1, T, n_mels), video (B, V, T c, H, W) -> (B, D) each, D of
-        the encoder; the features of video views are averaged."""
+        """Features by modality: audio (B, 1, T, n_mels), video (B, V, T c, H, W) -> (B, D) each, D
+        of the encoder; the features of video views are averaged."""
         features = {}
         for name, value in self.encode_views(inputs).items():
             features[name] = value[:, 0] if value.shape[1] == 1 else value.mean(1)
@@ -95,8 +95,8 @@ class Recogniser(BaseModel):
         return F.normalize(fused, dim=1) if self.normalize_features else fused
 
     def joint_features(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Unit-length audio and video features side by side, (B, D_a + D_v): what the first clustering
-        sees (Sec. 2.3)."""
+        """Unit-length audio and video features side by side, (B, D_a + D_v): what the first
+        clustering sees (Sec. 2.3)."""
         features = self.encode(inputs)
         return torch.cat([F.normalize(features[name], dim=1) for name in self.modalities], dim=1)
 
@@ -106,7 +106,8 @@ class Recogniser(BaseModel):
         data_samples: list[ActionDataSample] | None = None,
         mode: str = "tensor",
     ) -> Any:
-        """`loss` -> scalar losses; `predict` -> data samples with scores; `tensor` -> logits (B, C)."""
+        """`loss` -> scalar losses; `predict` -> data samples with scores; `tensor` -> logits (B,
+        C)."""
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
         if mode == "predict":

@@ -1,4 +1,5 @@
-"""How many clips a plan trains and tests on: from its cache, its manifest, its lists, or what the lists are known to hold."""
+"""The number of clips that a plan trains and tests on, from its cache, its manifest, its lists or
+the known length of these lists."""
 
 from __future__ import annotations
 
@@ -13,24 +14,25 @@ from diccae.plans import Plan
 from diccae.sections import Lists, SourceLists
 from diccae.settings import plan_settings
 
-# Clips of the official training lists (VGGSound: vggsound.csv), with none lost on the way to the disk.
+# Clips in the official training lists (VGGSound: vggsound.csv), before any failed download.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
 NOMINAL_TEST = {"vggsound": 15_496}
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips by (split, source), and in words where the numbers come from."""
+    """Number of clips by (split, source), and where the numbers come from, in words."""
 
     counts: Counter[tuple[str, str]]
     origin: str
 
     @property
     def total(self) -> int:
+        """Number of clips in all splits and sources."""
         return self.counts.total()
 
     def of(self, splits: list[str], sources: list[str] | None = None) -> int:
-        """Clips in any of the splits, of the named sources (None: of all)."""
+        """Number of clips in some splits, of some sources (None for all)."""
         return sum(
             count
             for (split, source), count in self.counts.items()
@@ -39,10 +41,10 @@ class Clips:
 
 
 def count_clips(plan: Plan) -> Clips:
-    """The best count that can be had before anything runs.
+    """Number of clips of a plan: from its cache, else its manifest, else its settings or lists.
 
     Raises:
-        UserError: nothing is known; names the file that is missing.
+        UserError: none of these exists; names the missing file.
     """
     index = plan.cache_dir / "index.parquet"
     if index.is_file():
@@ -67,7 +69,8 @@ def count_clips(plan: Plan) -> Clips:
         )
     if plan.lists is None:
         raise UserError(
-            f"{plan.manifest} is missing and plan {plan.name} names no lists; put one of them there: docs/data.md"
+            f"{plan.manifest} is missing and plan {plan.name} names no lists; "
+            "provide one of them, see docs/data.md"
         )
     return _from_lists(plan.lists, base["data"]["num_classes"])
 
@@ -93,16 +96,19 @@ def _from_lists(lists: Lists, classes: int) -> Clips:
         table = assemble(lists, search=False)
         return Clips(
             Counter(zip(table["split"], table["source"], strict=True)),
-            f"the plan's lists: {len(table)} clips, not looked for on the disk yet",
+            f"the plan's lists: {len(table)} clips, not searched for on the disk yet",
         )
     counts: Counter[tuple[str, str]] = Counter()
-    words = []
+    origins = []
     for source in lists.sources:
-        lacking = missing[source.reader]
-        train, test = _nominal(source, lacking[0]) if lacking else _read(source)
-        words.append(
-            f"{source.reader} {train + test} ({'the official list; ' + ', '.join(map(str, lacking)) + ' missing here' if lacking else 'its lists'})"
-        )
+        absent = missing[source.reader]
+        if absent:
+            train, test = _nominal(source, absent[0])
+            origin = f"the official list; {', '.join(map(str, absent))} missing here"
+        else:
+            train, test = _read(source)
+            origin = "its lists"
+        origins.append(f"{source.reader} {train + test} ({origin})")
         if source.reader == lists.labelled:
             update, validation = (
                 lists.update_per_class * classes,
@@ -117,7 +123,7 @@ def _from_lists(lists: Lists, classes: int) -> Clips:
             )
         else:
             counts["unlabelled", source.reader] = train
-    return Clips(counts, "listed clips, as many as there are with none lost: " + "; ".join(words))
+    return Clips(counts, "listed clips, before any failed download: " + "; ".join(origins))
 
 
 def _missing(source: SourceLists) -> list[Path]:
@@ -127,13 +133,14 @@ def _missing(source: SourceLists) -> list[Path]:
 def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
     if source.reader not in NOMINAL:
         raise UserError(
-            f"{missing} is missing, and how many clips {source.reader} lists is not known without it; put the list there: docs/data.md"
+            f"{missing} is missing, and the number of clips of {source.reader} is not known "
+            "without it; put the list there, see docs/data.md"
         )
     return NOMINAL[source.reader], NOMINAL_TEST.get(source.reader, 0)
 
 
 def _read(source: SourceLists) -> tuple[int, int]:
-    """(training, test) clips of one source whose lists are there."""
+    """Number of (training, test) clips of a source whose lists exist."""
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 

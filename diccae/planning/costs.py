@@ -1,4 +1,4 @@
-"""Hours, disk and wall time of a plan, from what its runs compute and what a clip costs."""
+"""Hours, disk space and wall time of a plan, from the work of its runs and the time per clip."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from diccae.planning.calibration import Calibration, Kind, kind_of
+from diccae.planning.speeds import Calibration, Kind, kind_of
 from diccae.planning.work import Work
 from diccae.plans import Plan
 from diccae.run_graph import Run
 from diccae.settings import plan_settings
 
-FLOAT = 4
-# a checkpoint holds weights and Adam's two moments; two are kept a run
-CHECKPOINTS, CHECKPOINT_COPIES = 2, 3
-# a scored clip and view in predictions.parquet, a clip in assignments.npz: measured on the embedded
-# benchmark, rounded up
+FLOAT_BYTES = 4
+# a run keeps two checkpoints, and each holds the weights and Adam's two moments
+CHECKPOINTS, TENSORS_PER_WEIGHT = 2, 3
+# bytes per clip and view in predictions.parquet, and per clip in assignments.npz; measured on the
+# embedded benchmark and rounded up
 PREDICTION_BYTES, ASSIGNMENT_BYTES = 40, 80
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes of the clip cache (`cache_stored` is what it would take if clips were stored), of weights and
-    tables of all runs, and of what runs at work need at once."""
+    """Disk space in bytes.
+
+    Attributes:
+        cache: the clip cache; 0 if clips are decoded while training.
+        cache_stored: the clip cache if clips are stored.
+        weights: final weights of all runs.
+        tables: predictions and cluster assignments of all runs.
+        working: checkpoints of the runs that train at the same time.
+    """
 
     cache: int
     cache_stored: int
@@ -35,23 +42,28 @@ class Disk:
 
     @property
     def total(self) -> int:
+        """Bytes of everything that is on the disk at the same time."""
         return self.cache + self.weights + self.tables + self.working
 
 
 def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
-    """Seconds of one run on one device; where workers load clips, the slower of the two."""
+    """Seconds of one run on one device.
+
+    Where worker processes load the clips, each clip takes as long as the slower of loading and
+    computing.
+    """
     settings = run.settings
     loading = calibration.loading
-    waits = 0.0 if loading is None else loading.seconds / max(1, settings.schedule.num_workers)
+    load = 0.0 if loading is None else loading.seconds / max(1, settings.schedule.num_workers)
     speed = calibration.speeds[kind_of(run)]
-    seconds = work.trained * max(speed.train.seconds, waits) + work.embedded * max(
-        speed.embed.seconds, waits
+    seconds = work.trained * max(speed.train.seconds, load) + work.embedded * max(
+        speed.embed.seconds, load
     )
     if speed.predict is not None:
-        seconds += work.scored * max(speed.predict.seconds, waits)
+        seconds += work.scored * max(speed.predict.seconds, load)
     if not work.clustered:
         return seconds
-    # a stage that does not start from clusters sees the features of both modalities side by side
+    # a stage that does not start from clusters clusters the concatenated features of both modalities
     use = settings.system.data(run.spec, settings.choices, settings.schedule.stages[run.stage])
     width = settings.base["embedding_dim"] * (1 if use.clusters else 2)
     restarts = settings.system.clusters(settings.choices)["restarts"]
@@ -61,13 +73,13 @@ def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
 def wall_seconds(
     seconds: Mapping[Key, float], waits_for: Mapping[Key, Sequence[Key]], devices: int
 ) -> float:
-    """When the last job ends if each takes one of `devices` devices as soon as what it waits for is
-    done.
+    """Seconds until the last job ends, if each job starts as soon as a device is free and the jobs
+    it waits for are done.
 
     Args:
-        seconds: of each job, in the order in which jobs that are ready start.
-        waits_for: jobs that must be done first.
-        devices: that work side by side.
+        seconds: duration of each job; jobs that are ready start in this order.
+        waits_for: for each job, the jobs that must be done first.
+        devices: number of jobs that run at the same time.
     """
     place = {job: number for number, job in enumerate(seconds)}
     followers: dict[Key, list[Key]] = {job: [] for job in seconds}
@@ -98,24 +110,32 @@ def disk(
     parameters: dict[Kind, int],
     devices: int,
 ) -> Disk:
-    """What the plan writes; `parameters` are those of the models by kind of run (`kind_of`)."""
+    """Disk space that a plan takes.
+
+    Args:
+        plan: gives the shapes in the clip cache.
+        clips: number of clips in the cache.
+        work: every run of the plan with its work.
+        parameters: number of parameters of the model, by kind of run.
+        devices: number of runs that train at the same time.
+    """
     cache = plan_settings(plan)["cache"]
     stored = clips * (
         3 * cache["num_frames"] * cache["frame_size"] ** 2
         + 2 * cache["n_mels"] * cache["fbank_frames"]
     )
-    sizes = {run: FLOAT * parameters[kind_of(run)] for run in work}
+    sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(
         cache=0 if cache.get("mode", "stored") == "live" else stored,
         cache_stored=stored,
         weights=sum(sizes.values()),
-        # one view and all views of a scored clip
+        # scores of one view and of all views
         tables=sum(
             2 * PREDICTION_BYTES * amount.scored
             + (ASSIGNMENT_BYTES * amount.epoch if amount.clustered else 0)
             for amount in work.values()
         ),
-        # a run at work keeps checkpoints, and a second copy of its weights until its job ends
-        working=sum((CHECKPOINTS * CHECKPOINT_COPIES + 1) * size for size in at_once),
+        # while a run trains, there are its checkpoints and a second copy of its weights
+        working=sum((CHECKPOINTS * TENSORS_PER_WEIGHT + 1) * size for size in at_once),
     )

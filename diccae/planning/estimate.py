@@ -1,4 +1,4 @@
-"""The whole estimate of a plan: clips, runs, hours, disk, wall time and seeds, as one nested dictionary."""
+"""The estimate of a plan as one nested dictionary: clips, runs, hours, disk space, wall time, seeds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from diccae.planning import costs
 from diccae.planning.clips import count_clips
 from diccae.planning.seeds import claims_of_table2
+from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
 from diccae.run_graph import Run, jobs, with_parents
@@ -18,30 +20,31 @@ def estimate(
     plan: Plan,
     devices: int | None = None,
     calibrated: bool = True,
-    say: Callable[[str], None] = lambda words: None,
+    report: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Any]:
-    """What a plan costs before anything of it runs.
+    """Estimate what a plan costs, before any of its runs has started.
 
     Args:
         plan: a checked plan.
-        devices: GPUs (cores where there is none) side by side; None for those of this machine.
+        devices: number of GPUs (of cores, without a GPU) that work at the same time; None for all
+            of this machine.
         calibrated: whether to time the models; without it there are no hours.
-        say: told what is being timed.
+        report: called with the name of each kind of run before it is timed.
 
     Raises:
-        UserError: nothing is known about the plan's clips; names the missing file.
+        UserError: the number of clips is not known; names the missing file.
     """
     clips = count_clips(plan)
-    from diccae.planning import calibration, costs
+    # after the error above, because torch takes seconds to import
+    from diccae.planning.bench import parameters as count_parameters
+    from diccae.planning.calibration import calibrate
 
     count, gpu = devices_here()
     devices = devices or count
     of_artifact = artifacts(plan)
     runs = with_parents([run for own in of_artifact.values() for run in own])
     work = {run: work_of(run, clips) for run in runs}
-    parameters = {
-        calibration.kind_of(run): calibration.parameters(run) for run in calibration.kinds(plan)
-    }
+    parameters = {kind_of(run): count_parameters(run) for run in kinds(plan)}
     result: dict[str, Any] = {
         "plan": plan.name,
         "clips": {
@@ -66,7 +69,7 @@ def estimate(
     seconds: dict[Run, float] | None = None
     result["calibration"] = None
     if calibrated:
-        measured = calibration.calibrate(plan, say=say)
+        measured = calibrate(plan, report=report)
         seconds = {run: costs.run_seconds(run, work[run], measured) for run in runs}
         result["calibration"] = asdict(measured) | {
             "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
@@ -81,7 +84,7 @@ def estimate(
 
 
 def devices_here() -> tuple[int, bool]:
-    """GPUs of this machine, or its cores; and which of the two."""
+    """(number, True) of GPUs, or (number, False) of cores on a machine without a GPU."""
     import os
 
     import torch
@@ -106,7 +109,7 @@ def _stages(runs: list[Run]) -> list[str]:
 def _artifacts(
     of_artifact: dict[str, list[Run]], seconds: dict[Run, float] | None, stages: list[str]
 ) -> list[dict[str, Any]]:
-    """Runs and hours of each artifact by itself, and what it adds to those above it."""
+    """Runs and hours of each artifact alone, and how many it adds to those of the rows before."""
     rows, known = [], set[Run]()
     for name, runs in of_artifact.items():
         row: dict[str, Any] = {

@@ -1,4 +1,5 @@
-"""How many seeds resolve each effect of Table 2: when the 95 % t-interval of the paired drop leaves zero out in four of five experiments."""
+"""How many seeds each effect of Table 2 needs, so that the 95 % t-interval of the paired drop
+excludes zero with 80 % power."""
 
 from __future__ import annotations
 
@@ -15,22 +16,29 @@ from diccae.sections import Modality
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
-# SciPy's noncentral t breaks down in its far tails: past FAR the power is 1 to every digit, and an interval on the wrong side of zero (rarer than
-# a normal below -WRONG_SIDE, one in 10^9) counts for nothing past WRONG_SIDE
+# SciPy's noncentral t is inaccurate far in its tails. Beyond a shift of FAR the power is 1 in double
+# precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero, below
+# 1e-9, is taken as zero.
 FAR, WRONG_SIDE = 1000.0, 6.0
 REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviation of the paired seed differences in points, of how many seeds, and whose."""
+    """Standard deviation of paired differences between seeds.
+
+    Attributes:
+        value: in percentage points.
+        seeds: number of seeds that it is estimated from.
+        origin: where these runs come from, in words.
+    """
 
     value: float
     seeds: int
     origin: str
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Where the true standard deviation lies if the differences are normal."""
+        """Confidence interval of the standard deviation, for normal differences."""
         freedom = self.seeds - 1
         low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], freedom)
         return self.value * float(freedom / low) ** 0.5, self.value * float(freedom / high) ** 0.5
@@ -38,7 +46,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class SeedsNeeded:
-    """One claim: the paper's effect in points, the measured spread, and the seeds that resolve it (None: more than a million) at it and at its interval's ends."""
+    """The seeds that one claim needs.
+
+    Attributes:
+        claim, variant, modality: the claim and what it compares with the reference.
+        effect: the drop that the paper prints, in percentage points.
+        spread: the measured spread; None if nothing was measured.
+        seeds: seeds needed at the spread; None if more than a million, or without a spread.
+        low, high: seeds needed at the ends of the spread's 95 % interval.
+    """
 
     claim: str
     variant: str
@@ -51,9 +67,15 @@ class SeedsNeeded:
 
 
 def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> float:
-    """Chance that the two-sided t-interval of the mean of `seeds` normal differences (mean `effect`, deviation `spread`) leaves zero out.
+    """Probability that the two-sided t-interval of a mean of normal differences excludes zero.
 
-    NaN with one seed, which gives no interval.
+    NaN with one seed, which has no interval.
+
+    Args:
+        effect: mean of the differences.
+        spread: their standard deviation, in the unit of `effect`.
+        seeds: number of differences.
+        level: confidence level of the interval.
     """
     if seeds < 2:
         return float("nan")
@@ -69,7 +91,9 @@ def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> flo
 def seeds_needed(
     effect: float, spread: float, level: float = LEVEL, wanted: float = POWER
 ) -> int | None:
-    """The fewest seeds, two or more, with at least the `wanted` power; None beyond a million.
+    """The smallest number of seeds, two or more, with at least the `wanted` power.
+
+    Returns None if a million seeds are not enough.
 
     Raises:
         ValueError: the spread is negative or not finite.
@@ -92,7 +116,10 @@ def seeds_needed(
 
 
 def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
-    """Every drop of Table 2 that the plan measures; spreads from its finished runs, else from the reference tables, else none."""
+    """One entry for every drop of Table 2 that the plan measures.
+
+    The spread comes from the plan's finished runs, or else from the committed reference.
+    """
     variants, rows = plan.variants(), []
     for claim in paper.claims()["claims"]:
         if claim.get("rule") != "drop":
@@ -112,7 +139,7 @@ def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
 
 
 def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
-    """From the seeds of the plan that finished both runs; None with fewer than two."""
+    """The spread over the seeds for which both runs are finished; None with fewer than two."""
 
     def finished(name: str, seed: int) -> bool:
         folder = plan.run_folder(name, seed, modality=modality)
@@ -132,7 +159,8 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
 
 
 def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:
-    """From a committed Table 2, whose t-interval is turned back into the deviation that made it; None where it has no such row."""
+    """The spread that follows from the t-interval in a committed Table 2; None without such a
+    row."""
     if not table.is_file():
         return None
     rows = pd.read_csv(table)

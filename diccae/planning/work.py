@@ -1,5 +1,7 @@
-"""What each run of a plan has to compute, in clips, and which runs each artifact waits for. Reads plans
-and configs only."""
+"""The work of each run of a plan, counted in clips, and the runs that each artifact needs.
+
+Reads plans and configs only.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ from diccae.run_graph import Run, scored_runs, with_parents
 
 @dataclass(frozen=True)
 class Work:
-    """One run in clips.
+    """The work of one run.
 
     Attributes:
         steps: optimiser steps.
-        epoch: clips of an epoch.
-        trained: clips trained on, each epoch's anew.
-        embedded: clips whose features are taken in one view, for update set and clustering.
+        epoch: clips in an epoch.
+        trained: clips trained on, summed over epochs.
+        embedded: clips whose features are computed in one view, for update set and clustering.
         scored: clips scored in all views.
         clustered: clips clustered by K-means.
     """
@@ -33,8 +35,10 @@ class Work:
 
 
 def work_of(run: Run, clips: Clips) -> Work:
-    """Counts as `diccae.compose` and the hooks have them; a held-out part of a pool is taken from its
-    sources in proportion."""
+    """The work of a run, by the same rules as `diccae.compose` and the hooks.
+
+    The held-out part of a pool is assumed to come from its sources in proportion to their size.
+    """
     settings, stage = run.settings, run.spec
     data, budget = settings.base["data"], settings.schedule.stages[run.stage]
     use = settings.system.data(stage, settings.choices, budget)
@@ -60,8 +64,8 @@ def work_of(run: Run, clips: Clips) -> Work:
 
 
 def artifacts(plan: Plan) -> dict[str, list[Run]]:
-    """Every table and figure of a plan with the runs that it waits for, shared ones under each artifact
-    that needs them."""
+    """The runs that each table and figure of a plan needs; a shared run is listed for each of
+    them."""
     return {
         name: with_parents(scored_runs(plan, artifact.runs(plan)))
         for name, artifact in artifacts_of(plan).items()

@@ -1,4 +1,5 @@
-"""A verdict on each claim of the paper, by rules that were written down before the results were looked at (configs/claims.yaml)."""
+"""A verdict on each claim of the paper, by the rules in configs/claims.yaml, which were fixed before
+any result was known."""
 
 from __future__ import annotations
 
@@ -24,7 +25,16 @@ SEED = 0
 def judge_difference(
     values: NDArray[np.float64], vggsound: bool, printed: float | None = None
 ) -> tuple[str, str]:
-    """Verdict on (S,) differences that the claim says are positive, and the evidence in words."""
+    """Judge differences that a claim says are positive by the t-interval of their mean.
+
+    Args:
+        values: (S,) differences in percentage points, one for each seed.
+        vggsound: whether they were measured on the paper's dataset.
+        printed: the difference in the paper; None if it prints none.
+
+    Returns:
+        Verdict and evidence, in words.
+    """
     _, low, high = t_interval(values)
     evidence = f"{values.mean():+.2f}" + (
         f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)"
@@ -39,6 +49,15 @@ def judge_difference(
 
 
 def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
+    """Judge an order of variants by its support.
+
+    Args:
+        support: share of seed resamplings in which the order holds; NaN with one seed.
+        vggsound: whether it was measured on the paper's dataset.
+
+    Returns:
+        Verdict and evidence, in words.
+    """
     wanted = paper.claims()["tolerance"]["support"]
     if not np.isfinite(support):
         return INCONCLUSIVE, "one seed: no resampling"
@@ -49,7 +68,8 @@ def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
 
 
 def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
-    """(S,) full minus variant in points, paired by seed."""
+    """(S,) accuracy of the reference minus that of a variant in percentage points, paired by
+    seed."""
     return collect.accuracy(plan, plan.reference, modality) - collect.accuracy(
         plan, variant, modality
     )
@@ -57,7 +77,8 @@ def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
 
 def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     values = collect.accuracy(plan, claim["variant"], claim["modality"])
-    evidence = f"measured {values.mean():.1f} % on {'the ' if plan.dataset == 'embedded' else ''}{plan.dataset_name}"
+    article = "the " if plan.dataset == "embedded" else ""
+    evidence = f"measured {values.mean():.1f} % on {article}{plan.dataset_name}"
     if not vggsound:
         return NOT_TESTABLE, evidence
     close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]
@@ -125,7 +146,8 @@ def _extreme_support(
     rng: np.random.Generator,
     draws: int = 5000,
 ) -> float:
-    """Share of seed resamplings in which the mean of (S,) `own` exceeds every mean of (V, S) `others`."""
+    """Share of seed resamplings in which the mean of `own` (S,) exceeds the mean of every row of
+    `others` (V, S)."""
     if len(own) < 2:
         return float("nan")
     pick = rng.integers(len(own), size=(draws, len(own)))
@@ -135,7 +157,7 @@ def _extreme_support(
 RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}
 
 
-def _runs_it(plan: Plan, claim: dict[str, Any]) -> bool:
+def _is_measured(plan: Plan, claim: dict[str, Any]) -> bool:
     """Whether the plan scores every variant and modality that the claim compares."""
     variants = plan.variants()
 
@@ -162,13 +184,17 @@ def _runs_it(plan: Plan, claim: dict[str, Any]) -> bool:
 
 
 def evaluate(plan: Plan) -> pd.DataFrame:
-    """One row a claim: id, source, statement, rule, verdict, evidence, aliases."""
+    """One row for each claim: id, source, statement, rule, verdict, evidence, aliases.
+
+    Raises:
+        UserError: a run that the plan lists is missing.
+    """
     aliases = paper.claims()["aliases"]
     rows = []
     for claim in paper.claims()["claims"]:
         if "verdict" in claim:
             verdict, evidence = claim["verdict"], claim["evidence"]
-        elif not _runs_it(plan, claim):
+        elif not _is_measured(plan, claim):
             verdict, evidence = NOT_TESTABLE, MISSING
         else:
             verdict, evidence = RULES[claim["rule"]](plan, claim, plan.dataset == "vggsound")

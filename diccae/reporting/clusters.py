@@ -1,4 +1,4 @@
-"""Clusters of pre-training against the true classes, where the benchmark knows them."""
+"""Agreement of the clusters of pre-training with the true classes, where these are known."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from diccae.plans import Plan
 
 
 def cluster_quality(plan: Plan) -> pd.DataFrame:
-    """One row a clustering: variant, seed, epoch (0 = first clusters), purity and mutual information in
-    [0, 1], inertia. No row where the true classes of the unlabelled clips are not known."""
+    """One row for each clustering: variant, seed, epoch (0 = first clusters), purity and mutual
+    information in [0, 1], inertia.
+
+    The table is empty if the true classes of the unlabelled clips are not known.
+    """
     truth = Path(plan.data_root) / "truth.parquet"
     rows: list[dict[str, Any]] = []
     if truth.is_file():

@@ -1,4 +1,5 @@
-"""Reads run folders. Every accuracy is computed from the per-clip predictions; a metrics file that says something else stops the report."""
+"""Reads the files of runs. Every accuracy is computed from per-clip predictions; a metrics file that
+disagrees with them is an error."""
 
 from __future__ import annotations
 
@@ -16,20 +17,22 @@ from diccae.plans import Plan
 
 
 def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> Path:
-    """A file of a fine-tuning run.
+    """Path of a file of a fine-tuning run.
 
     Raises:
-        UserError: it is not there; names the command that makes it.
+        UserError: the file does not exist; names the command that creates it.
     """
     path = plan.run_folder(variant, seed, modality=modality) / name
     if not path.is_file():
         raise UserError(
-            f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} --seed {seed}`, or let snakemake do it"
+            f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} "
+            f"--seed {seed}`, or let snakemake do it"
         )
     return path
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """Content of a JSON file that holds one object."""
     return json.loads(path.read_text())
 
 
@@ -49,18 +52,29 @@ def _check_metrics(path: Path, table: pd.DataFrame) -> None:
         computed = 100 * float((group["top1"] == group["label"]).mean())
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
             raise UserError(
-                f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % ({split}, {view}), the predictions beside it say "
-                f"{computed:.3f} %; one was edited: train this run again"
+                f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % "
+                f"({split}, {view}), the predictions beside it say {computed:.3f} %; "
+                "one was edited: train this run again"
             )
 
 
 def predictions(
     plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi"
 ) -> pd.DataFrame:
-    """One row a clip, sorted by id: label, top1, in_update, correct."""
+    """One row for each clip, sorted by id: label, top1, in_update, correct.
+
+    Args:
+        plan, variant, seed, modality: the fine-tuning run.
+        split: `test` or `validation`.
+        view: `multi` (scores averaged over all views) or `single`.
+
+    Raises:
+        UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json.
+    """
     path = run_file(plan, variant, seed, modality, "predictions.parquet")
     metrics = run_file(plan, variant, seed, modality, "metrics.json")
-    # relative paths mean other files in another folder, and either file may be edited in the life of a process
+    # The key of the cache: a relative path names another file after a change of the working
+    # directory, and both files may be edited while the process runs.
     table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
     chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
         "id", ignore_index=True
@@ -76,7 +90,7 @@ def hits(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.bool_]:
-    """(S, N) whether each clip was right, clips in the order of their ids."""
+    """(S, N) whether each clip was classified correctly, for each seed; clips sorted by id."""
     return np.stack(
         [
             predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy()
@@ -86,6 +100,7 @@ def hits(
 
 
 def labels(plan: Plan, variant: str, modality: str, split: str = "test") -> NDArray[np.int64]:
+    """(N,) true classes of the clips, sorted by id."""
     return predictions(plan, variant, plan.seeds[0], modality, split)["label"].to_numpy()
 
 
@@ -97,21 +112,31 @@ def accuracy(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.float64]:
-    """(S,) top-1 in percent."""
+    """(S,) top-1 accuracy in percent, for each seed."""
     return 100 * hits(plan, variant, modality, split, view, seeds).mean(axis=1)
 
 
 def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]:
+    """The record of a fine-tuning run.
+
+    Raises:
+        UserError: the run is missing.
+    """
     return read_json(run_file(plan, variant, seed, modality, "record.json"))
 
 
 def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.float64]:
-    """(C, C) degrees of confusion on the test split (Eq. 2)."""
+    """(C, C) degrees of confusion on the test split (Eq. 2).
+
+    Raises:
+        UserError: the run is missing.
+    """
     with np.load(run_file(plan, variant, seed, modality, "confusion.npz")) as arrays:
         return arrays["test_degree"]
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C (C - 1) / 2,) entries of a (C, C) matrix above the diagonal."""
     return matrix[np.triu_indices(len(matrix), 1)]
 
 
@@ -121,5 +146,6 @@ def all_records(plan: Plan) -> list[dict[str, Any]]:
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
+    """What the generator of the embedded benchmark knows of its classes; None for other data."""
     path = Path(plan.data_root) / "truth.json"
     return read_json(path) if path.is_file() else None

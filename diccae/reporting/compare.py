@@ -1,4 +1,4 @@
-"""Two results folders side by side: which values of the tables agree."""
+"""Differences between the tables of two results folders."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from diccae.errors import UserError
 def compare(
     mine: Path, reference: Path, tolerance: float = 0.0, only: Path | None = None
 ) -> pd.DataFrame:
-    """Every value of every CSV that both folders have and that differs by more than `tolerance`: file,
-    row, column, mine, reference.
+    """Values that differ between the CSV files that both folders have.
 
     Args:
         mine, reference: results folders.
         tolerance: largest difference of numbers that counts as equal.
-        only: one file, relative to both folders.
+        only: a single file to compare, relative to both folders.
+
+    Returns:
+        One row for each difference: file, row, column, mine, reference.
 
     Raises:
-        UserError: a folder or all common files are missing.
+        UserError: the folders have no file in common.
     """
     names = (
         [only] if only else sorted(path.relative_to(reference) for path in reference.rglob("*.csv"))

@@ -1,4 +1,4 @@
-"""How tables are written."""
+"""Writing of tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from diccae.whole_file import whole_file
 
 
 def save(table: pd.DataFrame, out: Path) -> None:
-    """CSV with four decimals, whole or not at all."""
+    """Write a table as CSV with four decimals; an interrupted write leaves the old file."""
     with whole_file(out) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4f")

@@ -1,4 +1,7 @@
-"""Figures 2 and 3: the CSV holds what the picture shows, the SVG is the same bytes for the same numbers."""
+"""Figures 2 and 3, each a table with the plotted numbers and an SVG file.
+
+The same numbers give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from diccae.errors import UserError
 from diccae.functional.bootstrap import t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.tables import section_of
 from diccae.whole_file import whole_file
 
 mpl.use("Agg")
@@ -42,21 +45,22 @@ def _save_svg(figure: Figure, out: Path) -> None:
 
 
 def figure2(plan: Plan) -> pd.DataFrame:
-    """Statistics of the degrees of confusion (upper triangle, test, last epoch), one row a seed and model."""
-    if plan.figure2 is None:
-        raise UserError(f"plan {plan.name} has no section 'figure2'; add it to the plan")
+    """Statistics of the degrees of confusion on the test split (upper triangle, after the last
+    epoch), one row for each model and seed.
+
+    Raises:
+        UserError: the plan has no section `figure2`, or a run is missing.
+    """
+    section = section_of(plan, "figure2")
     rows = []
-    for name, variant in (
-        ("with DICCAE", plan.figure2.with_),
-        ("without DICCAE", plan.figure2.without),
-    ):
+    for name, variant in (("with DICCAE", section.with_), ("without DICCAE", section.without)):
         for seed in plan.seeds:
-            values = collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality))
+            values = collect.upper(collect.degree(plan, variant, seed, section.modality))
             rows.append(
                 {
                     "model": name,
                     "variant": variant,
-                    "modality": plan.figure2.modality,
+                    "modality": section.modality,
                     "seed": seed,
                     "pairs": len(values),
                     "mean": values.mean(),
@@ -72,7 +76,7 @@ def figure2(plan: Plan) -> pd.DataFrame:
 
 
 def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
-    """Distribution of inter-class confusion with and without DICCAE (Fig. 2), into an SVG file."""
+    """Draw Fig. 2 into an SVG file: distribution of inter-class confusion with and without DICCAE."""
     assert plan.figure2 is not None
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
@@ -107,10 +111,13 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
 
 
 def figure3(plan: Plan) -> pd.DataFrame:
-    """Accuracy for each fixed weight and for dynamic weighting; `chosen` marks the fixed weight that is best on validation."""
-    sweep = plan.figure3
-    if sweep is None:
-        raise UserError(f"plan {plan.name} has no section 'figure3'; add it to the plan")
+    """Accuracy for each fixed weight and for dynamic weighting; `chosen` marks the fixed weight
+    with the highest validation accuracy.
+
+    Raises:
+        UserError: the plan has no section `figure3`, or a run is missing.
+    """
+    sweep = section_of(plan, "figure3")
     rows = []
     for weight, variant in [
         *zip(sweep.weights, sweep.variants, strict=False),
@@ -142,8 +149,8 @@ def figure3(plan: Plan) -> pd.DataFrame:
 
 
 def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
-    """Audio accuracy against fixed confusion-loss weights, dynamic weighting as a dashed line (Fig. 3),
-    into an SVG file."""
+    """Draw Fig. 3 into an SVG file: audio accuracy against fixed confusion-loss weights, and dynamic
+    weighting as a dashed line."""
     fixed, dynamic = (
         table[table["weighting"] == "fixed"],
         table[table["weighting"] == "dynamic"].iloc[0],

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file, rendered from result files alone."""
+"""The report: one self-contained HTML file, rendered from result files only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from diccae.reporting.scored_clips import scored_clips
 from diccae.whole_file import whole_file
 
 ALL_TABLES = [artifact.name for artifact in TABLES]
-# tables that the template has a place for; others follow in a section of their own
+# tables with a place in the template; all others follow in a separate section
 SHOWN = {
     "table1",
     "table2",
@@ -41,15 +41,23 @@ def _ablations(plan: Plan) -> set[str]:
 
 
 def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The register with the value that each key has in the composed config; an entry whose key does not exist is an error."""
+    """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
+
+    Args:
+        settings: the settings in a run's record.
+
+    Raises:
+        UserError: an entry names a key that the settings do not have.
+    """
     entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
     for entry in entries:
         value: Any = settings
         for part in entry["key"].split("."):
             if not isinstance(value, dict) or part not in value:
                 raise UserError(
-                    f"configs/ambiguities.yaml names {entry['key']!r}, which the records of these runs do not have; "
-                    "mend the key, or run the workflow again: the runs are older than the register"
+                    f"configs/ambiguities.yaml names {entry['key']!r}, which the records of these "
+                    "runs do not have; correct the key, or run the workflow again if the runs are "
+                    "older than the entry"
                 )
             value = value[part]
         entry["value"] = value
@@ -57,7 +65,11 @@ def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_report(plan: Plan, out: Path) -> None:
-    """Render the report of a plan; sections that the plan does not have say so."""
+    """Render the report of a plan; it states which sections the plan does not have.
+
+    Raises:
+        UserError: a run that the report needs is missing.
+    """
     environment = Environment(
         loader=PackageLoader("diccae.reporting"),
         autoescape=True,
@@ -72,7 +84,7 @@ def write_report(plan: Plan, out: Path) -> None:
 
 
 def context(plan: Plan) -> dict[str, Any]:
-    """Everything that the template prints."""
+    """The variables of the template."""
     root, artifacts = plan.results_root(), artifacts_of(plan)
     records = collect.all_records(plan)
     modalities = tables.section_of(plan, "table1").modalities
@@ -147,8 +159,11 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """CPU seconds by step, and for how long cores were held: data takes every core, a run one; what its
-    job held beyond its runs is known where Snakemake noted it."""
+    """CPU seconds and core seconds held by each step.
+
+    Data steps hold every core, a run holds one. The time that a job takes beyond its runs comes
+    from the benchmark files of Snakemake, if there are any.
+    """
     rows = []
     path = Path(plan.data_root) / "timing.json"
     if path.is_file():

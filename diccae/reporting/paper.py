@@ -1,4 +1,4 @@
-"""The printed numbers of the paper, from configs/claims.yaml."""
+"""The numbers that the paper prints, from configs/claims.yaml."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ import yaml
 
 from diccae.plans import CONFIG_ROOT
 
-# the row of the printed Table 2 that drops are measured against
+# the row of the paper's Table 2 that drops are measured from
 WHOLE = "full"
 
 
 @lru_cache
 def claims() -> dict[str, Any]:
+    """Content of configs/claims.yaml."""
     return yaml.safe_load((CONFIG_ROOT / "claims.yaml").read_text())
 
 
 def printed(table: str, row: str, modality: str) -> float | None:
-    """A cell of Table 1 or 2 in percent; None where the paper prints none."""
+    """A cell of the paper's Table 1 or 2 in percent; None where the paper prints none."""
     return claims()[table].get(row, {}).get(modality)
 
 
 def printed_drop(row: str, modality: str) -> float | None:
+    """The drop of a variant in the paper's Table 2, in percentage points; None where the paper
+    prints none."""
     whole, own = printed("table2", WHOLE, modality), printed("table2", paper_row(row), modality)
     return None if whole is None or own is None or row == WHOLE else round(whole - own, 1)
 
 
 def paper_row(variant: str) -> str:
-    """The paper's w/o K-means trains on AudioSet alone: both of our rows stand beside that one."""
+    """The row of the paper's Table 2 that a variant is compared with.
+
+    The paper's w/o K-means trains on AudioSet alone; both of our variants are compared with it.
+    """
     return "no_kmeans" if variant == "no_kmeans_audioset" else variant

@@ -51,12 +51,12 @@ def svg_file(path: Path) -> str:
 def sample_clips(
     plan: Plan, classes: int = 12, frames: int = 6, height: int = 96
 ) -> list[dict[str, Any]]:
-    """The first usable test clip of each of the first `classes` classes.
+    """The first usable test clip of each class, for the first `classes` classes.
 
     Args:
         plan: the plan, whose manifest and cache index name the clips.
         classes: largest number of clips.
-        frames: frames of a clip, evenly spaced, side by side in one picture.
+        frames: number of evenly spaced frames of a clip, joined into one picture.
         height: largest height of a frame in pixels.
 
     Returns:
@@ -109,7 +109,7 @@ def spectrogram(fbank: NDArray[np.float16]) -> str:
 
 
 def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
-    """Heat map of values (C, C), an SVG data URI.
+    """Heat map of values (C, C), as an SVG data URI.
 
     Args:
         values: matrix of numbers.
@@ -130,9 +130,10 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
 
 
 def purity(plan: Plan) -> str | None:
-    """Cluster purity in percent by epoch of pre-training, an SVG data URI.
+    """Cluster purity in percent by epoch of pre-training, as an SVG data URI.
 
-    There is one line for each variant, the mean over seeds. None where the true classes are unknown.
+    There is one line for each variant, the mean over seeds. None where the true classes are
+    unknown.
     """
     table = cluster_quality(plan)
     if table.empty:

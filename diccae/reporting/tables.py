@@ -1,4 +1,4 @@
-"""Tables, every cell computed from per-clip predictions."""
+"""Tables 1 and 2 and variations of them; every cell is computed from per-clip predictions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from diccae.errors import UserError
 from diccae.functional.bootstrap import (
@@ -20,7 +19,8 @@ from diccae.functional.bootstrap import (
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
 
-# The five A-V drops of Table 2 that are tested together; all other comparisons are exploratory. w/o K-means is the paper's own row (one source).
+# The five A-V drops of Table 2 with a joint Holm correction; all other comparisons are exploratory.
+# For w/o K-means it is the variant of the paper, with one source.
 PRIMARY = (
     "no_confusion_loss",
     "no_dynamic_weighting",
@@ -29,12 +29,20 @@ PRIMARY = (
     "no_kmeans_audioset",
 )
 BOOTSTRAP_SEED = 0
-MODALITIES = ("A", "V", "AV")
 
 
 def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -> dict[str, Any]:
-    """Accuracy of one variant and its drop against a reference (the plan's when None), each with an
-    interval over seeds and one over clips."""
+    """Accuracy of a variant and its drop from a reference, each with a t-interval over seeds and a
+    bootstrap interval over clips.
+
+    Args:
+        plan: gives seeds and runs.
+        variant, modality: the row.
+        reference: the variant that the drop is measured from; None for that of the plan.
+
+    Raises:
+        UserError: a run is missing.
+    """
     seeds, reference = plan.seeds, reference or plan.reference
     own = collect.hits(plan, variant, modality)
     classes = collect.labels(plan, variant, modality)
@@ -73,7 +81,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
 
 
 def table1(plan: Plan) -> pd.DataFrame:
-    """Table 1: the printed rows on VGGSound, our rows on our data; the dataset column keeps them apart."""
+    """Table 1: the rows of the paper, on VGGSound, and measured rows, on the dataset of the plan."""
     section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [
         {
@@ -111,7 +119,7 @@ def table1(plan: Plan) -> pd.DataFrame:
 
 
 def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
-    """A row of Table 2 with the paper's number and drop."""
+    """A row of Table 2 with the accuracy and the drop that the paper prints."""
     printed = paper.printed("table2", paper.paper_row(variant), modality)
     return row(plan, variant, modality) | {
         "paper": printed,
@@ -120,7 +128,8 @@ def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
 
 
 def table2(plan: Plan) -> pd.DataFrame:
-    """Rows of Table 2; `p_holm` for the primary family, `family` says what the rest is."""
+    """Table 2; `family` is `primary` or `exploratory`, and `p_holm` is the corrected p-value of the
+    primary family."""
     section = section_of(plan, "table2")
     rows = [
         row_beside_paper(plan, variant, modality)
@@ -139,6 +148,11 @@ def table2(plan: Plan) -> pd.DataFrame:
 
 
 def section_of(plan: Plan, name: str) -> Any:
+    """A section of a plan.
+
+    Raises:
+        UserError: the plan does not have it.
+    """
     section = getattr(plan, name)
     if section is None:
         raise UserError(f"plan {plan.name} has no section {name!r}; add it to the plan")
@@ -146,7 +160,7 @@ def section_of(plan: Plan, name: str) -> Any:
 
 
 def ablation(plan: Plan, name: str) -> pd.DataFrame:
-    """One ablation and the reference."""
+    """The rows of Table 2 for one ablation and the reference."""
     rows = [
         row_beside_paper(plan, variant, modality)
         for modality in section_of(plan, "table2").modalities
@@ -156,7 +170,8 @@ def ablation(plan: Plan, name: str) -> pd.DataFrame:
 
 
 def sensitivity(plan: Plan) -> pd.DataFrame:
-    """The full method under other readings of its open choices; a drop is the default's accuracy minus the row's."""
+    """The full method under other readings of the paper; a drop is the accuracy of the default
+    reading minus that of the row."""
     section = section_of(plan, "sensitivity")
     rows = [
         row(plan, variant, modality)
@@ -167,7 +182,8 @@ def sensitivity(plan: Plan) -> pd.DataFrame:
 
 
 def cluster_ce(plan: Plan) -> pd.DataFrame:
-    """Headline rows without and with cross entropy on cluster ids; each drop is against the full method of its own reading."""
+    """The main rows of Table 2 without and with cross entropy on cluster ids; each drop is from the
+    full method under the same reading."""
     section = section_of(plan, "cluster_ce")
     rows = []
     for modality in section.modalities:
@@ -181,134 +197,3 @@ def cluster_ce(plan: Plan) -> pd.DataFrame:
                 if variant in section.variants
             ]
     return pd.DataFrame(rows)
-
-
-def learning_rates(plan: Plan) -> pd.DataFrame:
-    """Every variant under other learning rates of fine-tuning, on validation and test; nothing is chosen from it."""
-    rates = section_of(plan, "learning_rates")
-    rows = []
-    for variant in rates.variants:
-        for name in [variant, *rates.at_rates(variant)]:
-            settings = collect.record(plan, name, rates.seeds[0], rates.modality)["settings"]
-            rows.append(
-                {
-                    "variant": variant,
-                    "modality": rates.modality,
-                    "lr": f"{settings['schedule']['finetune']['lr']:g}",
-                    "seeds": len(rates.seeds),
-                    "validation": collect.accuracy(
-                        plan, name, rates.modality, "validation", seeds=rates.seeds
-                    ).mean(),
-                    "test": collect.accuracy(plan, name, rates.modality, seeds=rates.seeds).mean(),
-                }
-            )
-    return pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable")
-
-
-def tuning(plan: Plan) -> pd.DataFrame:
-    """Validation accuracy of every setting that hyper-parameters are chosen from; the test split stays out of it."""
-    section = section_of(plan, "tuning")
-    rows = []
-    for modality in section.modalities:
-        for variant in section.variants:
-            values = collect.accuracy(plan, variant, modality, "validation")
-            rows.append(
-                {
-                    "variant": variant,
-                    "modality": modality,
-                    "seeds": len(values),
-                    "validation": values.mean(),
-                    "lowest": values.min(),
-                    "highest": values.max(),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def leakage(plan: Plan) -> pd.DataFrame:
-    """Three arms on the clips that no arm used as its update set; `gain` is paired by seed against train_holdout."""
-    twin = section_of(plan, "leakage")
-    scores: dict[str, list[float]] = {
-        "train_holdout": [],
-        "test_portion": [],
-        "test_overlap, its update clips": [],
-        "train_holdout, the same clips": [],
-    }
-    sizes = (0, 0)
-    for seed in plan.seeds:
-        holdout, portion = (
-            collect.predictions(plan, variant, seed, twin.modality)
-            for variant in (twin.holdout, twin.portion)
-        )
-        used = portion["in_update"].to_numpy()
-        sizes = (int((~used).sum()), int(used.sum()))
-        for name, table, clips in (
-            ("train_holdout", holdout, ~used),
-            ("test_portion", portion, ~used),
-            ("test_overlap, its update clips", portion, used),
-            ("train_holdout, the same clips", holdout, used),
-        ):
-            scores[name].append(100 * float(table["correct"].to_numpy()[clips].mean()))
-    rows = []
-    for name, partner, n in (
-        ("train_holdout", None, sizes[0]),
-        ("test_portion", "train_holdout", sizes[0]),
-        ("train_holdout, the same clips", None, sizes[1]),
-        ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1]),
-    ):
-        mean, low, high = t_interval(scores[name])
-        entry: dict[str, Any] = {
-            "arm": name,
-            "modality": twin.modality,
-            "n_test": n,
-            "top1": mean,
-            "low": low,
-            "high": high,
-        }
-        if partner:
-            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(
-                scores[name], scores[partner]
-            )
-        rows.append(entry)
-    return pd.DataFrame(rows)
-
-
-def feature_quality(plan: Plan) -> pd.DataFrame:
-    """Degrees of confusion of every run on test; rank correlation with the generator's confusability of
-    the pairs, and over runs with accuracy."""
-    known = collect.truth(plan)
-    scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
-    places = {variant: place for place, variant in enumerate(plan.variants())}
-    rows = []
-    for run in sorted(
-        scored, key=lambda run: (places[run.variant], MODALITIES.index(run.modality))
-    ):
-        values = collect.upper(collect.degree(plan, run.variant, run.seed, run.modality))
-        agreement = ceiling = float("nan")
-        if known:
-            truth = collect.upper(np.array(known["confusability"][run.modality]))
-            agreement = spearmanr(values, truth).statistic
-            ceiling = known["bayes_ceiling"][run.modality]
-        top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
-        rows.append(
-            {
-                "variant": run.variant,
-                "modality": run.modality,
-                "seed": run.seed,
-                "degree_mean": values.mean(),
-                "degree_variance": values.var(),
-                "zero_share": (values == 0).mean(),
-                "spearman_truth": agreement,
-                "top1": top1,
-                "bayes_ceiling": ceiling,
-            }
-        )
-    table = pd.DataFrame(rows)
-    correlations = {
-        modality: spearmanr(group["degree_mean"], group["top1"]).statistic
-        if len(group) > 2
-        else float("nan")
-        for modality, group in table.groupby("modality")
-    }
-    table["spearman_degree_top1"] = table["modality"].map(correlations)
-    return table

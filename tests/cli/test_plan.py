@@ -1,4 +1,4 @@
-"""`diccae plan`: what it prints of plans with and without data, and what programs get."""
+"""`diccae plan`: its text for plans with and without data, and its JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ command.register(app)
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a function
-    """The command in an empty working directory; returns what it printed."""
+    """A function that runs the command in an empty working directory and returns its output."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> str:
@@ -29,10 +29,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
     return call
 
 
-def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
+def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     text = run("--plan", "smoke")
     assert "fixed_weight@w=1             A        pretrain of no_confusion_loss" in text
-    assert "1 warmup, 4 pretrain, 15 finetune runs a seed" in text
+    assert "1 warmup, 4 pretrain, 15 finetune runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert lines["leakage"][1:] == ["2", "2", "4"]
@@ -46,7 +46,7 @@ def test_the_smoke_plan_before_anything_runs(run) -> None:  # noqa: ANN001
     )
 
 
-def test_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
+def test_text_for_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
     text = run("--plan", "vggsound")
     assert "audioset 2065161 (the official list; media/lists/unbalanced_train_segments.csv" in text
     assert "unlabelled/audioset 2,065,161" in text
@@ -54,7 +54,7 @@ def test_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001
     assert text.count("table2/no_") == 10
 
 
-def test_programs_get_one_object(run) -> None:  # noqa: ANN001
+def test_json_is_one_object(run) -> None:  # noqa: ANN001
     answer = json.loads(run("--plan", "smoke", "--json", "--gpus", "3"))
     assert answer["devices"]["count"] == 3
     assert answer["calibration"] is None
@@ -69,7 +69,7 @@ def test_programs_get_one_object(run) -> None:  # noqa: ANN001
     }
 
 
-def test_a_plan_without_table_2_says_that_no_seeds_are_asked_for(run) -> None:  # noqa: ANN001
+def test_a_plan_without_table_2_needs_no_seeds(run) -> None:  # noqa: ANN001
     assert "seeds: plan tuning measures no drop of Table 2" in run("--plan", "tuning")
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_plan_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         CliRunner().invoke(app, ["--plan", "nothing"], catch_exceptions=False)
 
 
-def test_hours_are_printed_with_what_they_stand_on() -> None:
+def test_hours_are_printed_with_the_timings_behind_them() -> None:
     timing = {"seconds": 0.0021, "batch": 2, "full": 32, "repeats": 1}
     answer = {
         "devices": {"count": 4, "kind": "GPU"},
@@ -109,7 +109,8 @@ def test_hours_are_printed_with_what_they_stand_on() -> None:
     text = "\n".join(command._hours(answer))
     assert "GPU-hours" in text
     assert "1,234       0.042" in text
-    assert "wall time with 4 GPUs, a run on each: 309 hours" in text
-    assert "training 2.1 ms a clip (batch 2 for 32), features 2.1 ms a clip (batch 32)" in text
-    assert "loading      2.1 ms a clip and core" in text
+    assert "wall time with 4 GPUs, one run on each: 309 hours" in text
+    assert "training 2.1 ms per clip (batch 2 instead of 32)" in text
+    assert "features 2.1 ms per clip (batch 32)" in text
+    assert "loading      2.1 ms per clip and core" in text
     assert text.endswith("  a remark")

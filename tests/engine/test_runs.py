@@ -23,7 +23,8 @@ from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
 
-# Runs the command line in a process that is killed at the end of an epoch, before the next one starts.
+# Runs the command line in a process that is killed at the end of an epoch, before the next one
+# starts.
 KILLED = """
 import os, signal, sys
 from diccae.cli import main

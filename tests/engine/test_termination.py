@@ -1,4 +1,5 @@
-"""SIGTERM in real Runners: what is finished, what is kept, and that the next start ends at the same weights."""
+"""SIGTERM in real Runners: what is finished, what is kept, and that the next start ends at the same
+weights."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from diccae.engine.runs import latest_checkpoint
 
 EPOCHS, BATCHES = 4, 3
 
-# One process a run, so that a signal to its process group reaches the loader's workers too, as a scheduler's does.
+# One process a run, so that a signal to its process group reaches the loader's workers too, as a
+# scheduler's does.
 SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -64,7 +66,8 @@ class Collate:
 
 
 class Send(Hook):
-    """Sends SIGTERM to its own process at one point of one epoch (counted from 0), once: as a hook, or in the model's forward pass of its second batch."""
+    """Sends SIGTERM to its own process at one point of one epoch (counted from 0), once: as a hook,
+    or in the model's forward pass of its second batch."""
 
     def __init__(self, point: str, epoch: int) -> None:
         self.point, self.epoch, self.finished = point, epoch, 0

@@ -1,4 +1,5 @@
-"""Two processes against one: losses and their gradients, batches, features of a whole set, and what the hooks make of them."""
+"""Two processes against one: losses and their gradients, batches, features of a whole set, and what
+the hooks make of them."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def start(rank: int, port: int) -> None:
 def on_two_processes(
     worker: Callable[..., None], folder: Path, *arguments: Any
 ) -> list[dict[str, Any]]:
-    """Run `worker(rank, port, folder, *arguments)` twice side by side; what each saved as `<rank>.pt`."""
+    """Run `worker(rank, port, folder, *arguments)` twice side by side; what each saved as
+    `<rank>.pt`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -52,7 +54,8 @@ def on_two_processes(
 
 
 def joint_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Two features a clip, labels (some clips have none) and weights of the pairs of classes, in float64."""
+    """Two features a clip, labels (some clips have none) and weights of the pairs of classes, in
+    float64."""
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(2, CLIPS, WIDTH, generator=generator, dtype=torch.float64)
     labels = torch.randint(-1, CLASSES, (CLIPS,), generator=generator)
@@ -65,7 +68,8 @@ def joint_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def values_and_gradients(rows: slice) -> dict[str, dict[str, Tensor]]:
-    """Case -> loss, gradients of both features and of the parameters, for these rows of the joint batch."""
+    """Case -> loss, gradients of both features and of the parameters, for these rows of the joint
+    batch."""
     results = {}
     for similarity, pairs, reduction in CASES:
         first, second, labels, weights = joint_batch()
@@ -89,7 +93,8 @@ def loss_worker(rank: int, port: int, folder: str) -> None:
     results = values_and_gradients(slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS))
     for case in results.values():
         for name, value in case.items():
-            # as DistributedDataParallel: gradients of parameters are summed over the processes, and all are divided by their number
+            # as DistributedDataParallel: gradients of parameters are summed over the processes, and
+            # all are divided by their number
             if name not in ("loss", "first", "second"):
                 dist.all_reduce(value)
             if name != "loss":
@@ -127,7 +132,8 @@ def test_losses_and_gradients_are_those_of_the_joint_batch(
 
 
 def pretraining_config(folder: Path, data: Path) -> Any:
-    """Two epochs of cluster-guided pre-training with a clustering in between; odd numbers of clips, so that ranks get unequal shares."""
+    """Two epochs of cluster-guided pre-training with a clustering in between; odd numbers of clips,
+    so that ranks get unequal shares."""
     from diccae.run_graph import Run
 
     overrides = {
@@ -255,7 +261,8 @@ def test_ranks_read_every_clip_in_turn(samplers_of_ranks: list[dict[str, Any]]) 
             )
         )
         assert dealt[:clips] == list(range(clips))
-        # shares are of one size, or a gather would wait for ever; the last clips are made up from the first
+        # shares are of one size, or a gather would wait for ever; the last clips are made up from
+        # the first
         assert len(dealt) - clips == clips % RANKS
 
 

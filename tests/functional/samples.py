@@ -25,7 +25,8 @@ def blobs(
 def slow_degree(
     features: np.ndarray, labels: np.ndarray, num_classes: int, coverage: float
 ) -> np.ndarray:
-    """Sec. 2.1.2 in plain loops: mean, distances, their quantile, then r_i + r_j - d_ij over d_ij."""
+    """Sec. 2.1.2 in plain loops: mean, distances, their quantile, then r_i + r_j - d_ij over
+    d_ij."""
     centers, radii = [], []
     for c in range(num_classes):
         members = [features[i] for i in range(len(labels)) if labels[i] == c]

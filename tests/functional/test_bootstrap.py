@@ -95,7 +95,8 @@ def test_clip_interval_matches_drawing_clips_one_by_one() -> None:
 
 
 def test_strata_keep_their_share() -> None:
-    # right on one class and wrong on the other: nothing is left to chance once classes keep their sizes
+    # right on one class and wrong on the other: nothing is left to chance once classes keep their
+    # sizes
     correct, strata = np.repeat([True, False], 50), np.repeat([0, 1], 50)
     assert clip_bootstrap(correct, strata, rng=generator()) == (0.5, 0.5, 0.5)
     free = clip_bootstrap(correct, rng=generator())

@@ -18,7 +18,8 @@ def test_geometric_median_resists_an_outlier() -> None:
     torch.testing.assert_close(
         geometric_median(corners + 5), torch.full((2,), 5.0, dtype=torch.float64)
     )
-    # of three points of which one angle exceeds 120 degrees the median is that corner; here all are on a line
+    # of three points of which one angle exceeds 120 degrees the median is that corner; here all are
+    # on a line
     line = torch.tensor([[0.0, 0], [1, 0], [100, 0]], dtype=torch.float64)
     torch.testing.assert_close(
         geometric_median(line, iterations=5000),

@@ -30,7 +30,8 @@ WEIGHTS = torch.tensor([[1.0, 0.5, 2.0], [0.5, 1.0, 0.0], [2.0, 0.0, 1.0]], dtyp
 
 
 def slow_pair_loss(logits: Tensor, weights: Tensor | None, reduction: str) -> float:
-    """Eq. 1 and 4: -[y log F + (1 - y) log(1 - F)] for each i < j, times the weight of the pair of classes."""
+    """Eq. 1 and 4: -[y log F + (1 - y) log(1 - F)] for each i < j, times the weight of the pair of
+    classes."""
     positive, negative = [], []
     for i in range(len(LABELS)):
         for j in range(i + 1, len(LABELS)):

@@ -1,4 +1,5 @@
-"""K-means on real data through faiss, against scikit-learn; purity and mutual information by hand."""
+"""K-means on real data through faiss, against scikit-learn; purity and mutual information by
+hand."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def test_ranks_with_ties() -> None:
         (2, 3): 1e6,
     }.items():
         ties[i, j] = ties[j, i] = value
-    # each pair stands twice: ranks 1-4 (average 2.5), 5-6 (5.5), 7-10 (8.5), 11-12 (11.5), scaled from [2.5, 11.5] to [0, 2]
+    # each pair stands twice: ranks 1-4 (average 2.5), 5-6 (5.5), 7-10 (8.5), 11-12 (11.5), scaled
+    # from [2.5, 11.5] to [0, 2]
     weights = normalize_degree(ties, WeightSpec(normalization="rank"))
     assert [weights[0, 1].item(), weights[0, 2].item()] == pytest.approx([0, 0])
     assert weights[0, 3].item() == pytest.approx(2 * 3 / 9)

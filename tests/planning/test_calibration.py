@@ -1,4 +1,4 @@
-"""The stopwatch's bookkeeping, and a real calibration of the smoke plan's models."""
+"""How batches are timed, and a real calibration of the smoke plan's models."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from diccae.planning import calibration
-from diccae.planning.calibration import Kind, calibrate, kinds, parameters, timing
+from diccae.planning.bench import REPEATS, parameters, timing
+from diccae.planning.calibration import calibrate
+from diccae.planning.speeds import Kind, kinds
 from diccae.plans import load_plan
 from diccae.run_graph import Run
 from diccae.settings import settings_of
@@ -22,12 +23,12 @@ def test_timing_reaches_whole_batches_when_there_is_time() -> None:
         return 0.01 + 0.001 * size
 
     result = timing(clock, full=64, least=2, seconds=1000)
-    assert (result.batch, result.full, result.repeats) == (64, 64, calibration.REPEATS)
+    assert (result.batch, result.full, result.repeats) == (64, 64, REPEATS)
     assert result.seconds == pytest.approx((0.01 + 0.064) / 64)
     assert sizes == sorted(sizes)
 
 
-def test_timing_takes_one_small_batch_when_there_is_none() -> None:
+def test_timing_without_time_takes_one_small_batch() -> None:
     result = timing(lambda size: 3.0 * size, full=64, least=2, seconds=0.0)
     assert (result.seconds, result.batch, result.repeats) == (3.0, 2, 1)
 
@@ -53,13 +54,13 @@ def test_parameters_are_those_of_the_models() -> None:
     assert both == pytest.approx(2 * 86e6, rel=0.05)
 
 
-def test_the_smoke_plans_models_train_and_score_on_made_up_clips(
+def test_the_smoke_plans_models_train_and_score_on_synthetic_clips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plan, said = load_plan("smoke"), []
+    plan, reported = load_plan("smoke"), []
     threads = torch.get_num_threads()
-    result = calibrate(plan, seconds=0.0, say=said.append)
+    result = calibrate(plan, seconds=0.0, report=reported.append)
     pretraining = Kind("diccae", False, "AV")
     tuned = {Kind("diccae", True, modality) for modality in ("A", "V", "AV")}
     assert set(result.speeds) == {pretraining} | tuned
@@ -74,8 +75,8 @@ def test_the_smoke_plans_models_train_and_score_on_made_up_clips(
     assert result.kmeans > 0
     # clips are loaded by the training process itself, so that is in the speeds
     assert result.loading is None
-    assert any("batches cut down (to 1 clips at least)" in remark for remark in result.remarks)
-    assert said == [
+    assert any("(the smallest of 1 clips)" in remark for remark in result.remarks)
+    assert reported == [
         "pre-training AV",
         "fine-tuning A",
         "fine-tuning V",

@@ -1,4 +1,5 @@
-"""Power and numbers of seeds against a closed form, a slow simulation and printed tables; spreads from runs and from a reference."""
+"""Power and numbers of seeds against a closed form, a slow simulation and published tables; spreads
+from runs and from a reference."""
 
 from __future__ import annotations
 
@@ -19,11 +20,12 @@ from diccae.planning.seeds import (
     seeds_needed,
 )
 from diccae.plans import Plan
-from tests.reporting.conftest import fake, made_up  # noqa: F401
+from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 
 def power_of_three(shift: float, level: float = 0.95) -> float:
-    """With three seeds the sample variance is exponential, and the integral over it is one of normals."""
+    """Closed form of the power with three seeds, where the sample variance is exponentially
+    distributed and the integral over it is one of normal densities."""
     edge = stats.t.ppf((1 + level) / 2, 2)
     a = 0.5 + 1 / edge**2
 
@@ -35,14 +37,14 @@ def power_of_three(shift: float, level: float = 0.95) -> float:
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0, 2.5, 8.0])
-def test_power_of_three_seeds_is_its_closed_form(ratio: float) -> None:
+def test_power_of_three_seeds_equals_the_closed_form(ratio: float) -> None:
     assert power(1.7 * ratio, 1.7, 3) == pytest.approx(power_of_three(ratio * 3**0.5), abs=1e-9)
 
 
 @pytest.mark.parametrize(
     ("effect", "spread", "seeds"), [(1.0, 1.0, 2), (1.9, 1.3, 5), (0.5, 0.9, 12), (-2.4, 2.0, 8)]
 )
-def test_power_is_the_share_of_simulated_experiments_that_leave_zero_out(
+def test_power_is_the_share_of_simulated_intervals_that_exclude_zero(
     effect: float, spread: float, seeds: int
 ) -> None:
     rng, experiments, found = np.random.default_rng(4), 4000, 0
@@ -54,7 +56,7 @@ def test_power_is_the_share_of_simulated_experiments_that_leave_zero_out(
     assert power(effect, spread, seeds) == pytest.approx(found / experiments, abs=4 * error)
 
 
-def test_power_without_an_effect_is_the_level_and_one_seed_has_none() -> None:
+def test_power_without_effect_is_the_significance_level_and_one_seed_gives_nan() -> None:
     assert power(0, 2, 7) == pytest.approx(0.05)
     assert np.isnan(power(1, 1, 1))
     assert power(1, 0, 2) == 1
@@ -77,21 +79,21 @@ def test_seeds_needed_grow_with_the_spread() -> None:
     assert needed[0] == 2
 
 
-# the paired t-test, two-sided 5 %, power 80 %, as printed in tables of sample sizes
+# the paired t-test, two-sided 5 %, power 80 %, from published tables of sample sizes
 @pytest.mark.parametrize(("ratio", "seeds"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
-def test_seeds_needed_are_those_of_printed_tables(ratio: float, seeds: int) -> None:
+def test_seeds_needed_equal_published_tables(ratio: float, seeds: int) -> None:
     assert seeds_needed(3 * ratio, 3) == seeds
 
 
 @pytest.mark.parametrize(("effect", "spread"), [(0.5, 2.9), (1.4, 0.4), (3.9, 2.0)])
-def test_seeds_needed_are_the_fewest(effect: float, spread: float) -> None:
+def test_one_seed_less_has_too_little_power(effect: float, spread: float) -> None:
     seeds = seeds_needed(effect, spread)
     assert seeds is not None
     assert power(effect, spread, seeds) >= 0.8
     assert seeds == 2 or power(effect, spread, seeds - 1) < 0.8
 
 
-def test_seeds_needed_at_the_edges() -> None:
+def test_seeds_needed_for_extreme_effects_and_spreads() -> None:
     assert seeds_needed(1, 0) == 2
     assert seeds_needed(1000, 1) == 2
     assert seeds_needed(1, 1e-15) == 2
@@ -100,7 +102,7 @@ def test_seeds_needed_at_the_edges() -> None:
         seeds_needed(1, float("nan"))
 
 
-def test_the_interval_of_a_spread_holds_the_true_one_as_often_as_it_says() -> None:
+def test_the_interval_of_a_spread_has_its_nominal_coverage() -> None:
     draws = np.random.default_rng(1).normal(0, 2.0, (2000, 4)).std(axis=1, ddof=1)
     inside = [
         low <= 2.0 <= high
@@ -120,7 +122,7 @@ def test_finished_runs_give_the_spread_of_the_paired_drops(fake: Plan) -> None: 
     assert measured_spread(fake, "no_refinement", "AV") is not None
 
 
-def test_a_reference_table_gives_back_the_spread_that_made_its_interval(tmp_path: Path) -> None:
+def test_the_spread_is_recovered_from_the_interval_of_a_reference_table(tmp_path: Path) -> None:
     drops = np.array([1.0, 2.5, 0.3, 4.0])
     interval = paired_t_interval(drops, np.zeros(4))
     rows = {
@@ -138,7 +140,7 @@ def test_a_reference_table_gives_back_the_spread_that_made_its_interval(tmp_path
     assert reference_spread("x", "A", tmp_path / "none.csv") is None
 
 
-def test_claims_take_finished_runs_first_and_the_reference_where_there_are_none(fake: Plan) -> None:  # noqa: F811
+def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(fake: Plan) -> None:  # noqa: F811
     (fake.run_folder("no_infonce", 0, modality="AV") / "metrics.json").unlink()
     (fake.run_folder("no_infonce", 1, modality="AV") / "metrics.json").unlink()
     rows = {(row.variant, row.modality): row for row in claims_of_table2(fake)}

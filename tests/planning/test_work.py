@@ -1,4 +1,5 @@
-"""Clips, steps, artifacts, disk and wall time of a plan, against what the plan's own data sets and numbers worked out by hand say."""
+"""Clips, steps, artifacts, disk space and wall time of a plan, against numbers worked out by
+hand."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ import pytest
 
 from diccae.errors import UserError
 from diccae.planning import costs
-from diccae.planning.calibration import Calibration, Kind, Speed, Timing
 from diccae.planning.clips import Clips, count_clips
+from diccae.planning.speeds import Calibration, Kind, Speed, Timing
 from diccae.planning.work import Work, artifacts, work_of
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.run_graph import Run
@@ -61,7 +62,7 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
     assert "4 usable of 6" in count_clips(smoke).origin
 
 
-def test_without_lists_the_official_numbers_stand_in_and_the_missing_file_is_named(
+def test_without_lists_the_official_numbers_are_used_and_the_missing_file_is_named(
     smoke: Plan,
 ) -> None:
     clips = count_clips(load_plan("vggsound"))
@@ -73,7 +74,7 @@ def test_without_lists_the_official_numbers_stand_in_and_the_missing_file_is_nam
     assert clips.of(["unlabelled"], ["ucf101"]) == 9_537
 
 
-def test_lists_that_are_there_are_read_beside_those_that_are_not(smoke: Plan) -> None:
+def test_existing_lists_are_counted_and_missing_ones_take_the_official_number(smoke: Plan) -> None:
     plan = load_plan("vggsound")
     Path("media/lists").mkdir(parents=True)
     Path("media/lists/trainlist01.txt").write_text(
@@ -86,14 +87,14 @@ def test_lists_that_are_there_are_read_beside_those_that_are_not(smoke: Plan) ->
     assert "ucf101 2 (its lists)" in count_clips(plan).origin
 
 
-def test_a_list_whose_length_nobody_knows_is_asked_for(smoke: Plan) -> None:
+def test_a_missing_list_of_unknown_length_is_an_error(smoke: Plan) -> None:
     sources = [
         {"reader": "vggsound", "lists": ["media/lists/vggsound.csv"], "media": "m"},
         {"reader": "plain_csv", "lists": ["lists/kitchen.csv"], "media": "m"},
     ]
     with pytest.raises(
         UserError,
-        match="lists/kitchen.csv is missing, and how many clips plain_csv lists is not known",
+        match="lists/kitchen.csv is missing, and the number of clips of plain_csv is not known",
     ):
         count_clips(lists_of(load_plan("vggsound"), sources=sources))
     bare = load_plan("vggsound").model_copy(update={"lists": None})
@@ -103,9 +104,10 @@ def test_a_list_whose_length_nobody_knows_is_asked_for(smoke: Plan) -> None:
         count_clips(bare)
 
 
-def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
+def test_work_of_the_smoke_plan_equals_the_count_by_hand(smoke: Plan) -> None:
     clips = count_clips(smoke)
-    # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and anew after the first epoch
+    # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and
+    # anew after the first epoch
     warmup = work_of(Run(smoke, "warmup", "full", 0), clips)
     assert warmup == Work(steps=4, epoch=288, trained=256, embedded=360, scored=0, clustered=288)
     full = work_of(Run(smoke, "pretrain", "full", 0), clips)
@@ -120,7 +122,7 @@ def test_work_of_the_smoke_plan_by_hand(smoke: Plan) -> None:
     assert tuned == Work(steps=4, epoch=72, trained=128, embedded=2 * 60, scored=300, clustered=0)
 
 
-def test_a_budget_in_steps_and_one_source_cut_the_work() -> None:
+def test_a_budget_in_steps_and_a_single_source_reduce_the_work() -> None:
     clips = Clips(
         Counter(
             {
@@ -143,7 +145,7 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
     assert set(of) >= {"table1", "table2", "figure3", "leakage", "ablations/no_confusion_loss"}
     leakage = of["leakage"]
     assert {run.variant for run in leakage if run.stage == "finetune"} == {"full", "test_portion"}
-    # the twin fine-tunes one pre-training
+    # both arms of the comparison fine-tune the same pre-training
     assert [run for run in leakage if run.stage == "pretrain"] == [
         Run(smoke, "pretrain", "full", 0),
         Run(smoke, "pretrain", "full", 1),
@@ -151,7 +153,7 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
     assert all(len(runs) == len(set(runs)) for runs in of.values())
 
 
-def test_every_plan_can_be_counted(smoke: Plan) -> None:
+def test_every_plan_has_work_for_all_runs(smoke: Plan) -> None:
     for path in sorted((CONFIG_ROOT / "plans").glob("*.yaml")):
         plan = load_plan(path.stem)
         clips = count_clips(plan)
@@ -159,7 +161,7 @@ def test_every_plan_can_be_counted(smoke: Plan) -> None:
         assert all(work_of(run, clips).steps > 0 for run in runs), plan.name
 
 
-def test_wall_time_waits_for_other_jobs_and_fills_all_devices() -> None:
+def test_wall_time_of_jobs_that_wait_for_others() -> None:
     seconds = {"first": 10.0, **dict.fromkeys("abcd", 4.0)}
     waits_for = {job: [] if job == "first" else ["first"] for job in seconds}
     assert costs.wall_seconds(seconds, waits_for, 1) == 26
@@ -169,7 +171,7 @@ def test_wall_time_waits_for_other_jobs_and_fills_all_devices() -> None:
     assert costs.wall_seconds({}, {}, 2) == 0
 
 
-def test_seconds_of_a_run_are_its_parts(smoke: Plan) -> None:
+def test_seconds_of_a_run_are_the_sum_of_its_parts(smoke: Plan) -> None:
     def speed(train: float, embed: float, predict: float | None) -> Speed:
         parts = [Timing(value, 8, 8, 3) for value in (train, embed, predict or 0)]
         return Speed(parts[0], parts[1], None if predict is None else parts[2])
@@ -189,7 +191,7 @@ def test_seconds_of_a_run_are_its_parts(smoke: Plan) -> None:
     )
 
 
-def test_workers_that_load_more_slowly_than_the_model_trains_set_the_pace() -> None:
+def test_slow_loading_bounds_the_seconds_of_a_run() -> None:
     plan = load_plan("vggsound")
     speeds = {
         Kind("diccae", False, "AV"): Speed(Timing(0.01, 8, 8, 3), Timing(0.001, 8, 8, 3), None)

@@ -1,4 +1,5 @@
-"""A complete results folder with made-up runs whose numbers are known, in the layout that training leaves."""
+"""A complete results folder of synthetic runs with known accuracies, in the layout that training
+writes."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from diccae.plans import Plan, load_plan
 from diccae.settings import settings_of
 
 CLASSES, PER_CLASS = 12, 20
-# probability of a right answer by variant: drops of known sign
+# accuracy of each variant, so that the sign of each drop is known
 SKILL = {
     "full": 0.80,
     "no_confusion_loss": 0.70,
@@ -29,6 +30,7 @@ SKILL = {
 
 
 def make_plan(folder: Path) -> Plan:
+    """The embedded plan under another name, with smaller sweeps."""
     content = yaml.safe_load(
         (Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text()
     )
@@ -40,6 +42,7 @@ def make_plan(folder: Path) -> Plan:
 
 
 def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) -> None:
+    """Write the files of one fine-tuning run with accuracy `skill` (plus `seed` clips)."""
     folder = plan.run_folder(variant, seed, modality=modality)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, len(modality), *variant.encode()])
@@ -48,7 +51,7 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
         labels = np.repeat(np.arange(CLASSES), PER_CLASS)
         order = rng.permutation(len(labels))
         right = np.zeros(len(labels), bool)
-        # exactly the wanted share, moved a little by the seed, so that every accuracy is known
+        # exactly the wanted share and `seed` clips more, so that every accuracy is known
         right[order[: round(skill * len(labels)) + seed]] = True
         ids = [f"{split}-{index:04d}" for index in range(len(labels))]
         for view in ("single", "multi"):
@@ -111,24 +114,24 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
 
 
 @pytest.fixture(scope="session")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def synthetic_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every run of a plan, written once."""
-    folder = tmp_path_factory.mktemp("made_up")
+    folder = tmp_path_factory.mktemp("synthetic_results")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        _make_up(folder)
+        _write_results(folder)
     return folder
 
 
 @pytest.fixture
-def fake(made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """A plan whose every run is there; the working directory is a fresh copy."""
-    shutil.copytree(made_up, tmp_path, dirs_exist_ok=True)
+def fake(synthetic_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan with all of its runs; the working directory is a copy of `synthetic_results`."""
+    shutil.copytree(synthetic_results, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return load_plan(tmp_path / "fake.yaml")
 
 
-def _make_up(folder: Path) -> None:
+def _write_results(folder: Path) -> None:
     plan = make_plan(folder)
     for variant, modalities in plan.variants().items():
         name = variant.split("@")[0]

@@ -1,4 +1,4 @@
-"""Bounds for missing test clips, compared with counts by hand, and their text in the report."""
+"""Bounds for missing test clips, against counts by hand, and their text in the report."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def write_manifest(plan: Plan, test_clips: int, statuses: dict[str, int] | None 
 
 
 def page(plan: Plan) -> str:
+    """The text of the report, without markup."""
     out = plan.results_root() / "report.html"
     for name in ("table1", "leakage", "claims"):
         artifact_of(plan, name).make(plan, plan.results_root() / f"{name}.csv")

@@ -38,7 +38,7 @@ CITATION = {
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """Three made-up runs; the working directory is a fresh folder."""
+    """Three synthetic runs; the working directory is an empty folder."""
     monkeypatch.chdir(tmp_path)
     plan = make_plan(tmp_path)
     for variant, modality in (("full", "AV"), ("no_infonce", "AV"), ("fixed_weight@w=1", "A")):
@@ -48,7 +48,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 @pytest.fixture
 def checkout(fake: Plan, tmp_path: Path) -> Path:
-    """A small checkout beside the made-up results, whose lock is that of the runs."""
+    """A small checkout beside the synthetic results, with the lock that the runs used."""
     root = tmp_path / "checkout"
     for name, text in {
         "Snakefile": "rule all:\n    pass\n",
@@ -108,13 +108,13 @@ def test_the_crate_holds_results_workflow_and_inputs_but_no_weights(
     } <= names
     results = {"results/fake/report.html", "results/fake/ablations/no_infonce.csv"}
     assert results | {"CITATION.cff"} <= names
-    # the other plans are no input of this run, and notes are no result
+    # other plans are not inputs of this run, and notes.txt is not a result
     assert not names & {"configs/plans/other.yaml", "results/fake/notes.txt"}
     assert not [name for name in names if name.endswith((".pth", ".npz"))]
     records = list((fake.results_root() / "runs").rglob("record.json"))
     assert (done.outputs, done.runs, done.left_out) == (5, len(records), len(matrices) + 1)
     assert done.left_out_bytes == 1000 + sum(path.stat().st_size for path in matrices)
-    # every file is described, and every described file and folder is there
+    # every file is described, and every described file and folder exists
     described = {
         entity.id.replace("%40", "@").replace("%3D", "=") for entity in crate.data_entities
     }
@@ -167,7 +167,7 @@ def test_the_metadata_follow_workflow_run_crate(fake: Plan, checkout: Path) -> N
     assert "agent" not in action
 
 
-def test_times_in_utc_and_a_mixture_of_commits_show(fake: Plan, checkout: Path) -> None:
+def test_times_are_in_utc_and_all_commits_are_listed(fake: Plan, checkout: Path) -> None:
     path = fake.run_folder("full", 0, modality="AV") / "record.json"
     late = {"started": "2026-01-01T03:00:00+02:00", "wall_seconds": 90.0}
     late |= {"commit": "fedcba", "dirty": True}
@@ -216,8 +216,8 @@ def test_unfinished_results_and_wrong_names_are_refused(fake: Plan, checkout: Pa
         exported(fake, checkout)
 
 
-def test_a_failed_export_leaves_no_half_file(fake: Plan, checkout: Path) -> None:
-    # a folder of that name: fails for root too
+def test_a_failed_export_leaves_no_partial_file(fake: Plan, checkout: Path) -> None:
+    # a folder of this name makes the write fail even for root
     Path("out/crate.zip").mkdir(parents=True)
     with pytest.raises(UserError, match=r"out/crate.zip: it cannot be written"):
         exported(fake, checkout)

@@ -1,4 +1,4 @@
-"""Tables, verdicts and the page, against values worked out by hand from the made-up runs."""
+"""Tables, verdicts and the report, against values worked out by hand from the synthetic runs."""
 
 from __future__ import annotations
 
@@ -63,19 +63,23 @@ def test_table2_cells_and_paired_intervals(fake: Plan, tmp_path: Path) -> None:
     assert table.loc[("no_kmeans", "AV"), "family"] == "exploratory"
 
 
-def test_an_ablation_holds_itself_and_the_full_method_alone(fake: Plan, tmp_path: Path) -> None:
+def test_an_ablation_has_rows_for_itself_and_the_full_method_only(
+    fake: Plan, tmp_path: Path
+) -> None:
     table = make(fake, "ablations/no_infonce", tmp_path)
     assert set(table["variant"]) == {"full", "no_infonce"}
 
 
-def test_leakage_arms_are_scored_on_the_clips_that_none_used(fake: Plan, tmp_path: Path) -> None:
+def test_leakage_arms_are_scored_on_clips_that_neither_used_as_update_set(
+    fake: Plan, tmp_path: Path
+) -> None:
     table = make(fake, "leakage", tmp_path).set_index("arm")
     assert table.loc["train_holdout", "n_test"] == N - N // 5
     assert table.loc["test_overlap, its update clips", "n_test"] == N // 5
     assert np.isfinite(table.loc["test_portion", "gain_low"])
 
 
-def test_tuning_reads_validation_alone(fake: Plan, tmp_path: Path) -> None:
+def test_tuning_reads_validation_only(fake: Plan, tmp_path: Path) -> None:
     tuning = fake.model_copy(update={"tuning": fake.table1})
     for path in Path("results").rglob("predictions.parquet"):
         predictions = pd.read_parquet(path)
@@ -85,12 +89,12 @@ def test_tuning_reads_validation_alone(fake: Plan, tmp_path: Path) -> None:
         path.with_name("metrics.json").write_text(json.dumps(metrics))
         predictions.to_parquet(path, index=False)
     written = make(tuning, "tuning", tmp_path).set_index(["variant", "modality"])
-    # 240 clips; seed s has s more right than the wanted share
+    # 240 clips; with seed s, s more clips are right than the share in SKILL
     assert written.loc[("full", "AV"), "validation"] == pytest.approx(80 + 100 / 240, abs=1e-3)
     assert written.loc[("full", "AV"), "lowest"] == pytest.approx(80, abs=1e-3)
 
 
-def test_table1_keeps_the_datasets_apart(fake: Plan, tmp_path: Path) -> None:
+def test_table1_names_the_dataset_of_each_row(fake: Plan, tmp_path: Path) -> None:
     table = make(fake, "table1", tmp_path)
     measured = table["source"].str.startswith("measured")
     assert set(table.loc[measured, "dataset"]) == {"embedded benchmark"}
@@ -179,7 +183,7 @@ class _Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_report_is_one_whole_file(fake: Plan) -> None:
+def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     root = fake.results_root()
     write_all(fake, root)
     html.write_report(fake, root / "report.html")
@@ -227,7 +231,10 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
 
 
 def test_reporting_loads_no_torch() -> None:
-    code = "import sys; from diccae.reporting import html, tables, figures, claims, pictures; print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
+    code = (
+        "import sys; from diccae.reporting import claims, diagnostics, figures, html; "
+        "print([m for m in ('torch', 'faiss', 'mmengine', 'mmaction') if m in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -236,7 +243,7 @@ def test_reporting_loads_no_torch() -> None:
     )
 
 
-def test_compare_names_the_cell_that_differs(tmp_path: Path) -> None:
+def test_compare_names_the_value_that_differs(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {"variant": ["full", "no_infonce"], "modality": ["AV", "AV"], "top1": [80.0, 70.0]}
     )

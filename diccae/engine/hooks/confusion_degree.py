@@ -1,5 +1,5 @@
-"""Dynamic weighting (Sec. 2.1.3): after each epoch, degrees of confusion on the update set become the
-weights of the next epoch."""
+"""Dynamic weighting (Sec. 2.1.3): after each epoch, degrees of confusion on the update set become
+the weights of the next epoch."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from diccae.errors import UserError
 
 @HOOKS.register_module()
 class HistoryHook(Hook):
-    """Keeps `rows` (written to history.csv at the end) in the checkpoint, and stops a run whose loss is
-    not finite."""
+    """Keeps `rows` (written to history.csv at the end) in the checkpoint, and stops a run whose
+    loss is not finite."""
 
     # after the hooks that change labels and weights, before the checkpoint is written
     priority = "LOW"

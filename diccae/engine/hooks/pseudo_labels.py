@@ -1,5 +1,5 @@
-"""Cluster-guided pre-training (Sec. 2.3): cluster ids as labels, renewed every few epochs from the fused
-features."""
+"""Cluster-guided pre-training (Sec. 2.3): cluster ids as labels, renewed every few epochs from the
+fused features."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _ClusteringHook(Hook):
         self.update_set: UpdateSet | None = None
 
     def features(self, runner: Runner, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """(N, D) and (U, D) of training clips and update set, by the model's method `name`; in the main
-        process alone."""
+        """(N, D) and (U, D) of training clips and update set, by the model's method `name`; in the
+        main process alone."""
         assert self.update_set is not None
         model = unwrap(runner)
         feature = getattr(model, name)
@@ -75,26 +75,27 @@ class FirstClustersHook(_ClusteringHook):
         self.ids = np.concatenate([self.loader(runner).dataset.ids, self.update_set.ids])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """`assignments.npz`: `ids` (training clips, then update clips), `epochs` ([0]), `assign_0`."""
+        """`assignments.npz`: `ids` (training clips, then update clips), `epochs` ([0]),
+        `assign_0`."""
         arrays = {"ids": self.ids.astype(str), "epochs": np.array([0])}
         return {"assignments.npz": arrays | {"assign_0": self.assignments}}
 
 
 @HOOKS.register_module()
 class PseudoLabelHook(_ClusteringHook):
-    """Starts from the warm-up's clusters, re-clusters every `refine_every` epochs, and keeps ids stable
-    by Hungarian matching.
+    """Starts from the warm-up's clusters, re-clusters every `refine_every` epochs, and keeps ids
+    stable by Hungarian matching.
 
-    At the end of an epoch: cluster the training clips, match the new ids to the old ones on them, assign
-    the update clips to the nearest centroid. Degrees of confusion are computed afterwards, on the new
-    ids.
+    At the end of an epoch: cluster the training clips, match the new ids to the old ones on them,
+    assign the update clips to the nearest centroid. Degrees of confusion are computed afterwards,
+    on the new ids.
 
     Args:
         refine_every: epochs between clusterings; 0 keeps the first clusters (w/o Refinement).
         seed: of the random starts, with the epoch added.
         initial: `assignments.npz` of the warm-up run of this seed.
-        reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched` ids,
-            or `all`.
+        reinit_head: which rows of a classifier start anew after a clustering: those of `unmatched`
+            ids, or `all`.
         k, restarts, spherical, init: see `kmeans`.
     """
 
@@ -171,9 +172,9 @@ class PseudoLabelHook(_ClusteringHook):
             self.inertia = dict(checkpoint["pseudo_labels"]["inertia"])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """`assignments.npz`: `ids` (training clips, then update clips), `epochs`, `inertia` (NaN for the
-        first clustering, which another run made), and `assign_<epoch>` of the first clustering (0) and
-        of each later one."""
+        """`assignments.npz`: `ids` (training clips, then update clips), `epochs`, `inertia` (NaN
+        for the first clustering, which another run made), and `assign_<epoch>` of the first
+        clustering (0) and of each later one."""
         assert self.update_set is not None
         train_ids = runner.train_dataloader.dataset.ids
         first = "train_"
@@ -207,7 +208,8 @@ def _lookup(known: pa.Array, clusters: np.ndarray, ids: np.ndarray, source: str)
 
 
 def _reinitialise(classifier: torch.nn.Linear, rows: list[int], seed: int) -> None:
-    """Fresh rows of a linear layer, drawn as torch draws a new one, from a generator of their own."""
+    """Fresh rows of a linear layer, drawn as torch draws a new one, from a generator of their
+    own."""
     if not rows:
         return
     with torch.random.fork_rng(devices=[]), torch.no_grad():

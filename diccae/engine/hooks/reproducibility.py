@@ -15,10 +15,12 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class ReproducibilityHook(Hook):
-    """Seeds every iteration from (seed, iteration, rank), tells datasets the epoch, and keeps checkpoints free of pickled objects.
+    """Seeds every iteration from (seed, iteration, rank), tells datasets the epoch, and keeps
+    checkpoints free of pickled objects.
 
-    Generator states are then a function of the iteration and need not be saved. The message hub's history buffers are dropped from checkpoints: since torch 2.6
-    a plain `torch.load` refuses them, and they hold nothing but smoothed log values.
+    Generator states are then a function of the iteration and need not be saved. The message hub's
+    history buffers are dropped from checkpoints: since torch 2.6 a plain `torch.load` refuses them,
+    and they hold nothing but smoothed log values.
     """
 
     priority = "VERY_HIGH"

@@ -1,4 +1,5 @@
-"""SIGTERM (from Slurm, Kubernetes, Docker or torchrun) ends training cleanly; the same command goes on from the last checkpoint."""
+"""SIGTERM (from Slurm, Kubernetes, Docker or torchrun) ends training cleanly; the same command goes
+on from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -22,13 +23,18 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 @HOOKS.register_module()
 class TerminationHook(Hook):
-    """On SIGTERM: finishes the iteration or the checkpoint at hand, says where the next start goes on, and exits with code 143.
+    """On SIGTERM: finishes the iteration or the checkpoint at hand, says where the next start goes
+    on, and exits with code 143.
 
-    Nothing is saved in the midst of an epoch: the loader's position and the sums of the history are not part of a checkpoint, so only from the end of an
-    epoch does a run equal an unbroken one, bit for bit. The checkpoint of the last saved epoch stays the one to go on from; what came after it is done again.
+    Nothing is saved in the midst of an epoch: the loader's position and the sums of the history are
+    not part of a checkpoint, so only from the end of an epoch does a run equal an unbroken one, bit
+    for bit. The checkpoint of the last saved epoch stays the one to go on from; what came after it
+    is done again.
 
-    A scheduler may signal every process of a job at once, so that the loader's workers die too. torch is then no longer told of them: it would end the run with
-    a traceback. Ranks of one run do not wait for each other; a launcher ends those that are left in a collective operation, and no file suffers by it.
+    A scheduler may signal every process of a job at once, so that the loader's workers die too.
+    torch is then no longer told of them: it would end the run with a traceback. Ranks of one run do
+    not wait for each other; a launcher ends those that are left in a collective operation, and no
+    file suffers by it.
     """
 
     # after CheckpointHook: a signal during a save ends the run once the checkpoint is there
@@ -91,4 +97,5 @@ class TerminationHook(Hook):
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """In place of torch's handler of SIGCHLD. Not SIG_IGN, which would also take the workers' exit status away from `waitpid`."""
+    """In place of torch's handler of SIGCHLD. Not SIG_IGN, which would also take the workers' exit
+    status away from `waitpid`."""

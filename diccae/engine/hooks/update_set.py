@@ -74,8 +74,8 @@ class UpdateSet:
 
 @HOOKS.register_module()
 class UpdateSetHook(Hook):
-    """Builds the update set of the config's `update_dataloader` and hands it to every hook that has an
-    attribute `update_set`."""
+    """Builds the update set of the config's `update_dataloader` and hands it to every hook that has
+    an attribute `update_set`."""
 
     priority = "VERY_HIGH"
 

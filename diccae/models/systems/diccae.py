@@ -16,8 +16,8 @@ from diccae.models.recogniser import Recogniser
 
 @MODELS.register_module()
 class DICCAE(Recogniser):
-    """Layer one: an encoder a modality and InfoNCE between them. Layer two: an MLP over the features,
-    the confusion loss and the classifier.
+    """Layer one: an encoder a modality and InfoNCE between them. Layer two: an MLP over the
+    features, the confusion loss and the classifier.
 
     Args:
         modalities: with one, the MLP sees that modality's feature alone and there is no InfoNCE.
@@ -87,8 +87,8 @@ class DICCAE(Recogniser):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[ActionDataSample]
     ) -> dict[str, Tensor]:
-        """Sec. 2.2: cross entropy + InfoNCE + dynamically weighted confusion loss (Eq. 4), those that
-        this run has."""
+        """Sec. 2.2: cross entropy + InfoNCE + dynamically weighted confusion loss (Eq. 4), those
+        that this run has."""
         device = next(iter(inputs.values())).device
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(device)
         features = self.encode(inputs)

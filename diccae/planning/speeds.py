@@ -1,0 +1,103 @@
+"""Kinds of runs that cost the same per clip, and what was measured of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from diccae.plans import SCORED_STAGE, Plan
+from diccae.run_graph import Run, with_parents
+from diccae.settings import DEFAULT_SYSTEM
+
+_ORDER = ("A", "V", "AV")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Runs that cost the same per clip: of one system, trained with or without labels, in one
+    modality."""
+
+    system: str
+    labelled: bool
+    modality: str
+
+    def __str__(self) -> str:
+        system = "" if self.system == DEFAULT_SYSTEM else f"{self.system} "
+        return f"{system}{'fine-tuning' if self.labelled else 'pre-training'} {self.modality}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median time per clip.
+
+    Attributes:
+        seconds: seconds per clip.
+        batch: clips in each timed batch.
+        full: clips in a batch of a real run.
+        repeats: number of timed batches.
+    """
+
+    seconds: float
+    batch: int
+    full: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Timings of one kind of run.
+
+    Attributes:
+        train: a training step.
+        embed: features of one view.
+        predict: scores of all views; None for a stage that is not scored.
+    """
+
+    train: Timing
+    embed: Timing
+    predict: Timing | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Everything that was measured on one device.
+
+    Attributes:
+        device: name of the device.
+        gpu: whether it is a GPU.
+        seconds: how long the calibration took.
+        speeds: timings by kind of run.
+        kmeans: seconds of K-means per clip, restart and feature dimension.
+        loading: seconds per clip and core to load a clip; None if the speeds include it or it is
+            unknown.
+        remarks: sentences on what was not measured as a real run would do it.
+    """
+
+    device: str
+    gpu: bool
+    seconds: float
+    speeds: dict[Kind, Speed]
+    kmeans: float
+    loading: Timing | None
+    remarks: list[str]
+
+
+def kind_of(run: Run) -> Kind:
+    """The kind that a run belongs to."""
+    return Kind(run.settings.system.name, run.spec.labelled, run.modality)
+
+
+def kinds(plan: Plan) -> list[Run]:
+    """The runs to time: for each kind, the last run that a variant trains, of the reference if it
+    has one.
+
+    The variants of a system differ in cost by less than the timing noise.
+    """
+    names = sorted(plan.variants(), key=lambda name: name != plan.reference)
+    found: dict[Kind, Run] = {}
+    for name in names:
+        own: dict[Kind, Run] = {}
+        for modality in plan.variants()[name]:
+            for run in with_parents([Run(plan, SCORED_STAGE, name, plan.seeds[0], modality)]):
+                own[kind_of(run)] = run
+        found = own | found
+    return sorted(found.values(), key=lambda run: (run.spec.labelled, _ORDER.index(run.modality)))

@@ -1,0 +1,62 @@
+"""Random clips in the shapes of a plan, to time models and loading without any data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mmaction.registry import DATASETS
+from mmengine.config import ConfigDict
+
+from diccae.plans import Plan
+from diccae.run_graph import Run
+from diccae.settings import plan_settings
+
+CLIPS = 32
+
+
+def write_synthetic_cache(plan: Plan, runs: list[Run], folder: Path) -> Path:
+    """Write a clip cache of random frames and log-mels in the plan's shapes.
+
+    Args:
+        plan: gives the shapes.
+        runs: the runs to time; labels are below the smallest number of classes among them.
+        folder: the folder to create; it is also returned.
+    """
+    settings = plan_settings(plan)
+    cache, data = settings["cache"], settings["data"]
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    size = cache["frame_size"]
+    np.save(
+        folder / "frames.npy",
+        rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8),
+    )
+    np.save(
+        folder / "fbank.npy",
+        rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16),
+    )
+    # several clips of each class in a row, as in P x K batches
+    classes = min(run.config().model.num_classes for run in runs)
+    labels = np.arange(CLIPS) // data["samples_per_class"] % classes
+    pd.DataFrame(
+        {
+            "id": np.arange(CLIPS).astype(str),
+            "split": "train",
+            "source": "",
+            "label": labels,
+            "label_name": labels.astype(str),
+            "status": "ok",
+        }
+    ).to_parquet(folder / "index.parquet")
+    (folder / "meta.json").write_text(json.dumps({"fbank_mean": 0.0, "fbank_std": 1.0}))
+    return folder
+
+
+def synthetic_dataset(config: ConfigDict, folder: Path) -> Any:
+    """The dataset of a run's config with its pipeline, over all clips of a synthetic cache."""
+    own = {key: config[key] for key in ("type", "pipeline", "seed", "modalities")}
+    return DATASETS.build({**own, "cache_dir": str(folder), "splits": ["train"]})

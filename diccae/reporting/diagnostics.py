@@ -1,0 +1,161 @@
+"""Tables that the paper does not have: learning rates, tuning, leakage and feature quality.
+
+All cells are computed from per-clip predictions and the degrees of confusion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from diccae.functional.bootstrap import paired_t_interval, t_interval
+from diccae.plans import Plan
+from diccae.reporting import collect
+from diccae.reporting.tables import section_of
+
+MODALITIES = ("A", "V", "AV")
+
+
+def learning_rates(plan: Plan) -> pd.DataFrame:
+    """Accuracy of variants with other learning rates in fine-tuning, on validation and test;
+    nothing is selected from this table."""
+    rates = section_of(plan, "learning_rates")
+    rows = []
+    for variant in rates.variants:
+        for name in [variant, *rates.at_rates(variant)]:
+            settings = collect.record(plan, name, rates.seeds[0], rates.modality)["settings"]
+            rows.append(
+                {
+                    "variant": variant,
+                    "modality": rates.modality,
+                    "lr": f"{settings['schedule']['finetune']['lr']:g}",
+                    "seeds": len(rates.seeds),
+                    "validation": collect.accuracy(
+                        plan, name, rates.modality, "validation", seeds=rates.seeds
+                    ).mean(),
+                    "test": collect.accuracy(plan, name, rates.modality, seeds=rates.seeds).mean(),
+                }
+            )
+    return pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable")
+
+
+def tuning(plan: Plan) -> pd.DataFrame:
+    """Validation accuracy of every setting that hyper-parameters are selected from; the test split
+    is not read."""
+    section = section_of(plan, "tuning")
+    rows = []
+    for modality in section.modalities:
+        for variant in section.variants:
+            values = collect.accuracy(plan, variant, modality, "validation")
+            rows.append(
+                {
+                    "variant": variant,
+                    "modality": modality,
+                    "seeds": len(values),
+                    "validation": values.mean(),
+                    "lowest": values.min(),
+                    "highest": values.max(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def leakage(plan: Plan) -> pd.DataFrame:
+    """Accuracy when the update set comes from the test split, against a held-out part of training.
+
+    `train_holdout` and `test_portion` are scored on test clips that neither used as update set, and
+    `test_overlap` on its own update clips. `gain` is the difference from `train_holdout` on the
+    same clips, paired by seed.
+    """
+    twin = section_of(plan, "leakage")
+    scores: dict[str, list[float]] = {
+        "train_holdout": [],
+        "test_portion": [],
+        "test_overlap, its update clips": [],
+        "train_holdout, the same clips": [],
+    }
+    sizes = (0, 0)
+    for seed in plan.seeds:
+        holdout, portion = (
+            collect.predictions(plan, variant, seed, twin.modality)
+            for variant in (twin.holdout, twin.portion)
+        )
+        used = portion["in_update"].to_numpy()
+        sizes = (int((~used).sum()), int(used.sum()))
+        for name, table, clips in (
+            ("train_holdout", holdout, ~used),
+            ("test_portion", portion, ~used),
+            ("test_overlap, its update clips", portion, used),
+            ("train_holdout, the same clips", holdout, used),
+        ):
+            scores[name].append(100 * float(table["correct"].to_numpy()[clips].mean()))
+    rows = []
+    for name, partner, n in (
+        ("train_holdout", None, sizes[0]),
+        ("test_portion", "train_holdout", sizes[0]),
+        ("train_holdout, the same clips", None, sizes[1]),
+        ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1]),
+    ):
+        mean, low, high = t_interval(scores[name])
+        entry: dict[str, Any] = {
+            "arm": name,
+            "modality": twin.modality,
+            "n_test": n,
+            "top1": mean,
+            "low": low,
+            "high": high,
+        }
+        if partner:
+            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(
+                scores[name], scores[partner]
+            )
+        rows.append(entry)
+    return pd.DataFrame(rows)
+
+
+def feature_quality(plan: Plan) -> pd.DataFrame:
+    """Statistics of the degrees of confusion of every run on the test split.
+
+    `spearman_truth` is the rank correlation of the degrees with the confusability of the pairs of
+    classes in the embedded benchmark, NaN for other data; `spearman_degree_top1` is that of mean
+    degree and accuracy over the runs of a modality.
+    """
+    known = collect.truth(plan)
+    scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
+    places = {variant: place for place, variant in enumerate(plan.variants())}
+    rows = []
+    for run in sorted(
+        scored, key=lambda run: (places[run.variant], MODALITIES.index(run.modality))
+    ):
+        values = collect.upper(collect.degree(plan, run.variant, run.seed, run.modality))
+        agreement = ceiling = float("nan")
+        if known:
+            truth = collect.upper(np.array(known["confusability"][run.modality]))
+            agreement = spearmanr(values, truth).statistic
+            ceiling = known["bayes_ceiling"][run.modality]
+        top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
+        rows.append(
+            {
+                "variant": run.variant,
+                "modality": run.modality,
+                "seed": run.seed,
+                "degree_mean": values.mean(),
+                "degree_variance": values.var(),
+                "zero_share": (values == 0).mean(),
+                "spearman_truth": agreement,
+                "top1": top1,
+                "bayes_ceiling": ceiling,
+            }
+        )
+    table = pd.DataFrame(rows)
+    correlations = {
+        modality: spearmanr(group["degree_mean"], group["top1"]).statistic
+        if len(group) > 2
+        else float("nan")
+        for modality, group in table.groupby("modality")
+    }
+    table["spearman_degree_top1"] = table["modality"].map(correlations)
+    return table
