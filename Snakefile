@@ -144,8 +144,8 @@ rule figure:
     input:
         lambda wildcards: FLOW.inputs(wildcards.figure, wildcards.root),
     output:
-        "{root}/{figure}.csv",
-        "{root}/{figure}.svg",
+        csv="{root}/{figure}.csv",
+        svg="{root}/{figure}.svg",
     log:
         "{root}/logs/{figure}.log",
     benchmark:
@@ -153,7 +153,7 @@ rule figure:
     params:
         command=lambda wildcards: FLOW.command(wildcards.figure, wildcards.root),
     shell:
-        "diccae {params.command} --out {output[0]:q} > {log:q} 2>&1"
+        "diccae {params.command} --out {output.csv:q} > {log:q} 2>&1"
 
 
 rule verify:

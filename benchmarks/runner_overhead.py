@@ -15,8 +15,8 @@ import torch
 from mmengine.runner import Runner
 
 from diccae import registry  # noqa: F401
-from diccae.run_graph import Run
 from diccae.plans import load_plan
+from diccae.run_graph import Run
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""The one place that works around defects of dependencies. Each function names the defect; delete it when a release mends it."""
+"""Workarounds for defects of dependencies, all in this module.
+
+Each function names the defect; delete it when a release fixes it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ import types
 import warnings
 from pathlib import Path
 
+from diccae.whole_file import whole_file
+
 
 def provide_missing_drn() -> None:
-    """mmaction2 1.2.0's wheel lacks `mmaction.models.localizers.drn`, so `mmaction.models` does not import (open-mmlab/mmaction2#2714)."""
+    """Provide `mmaction.models.localizers.drn`, which mmaction2 1.2.0's wheel lacks.
+
+    Without it `mmaction.models` cannot be imported (open-mmlab/mmaction2#2714).
+    """
     name = "mmaction.models.localizers.drn"
     if name in sys.modules:
         return
@@ -29,33 +37,30 @@ def provide_missing_drn() -> None:
 
 
 def write_checkpoints_atomically() -> None:
-    """mmengine 0.10.7 writes checkpoints in place, so kill -9 can leave a torn file: write beside it, sync, rename."""
+    """Make mmengine write files atomically and flush them to the disk.
+
+    mmengine 0.10.7 writes checkpoints in place, so that a process that is killed can leave an
+    incomplete file.
+    """
     from mmengine.fileio import LocalBackend, register_backend
 
     class AtomicLocalBackend(LocalBackend):
         def put(self, obj: bytes | memoryview, filepath: str | Path) -> None:
-            target = Path(filepath)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-            try:
-                with open(temporary, "wb") as handle:
-                    handle.write(obj)
-                    handle.flush()
-                    os.fsync(handle.fileno())
-                os.replace(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with whole_file(Path(filepath)) as temporary, open(temporary, "wb") as handle:
+                handle.write(obj)
+                handle.flush()
+                os.fsync(handle.fileno())
 
     register_backend("local", AtomicLocalBackend, prefixes="", force=True)
 
 
 def silence_missing_operators() -> None:
-    """mmcv-lite warns at import that it lacks a compiled operator, which nothing here uses."""
+    """Silence mmcv-lite's warning at import about a compiled operator that nothing here uses."""
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
 
 def apply() -> None:
-    """Apply every workaround; safe to call twice."""
+    """Apply every workaround; calling it again has no further effect."""
     provide_missing_drn()
     write_checkpoints_atomically()
     silence_missing_operators()

@@ -1,7 +1,9 @@
-"""The words that every layer shares."""
+"""The error that every layer raises for mistakes of the user."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one sentence that says what, where, and the way out."""
+    """A mistake that the user can correct: one sentence with the place, what was wanted, what was
+    found, and the way out.
+    """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from mmengine.config import Config
 
+from diccae.digests import file_digest, text_digest
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 
@@ -19,7 +19,7 @@ def config_hash(config: Config) -> str:
 
 def digest(text: str) -> str:
     """First 16 hex digits of the SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text_digest(text)[:16]
 
 
 def lock_hash() -> str:
@@ -30,8 +30,7 @@ def lock_hash() -> str:
 
 def file_hash(path: Path) -> str:
     """First 16 hex digits of the SHA-256 of a file."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+    return file_digest(path)[:16]
 
 
 def data_hash(plan: Plan) -> str:

@@ -31,6 +31,8 @@ CONFIG_ROOT = Path(__file__).resolve().parent.parent / "configs"
 VARIANT = re.compile(r"(?P<name>[a-z0-9_]+)(?:@(?P<short>[a-z]+)=(?P<value>[0-9.eE+-]+))?")
 # The stage that every system ends with, and that validation and test clips are scored after.
 SCORED_STAGE = "finetune"
+# The system of variants that name none.
+DEFAULT_SYSTEM = "diccae"
 DATASET_NAMES = {"embedded": "embedded benchmark", "vggsound": "VGGSound"}
 
 
@@ -182,8 +184,10 @@ class Plan(Strict):
 
 
 def known_variants() -> list[str]:
-    """Names of the variants: the files of `configs/variants`."""
-    return sorted(path.stem for path in (CONFIG_ROOT / "variants").glob("*.py"))
+    """Names of the variants: the files of `configs/variants`, and every system but the default one,
+    which stands for its own defaults."""
+    files = [*(CONFIG_ROOT / "variants").glob("*.py"), *(CONFIG_ROOT / "systems").glob("*.py")]
+    return sorted({path.stem for path in files} - {DEFAULT_SYSTEM})
 
 
 def known_plans() -> list[str]:

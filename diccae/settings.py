@@ -11,12 +11,11 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT, Plan
+from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.systems.spec import System
 from diccae.validation import checked, did_you_mean
 
-DEFAULT_SYSTEM = "diccae"
 # what a variant's file may hold beside the name of its system
 VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method"}
 
@@ -173,8 +172,9 @@ def variant_of(plan: Plan, variant: str) -> Variant:
         name, parameters = plan.split_variant(variant)
     except ValueError as error:
         raise UserError(str(error)) from None
-    difference = _config(f"variants/{name}")
-    where = f"configs/variants/{name}.py"
+    difference, where = _config(f"variants/{name}"), f"configs/variants/{name}.py"
+    if not difference and name in known_systems():
+        difference, where = {"system": name}, f"configs/systems/{name}.py"
     system = system_of(difference.get("system", DEFAULT_SYSTEM))
     names = {stage.name for stage in system.stages}
     unknown = sorted(set(difference) - VARIANT_PARTS - names)

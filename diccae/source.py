@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
+import re
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +38,7 @@ COMPOSING = frozenset(
 )
 # Imports every component for the registries; a run executes those that its config names.
 REGISTRY = f"{PACKAGE}.registry"
+CLASS = re.compile(r"^class (\w+)", flags=re.MULTILINE)
 
 
 class SourceTree:
@@ -42,12 +46,10 @@ class SourceTree:
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = dict(texts)
-        self._trees = {name: ast.parse(text) for name, text in self.texts.items()}
+        # only modules that a run reaches are parsed
+        self._imported: dict[str, list[str]] = {}
         self._classes = {
-            node.name: name
-            for name, tree in self._trees.items()
-            for node in tree.body
-            if isinstance(node, ast.ClassDef)
+            match: name for name, text in self.texts.items() for match in CLASS.findall(text)
         }
 
     def closure(self, roots: frozenset[str]) -> list[str]:
@@ -61,8 +63,13 @@ class SourceTree:
                 waiting.extend(self._imports(name))
         return sorted(found)
 
-    def _imports(self, name: str) -> Iterator[str]:
-        for node in ast.walk(self._trees[name]):
+    def _imports(self, name: str) -> list[str]:
+        if name not in self._imported:
+            self._imported[name] = list(self._parsed_imports(name))
+        return self._imported[name]
+
+    def _parsed_imports(self, name: str) -> Iterator[str]:
+        for node in ast.walk(ast.parse(self.texts[name])):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     module = f"{node.module}.{alias.name}"
@@ -127,9 +134,6 @@ def tree_of_commit(commit: str) -> SourceTree | None:
 
 
 def _python_files(archive: bytes) -> dict[str, str]:
-    import io
-    import tarfile
-
     texts = {}
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:

@@ -1,4 +1,4 @@
-"""Wall and CPU seconds of a piece of work."""
+"""Wall-clock and CPU seconds of a piece of work."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import time
 
 
 class Stopwatch:
-    """Counts from the moment it is made. CPU seconds are those of this process and of its children that have ended: they say what the work costs on a busy machine too."""
+    """Measures time from its construction on.
+
+    CPU seconds are those of this process and of its child processes that have ended; unlike
+    wall-clock seconds they do not grow when other programs share the machine.
+    """
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
 
     def wall(self) -> float:
+        """Wall-clock seconds since construction."""
         return time.perf_counter() - self._wall
 
     def cpu(self) -> float:
+        """CPU seconds (user and system) since construction."""
         return _cpu_seconds() - self._cpu
 
 

@@ -7,7 +7,6 @@ judged by the same rules.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections import defaultdict
@@ -18,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from diccae.artifacts import artifacts_of
+from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.hashes import data_hash, file_hash, lock_hash
 from diccae.plans import Plan
@@ -108,7 +108,7 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
             ]
     findings = []
     stated = json.loads(meta_path.read_text())["manifest_sha256"]
-    if stated != hashlib.sha256(plan.manifest.read_bytes()).hexdigest():
+    if stated != file_digest(plan.manifest):
         findings.append(
             Finding("data", str(plan.manifest), "is not the manifest that the cache was built from")
         )
@@ -119,7 +119,7 @@ def _check_data(plan: Plan, clips: bool) -> list[Finding]:
             return [*findings, Finding("data", str(plan.manifest), words, problem=False)]
         for name, wanted in manifest[["path", "sha256"]].itertuples(index=False):
             path = plan.manifest.parent / name
-            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            if not path.is_file() or file_digest(path) != wanted:
                 findings.append(
                     Finding("data", str(path), "is missing or not the clip that the manifest lists")
                 )

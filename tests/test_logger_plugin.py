@@ -24,13 +24,13 @@ rule all:
     input: expand("results/table{n}.csv", n=[1, 2]), "results/report.html"
 
 rule train:
-    output: "{run}/record.json"
-    wildcard_constraints: run="results/runs/.*"
-    log: "{run}.log"
+    output: "{job}/job.json"
+    wildcard_constraints: job="results/runs/.*"
+    log: "{job}.log"
     shell: "echo trained > {log}; touch {output}"
 
 rule table:
-    input: "results/runs/pretrain/full/seed0/record.json"
+    input: "results/runs/full/seed0/job.json"
     output: "results/table{n}.csv"
     log: "logs/table{n}.log"
     shell: "(COMMAND) > {log} 2>&1"
@@ -99,7 +99,7 @@ def test_each_finished_job_is_one_line_and_the_end_names_the_results(
     assert (code, out) == (0, "")
     assert lines[0] == "5 jobs to run: 1 train, 2 table, 1 report, 1 all"
     assert re.fullmatch(
-        r"\[1/5\] 20 % · pretrain full seed0 done in \d+:\d\d · \d+:\d\d elapsed · .+", lines[1]
+        r"\[1/5\] 20 % · train full seed0 done in \d+:\d\d · \d+:\d\d elapsed · .+", lines[1]
     )
     assert [line.split(" %")[0] for line in lines[1:6]] == [
         f"[{n}/5] {20 * n}" for n in range(1, 6)
@@ -139,7 +139,7 @@ def test_a_dry_run_prints_every_job_with_its_reason_and_the_table(
     assert (code, error) == (0, "")
     lines = out.splitlines()
     assert lines[0] == (
-        "  pretrain full seed0  missing output files: results/runs/pretrain/full/seed0/record.json"
+        "  train full seed0  missing output files: results/runs/full/seed0/job.json"
     )
     assert [line.split() for line in lines[6:11]] == [
         ["train", "1"],
@@ -179,7 +179,7 @@ def test_an_error_before_the_first_job_is_shown_with_a_remedy(
 def test_a_job_that_ctrl_c_ended_is_not_a_failure_even_if_it_is_reported_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    text = "RuleException:\nCommand 'diccae pretrain' died with <Signals.SIGINT: 2>."
+    text = "RuleException:\nCommand 'diccae train' died with <Signals.SIGINT: 2>."
     handle(text, logging.ERROR)
     assert "Stopping: terminating the running jobs." in capsys.readouterr().err
     handle(

@@ -19,7 +19,7 @@ from diccae.plans import Plan
 from diccae.reporting import html
 from diccae.reporting.page_seal import page_seal, tables_seal
 from diccae.run_graph import Run, with_parents
-from diccae.source import source_hash
+from diccae.source import SourceTree, present_tree, source_hash
 from diccae.verify import Finding, verify
 from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
@@ -140,6 +140,39 @@ def test_a_stale_run_is_named_with_its_tables(sealed: Plan, key: str, name: str)
         f"stale: {RUN} (for finetune no_infonce AV seed 1 in ablations/no_infonce.csv): "
         f"made with other {name}"
     )
+
+
+def test_runs_by_the_code_of_the_commit_that_they_name_are_sealed(
+    sealed: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = present_tree().texts
+    module = "diccae.engine.hooks.confusion_degree"
+    earlier = SourceTree(texts | {module: texts[module] + "\n# as it was\n"})
+    for record in Path("results/fake/runs").rglob("record.json"):
+        content = json.loads(record.read_text())
+        if "parents" in content:
+            run = Run(sealed, content["stage"], *_of(record), content["modality"])
+            digest = earlier.digest(run.config(), "diccae")
+            edit_record(record.parent, lambda r, d=digest: r.update(source_hash=d, commit="a" * 40))
+    # nobody knows that commit
+    assert any(line.startswith(f"stale: {RUN}") for line in problems(sealed))
+    monkeypatch.setattr("diccae.verify.tree_of_commit", {"a" * 40: earlier}.get)
+    verdict = verify(sealed)
+    assert verdict["sealed"]
+    (note,) = (finding for finding in verdict["findings"] if finding["kind"] == "code")
+    assert (
+        "27 runs were made by the code of commit aaaaaaaaaa; today's code differs in"
+        in note["message"]
+    )
+    # one run by other code than the rest makes a mixture
+    edit_record(RUN, lambda record: record.update(source_hash="0" * 16))
+    assert not verify(sealed)["sealed"]
+
+
+def _of(record: Path) -> tuple[str, int]:
+    """Variant and seed of a record by its place."""
+    parts = record.relative_to("results/fake/runs").parts
+    return parts[0], int(parts[1].removeprefix("seed"))
 
 
 def test_a_changed_config_makes_its_runs_stale(sealed: Plan) -> None:

@@ -271,7 +271,7 @@ def test_tables_name_the_dataset_and_the_results_are_verified(results: Path) -> 
     assert "VGGSound" in page
     for modality in ("A", "V", "AV"):
         metrics = json.loads(
-            (root / "runs" / "finetune" / "full" / "seed0" / modality / "metrics.json").read_text()
+            (root / "runs" / "full" / "seed0" / "finetune" / modality / "metrics.json").read_text()
         )
         assert metrics["accuracy"]["test"]["n"] == 6
         assert metrics["accuracy"]["validation"]["n"] == 3

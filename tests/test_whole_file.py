@@ -10,7 +10,7 @@ from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 
-def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+def test_a_new_file_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "table.csv"
     for content in ("old", "new"):
         with whole_file(path) as temporary:
@@ -33,10 +33,11 @@ def write_half(path: Path, failure: BaseException) -> None:
         (errno.EDQUOT, "the quota is used up"),
         (errno.EROFS, "the folder is read-only; mount it writable"),
         (errno.EACCES, "no permission to write there; change the folder's owner or mode"),
-        (errno.EIO, r"it cannot be written \(Input/output error\); mend that"),
+        (errno.EPERM, "no permission to write there; change the folder's owner or mode"),
+        (errno.EIO, r"it cannot be written \(Input/output error\); correct that"),
     ],
 )
-def test_a_failure_is_told_and_leaves_what_was_there(
+def test_a_failure_gives_the_reason_and_keeps_the_old_file(
     tmp_path: Path, number: int, words: str
 ) -> None:
     path = tmp_path / "table.csv"
@@ -47,7 +48,7 @@ def test_a_failure_is_told_and_leaves_what_was_there(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
+def test_an_interruption_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt):
@@ -56,7 +57,7 @@ def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     with (
         pytest.raises(UserError, match="results/table.csv: it cannot be written"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.workflow_copy import copy_workflow, snakemake
 
@@ -37,16 +40,55 @@ def test_every_target_is_planned_by_name(checkout: Path) -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
-def test_an_ablation_plans_its_own_runs_and_the_full_methods_alone(checkout: Path) -> None:
+def planned_jobs(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Jobs of training that a dry run plans, `variant/seed`."""
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    lines = (line.strip() for line in result.stdout.splitlines())
+    found = (
+        re.match(r"output: results/(?:[a-z0-9-]+/)?runs/(.*)/job.json", line) for line in lines
+    )
+    return [match[1] for match in found if match]
+
+
+def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Path) -> None:
     result = snakemake(checkout, "results/ablations/no_infonce.csv", "--dry-run", "--verbose")
-    assert result.returncode == 0, result.stderr
-    jobs = {
-        line.split("results/runs/")[1].split(",")[0]
-        for line in result.stdout.splitlines()
-        if line.strip().startswith("output: results/runs/")
+    assert set(planned_jobs(result)) == {
+        f"{variant}/seed{seed}" for variant in ("full", "no_infonce") for seed in range(3)
     }
-    assert jobs == {
-        f"{variant}/seed{seed}/job.json" for variant in ("full", "no_infonce") for seed in range(3)
+
+
+def test_the_first_seeds_alone(checkout: Path) -> None:
+    words = ("--dry-run", "--verbose", "--printshellcmds", "--config", "seeds=2")
+    result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
+    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
+    assert "--plan embedded-10 --seeds 2" in result.stdout
+    none = snakemake(checkout, "all", "--dry-run", "--config", "seeds=0")
+    assert none.returncode != 0
+    assert "seeds=0: wanted a number of seeds from 1" in none.stdout + none.stderr
+
+
+def test_an_unknown_ablation_is_named_without_a_traceback(checkout: Path) -> None:
+    result = snakemake(checkout, "results/ablations/no_infonc.csv", "--dry-run")
+    words = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "no artifact 'ablations/no_infonc'; did you mean 'ablations/no_infonce'?" in words
+    assert "Traceback" not in words
+
+
+def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
+    content = yaml.safe_load((checkout / "configs" / "plans" / "smoke.yaml").read_text())
+    section = {"variants": ["full", "from_scratch"], "modalities": ["A", "V"]}
+    for key in ("sensitivity", "figure2", "figure3", "leakage"):
+        del content[key]
+    content |= {"name": "apart", "table1": section, "table2": section}
+    path = checkout / "configs" / "plans" / "apart.yaml"
+    path.write_text(yaml.safe_dump(content))
+    try:
+        result = snakemake(checkout, "results/apart/report.html", "--dry-run", "--verbose")
+    finally:
+        path.unlink()
+    assert set(planned_jobs(result)) == {
+        f"{variant}/seed{seed}" for variant in ("full", "from_scratch") for seed in range(2)
     }
 
 
@@ -81,11 +123,16 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Pat
     assert table["top1"].between(0, 100).all()
     assert set(table["variant"]) == {"full", "no_confusion_loss", "no_dynamic_weighting"}
     page = (root / "report.html").read_text()
-    assert "This is a smoke run" in page
+    assert "This is a test run on a few clips" in page
     assert "data:image/jpeg" in page
     assert not list((checkout / "results" / "work").iterdir())
     again = snakemake(checkout, "smoke")
     assert "Nothing to do" in again.stdout + again.stderr
+    # a job that lost a file is planned again
+    (root / "runs" / "rank" / "seed1" / "finetune" / "A" / "predictions.parquet").unlink()
+    job = "results/smoke/runs/rank/seed1/job.json"
+    result = snakemake(checkout, job, "--dry-run", "--verbose")
+    assert planned_jobs(result) == ["rank/seed1"]
 
 
 def test_on_a_machine_with_a_gpu_one_run_at_a_time_takes_it(

@@ -1,4 +1,4 @@
-"""`diccae data render`, `diccae data cache`; the group also holds `lists`, `combine` and `check`."""
+"""`diccae data`: the commands `render`, `manifest` and `cache`; others are in `lists`, `ledger`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
-    """Render the embedded benchmark's clips, manifest and ground truth; goes on where it stopped."""
+    """Render the embedded benchmark: clips, manifest and ground truth; continues if interrupted."""
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
     from diccae.settings import plan_settings
 
@@ -34,14 +34,15 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
 
 def manifest(plan: PlanName) -> None:
-    """Read the official lists that a plan names into its manifest; says what was listed, dropped and found."""
+    """Make a plan's manifest from the lists that it names; prints what was listed and found."""
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import write_manifest
 
     chosen = load_plan(plan)
     if chosen.lists is None:
         raise UserError(
-            f"plan {chosen.name} names no lists; `diccae data render` makes the clips of the embedded benchmark"
+            f"plan {chosen.name} names no lists; `diccae data render` makes the clips of the "
+            "embedded benchmark"
         )
     table = assemble(chosen.lists)
     for source, counts in table.attrs["sources"].items():
@@ -53,12 +54,16 @@ def manifest(plan: PlanName) -> None:
         print(f"  {split}: {clips} clips")
     names = write_manifest(table, chosen.manifest)
     print(
-        f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; class order in {names}"
+        f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; "
+        f"class order in {names}"
     )
 
 
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
-    """Decode every clip of the manifest once: frames as uint8, log-mels as float16; counts and names what cannot be read."""
+    """Decode every clip of the manifest to frames (uint8) and log-mels (float16).
+
+    Prints how many clips cannot be used and why. With cache.mode live, clips are only checked.
+    """
     from diccae.datasets.clip_cache import build_cache
     from diccae.settings import plan_settings
 
@@ -76,7 +81,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
     path = folder / "timing.json"
     timing = json.loads(path.read_text()) if path.is_file() else {}
-    # a repeated command that found everything done must not replace the time of the work
+    # a command that finds all work done must not replace the time that the work took
     if watch.wall() > 5 or step not in timing:
         timing[step] = {
             "wall_seconds": round(watch.wall(), 1),
@@ -86,6 +91,7 @@ def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
 
 
 def register(app: typer.Typer) -> None:
+    """Add the group of commands to the app."""
     group = typer.Typer(no_args_is_help=True, help="Data: render, decode, cache.")
     for command in (render, manifest, cache):
         group.command()(command)

@@ -1,4 +1,4 @@
-"""`diccae doctor`: what this machine and this checkout have and lack for a plan, one line each, with the way out."""
+"""`diccae doctor`: checks the machine, the installation and the data for a plan."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.doctor import folders, installation, machine
+from diccae.doctor import folders, installation, machine, results
 from diccae.doctor.check import Check
 from diccae.plans import Plan, load_plan
 
 
 def examine(plan: Plan) -> list[Check]:
-    """Every check; one that breaks is a problem of its own and does not stop the others."""
+    """Run every check; one that raises is reported as a problem and does not stop the others."""
     checks: dict[str, Callable[[], Check]] = {
         "python": installation.python,
         "versions": installation.versions,
@@ -25,20 +25,20 @@ def examine(plan: Plan) -> list[Check]:
         "cuda": machine.cuda,
         "gpu": partial(machine.gpus, plan),
         "faiss": installation.faiss_build,
-        "decoder": installation.decoder,
+        "decoder": partial(installation.decoder, plan),
         "shared memory": partial(machine.shared_memory, plan),
         "disk": partial(folders.disk, plan),
         "folders": partial(folders.writable, plan),
         "user": machine.user,
         "data": partial(folders.data, plan),
         "lock": folders.lock,
-        "results": partial(folders.results, plan),
+        "results": partial(results.stale_runs, plan),
     }
     return [guarded(name, check) for name, check in checks.items()]
 
 
 def guarded(name: str, check: Callable[[], Check]) -> Check:
-    """The check, or what broke it: a doctor must outlive broken installations of any kind."""
+    """Run a check; an exception, which a broken installation may cause, becomes a problem."""
     try:
         return check()
     except ImportError as error:
@@ -53,26 +53,29 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
             name,
             "problem",
             f"could not be checked: {type(error).__name__}: {error}",
-            "mend what the message names",
+            "correct what the message names",
         )
 
 
 def doctor(
     plan: PlanName = "embedded",
-    as_json: Annotated[bool, typer.Option("--json", help="A list of checks for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a list of checks as JSON.")
+    ] = False,
 ) -> None:
-    """Look at this machine, installation and data; exit code 1 when something stands in the way of the plan."""
+    """Check this machine, installation and data for a plan; exit code 1 if there is a problem."""
     checks = examine(load_plan(plan))
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=1))
     else:
-        words = {"ok": "OK", "warning": "warning", "problem": "PROBLEM"}
+        labels = {"ok": "OK", "warning": "warning", "problem": "PROBLEM"}
         for check in checks:
             way_out = f" -> {check.way_out}" if check.way_out else ""
-            print(f"{words[check.status]:<7}  {check.name:<13}  {check.message}{way_out}")
+            print(f"{labels[check.status]:<7}  {check.name:<13}  {check.message}{way_out}")
     if any(check.status == "problem" for check in checks):
         raise typer.Exit(1)
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
     app.command()(doctor)

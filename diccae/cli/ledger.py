@@ -1,4 +1,4 @@
-"""`diccae data check`."""
+"""`diccae data check`: the ledger of a manifest."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ def check(
     jobs: Jobs = CORES,
     max_unusable: Annotated[
         float | None,
-        typer.Option(
-            "--max-unusable", min=0, max=1, help="Fail when a larger share cannot be used."
-        ),
+        typer.Option("--max-unusable", min=0, max=1, help="Fail if a larger share cannot be used."),
     ] = None,
 ) -> None:
-    """Probe every clip of a manifest and write the ledger: what each is worth, and why one is left out; goes on where it stopped."""
+    """Decode every clip of a manifest and write the ledger: its status and why it is not used.
+
+    Rows of unchanged files are kept; an interrupted check continues where it stopped.
+    """
     from diccae.datasets import ledger
 
     effort = ledger.check(manifest, out, jobs=jobs)
     counts = ledger.summarise(out)
     print(
-        f"{out}: {counts.listed} listed, {counts.found} found, {counts.readable} readable, {counts.with_sound} with sound, {counts.used} used"
+        f"{out}: {counts.listed} listed, {counts.found} found, {counts.readable} readable, "
+        f"{counts.with_sound} with sound, {counts.used} used"
     )
     print("  " + ", ".join(f"{count} {status}" for status, count in counts.statuses.items()))
     if effort.probed:
         print(
-            f"  {effort.probed} probed now, {effort.probed / effort.seconds:.2f} clips a second a core"
+            f"  {effort.probed} decoded now, "
+            f"{effort.probed / effort.seconds:.2f} clips per second and core"
         )
     for reason, count in counts.reasons.items():
         print(f"  {count} not used: {reason}")
     if max_unusable is not None:
-        ledger.refuse(out, max_unusable)
+        ledger.require_usable(out, max_unusable)
 
 
 def register(group: typer.Typer) -> None:
+    """Add the command to the group."""
     group.command()(check)

@@ -1,4 +1,4 @@
-"""`diccae data lists`, `diccae data combine`: from official list files to a manifest."""
+"""`diccae data lists`, `diccae data combine`: manifests from official list files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import typer
 
 Source = Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
 Out = Annotated[
-    Path, typer.Option("--out", help="The manifest to write; its class order is written beside it.")
+    Path,
+    typer.Option("--out", help="The manifest to write; its class order goes to the same folder."),
 ]
 
 
 def lists(
-    source: Annotated[Source, typer.Argument(help="Whose lists they are; plain_csv for your own.")],
-    files: Annotated[
-        list[Path], typer.Option("--lists", help="An official list file; once for each.")
+    source: Annotated[
+        Source, typer.Argument(help="The source of the lists; plain_csv for your own.")
     ],
+    files: Annotated[list[Path], typer.Option("--lists", help="A list file; may be repeated.")],
     media: Annotated[
         Path, typer.Option("--media", help="The folder that holds the clips, at any depth.")
     ],
@@ -32,11 +33,11 @@ def lists(
     vggsound_test: Annotated[
         list[Path] | None,
         typer.Option(
-            "--exclude-vggsound-test", help="VGGSound's test list, whose recordings are taken out."
+            "--exclude-vggsound-test", help="VGGSound's test list, whose recordings are removed."
         ),
     ] = None,
 ) -> None:
-    """Turn official list files into a manifest, look for the clips, and print what was listed, dropped and found."""
+    """Make a manifest from official list files; prints what was listed, dropped and found."""
     from diccae.datasets.readers import vggsound
     from diccae.datasets.readers.manifest import write_manifest
 
@@ -58,18 +59,18 @@ def lists(
         print(f"  {clips:>9} as {layout}")
     if counts["ambiguous"]:
         print(
-            f"  {counts['ambiguous']} clips not taken: their file is named by a recording that has several clips"
+            f"  {counts['ambiguous']} clips left out: their file is named by a recording that has "
+            "several clips"
         )
     if counts["several_files"]:
-        print(f"  {counts['several_files']} clips have more than one file; one of them was taken")
+        print(f"  {counts['several_files']} clips have more than one file; one of them is used")
     if vggsound_test:
         table, removed = vggsound.exclude_vggsound_test(table, vggsound.read(vggsound_test, None))
-        print(
-            f"  {removed} clips of recordings in VGGSound's test list taken out, {len(table)} left"
-        )
+        print(f"  {removed} clips of recordings in VGGSound's test list removed, {len(table)} left")
     names = write_manifest(table, out)
     print(
-        f"{out}: {len(table)} clips, {(table['path'] != '').sum()} of them on the disk; class order in {names}"
+        f"{out}: {len(table)} clips, {(table['path'] != '').sum()} of them on the disk; "
+        f"class order in {names}"
     )
 
 
@@ -80,7 +81,7 @@ def combine(
         str | None, typer.Option("--labelled", help="The source that keeps its labels and splits.")
     ] = None,
 ) -> None:
-    """Put the training clips of several manifests into one for pre-training; their labels and held-out splits stay behind."""
+    """Combine the training clips of several manifests, without their labels, for pre-training."""
     from diccae.datasets.readers.manifest import combine as combined
     from diccae.datasets.readers.manifest import read_manifest, write_manifest
 
@@ -96,5 +97,6 @@ def combine(
 
 
 def register(group: typer.Typer) -> None:
+    """Add the commands to the group."""
     for command in (lists, combine):
         group.command()(command)

@@ -1,4 +1,4 @@
-"""Clips of the cache as an mmaction2 dataset: which rows a run sees, under which labels."""
+"""Clips of the cache as an mmaction2 dataset: which rows a run reads, and with which labels."""
 
 from __future__ import annotations
 
@@ -18,22 +18,33 @@ from diccae.errors import UserError
 
 @DATASETS.register_module()
 class AVClipDataset(Dataset):
-    """Rows of a clip cache, selected by split, source and seed, with labels that live in shared memory.
+    """Rows of a clip cache, selected by split, source and seed, with labels in shared memory.
 
-    Labels (pseudo-labels in pre-training) and the epoch are shared tensors, so that a change made by a hook in the main process reaches workers
-    that were started epochs ago.
+    Labels (pseudo-labels in pre-training) and the epoch are shared tensors, so that a change that
+    a hook makes in the main process reaches workers that are already running.
 
     Args:
         cache_dir: folder of the clip cache.
         splits: splits of the manifest to take.
-        pipeline: transforms; each sample is augmented by a generator seeded with (seed, epoch, row), whoever loads it.
+        pipeline: transforms; random ones draw from a generator seeded with (seed, epoch, row).
         seed: seed of the run: selects the labelled subset and the held-out clips.
         modalities: 'audio', 'video' or both.
         sources: sources to keep; None for all.
-        per_class: clips a class to draw (by `draw_seed`, or `seed`); None for all.
-        holdout: clips to hold out of an unlabelled pool; `held_out` selects those instead of the rest.
-        limit: clips to draw of what is left, by `seed`; None for all.
-        test_mode: no shuffling augmentation is expected of the pipeline; kept because mmengine's tools set it.
+        per_class: clips to draw from each class; None for all.
+        holdout: number of clips to hold out of the pool of all chosen splits.
+        held_out: whether to take the held-out clips instead of the rest.
+        limit: the most clips to take, drawn at random; None for all.
+        test_mode: set by mmengine's tools and by test configs; without effect here.
+
+    Attributes:
+        rows: (N,) int64, rows of the cache.
+        labels: (N,) int64, class indices; -1 for none.
+        epoch: (1,) int64, see `set_epoch`.
+        metainfo: `classes`, the class names in the order of their indices.
+
+    Raises:
+        UserError: the cache is missing or out of date, no clip is left, a source is unknown, or a
+            class or the pool has too few clips.
     """
 
     def __init__(
@@ -45,7 +56,6 @@ class AVClipDataset(Dataset):
         modalities: Sequence[str] = ("audio", "video"),
         sources: Sequence[str] | None = None,
         per_class: int | None = None,
-        draw_seed: int | None = None,
         holdout: int = 0,
         held_out: bool = False,
         limit: int | None = None,
@@ -53,7 +63,7 @@ class AVClipDataset(Dataset):
     ) -> None:
         self.cache = load_cache(cache_dir)
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
-        self.per_class, self.draw_seed = per_class, seed if draw_seed is None else draw_seed
+        self.per_class = per_class
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         index = self.cache.index
         chosen = index["split"].isin(list(splits)) & (index["status"] == "ok")
@@ -61,29 +71,33 @@ class AVClipDataset(Dataset):
             missing = set(sources) - set(index["source"])
             if missing:
                 raise UserError(
-                    f"{cache_dir}: no clips of source {sorted(missing)}; known sources: {sorted(set(index['source']))}"
+                    f"{cache_dir}: no clips of source {sorted(missing)}; "
+                    f"known sources: {sorted(set(index['source']))}"
                 )
         self.pool = np.flatnonzero(chosen.to_numpy())
-        # no Python object a clip: workers would copy the memory of those when they count references
+        # arrays, not one Python object per clip: reading an object changes its reference count,
+        # so that every worker would end up with a copy of its memory
         split = pd.Categorical(index["split"])
         self.split_codes, self.split_names = split.codes, tuple(split.categories)
         self.all_labels = index["label"].to_numpy()
         if len(self.pool) == 0:
             raise UserError(
-                f"{cache_dir}: no usable clip in split {list(splits)}; see the status column of {cache_dir}/index.parquet"
+                f"{cache_dir}: no usable clip in split {list(splits)}; "
+                f"see the status column of {cache_dir}/index.parquet"
             )
         rows = self.pool
         if holdout:
             if holdout >= len(rows):
                 raise UserError(
-                    f"data.update_unlabelled: wanted {holdout} held-out clips of {len(rows)} unlabelled ones; lower it in the plan"
+                    f"data.update_unlabelled: wanted {holdout} held-out clips, got a pool of "
+                    f"{len(rows)}; lower it in the plan"
                 )
             order = np.random.default_rng([seed, 1]).permutation(len(rows))
             rows = np.sort(rows[order[:holdout] if held_out else order[holdout:]])
         if sources is not None:
             rows = rows[index["source"].isin(list(sources)).to_numpy()[rows]]
         if per_class is not None:
-            rows = self._draw(rows, per_class, [self.draw_seed, 2])
+            rows = self._draw(rows, per_class, [seed, 2])
         if limit is not None:
             rows = np.sort(np.random.default_rng([seed, 6]).permutation(rows)[:limit])
         self.rows = torch.from_numpy(np.ascontiguousarray(rows)).share_memory_()
@@ -102,24 +116,31 @@ class AVClipDataset(Dataset):
             members = rows[labels == label]
             if len(members) < per_class:
                 raise UserError(
-                    f"{self.cache_dir}: class {label} has {len(members)} usable clips, wanted {per_class}; "
-                    "lower data.train_per_class / data.update_per_class in the plan"
+                    f"{self.cache_dir}: class {label} has {len(members)} usable clips, wanted "
+                    f"{per_class}; lower data.train_per_class / data.update_per_class in the plan"
                 )
             chosen.append(generator.permutation(members)[:per_class])
         return np.sort(np.concatenate(chosen))
 
     def redraw(self, epoch: int) -> None:
-        """Take another draw of the same size from the splits (`update_redraw='each_epoch'`); a held-out pool, drawn whole, stays as it is."""
+        """Draw `per_class` clips of each class anew (`update_redraw='each_epoch'`).
+
+        A dataset without `per_class` stays as it is: there is nothing to draw.
+
+        Args:
+            epoch: index of the epoch, which seeds the draw.
+        """
         if self.per_class is not None:
-            rows = self._draw(self.pool, self.per_class, [self.draw_seed, 3, epoch])
+            rows = self._draw(self.pool, self.per_class, [self.seed, 3, epoch])
             self.rows.copy_(torch.from_numpy(rows))
             self.labels.copy_(torch.from_numpy(self.all_labels[rows].astype(np.int64)))
 
     def set_epoch(self, epoch: int) -> None:
+        """Set the epoch that seeds the augmentation, in this process and in running workers."""
         self.epoch[0] = epoch
 
     def set_labels(self, labels: torch.Tensor) -> None:
-        """Replace every label, (N,) int64; visible to running workers."""
+        """Replace all labels, (N,) int64, in this process and in running workers."""
         self.labels.copy_(labels)
 
     @property
@@ -131,14 +152,23 @@ class AVClipDataset(Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = int(self.rows[index])
+        """The sample at position `index`, as the pipeline returns it."""
+        return self._load(int(self.rows[index]), int(self.labels[index]), int(self.epoch[0]))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """The samples of a batch; torch's data loader calls this instead of `__getitem__`."""
+        rows, labels = self.rows[indices].tolist(), self.labels[indices].tolist()
+        epoch = int(self.epoch[0])
+        return [self._load(row, label, epoch) for row, label in zip(rows, labels, strict=True)]
+
+    def _load(self, row: int, label: int, epoch: int) -> dict[str, Any]:
         return self.pipeline(
             {
                 "cache": self.cache,
                 "row": row,
-                "label": int(self.labels[index]),
+                "label": label,
                 "split": self.split_names[self.split_codes[row]],
                 "modalities": self.modalities,
-                "seed": (self.seed, int(self.epoch[0]), row),
+                "seed": (self.seed, epoch, row),
             }
         )

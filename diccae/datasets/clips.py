@@ -1,10 +1,12 @@
-"""A decoded clip: its frames and its log-mels, and the arrays of them that training reads, stored (`stored_clips`) or decoded on demand (`live_clips`)."""
+"""Clips as training reads them: frames and log-mels, stored or decoded on demand.
+
+`stored_clips` and `live_clips` are the two kinds of cache; both use what is defined here.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -12,16 +14,43 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.media import MediaError
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import Backend
+from diccae.whole_file import whole_file
 
 SAMPLE_RATE = 16000
 WINDOW_MS = 25.0
 OK = "ok"
 
 
+class ClipSettings(TypedDict):
+    """How clips are decoded.
+
+    Keys:
+        frame_size: height and width of a frame in pixels.
+        num_frames: frames of a clip.
+        n_mels: mel bands of the spectrogram.
+        fbank_frames: time frames of the spectrogram.
+        decoder: `pyav` or `torchcodec`.
+    """
+
+    frame_size: int
+    num_frames: int
+    n_mels: int
+    fbank_frames: int
+    decoder: Backend
+
+
 @dataclass(frozen=True)
 class ClipCache:
-    """frames uint8 (N, T, H, W, 3), fbank float16 (N, frames, n_mels), index: one row a clip with its status, meta: settings and statistics."""
+    """An open cache of N clips.
+
+    Attributes:
+        frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row.
+        fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row.
+        index: the manifest with the columns `status` and `message`, one row per clip.
+        meta: the content of meta.json: settings, counts and statistics.
+    """
 
     frames: Any
     fbank: Any
@@ -30,19 +59,19 @@ class ClipCache:
 
 
 class Span(TypedDict):
-    """Seconds from the beginning of a file; None = to its end."""
+    """Seconds from the beginning of a file; an `end` of None is the end of the file."""
 
     start: float
     end: float | None
 
 
 def span(start: float, end: float) -> Span:
-    """A span of the manifest as the decoder takes it; one whose end is not a number goes to the end of the file."""
+    """The span of a row of the manifest as the decoder takes it; an `end` of NaN or inf is None."""
     return Span(start=float(start), end=float(end) if math.isfinite(end) else None)
 
 
-def clip_log_mels(path: Path | str, audio: np.ndarray, settings: dict[str, int]) -> np.ndarray:
-    """Log-mels of the sound of a clip in the shape of `settings`.
+def clip_log_mels(path: Path | str, audio: np.ndarray, settings: ClipSettings) -> np.ndarray:
+    """Log-mels, float16 (fbank_frames, n_mels), of the sound (S,) of a clip.
 
     Raises:
         MediaError: the sound is shorter than one window.
@@ -95,14 +124,14 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
 
 
 def training_rows(index: pd.DataFrame) -> np.ndarray:
-    """Rows of usable clips that training may see; of all usable clips, if there are none."""
+    """Rows of the usable clips of the training splits; of all usable clips if there are none."""
     usable = index["status"] == OK
     training = usable & index["split"].isin(["unlabelled", "train"])
     return np.flatnonzero(training if training.any() else usable)
 
 
 def fbank_statistics(fbank: Any, rows: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of the log-mels `fbank[row]` of some rows."""
+    """Mean and standard deviation of all values of the log-mels `fbank[row]` of `rows`."""
     totals, count = np.zeros(2), 0
     for start in range(0, len(rows), 1024):
         block = np.stack([fbank[int(row)] for row in rows[start : start + 1024]]).astype(np.float64)
@@ -113,8 +142,11 @@ def fbank_statistics(fbank: Any, rows: np.ndarray) -> tuple[float, float]:
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> Path:
-    """Write `meta.json`, which says that the cache is finished."""
-    temporary = folder / ".meta.json.tmp"
-    temporary.write_text(json.dumps(meta, indent=1) + "\n")
-    os.replace(temporary, folder / "meta.json")
+    """Write meta.json, whose presence says that the cache is complete; returns its path.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(folder / "meta.json") as temporary:
+        temporary.write_text(json.dumps(meta, indent=1) + "\n")
     return folder / "meta.json"

@@ -1,4 +1,4 @@
-"""Media files below the decoders: opening them, their streams and clocks, and what both decoders do to pictures and sound."""
+"""What both decoders share: files, streams and clocks, resizing of frames, cutting of sound."""
 
 from __future__ import annotations
 
@@ -11,22 +11,36 @@ import numpy as np
 
 from diccae.errors import UserError
 
-# seconds: times closer than this are equal
+# times that differ by less, in seconds, count as equal
 CLOSE = 1e-6
 
 
 class MediaError(UserError):
-    """A clip that cannot be used; `reason` is a short word for counting, `words` say more without naming the file."""
+    """A clip that cannot be used.
 
-    def __init__(self, path: Path | str, reason: str, words: str) -> None:
-        super().__init__(f"{path}: {words}; replace the file or take its row out of the manifest")
-        self.reason, self.words = reason, words
+    Args:
+        path: the file.
+        reason: a short name of the reason, by which clips are counted.
+        problem: the reason in words, without the file.
+    """
+
+    def __init__(self, path: Path | str, reason: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; replace the file or remove its row from the manifest")
+        self.reason, self.problem = reason, problem
 
 
 @dataclass(frozen=True)
 class VideoSpan:
-    """Images uint8 (H, W, 3), upright, one a part of [start, stop); time of the last frame met; when it leaves the screen; how many were met; whether
-    the stream ended before the span did."""
+    """The frames of a span of a video stream.
+
+    Attributes:
+        images: one upright image, uint8 (H, W, 3), for each part of [start, stop).
+        stop: end of the span in seconds.
+        last: time of the last decoded frame in seconds.
+        leaves: when the last decoded frame leaves the screen, in seconds.
+        count: number of decoded frames.
+        ended: whether the stream ended before the span.
+    """
 
     images: list[np.ndarray]
     stop: float
@@ -37,14 +51,21 @@ class VideoSpan:
 
 
 def open_media(path: Path) -> av.container.InputContainer:
-    """Open a file, and only a file: one that is really a play list must not reach for others; tags that are not UTF-8 do no harm."""
+    """Open a media file.
+
+    A file that is really a play list cannot open network streams; metadata that is not UTF-8 is
+    ignored.
+
+    Raises:
+        av.FFmpegError: it is no media file.
+    """
     return av.open(
         str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"}
     )
 
 
 def first_stream(container: av.container.InputContainer, kind: str) -> av.stream.Stream | None:
-    """The first stream of its kind in the file's own order; a cover picture is no video."""
+    """The first stream of type `kind`, cover pictures left out; None where there is none."""
     return next(
         (stream for stream in container.streams if stream.type == kind and not is_cover(stream)),
         None,
@@ -52,6 +73,7 @@ def first_stream(container: av.container.InputContainer, kind: str) -> av.stream
 
 
 def is_cover(stream: av.stream.Stream) -> bool:
+    """Whether a stream is a cover picture."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
@@ -74,17 +96,23 @@ def needed_streams(
 
 
 def beginning(container: av.container.InputContainer) -> float:
-    """Seconds on the file's clock that count as 0: transport streams begin anywhere; a start before 0 is a run-up."""
+    """Time on the file's clock, in seconds, that counts as 0.
+
+    Transport streams begin at any time; what comes before time 0 is encoder delay.
+    """
     return max(0.0, (container.start_time or 0) / av.time_base)
 
 
 def centres(start: float, stop: float, parts: int) -> np.ndarray:
-    """Centres (parts,) of equal parts of [start, stop)."""
+    """Centres, float64 (parts,), of equal parts of [start, stop)."""
     return start + (np.arange(parts) + 0.5) * (stop - start) / parts
 
 
 def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The central part of an image (H, W, 3) that has the shape of `size` (height, width), resized to it by area averaging."""
+    """Resize an image (H, W, 3) to `size` (height, width) by area averaging.
+
+    The largest central part with the aspect ratio of `size` is used.
+    """
     (height, width), (rows, columns) = size, image.shape[:2]
     keep_rows, keep_columns = (
         min(rows, max(1, round(columns * height / width))),
@@ -96,12 +124,12 @@ def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def is_turned(frame: av.VideoFrame) -> bool:
-    """Whether the file says that its picture is to be turned or mirrored."""
+    """Whether the file asks for its picture to be rotated or mirrored."""
     return display_matrix(frame) != (1, 0, 0, 1)
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """a, b, c, d of x' = a x + c y, y' = b x + d y (y downwards), to quarter turns."""
+    """a, b, c, d of x' = a x + c y, y' = b x + d y (y downwards), rounded to quarter turns."""
     found = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
     if found is None:
         return 1, 0, 0, 1
@@ -111,9 +139,32 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
 
 def cut(audio: np.ndarray, skip: float, length: float | None, sample_rate: int) -> np.ndarray:
-    """Sound (S,) without its first `skip` seconds (zeros before it where `skip` is negative), at most `length` seconds of it."""
+    """Cut sound (S,) to at most `length` seconds after its first `skip` seconds.
+
+    Where `skip` is negative, zeros are put in front instead. The result is float32.
+    """
     offset = round(skip * sample_rate)
     if len(audio) and offset < 0:
         audio = np.concatenate([np.zeros(-offset, np.float32), audio])
     audio = audio[max(0, offset) :]
     return audio[: len(audio) if length is None else round(length * sample_rate)].astype(np.float32)
+
+
+def check_exists(path: Path) -> None:
+    """Check that a file exists and is not empty.
+
+    Raises:
+        MediaError: it does not exist or is empty.
+    """
+    if not path.is_file():
+        raise MediaError(path, "missing", "no such file")
+    if path.stat().st_size == 0:
+        raise MediaError(path, "empty", "the file has no bytes")
+
+
+def unreadable(path: Path, error: Exception) -> MediaError:
+    """The error to raise where a decoder fails with `error`."""
+    problem = (
+        getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    )
+    return MediaError(path, "unreadable", f"it cannot be decoded ({problem})")

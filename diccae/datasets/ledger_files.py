@@ -1,8 +1,7 @@
-"""The ledger's files: its rows, those of an interrupted run, and which of them are known for a clip."""
+"""The files of the ledger: its rows, those of an interrupted check, and the lookup of a clip."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from diccae.datasets.probe import PROBE
 from diccae.errors import UserError
+from diccae.whole_file import whole_file
 
 NAMES = pa.schema(
     [("id", pa.string()), ("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())]
@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
 
 
 def read_ledger(ledger: Path, columns: list[str] | None = None) -> pa.Table:
-    """Rows of a ledger, all columns or some.
+    """Read a ledger, all columns or those named.
 
     Raises:
         UserError: there is no ledger, or the file is not one.
@@ -64,17 +64,24 @@ def read_ledger(ledger: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 class Known:
-    """Rows of former runs, found by path and span through a sorted array of hashes: no object a clip."""
+    """Rows of earlier checks, looked up by path and span in a sorted array of hashes.
+
+    Args:
+        table: rows of the ledger; of rows with the same path and span the last one counts.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         hashes = _hashes(table)
-        # of rows with one name the last is the newest
+        # reversed, so that the last of equal rows comes first
         self.hashes, first = np.unique(hashes[::-1], return_index=True)
         self.rows = len(hashes) - 1 - first
         self.table = table
 
     def of(self, shard: pa.Table) -> pa.Table:
-        """A row for each row of the shard, of nulls where nothing is known; equal hashes are the caller's to tell apart."""
+        """One row for each row of `shard`, nulls where nothing is known.
+
+        Rows are found by hash alone, so the caller must compare path and span.
+        """
         wanted = _hashes(shard)
         places = np.searchsorted(self.hashes, wanted)
         inside = np.minimum(places, max(0, len(self.hashes) - 1))
@@ -95,7 +102,17 @@ def _hashes(table: pa.Table) -> np.ndarray:
 
 
 def gather(out: Path, parts: Path) -> pa.Table:
-    """Rows of the ledger and of an interrupted run; the latter as one file, so that a run that is killed again loses none."""
+    """Read the rows of a ledger and of an interrupted check.
+
+    The latter are merged into one file, so that another interruption loses nothing.
+
+    Args:
+        out: the ledger, which may be missing.
+        parts: the folder of an interrupted check.
+
+    Raises:
+        UserError: a file is not a ledger.
+    """
     gathered = parts / "known.parquet"
     tables = [SCHEMA.empty_table()]
     for path in (out, gathered):
@@ -104,15 +121,13 @@ def gather(out: Path, parts: Path) -> pa.Table:
             if (table.schema.metadata or {}).get(b"probe") == PROBE.encode():
                 tables.append(table.cast(SCHEMA))
             else:
-                print(
-                    f"{path}: made by another version of the probe; all its clips are checked again"
-                )
+                print(f"{path}: made by another version of the check; all clips are checked again")
     finished = sorted(parts.glob("[0-9]*.parquet"))
     for path in finished:
         try:
             tables.append(pq.read_table(path).cast(SCHEMA))
         except (pa.ArrowException, OSError):
-            print(f"{path}: a damaged part of an interrupted run; its clips are checked again")
+            print(f"{path}: damaged by an interruption; its clips are checked again")
     table = pa.concat_tables(tables).combine_chunks()
     if finished:
         write_rows(table, gathered)
@@ -122,25 +137,35 @@ def gather(out: Path, parts: Path) -> pa.Table:
 
 
 def write_rows(table: pa.Table, path: Path) -> None:
-    """Write rows in the ledger's columns, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table.replace_schema_metadata({"probe": PROBE}), temporary)
-    os.replace(temporary, path)
+    """Write rows of the ledger atomically.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"probe": PROBE}), temporary)
 
 
 def merge(parts: Path, out: Path, digest: str) -> None:
-    """Make the ledger of the shards' files, a few at a time, and remove those."""
-    temporary = out.with_name(out.name + ".tmp")
+    """Write the ledger from the files of the tasks, in blocks, and remove these.
+
+    Args:
+        parts: folder of the tasks' files.
+        out: the ledger.
+        digest: SHA-256 of the manifest, kept in the metadata of the ledger.
+
+    Raises:
+        UserError: the ledger cannot be written.
+    """
     paths = sorted(parts.glob("[0-9]*.parquet"))
-    with pq.ParquetWriter(
-        temporary, SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})
-    ) as writer:
+    schema = SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})
+    with whole_file(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for first in range(0, len(paths), 256):
             block = [pq.read_table(path).cast(SCHEMA) for path in paths[first : first + 256]]
             writer.write_table(pa.concat_tables(block))
-    os.replace(temporary, out)
     shutil.rmtree(parts)
 
 
 def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its type."""
     return (str(error).splitlines() or [type(error).__name__])[0]

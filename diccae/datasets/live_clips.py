@@ -1,4 +1,4 @@
-"""The clips of a manifest behind the interface of the clip cache, decoded when they are asked for: for data that is too large to store decoded."""
+"""A cache that decodes clips when training reads them, for data too large to store decoded."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from diccae.datasets.clips import (
     SAMPLE_RATE,
     WINDOW_MS,
     ClipCache,
+    ClipSettings,
     fbank_statistics,
     log_mels,
     span,
     training_rows,
     write_meta,
 )
-from diccae.datasets.media import MediaError, decode_frames, decode_sound
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_frames, decode_sound
 from diccae.errors import UserError
 
 STATISTICS_CLIPS = 2000
@@ -45,66 +47,88 @@ class _Files:
         try:
             return decode(path, **span(*self.spans[row]))
         except MediaError as error:
-            # of one argument, so that a loader's worker can hand it on
+            # UserError has one argument, so a worker of the data loader can pickle it
             raise UserError(
-                f"{path}: {error.words}, but the ledger found it usable; mend the file, or run `diccae data cache` again, which counts it"
+                f"{path}: {error.problem}, but the ledger lists it as usable; "
+                "restore the file, or run `diccae data cache` again, which leaves it out"
             ) from None
 
 
 class LiveFrames:
-    """`frames[row]` -> uint8 (T, H, W, 3), decoded when it is asked for."""
+    """Frames that are decoded on access: `frames[row]` is uint8 (T, H, W, 3)."""
 
-    def __init__(self, files: _Files, settings: dict[str, int]) -> None:
+    def __init__(self, files: _Files, settings: ClipSettings) -> None:
         self.files, self.settings = files, settings
 
     def __getitem__(self, row: int) -> np.ndarray:
-        size = (self.settings["frame_size"],) * 2
-        video = self.files.read(
-            row, partial(decode_frames, num_frames=self.settings["num_frames"], size=size)
+        settings = self.settings
+        decode = partial(
+            decode_frames,
+            num_frames=settings["num_frames"],
+            size=(settings["frame_size"],) * 2,
+            backend=settings["decoder"],
         )
-        return np.stack(video.images)
+        return np.stack(self.files.read(row, decode).images)
 
 
 class LiveFbank:
-    """`fbank[row]` -> float16 (frames, n_mels), decoded when it is asked for."""
+    """Log-mels that are decoded on access: `fbank[row]` is float16 (frames, n_mels)."""
 
-    def __init__(self, files: _Files, settings: dict[str, int]) -> None:
+    def __init__(self, files: _Files, settings: ClipSettings) -> None:
         self.files, self.settings = files, settings
 
     def __getitem__(self, row: int) -> np.ndarray:
-        audio = self.files.read(row, partial(decode_sound, sample_rate=SAMPLE_RATE))
-        return log_mels(audio, self.settings["n_mels"], self.settings["fbank_frames"])
+        settings = self.settings
+        decode = partial(decode_sound, sample_rate=SAMPLE_RATE, backend=settings["decoder"])
+        audio = self.files.read(row, decode)
+        return log_mels(audio, settings["n_mels"], settings["fbank_frames"])
 
 
 def build_live(
     manifest: Path,
     out_dir: Path,
-    settings: dict[str, int],
+    settings: ClipSettings,
     digest: str,
     *,
     max_bad_share: float,
     jobs: int,
     progress: bool = True,
 ) -> Path:
-    """Probe every clip (the ledger), write the index with its verdicts, and the statistics of a sample of log-mels; returns the path of meta.json.
+    """Check every clip (see `ledger`) and write the index and the statistics of the log-mels.
+
+    The ledger always decodes through PyAV; the statistics are those of at most STATISTICS_CLIPS
+    training clips, drawn at random.
+
+    Args:
+        manifest: the manifest (parquet).
+        out_dir: folder of the cache.
+        settings: how clips are decoded.
+        digest: SHA-256 of the manifest.
+        max_bad_share: largest share of unusable clips that is accepted, in [0, 1].
+        jobs: number of processes.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The path of meta.json.
 
     Raises:
-        UserError: more than `max_bad_share` of the clips cannot be used; names the ten most common reasons.
+        UserError: more than `max_bad_share` of the clips cannot be used (with the ten most common
+            reasons).
     """
-    book = manifest.with_name("ledger.parquet")
-    ledger.check(manifest, book, jobs=jobs, progress=progress)
-    ledger.refuse(book, max_bad_share)
+    ledger_path = manifest.with_name("ledger.parquet")
+    ledger.check(manifest, ledger_path, jobs=jobs, progress=progress)
+    ledger.require_usable(ledger_path, max_bad_share)
     table = pd.read_parquet(manifest)
-    verdicts = pq.read_table(
-        book, columns=["status", "usable", "reason", "start", "audio_end"]
+    checked = pq.read_table(
+        ledger_path, columns=["status", "usable", "reason", "start", "audio_end"]
     ).to_pandas()
-    # the ledger knows nothing of the window of the log-mels
-    brief = verdicts["usable"] & (
-        verdicts["audio_end"] - verdicts["start"].fillna(0.0) < WINDOW_MS / 1000
+    # the ledger does not know the window of the log-mels
+    brief = checked["usable"] & (
+        checked["audio_end"] - checked["start"].fillna(0.0) < WINDOW_MS / 1000
     )
-    status = verdicts["status"].where(~verdicts["usable"], OK).mask(brief, "too_short").astype(str)
+    status = checked["status"].where(~checked["usable"], OK).mask(brief, "too_short").astype(str)
     message = (
-        verdicts["reason"]
+        checked["reason"]
         .fillna("")
         .mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
     )
@@ -129,7 +153,7 @@ def build_live(
 
 
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
-    """Live arrays in the place of the stored ones."""
+    """Open a live cache: `frames` and `fbank` decode on access."""
     index = pd.read_parquet(folder / "index.parquet")
     files, settings = _Files(folder.parent, index), meta["settings"]
     return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)

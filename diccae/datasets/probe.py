@@ -1,4 +1,4 @@
-"""What a clip is worth, found out by decoding it as training does."""
+"""Checks one clip for the ledger: decodes it as training does and measures picture and sound."""
 
 from __future__ import annotations
 
@@ -8,23 +8,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from diccae.datasets.media import MediaError, MediaFacts, decode_clip, describe
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
+from diccae.datasets.media_facts import MediaFacts, describe
 
-# results of another version of the probe are not taken over
+# version of the probe; a ledger of another version is made anew
 PROBE = "2"
-# frames that are compared, at a height at which the noise of coding averages out: they differ where a pixel of 255 changes by more than NOISE
+# frames are compared at a height, in pixels, at which coding noise averages out;
+# they differ where a pixel changes by more than NOISE of 255
 PROBE_FRAMES = 8
 PROBE_HEIGHT = 16
 NOISE = 12
-# seconds by which picture or sound may end before the span: cutting is exact to a packet or a group of pictures at best
+# seconds by which picture or sound may end before the span: cutting tools are exact to a packet
+# or a group of pictures at best
 TOLERANCE = 0.5
 UNKNOWN = MediaFacts(float("nan"), 0, 0)
 
 
 def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -> dict[str, object]:
-    """The ledger's columns of one clip, but for its names: decodes the span as training does.
+    """Check one clip by decoding it.
 
-    `usable` is whether `decode_clip` takes it: a clip that is still, or short by less than half, is usable.
+    Args:
+        path: the media file.
+        start: beginning of the clip in seconds.
+        end: end of the clip in seconds; None for the end of the file.
+
+    Returns:
+        The ledger's columns, without those that name the clip. `usable` says whether `decode_clip`
+        accepts it: a still clip, or one of which less than half is missing, is usable.
     """
     facts, row = UNKNOWN, {"video_end": np.nan, "audio_end": np.nan, "peak": np.nan}
     try:
@@ -63,7 +74,7 @@ def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -
 
 
 def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
-    """Status, and a reason without numbers, which can be counted."""
+    """Status, and the reason without numbers, so that clips can be counted by it."""
     if error.reason == "truncated":
         return "short", "its picture or its sound ends before half of its span"
     if error.reason == "no_video" and facts.video_streams:
@@ -73,5 +84,5 @@ def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
     status = {"empty": "unreadable", "empty_span": "unreadable"}.get(error.reason, error.reason)
     return (
         status,
-        "the span in the manifest is empty" if error.reason == "empty_span" else error.words,
+        "the span in the manifest is empty" if error.reason == "empty_span" else error.problem,
     )

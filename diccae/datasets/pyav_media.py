@@ -1,4 +1,4 @@
-"""Decoding through PyAV: the pictures and the sound of a span."""
+"""Decoding through PyAV: frames and sound of a span."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from diccae.datasets.containers import (
     open_media,
 )
 
-# seconds before a span from which its sound is decoded
+# seconds of sound that are decoded before a span
 RUN_UP = 0.2
-# bytes of decoded pictures that are kept while the end of a span is not known
+# bytes of decoded frames to keep while the end of a span is not known
 KEPT = 256_000_000
 
 
 class _Shown(NamedTuple):
-    """A decoded frame, from when and until when it plays (seconds)."""
+    """A decoded frame, and when it is shown: [time, leaves) in seconds."""
 
     time: float
     leaves: float
@@ -39,7 +39,17 @@ class _Shown(NamedTuple):
 def decode_video(
     path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
 ) -> VideoSpan | None:
-    """The frames of a span, None where there is none; conversion is the dear part, so only what is chosen is converted."""
+    """Decode the frames of a span; see `media.decode_frames` for the arguments.
+
+    Only the chosen frames are converted to RGB, which takes most of the time.
+
+    Returns:
+        None where the span has no frame.
+
+    Raises:
+        MediaError: a stream is missing.
+        av.FFmpegError: PyAV cannot decode the file.
+    """
     stop, kept = (end, None) if end is not None else _to_the_end(path, start)
     moments = centres(start, stop, num_frames).tolist()
     chosen: list[_Shown] = []
@@ -49,7 +59,7 @@ def decode_video(
             if end is not None and shown.time >= end:
                 ended = False
                 break
-            # what was on screen until now is what the centres before this frame show
+            # the centres before this frame show the frame that was on screen until now
             while (
                 last is not None
                 and len(chosen) < num_frames
@@ -57,7 +67,7 @@ def decode_video(
             ):
                 chosen.append(last)
             last, count = shown, count + 1
-    # the last frame of a file leaves the screen after its turn
+    # a span after the end of the stream meets only a frame that has left the screen
     if last is None or (ended and count == 1 and last.leaves <= start):
         return None
     chosen += [last] * (num_frames - len(chosen))
@@ -70,7 +80,10 @@ def decode_video(
 
 
 def _to_the_end(path: Path, start: float) -> tuple[float, list[_Shown] | None]:
-    """When the last frame of a file leaves the screen; and the frames, unless they take too much memory: then they are decoded again."""
+    """When the last frame of a file leaves the screen, and the frames.
+
+    The frames are None where they take more than KEPT bytes; they are then decoded again.
+    """
     stop, size = start, 0
     kept: list[_Shown] = []
     with closing(_on_screen(path, start)) as decoded:
@@ -85,7 +98,7 @@ def _to_the_end(path: Path, start: float) -> tuple[float, list[_Shown] | None]:
 
 
 def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
-    """Frames from the one on screen at `start` on."""
+    """Frames from the one on screen at `start` onwards."""
     before = None
     for shown in _frames(path, "video", start, 0.0):
         if shown.time <= start + CLOSE:
@@ -102,9 +115,10 @@ def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
 def _frames(
     path: Path, kind: Literal["video", "audio"], start: float, run_up: float
 ) -> Generator[_Shown, None, None]:
-    """Decoded frames in the order of their times, from one not after `start` - where the stream has one - on.
+    """Decoded frames in the order of their times, from one at or before `start` if there is one.
 
-    Where a container jumps to a point that is too late, or to one whose time it does not know, the jump is made from further and further back.
+    Where seeking ends at a frame that is too late, or whose time is unknown, the target is moved
+    further and further back.
     """
     back = run_up
     while True:
@@ -113,21 +127,21 @@ def _frames(
             stream = video if kind == "video" else audio
             stream.thread_count = 1
             zero = beginning(container)
-            jumped = start > back or (start > 0 and back == run_up)
+            sought = start > back or (start > 0 and back == run_up)
             target = zero + max(0.0, start - back)
             try:
-                if jumped:
+                if sought:
                     container.seek(int(target / stream.time_base), stream=stream)
             except av.FFmpegError:
                 back = float("inf")
                 continue
             found = False
-            for shown in _timed(container, stream, zero, float("nan") if jumped else 0.0):
-                if jumped and not found and not shown.time <= start + CLOSE:
+            for shown in _timed(container, stream, zero, float("nan") if sought else 0.0):
+                if sought and not found and not shown.time <= start + CLOSE:
                     break
                 found = True
                 yield shown
-            if found or not jumped:
+            if found or not sought:
                 return
         back = 4 * back + 1
 
@@ -138,12 +152,16 @@ def _timed(
     zero: float,
     begins: float,
 ) -> Generator[_Shown, None, None]:
-    """Frames with their times; a time that is not there, or does not grow, is that at which the frame before leaves (`begins` for the first)."""
-    # AVI has no presentation times: those that FFmpeg makes up jump to and fro in files with packed B-frames
+    """Frames with their times.
+
+    Where a time is missing or does not increase, the frame begins when the one before it leaves
+    the screen (at `begins` for the first).
+    """
+    # AVI has no presentation times, and FFmpeg's are out of order in files with packed B-frames
     by_order = container.format.name == "avi"
     step = 1 / float(stream.average_rate or 25) if stream.type == "video" else 0.0
     time, leaves = float("-inf"), begins
-    # integers: a division of two is exact to the last bit, and Fractions are slow
+    # one division of integers is correctly rounded, and Fractions are slow
     ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
     for frame in container.decode(stream):
         stamp = frame.dts if by_order and frame.dts is not None else frame.pts
@@ -157,8 +175,9 @@ def _timed(
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 (H, W, 3), turned and mirrored as the file's display matrix says."""
-    # one thread: a frame that is collected in a forked loader worker would wait for ever for threads that stayed in the parent
+    """RGB image, uint8 (H, W, 3), rotated and mirrored as the file's display matrix says."""
+    # one thread: a frame that is freed in a forked worker would wait for ever for the threads,
+    # which exist in the parent process only
     image = frame.to_ndarray(format="rgb24", threads=1)
     a, b, c, d = display_matrix(frame)
     if b:
@@ -167,7 +186,14 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 
 def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
-    """Mono sound (S,) of a span; a packet needs the one before it to come out as in an unbroken decoding, hence the run-up."""
+    """Decode mono sound, float32 (S,), of a span; see `media.decode_sound` for the arguments.
+
+    Decoding begins RUN_UP seconds early, because the result of a packet depends on the one before.
+
+    Raises:
+        MediaError: a stream is missing.
+        av.FFmpegError: PyAV cannot decode the file.
+    """
     resampler = av.AudioResampler(format="flt", rate=sample_rate)
     parts: list[Any] = []
     first: float | None = None
@@ -177,11 +203,11 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
                 break
             first = shown.time if first is None else first
             parts += resampler.resample(shown.frame)
-    # a resampler with nothing to do hands the None back
+    # a resampler that has nothing to do returns its argument, None
     parts += [part for part in resampler.resample(None) if part is not None]
     if first is None or not parts:
         return np.zeros(0, np.float32)
-    # the mean of the channels: the resampler's own mono adds them, times 0.7, and leaves [-1, 1]
+    # the mean of the channels; the resampler's own mono is 0.7 times their sum, beyond [-1, 1]
     samples = np.concatenate([part.to_ndarray() for part in parts], axis=1)
     audio = samples.reshape(-1, parts[0].layout.nb_channels).mean(axis=1)
     return cut(audio, start - first, None if end is None else end - start, sample_rate)

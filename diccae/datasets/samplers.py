@@ -1,4 +1,4 @@
-"""P x K batches: P classes, K clips of each, so that every batch has pairs of the same class."""
+"""P x K batches: P classes with K clips each, so that every batch has pairs of the same class."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from diccae.errors import UserError
 
 @DATA_SAMPLERS.register_module()
 class PKSampler:
-    """Batch sampler over `dataset.labels`, read anew at the start of each epoch (clusters change).
+    """Batch sampler over `dataset.labels`, which are read anew in each epoch (clusters change).
 
-    The clips of a class are cut into shuffled groups of K; every batch takes a group from each of the P classes with the most groups left, ties at random. So no
-    clip comes twice in an epoch unless its class has fewer than K clips, or fewer than P classes have groups left (very unequal clusters): then classes are
-    shuffled anew. The epoch's length is that of a uniform sampler. With several processes, each takes its own P x K batch of the same seeded order.
+    The clips of each class are shuffled and cut into groups of K; every batch takes one group from
+    each of the P classes with the most groups left, ties broken at random. A clip therefore occurs
+    twice in an epoch only if its class has fewer than K clips, or if fewer than P classes have
+    groups left (very unequal clusters), whereupon classes are shuffled anew. The epoch is as long
+    as that of a uniform sampler. With several processes, each takes its own P x K batches of the
+    same seeded order.
 
     Args:
-        sampler: mmengine's DefaultSampler over the dataset, which keeps the epoch.
-        batch_size: P x K clips a process.
+        sampler: mmengine's DefaultSampler over the dataset, which holds the epoch.
+        batch_size: P x K, the clips of a process.
         samples_per_class: K.
-        seed: the run's seed.
+        seed: seed of the run.
 
     Raises:
         UserError: batch_size is no multiple of K, or there are fewer than two classes.
@@ -35,7 +38,8 @@ class PKSampler:
     ) -> None:
         if batch_size % samples_per_class:
             raise UserError(
-                f"batch size {batch_size} is no multiple of data.samples_per_class {samples_per_class}; change one of them in the plan"
+                f"batch size {batch_size} is no multiple of data.samples_per_class "
+                f"{samples_per_class}; change one of them in the plan"
             )
         self.sampler, self.dataset = sampler, sampler.dataset
         self.batch_size, self.samples_per_class, self.seed = batch_size, samples_per_class, seed
@@ -50,17 +54,19 @@ class PKSampler:
         classes = np.unique(labels[labels >= 0])
         if len(classes) < 2:
             raise UserError(
-                f"P x K batches need two classes or more, got {len(classes)}; raise method.kmeans_k or check the labels"
+                f"P x K batches need two classes or more, got {len(classes)}; "
+                "raise method.kmeans_k or check the labels"
             )
         wanted, size = self.batch_size // self.samples_per_class, self.samples_per_class
         members = {int(label): np.flatnonzero(labels == label) for label in classes}
-        # groups are taken from the end; `left` counts those that are there
+        # groups are taken from the end; `left` counts those that remain
         groups: dict[int, np.ndarray] = {}
         left: dict[int, int] = {}
 
         def refill(label: int) -> None:
             order = generator.permutation(members[label])
-            # what is left of a class after its last whole group waits for the next epoch; a class smaller than K repeats its clips
+            # clips after the last complete group are left out of this epoch;
+            # a class smaller than K repeats its clips
             whole = np.resize(order, max(size, len(order) // size * size))
             groups[label] = whole.reshape(-1, size)
             left[label] = len(groups[label])
@@ -71,7 +77,7 @@ class PKSampler:
             indices: list[np.ndarray] = []
             ties = dict(zip(groups, generator.random(len(groups)), strict=True))
             ranked = sorted(groups, key=lambda label: (-left[label], ties[label]))
-            # fewer classes than P: they take turns
+            # with fewer classes than P, the classes take turns
             for label in (ranked * (wanted // len(ranked) + 1))[:wanted]:
                 if not left[label]:
                     refill(label)

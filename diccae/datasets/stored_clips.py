@@ -1,13 +1,8 @@
-"""Every clip of a manifest, decoded once: frames as uint8 and log-mels as float16 in two arrays that processes map into memory."""
+"""A cache that stores every clip decoded, in two arrays that processes map into memory."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import json
 import multiprocessing
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -22,53 +17,77 @@ from diccae.datasets.clips import (
     OK,
     SAMPLE_RATE,
     ClipCache,
+    ClipSettings,
     clip_log_mels,
     fbank_statistics,
     span,
     training_rows,
     write_meta,
 )
-from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
+from diccae.datasets.stored_files import (
+    TODO,
+    array_bytes,
+    array_shapes,
+    create_arrays,
+    load_progress,
+    save_progress,
+)
+from diccae.digests import file_digest
 from diccae.errors import UserError
 
 CHUNK = 64
-TODO = ""
 
 
 def build_stored(
     manifest: Path,
     out_dir: Path,
-    settings: dict[str, int],
+    settings: ClipSettings,
     digest: str,
     *,
     max_bad_share: float,
     jobs: int,
     progress: bool = True,
 ) -> Path:
-    """Decode what is not decoded yet into two arrays; returns the path of meta.json, which is written last.
+    """Decode the clips that are not decoded yet into the two arrays.
+
+    Args:
+        manifest: the manifest (parquet).
+        out_dir: folder of the cache.
+        settings: how clips are decoded.
+        digest: SHA-256 of the manifest.
+        max_bad_share: largest share of unusable clips that is accepted, in [0, 1].
+        jobs: number of processes.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The path of meta.json, which is written last.
 
     Raises:
-        UserError: the manifest is empty, more than `max_bad_share` of the clips, or all of them, are unusable (names the reasons), or the disk is too
-            small.
+        UserError: the manifest is empty, more than `max_bad_share` of the clips or all of them
+            are unusable (with the reasons), or the disk is too small.
+        OSError: the disk is full or cannot be written.
     """
     table = pd.read_parquet(manifest)
     if len(table) == 0:
         raise UserError(
-            f"{manifest}: the manifest names no clip; make it again with `diccae data render`"
+            f"{manifest}: the manifest lists no clip; make it again with `diccae data render`"
         )
-    shapes = _shapes(len(table), settings)
-    needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
-    status = _resume(out_dir, digest, settings, len(table))
+    shapes = array_shapes(len(table), settings)
+    status = load_progress(out_dir, digest, settings, len(table))
     if status is None:
-        _make_room(out_dir, shapes, needed)
+        create_arrays(out_dir, shapes)
         status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
-    nowhere = table["path"] == ""
-    status.loc[nowhere, "status"] = "missing"
-    status.loc[nowhere, "message"] = table["id"][nowhere] + ": listed, but no file of it was found"
-    save = partial(_save_progress, out_dir, status, digest, settings)
+    without_file = table["path"] == ""
+    status.loc[without_file, "status"] = "missing"
+    status.loc[without_file, "message"] = (
+        table["id"][without_file] + ": listed, but no file of it was found"
+    )
+    save = partial(save_progress, out_dir, status, digest, settings)
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
-    _refuse_if_bad(manifest, status, max_bad_share)
+    _check_share(manifest, status, max_bad_share)
     index = pd.concat([table, status], axis=1)
     index.to_parquet(out_dir / "index.parquet", index=False)
     mean, std = fbank_statistics(
@@ -81,34 +100,19 @@ def build_stored(
         "counts": dict(sorted(Counter(status["status"]).items())),
         "fbank_mean": mean,
         "fbank_std": std,
-        "bytes": needed,
-        "sha256": {name: _digest(out_dir / f"{name}.npy") for name in shapes},
+        "bytes": array_bytes(shapes),
+        "sha256": {name: file_digest(out_dir / f"{name}.npy") for name in shapes},
     }
     return write_meta(out_dir, meta)
 
 
 def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
-    """The arrays as memory maps."""
-    frames, fbank = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "fbank"))
-    return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
-
-
-def _make_room(out_dir: Path, shapes: dict[str, tuple[tuple[int, ...], type]], needed: int) -> None:
-    """Empty arrays, after a word on the disk that they take."""
-    # a process that still maps the arrays of an older cache keeps them; the marks of what is done go first
-    for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
-        (out_dir / name).unlink(missing_ok=True)
-    clips, free = shapes["frames"][0][0], shutil.disk_usage(out_dir).free
-    print(
-        f"cache of {clips} clips in {out_dir}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
+    """Open a stored cache; `frames` and `fbank` are read-only memory maps."""
+    # as plain arrays: slices of np.memmap objects are slow
+    frames, fbank = (
+        np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("frames", "fbank")
     )
-    if needed > free:
-        raise UserError(
-            f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "free some space or set cache.frame_size lower"
-        )
-    for name, (shape, kind) in shapes.items():
-        _create(out_dir / f"{name}.npy", shape, kind)
+    return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
 
 
 def _decode(
@@ -116,13 +120,16 @@ def _decode(
     table: pd.DataFrame,
     status: pd.DataFrame,
     out_dir: Path,
-    settings: dict[str, int],
+    settings: ClipSettings,
     save: Callable[[], None],
     *,
     jobs: int,
     progress: bool,
 ) -> None:
-    """Decode every clip whose status is TODO, and note what became of it; `save` is called now and then, and at the end however it comes."""
+    """Decode every clip whose status is TODO and record its new status.
+
+    `save` is called regularly and at the end, also where an error ends the work.
+    """
     todo = np.flatnonzero(status["status"] == TODO)
     columns = table[["path", "start", "end"]].to_numpy()
     rows = [
@@ -162,8 +169,9 @@ def _decode(
 
 
 def _decode_chunk(
-    task: tuple[str, list[tuple[int, str, float, float]], dict[str, int]],
+    task: tuple[str, list[tuple[int, str, float, float]], ClipSettings],
 ) -> list[tuple[int, str, str]]:
+    """Decode the clips of a task into the arrays; (row, status, message) of each."""
     import torch
 
     torch.set_num_threads(1)
@@ -180,6 +188,7 @@ def _decode_chunk(
                 num_frames=settings["num_frames"],
                 size=(settings["frame_size"],) * 2,
                 sample_rate=SAMPLE_RATE,
+                backend=settings["decoder"],
             )
             fbank[row] = clip_log_mels(path, clip.audio, settings)
             frames[row] = clip.frames
@@ -191,86 +200,19 @@ def _decode_chunk(
     return results
 
 
-def _shapes(clips: int, settings: dict[str, int]) -> dict[str, tuple[tuple[int, ...], type]]:
-    size = settings["frame_size"]
-    frames, fbank = (
-        (clips, settings["num_frames"], size, size, 3),
-        (clips, settings["fbank_frames"], settings["n_mels"]),
-    )
-    return {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
-
-
-def _create(path: Path, shape: tuple[int, ...], kind: type) -> None:
-    """An array of zeros that has its place on the disk: writing to a sparse one through a memory map kills the process when the disk fills up."""
-    np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape).flush()
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with open(path, "r+b") as handle:
-        try:
-            os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                path.unlink()
-                raise
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _refuse_if_bad(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
+def _check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
     bad = status[status["status"] != OK]
     if len(bad):
         reasons = ", ".join(
             f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
         )
         print(
-            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; first: {bad['message'].iloc[0]}"
+            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; "
+            f"first: {bad['message'].iloc[0]}"
         )
         if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
             raise UserError(
-                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); first: {bad['message'].iloc[0]}. "
-                "Mend them, or raise cache.max_bad_share in the plan"
+                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); "
+                f"first: {bad['message'].iloc[0]}. "
+                "Repair them, or raise cache.max_bad_share in the plan"
             )
-
-
-def _resume(
-    out_dir: Path, digest: str, settings: dict[str, int], clips: int
-) -> pd.DataFrame | None:
-    path = out_dir / "progress.json"
-    if not path.is_file():
-        return None
-    for name, (shape, kind) in _shapes(clips, settings).items():
-        try:
-            array = np.load(out_dir / f"{name}.npy", mmap_mode="r")
-        except (OSError, ValueError):
-            return None
-        if array.shape != shape or array.dtype != kind:
-            return None
-    saved = json.loads(path.read_text())
-    if (
-        saved["manifest_sha256"] != digest
-        or saved["settings"] != settings
-        or len(saved["status"]) != clips
-    ):
-        return None
-    # a clip that could not be used is tried again: it may have been mended
-    return pd.DataFrame(
-        {
-            "status": [state if state == OK else TODO for state in saved["status"]],
-            "message": [""] * clips,
-        }
-    )
-
-
-def _save_progress(
-    out_dir: Path, status: pd.DataFrame, digest: str, settings: dict[str, int]
-) -> None:
-    temporary = out_dir / ".progress.json.tmp"
-    temporary.write_text(
-        json.dumps(
-            {"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}
-        )
-    )
-    os.replace(temporary, out_dir / "progress.json")

@@ -1,4 +1,4 @@
-"""Decoding through torchcodec, which is optional: what diccae.datasets.media does through PyAV."""
+"""Decoding through torchcodec, which is optional: frames and sound of a span."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from torchcodec.decoders import AudioDecoder, VideoDecoder
 
 from diccae.datasets import containers, pyav_media
 
-# seconds: within the last frame of a span, whatever the rate
+# seconds before the end of a span at which its last frame is on screen, at any frame rate
 WITHIN = 5e-4
 
 
 def decode_video(
     path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
 ) -> containers.VideoSpan | None:
-    """The frames of a span, None where there is none.
+    """Decode the frames of a span; see `media.decode_frames` for the arguments.
+
+    Files for which torchcodec is known to give other frames than PyAV are decoded by PyAV.
+
+    Returns:
+        None where the span has no frame.
 
     Raises:
         MediaError: a stream is missing.
@@ -54,7 +59,7 @@ def decode_video(
 
 
 def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
-    """Mono sound (S,) of a span.
+    """Decode mono sound, float32 (S,), of a span; see `media.decode_sound` for the arguments.
 
     Raises:
         MediaError: a stream is missing.
@@ -73,9 +78,11 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
 
 
 def _streams(path: Path) -> tuple[int, int, float, bool]:
-    """Indices of the video and the audio stream, the beginning of the file's clock, and whether torchcodec is known to show other frames than PyAV.
+    """Indices of the video and the audio stream, the time that counts as 0, and whether torchcodec
+    is known to give other frames than PyAV.
 
-    Some versions turn pictures upright and some do not; colours at the edge of odd sizes differ; seeking in AVI and transport streams is not exact.
+    Some versions turn pictures upright and some do not; colours at the edge of odd sizes differ;
+    seeking in AVI and transport streams is not exact.
     """
     with containers.open_media(path) as container:
         video, audio = containers.needed_streams(container, path)

@@ -1,4 +1,4 @@
-"""One line of the doctor."""
+"""The result of one check of `diccae doctor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor; `way_out` says what to do, and is empty where nothing needs doing."""
+    """The result of one check, printed as one line.
+
+    Attributes:
+        name: what was checked.
+        status: `problem` where the plan cannot run, `warning` where it may run badly.
+        message: what was found.
+        way_out: what to do; empty where nothing needs to be done.
+    """
 
     name: str
     status: Status
@@ -19,5 +26,6 @@ class Check:
     way_out: str = ""
 
 
-def few(names: list[str]) -> str:
+def shorten(names: list[str]) -> str:
+    """The first three names, and an ellipsis where there are more."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

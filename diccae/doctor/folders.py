@@ -1,26 +1,27 @@
-"""Disk, writable folders, the lock, data and results of a plan."""
+"""Checks of the disk, of folders, of Snakemake's lock and of a plan's data."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from diccae.doctor.check import GB, Check, few
-from diccae.errors import UserError
+from diccae.digests import file_digest
+from diccae.doctor.check import GB, Check, shorten
 from diccae.plans import Plan
 
-# A rendered clip, and what a run of the embedded scale leaves (weights, predictions, checkpoint), both measured and rounded up, in bytes
+# bytes of a rendered clip, and of the files of a run of the embedded scale (weights, predictions,
+# checkpoint); measured and rounded up
 CLIP_BYTES, RUN_BYTES = 20_000, 2_000_000
 
 
 def disk(plan: Plan) -> Check:
-    """Free space against what the plan still has to write: clips (embedded only), their cache, and runs (embedded scale only)."""
+    """Compare the free space with what the plan still has to write.
+
+    That is: clips (embedded benchmark only), their cache, and runs (embedded scale only).
+    """
     need, left_out = disk_need(plan)
     folder = _existing(plan.results_root())
     free = shutil.disk_usage(folder).free
@@ -32,15 +33,17 @@ def disk(plan: Plan) -> Check:
             "disk",
             "problem",
             message,
-            f"free {(need - free) / GB:.1f} GB, or make {folder} a link to a larger disk",
+            f"free {(need - free) / GB:.1f} GB, or make {folder} a symbolic link to a larger disk",
         )
     if need > 0.8 * free:
-        return Check("disk", "warning", message, "free some space: other programs write too")
+        return Check(
+            "disk", "warning", message, "free some space: little is left for other programs"
+        )
     return Check("disk", "ok", message)
 
 
 def disk_need(plan: Plan) -> tuple[float, list[str]]:
-    """Bytes that the plan still has to write, and the words for what cannot be told yet."""
+    """Bytes that the plan still has to write, and the names of parts that are not known yet."""
     from diccae.run_graph import scored_runs, with_parents
     from diccae.settings import plan_settings
 
@@ -82,7 +85,7 @@ def _existing(path: Path) -> Path:
 
 
 def writable(plan: Plan) -> Check:
-    """Results, temporary files, and the cache folder that Snakemake uses."""
+    """Check that the folders for results, temporary files and Snakemake's cache are writable."""
     folders = {
         "results": plan.results_root(),
         "temporary": Path(tempfile.gettempdir()),
@@ -115,7 +118,7 @@ def writable(plan: Plan) -> Check:
 
 
 def data(plan: Plan) -> Check:
-    """Whether the plan's clips are listed and decoded, and whether the cache belongs to the list."""
+    """Check that the plan's clips can be listed, and that the cache is that of the manifest."""
     root, embedded = plan.data_root, plan.dataset == "embedded"
     if not plan.manifest.is_file():
         if embedded:
@@ -126,9 +129,7 @@ def data(plan: Plan) -> Check:
     if not meta.is_file():
         return Check("data", "ok", f"{root} is {clips}, not cached yet; the workflow does it")
     content = json.loads(meta.read_text())
-    with open(plan.manifest, "rb") as handle:
-        listed = hashlib.file_digest(handle, "sha256").hexdigest()
-    if content["manifest_sha256"] != listed:
+    if content["manifest_sha256"] != file_digest(plan.manifest):
         return Check(
             "data",
             "problem",
@@ -140,30 +141,34 @@ def data(plan: Plan) -> Check:
 
 
 def _lists(plan: Plan) -> Check:
-    """Whether what a plan reads its manifest from is there."""
+    """Check that the lists and folders exist from which a plan's manifest is made."""
     if plan.lists is None:
         return Check(
-            "data", "problem", f"{plan.manifest} is missing", "name lists in the plan: docs/data.md"
+            "data", "problem", f"{plan.manifest} is missing", "set lists in the plan: docs/data.md"
         )
     named = [(Path(path), "lists") for source in plan.lists.sources for path in source.lists]
     named += [(Path(source.media), "media") for source in plan.lists.sources]
-    lacking = [f"{path} ({key})" for path, key in named if not path.exists()]
-    if lacking:
+    missing = [f"{path} ({key})" for path, key in named if not path.exists()]
+    if missing:
         return Check(
             "data",
             "problem",
-            f"{len(lacking)} of {len(named)} lists and folders are missing: {few(lacking)}",
-            "put them there (links do), or change lists.sources in the plan; docs/data.md",
+            f"{len(missing)} of {len(named)} lists and folders are missing: {shorten(missing)}",
+            "put them or symbolic links there, or change lists.sources in the plan; docs/data.md",
         )
     return Check(
         "data",
         "ok",
-        f"all {len(named)} lists and folders are there, not read yet; the workflow does it",
+        f"all {len(named)} lists and folders exist; the workflow reads them",
     )
 
 
 def lock(folder: Path = Path(".snakemake/locks")) -> Check:
-    """Snakemake's lock stays after a kill or a power cut, and then nothing starts."""
+    """Check Snakemake's lock, which stays after a crash and prevents a new start.
+
+    Args:
+        folder: the folder with the locks.
+    """
     locks = list(folder.glob("*.lock"))
     if not locks:
         return Check("lock", "ok", "no workflow runs here")
@@ -174,8 +179,9 @@ def lock(folder: Path = Path(".snakemake/locks")) -> Check:
         return Check(
             "lock",
             "warning",
-            f"{folder} holds {len(locks)} locks; Snakemake of another user runs here or elsewhere (process {', '.join(map(str, unseen))})",
-            "wait for it, or, when it works in another folder: snakemake --unlock",
+            f"{folder} holds {len(locks)} locks; Snakemake of another user runs here or elsewhere "
+            f"(process {', '.join(map(str, unseen))})",
+            "wait for it, or, if it works in another folder: snakemake --unlock",
         )
     return Check(
         "lock",
@@ -186,7 +192,7 @@ def lock(folder: Path = Path(".snakemake/locks")) -> Check:
 
 
 def _snakemakes(folder: Path) -> tuple[list[int], list[int]]:
-    """Processes of Snakemake that work in `folder`, and those whose folder this user may not see."""
+    """Ids of Snakemake processes in `folder`, and of those whose folder this user may not see."""
     import psutil
 
     here, unseen = [], []
@@ -201,52 +207,3 @@ def _snakemakes(folder: Path) -> tuple[list[int], list[int]]:
         except psutil.NoSuchProcess:
             continue
     return here, unseen
-
-
-def results(plan: Plan) -> Check:
-    """Finished runs whose config, source, lock or data are not the present ones; the workflow makes them again."""
-    records = sorted((plan.results_root() / "runs").rglob("record.json"))
-    if not records:
-        return Check("results", "ok", f"no finished runs in {plan.results_root()}")
-    reasons: Counter[str] = Counter()
-    stale = 0
-    for path in records:
-        changed = _changed(plan, path)
-        stale += bool(changed)
-        reasons.update(changed)
-    if not stale:
-        return Check(
-            "results",
-            "ok",
-            f"{len(records)} finished runs, all made by this code and these configs",
-        )
-    words = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    return Check(
-        "results",
-        "warning",
-        f"{stale} of {len(records)} finished runs are stale (changed since: {words})",
-        "run the workflow again: it remakes them; or check out the commit that their record.json names",
-    )
-
-
-def _changed(plan: Plan, path: Path) -> list[str]:
-    """What of a record is no longer so; a record that cannot be read or composed counts as well."""
-    from diccae.hashes import data_hash, lock_hash
-    from diccae.run_graph import Run
-    from diccae.source import source_hash
-
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-        run = Run(plan, record["stage"], record["variant"], record["seed"], record["modality"])
-        now = {
-            "config": run.config_hash,
-            "source": source_hash(run.config(), run.settings.system.name),
-            "lock": lock_hash(),
-        }
-    except (ValueError, KeyError, OSError):
-        return ["unreadable"]
-    except UserError:
-        return ["not in the plan"]
-    if (plan.cache_dir / "meta.json").is_file() and plan.manifest.is_file():
-        now["data"] = data_hash(plan)
-    return [name for name, value in now.items() if record.get(f"{name}_hash") != value]

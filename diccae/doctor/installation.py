@@ -1,4 +1,4 @@
-"""Python and the packages, against the lock."""
+"""Checks of Python, of the installed packages and of the decoders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from importlib import import_module, metadata
 from pathlib import Path
 
-from diccae.doctor.check import Check, few
-from diccae.plans import CONFIG_ROOT
+from diccae.doctor.check import Check, Status, shorten
+from diccae.plans import CONFIG_ROOT, Plan
 
 
 def python() -> Check:
+    """Check the version of Python."""
     found = platform.python_version()
     if (3, 11) <= sys.version_info[:2] <= (3, 12):
         return Check("python", "ok", found)
@@ -21,15 +22,15 @@ def python() -> Check:
 
 
 def versions(lock_file: Path = CONFIG_ROOT.parent / "requirements.lock") -> Check:
-    """Installed packages against the lock."""
+    """Compare the versions of installed packages with the lock."""
     from packaging.requirements import Requirement
 
     if not lock_file.is_file():
         return Check(
             "versions",
             "warning",
-            f"{lock_file} is missing, nothing to compare with",
-            "work in a checkout of the repository",
+            f"{lock_file} is missing, so versions cannot be compared",
+            "run the command in a checkout of the repository",
         )
     wanted = {}
     for line in lock_file.read_text().splitlines():
@@ -44,13 +45,13 @@ def versions(lock_file: Path = CONFIG_ROOT.parent / "requirements.lock") -> Chec
         except metadata.PackageNotFoundError:
             missing.append(name)
             continue
-        # a build of the same version for other hardware
+        # without the local version, which names the hardware of a build
         if found.split("+")[0] != version:
             differing.append(f"{name} {found} instead of {version}")
     if not missing and not differing:
         return Check("versions", "ok", f"all {len(wanted)} packages as in {lock_file.name}")
-    parts = [f"{len(missing)} missing ({few(missing)})"] if missing else []
-    parts += [f"{len(differing)} others ({few(differing)})"] if differing else []
+    parts = [f"{len(missing)} missing ({shorten(missing)})"] if missing else []
+    parts += [f"{len(differing)} of other versions ({shorten(differing)})"] if differing else []
     return Check(
         "versions",
         "warning",
@@ -60,12 +61,14 @@ def versions(lock_file: Path = CONFIG_ROOT.parent / "requirements.lock") -> Chec
 
 
 def torch_build() -> Check:
+    """Report the version of torch."""
     import torch
 
     return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
 
 
 def faiss_build() -> Check:
+    """Check that faiss uses the GPUs that torch sees."""
     import faiss
     import torch
 
@@ -81,32 +84,42 @@ def faiss_build() -> Check:
     return Check("faiss", "ok", message)
 
 
-def decoder() -> Check:
+def decoder(plan: Plan) -> Check:
+    """Check that clips can be decoded by the plan's decoder and encoded for the benchmark."""
     import av
 
+    from diccae.settings import settings_of
+
+    wanted = settings_of(plan, "pretrain", "full").base["cache"]["decoder"]
+    failed: Status = "problem" if wanted == "torchcodec" else "warning"
+
     message = f"PyAV {av.__version__}"
-    lacking = [name for name in ("libx264", "aac") if not _can_encode(name)]
-    if lacking:
+    missing = [name for name in ("libx264", "aac") if not _can_encode(name)]
+    if missing:
         return Check(
             "decoder",
             "problem",
-            f"{message} cannot encode {', '.join(lacking)}",
+            f"{message} cannot encode {', '.join(missing)}",
             "install PyAV's wheel: make setup",
         )
     try:
         version = metadata.version("torchcodec")
     except metadata.PackageNotFoundError:
-        return Check("decoder", "ok", f"{message}; torchcodec not installed, PyAV is used")
+        message += f"; torchcodec not installed; the plan uses {wanted}"
+        if wanted == "torchcodec":
+            return Check("decoder", failed, message, "pip install 'diccae[torchcodec]'")
+        return Check("decoder", "ok", message)
     try:
         import_module("torchcodec.decoders")
     except (ImportError, OSError, RuntimeError) as error:
         return Check(
             "decoder",
-            "warning",
-            f"{message}; torchcodec {version} does not load ({str(error).strip().splitlines()[0]})",
-            "install FFmpeg's shared libraries, or uninstall torchcodec: PyAV is used meanwhile",
+            failed,
+            f"{message}; torchcodec {version} cannot be imported "
+            f"({str(error).strip().splitlines()[0]}); the plan uses {wanted}",
+            "install FFmpeg's shared libraries, or uninstall torchcodec and use PyAV",
         )
-    return Check("decoder", "ok", f"{message}; torchcodec {version}")
+    return Check("decoder", "ok", f"{message}; torchcodec {version}; the plan uses {wanted}")
 
 
 def _can_encode(codec: str) -> bool:

@@ -1,4 +1,4 @@
-"""Driver, GPUs, shared memory, user."""
+"""Checks of the driver, GPUs, shared memory and user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OLDEST_DRIVER = 525
 
 
 def driver_version() -> str | None:
-    """Version of the NVIDIA driver; None where there is none."""
+    """Version of the NVIDIA driver; None without one."""
     try:
         answer = subprocess.run(
             ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
@@ -31,6 +31,7 @@ def driver_version() -> str | None:
 
 
 def cuda() -> Check:
+    """Check that the driver supports the CUDA version that torch was built for."""
     import torch
 
     build, driver = torch.version.cuda, driver_version()
@@ -50,6 +51,7 @@ def cuda() -> Check:
 
 
 def gpus(plan: Plan) -> Check:
+    """Check that torch sees a GPU where the plan needs one."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -65,11 +67,11 @@ def gpus(plan: Plan) -> Check:
         return Check(
             "gpu",
             "warning",
-            f"the driver ({driver}) is there, but torch sees no GPU",
-            "look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+            f"the driver ({driver}) is installed, but torch sees no GPU",
+            "check nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
     if plan.scale == "embedded":
-        return Check("gpu", "ok", f"none; plan {plan.name} is made for the CPU")
+        return Check("gpu", "ok", f"none; plan {plan.name} runs on the CPU")
     return Check(
         "gpu",
         "warning",
@@ -79,7 +81,13 @@ def gpus(plan: Plan) -> Check:
 
 
 def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1 * GB) -> Check:
-    """Workers of data loaders hand batches over in shared memory; without workers none is needed."""
+    """Check the size of shared memory, through which workers of data loaders pass batches.
+
+    Args:
+        plan: the plan; without workers it needs no shared memory.
+        folder: where shared memory is mounted.
+        wanted: bytes below which there is a warning.
+    """
     from diccae.settings import plan_settings
 
     workers = plan_settings(plan)["schedule"]["num_workers"]
@@ -92,7 +100,7 @@ def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1
         return Check(
             "shared memory",
             "ok",
-            f"{message}; plan {plan.name} has no loader workers and needs none",
+            f"{message}; plan {plan.name} uses no loader workers and needs none",
         )
     if size < wanted:
         return Check(
@@ -105,7 +113,11 @@ def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1
 
 
 def user(uid: int | None = None) -> Check:
-    """Snakemake asks for the user's name: an unknown number needs USER."""
+    """Check that the user has a name, which Snakemake needs.
+
+    Args:
+        uid: the user's number; None for the present user.
+    """
     uid = os.getuid() if uid is None else uid
     try:
         return Check("user", "ok", f"{uid} ({pwd.getpwuid(uid).pw_name})")

@@ -15,8 +15,7 @@ from torch.utils.data import DataLoader
 
 from diccae.engine.explain import explained
 from diccae.errors import UserError
-from diccae.functional.kmeans import BLOCK
-from diccae.functional.scratch import empty_rows
+from diccae.functional.scratch import BLOCK, empty_rows
 
 
 def unwrap(runner: Runner) -> Any:

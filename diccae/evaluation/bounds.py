@@ -1,4 +1,4 @@
-"""Bounds of an accuracy when some of the listed clips could not be scored."""
+"""Bounds of an accuracy that was measured without some clips: these all wrong, or all right."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """An accuracy on the scored clips and its bounds on all listed clips.
+    """Bounds of the top-1 accuracy on all listed clips.
 
     Attributes:
         used: number of scored clips.
-        listed: number of listed clips.
-        top1: accuracy in percent on the scored clips.
-        worst: accuracy in percent on all listed clips if every missing one were classified wrongly.
-        best: the same if every missing clip were classified correctly.
+        listed: number of all clips.
+        top1: accuracy on the scored clips, in percent.
+        worst: accuracy on all clips if every missing clip is wrong, in percent.
+        best: accuracy on all clips if every missing clip is right, in percent.
     """
 
     used: int
@@ -25,10 +25,10 @@ class Bounds:
 
 
 def bounds(top1: float, used: int, listed: int) -> Bounds:
-    """Bounds of a top-1 accuracy in percent that was measured on `used` of `listed` clips.
+    """Bounds of a top-1 accuracy, in percent, that was measured on `used` of `listed` clips.
 
     Raises:
-        ValueError: no clip was used, more were used than are listed, or top1 is not in [0, 100].
+        ValueError: no clip was used, more were used than are listed, or `top1` is no percentage.
     """
     if not 0 < used <= listed:
         raise ValueError(
@@ -36,6 +36,6 @@ def bounds(top1: float, used: int, listed: int) -> Bounds:
         )
     if not 0 <= top1 <= 100:
         raise ValueError(f"bounds: wanted a top-1 in [0, 100] percent, got {top1}")
-    # this order of operations makes both bounds equal to top1, bit for bit, when no clip is missing
+    # computed from the share, so that worst and best equal the accuracy exactly if none is missing
     share = used / listed
     return Bounds(used, listed, top1, top1 * share, top1 * share + 100 * (1 - share))

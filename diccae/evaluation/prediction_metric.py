@@ -1,4 +1,4 @@
-"""Keeps what every table is computed from: the scores of each clip."""
+"""The metric that keeps the scores of each clip, from which every table is computed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ TOP = 5
 
 @METRICS.register_module()
 class PredictionMetric(BaseMetric):
-    """Top-1 and top-5 accuracy in percent for each split, one view and all views; afterwards `predictions` and `embeddings` hold the clips."""
+    """Top-1 and top-5 accuracy in percent for each split, with one view and with all views.
+
+    Attributes:
+        predictions: one row per clip and view (`single`, `multi`): row, label, split, view, top1
+            to top5 (class indices, best first), score1 to score5. Set by `compute_metrics`.
+        embeddings: (N, D), the embedding of each clip. Set by `compute_metrics`.
+        rows: (N,), row of each clip in the cache. Set by `compute_metrics`.
+    """
 
     default_prefix = "predictions"
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep scores (C,) and embedding (D,) of each sample of a batch."""
         for sample in data_samples:
             self.results.append(
                 {
@@ -33,6 +41,7 @@ class PredictionMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Compute the accuracies of all kept samples; see `accuracies` for the keys."""
         frames = []
         for view in ("single", "multi"):
             scores = np.stack([result[view] for result in results])
@@ -54,7 +63,11 @@ class PredictionMetric(BaseMetric):
 
 
 def accuracies(predictions: pd.DataFrame) -> dict[str, float]:
-    """{`<split>_top1_<view>`, `<split>_top5_<view>`: percent}."""
+    """Accuracies in percent, by the keys `<split>_top1_<view>` and `<split>_top5_<view>`.
+
+    Args:
+        predictions: the table of `PredictionMetric`.
+    """
     result = {}
     for (split, view), group in predictions.groupby(["split", "view"], sort=True):
         tops = group[[column for column in group if str(column).startswith("top")]].to_numpy()

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from diccae.functional.arguments import ArgumentError, check_choice
-from diccae.functional.scratch import empty_rows
+from diccae.functional.scratch import BLOCK, empty_rows
 
 # names of the constants of faiss
 STARTS = {
@@ -22,8 +22,6 @@ STARTS = {
     "afk_mc2": "ClusteringInitMethod_AFK_MC2",
     "random": "ClusteringInitMethod_RANDOM",
 }
-# rows that are looked at together, so that temporary arrays stay small
-BLOCK = 65536
 
 
 @dataclass(frozen=True)

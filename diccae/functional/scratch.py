@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 # larger arrays live in a file, whose pages the kernel may take back
 IN_MEMORY = 2**30
+# rows that are looked at together, so that temporary arrays stay small
+BLOCK = 65536
 
 
 def empty_rows(rows: int, width: int) -> Float[np.ndarray, "rows width"]:

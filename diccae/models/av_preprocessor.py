@@ -1,4 +1,4 @@
-"""From lists of uint8 frames and float16 log-mels to normalised network input, with batch-wise augmentation."""
+"""Normalisation and augmentation of batches of frames and log-mels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Shaped
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
@@ -16,14 +17,21 @@ from torchvision.transforms import v2
 
 @MODELS.register_module()
 class AVPreprocessor(BaseDataPreprocessor):
-    """Stacks a batch, normalises it, and applies SpecAugment while training.
+    """Stack and normalise a batch, and apply SpecAugment in training.
 
     Args:
-        cache_meta: `meta.json` of the clip cache, which holds the mean and standard deviation of its log-mels (train and unlabelled clips only).
-        spec_augment: `freq_mask` and `time_mask`, the widest masks in mel bins and frames; masks are drawn for each clip.
-        video_input: `rgb`, or `motion`: grey frames minus their mean over the clip, which takes a still background away.
-        two_views: while training, add `second_audio` (other masks) and `second_video` (another crop and mirror image) for contrast within a modality.
-        non_blocking: copy to the GPU without waiting (for batches in pinned memory).
+        cache_meta: `meta.json` of the clip cache, which has the mean and standard deviation of the
+            log-mels of train and unlabelled clips.
+        spec_augment: `freq_mask` and `time_mask`, the widest masks in mel bands and time frames;
+            masks are drawn for each clip.
+        video_input: `rgb`, or `motion` for grey frames minus their mean over the clip, which
+            removes a still background.
+        two_views: in training, add `second_audio` (other masks) and `second_video` (another crop
+            and mirror image) for the contrast within a modality.
+        non_blocking: copy to the GPU asynchronously (for batches in pinned memory).
+
+    Raises:
+        ValueError: `video_input` is unknown.
     """
 
     def __init__(
@@ -43,7 +51,7 @@ class AVPreprocessor(BaseDataPreprocessor):
             raise ValueError(f"video_input: wanted rgb or motion, got {video_input!r}")
         self.motion = video_input == "motion"
         self.two_views = two_views
-        # a moving limb changes a grey value by about a tenth
+        # a moving limb changes grey values by about 0.1
         self.normalize = (
             v2.Normalize(mean=[0.0], std=[0.1])
             if self.motion
@@ -51,7 +59,17 @@ class AVPreprocessor(BaseDataPreprocessor):
         )
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Audio (T, n_mels) a clip -> (B, 1, T, n_mels); video (V, T, 3, H, W) a clip -> (B, V, T c, H, W), V views, c = 3 (rgb) or 1 (motion)."""
+        """Move a batch to the device, stack and normalise it.
+
+        Args:
+            data: `inputs` with lists `audio`, each float16 (F, n_mels), and `video`, each uint8
+                (V, T, 3, H, W) with V views; and `data_samples`.
+            training: whether to augment.
+
+        Returns:
+            `inputs` with `audio`, float32 (B, 1, F, n_mels), and `video`, float32
+            (B, V, T c, H, W) with c = 3 (rgb) or 1 (motion); and the same `data_samples`.
+        """
         inputs = {}
         if "audio" in data["inputs"]:
             audio = torch.stack([self._move(clip) for clip in data["inputs"]["audio"]]).float()
@@ -82,9 +100,9 @@ class AVPreprocessor(BaseDataPreprocessor):
                 inputs["second_video"] = crop(inputs["video"])
         return {"inputs": inputs, "data_samples": data.get("data_samples")}
 
-    def _mask(self, audio: Tensor) -> Tensor:
-        # the transforms want (..., freq, time)
+    def _mask(self, audio: Float[Tensor, "b 1 frames mels"]) -> Float[Tensor, "b 1 frames mels"]:
+        # torchaudio's masks take (..., frequency, time)
         return self.time_mask(self.freq_mask(audio.transpose(-1, -2))).transpose(-1, -2)
 
-    def _move(self, clip: Tensor) -> Tensor:
+    def _move(self, clip: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         return clip.to(self.device, non_blocking=True)

@@ -1,22 +1,27 @@
-"""Encoders: one clip's modality in, one feature vector out."""
+"""Convolutional encoders: from the audio or video of a clip to one feature vector."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxtyping import Float
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 
 @MODELS.register_module()
 class ConvEncoder(nn.Module):
-    """A stack of stride-2 convolutions with batch norm, then a global average.
+    """A stack of stride-2 convolutions with batch norm, then global average pooling.
 
-    Audio comes as one plane (time x mel). Video comes as its frames stacked on the channel axis, so motion is what the first layer sees.
+    Audio is one channel (time x mel). Video has its frames stacked on the channel axis, so that the
+    first layer already sees motion.
 
     Args:
-        in_channels: planes of the input (1 for a log-mel spectrogram, 3 x frames for video).
+        in_channels: channels of the input (1 for a log-mel spectrogram, 3 x frames for video).
         widths: output channels of each layer; the last one is the size of the feature.
+
+    Attributes:
+        out_features: size of the feature.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
@@ -34,6 +39,6 @@ class ConvEncoder(nn.Module):
             channels = width
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, widths[-1])."""
+    def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Inputs (B, in_channels, H, W) -> features (B, out_features)."""
         return self.layers(inputs)

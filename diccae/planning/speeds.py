@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diccae.plans import SCORED_STAGE, Plan
+from diccae.plans import DEFAULT_SYSTEM, SCORED_STAGE, Plan
 from diccae.run_graph import Run, with_parents
-from diccae.settings import DEFAULT_SYSTEM
 
 _ORDER = ("A", "V", "AV")
 

@@ -32,6 +32,20 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def first_and_last(plan: Plan) -> list[dict[str, Any]]:
+    """One row a variant, mean over seeds: purity and mutual information of the initial clusters
+    (`purity_first`, ...) and of the last ones (`purity_last`, ...)."""
+    table = cluster_quality(plan)
+    rows: list[dict[str, Any]] = []
+    for variant, group in table.groupby("variant", sort=False):
+        row: dict[str, Any] = {"variant": variant}
+        for end, epoch in (("first", group["epoch"].min()), ("last", group["epoch"].max())):
+            means = group.loc[group["epoch"] == epoch, ["purity", "mutual_information"]].mean()
+            row |= {f"{name}_{end}": value for name, value in means.items()}
+        rows.append(row)
+    return rows
+
+
 def _clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
     with np.load(path) as arrays:
         known = labels.reindex(arrays["ids"]).to_numpy()

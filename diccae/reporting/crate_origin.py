@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from diccae.digests import file_digest
 
 
 def changes_since_runs(root: Path, records: Sequence[dict[str, Any]]) -> str:
@@ -20,7 +21,7 @@ def changes_since_runs(root: Path, records: Sequence[dict[str, Any]]) -> str:
     changed = set()
     lock = root / "requirements.lock"
     if lock.is_file():
-        current = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+        current = file_digest(lock)[:16]
         if any(record["lock_hash"] != current for record in records):
             changed.add(lock.name)
     commits = {record["commit"] for record in records}

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, collect, paper, pictures, tables
+from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.scored_clips import scored_clips
 from diccae.whole_file import whole_file
@@ -113,7 +113,12 @@ def context(plan: Plan) -> dict[str, Any]:
         "truth": collect.truth(plan),
         "modality": modality,
         "tables": {name: _rows(root / f"{name}.csv") for name in ALL_TABLES},
-        "others": [artifacts[name] for name in artifacts if name not in SHOWN | _ablations(plan)],
+        "others": [
+            (name, artifact.help, _rows(root / f"{name}.csv"))
+            for name, artifact in artifacts.items()
+            if name not in SHOWN | _ablations(plan)
+        ],
+        "clusters": clusters.first_and_last(plan),
         "quality": _quality(root / "feature_quality.csv"),
         "paper": paper.claims(),
         "claims": verdicts.to_dict("records"),

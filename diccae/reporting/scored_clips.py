@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import collect
@@ -55,7 +55,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
             }
         )
     return {
-        "manifest": None if listed is None else _digest(plan.manifest),
+        "manifest": None if listed is None else file_digest(plan.manifest)[:12],
         "listed": None if listed is None else len(listed),
         "used": max(row["used"] for row in rows),
         "complete": listed is not None
@@ -74,11 +74,6 @@ def _listed(manifest: Path) -> set[str] | None:
         return None
     table = pd.read_parquet(manifest, columns=["id", "split"])
     return set(table.loc[table["split"] == "test", "id"])
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:12]
 
 
 def _missing(index: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The doctor: what each check says of good and bad machines, plans and results, and what the command returns."""
+"""The checks of the doctor on good and bad machines, plans and results; the command itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from diccae.cli import doctor
-from diccae.doctor import folders, installation, machine
+from diccae.doctor import folders, installation, machine, results
 from diccae.doctor.check import Check
 from diccae.hashes import lock_hash
 from diccae.plans import Plan, load_plan
@@ -64,7 +65,7 @@ def write_cache(plan: Plan, digest: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_machine_without_gpu_suits_the_embedded_plan_and_no_other(plan: Plan) -> None:
     check = machine.gpus(plan)
-    assert (check.status, check.message) == ("ok", "none; plan smoke is made for the CPU")
+    assert (check.status, check.message) == ("ok", "none; plan smoke runs on the CPU")
     check = machine.gpus(plan.model_copy(update={"scale": "vggsound"}))
     assert check.status == "warning"
     assert "--gpus all" in check.way_out
@@ -117,10 +118,7 @@ def test_lists_and_folders_that_a_plan_names_are_looked_for(
         for path in source.lists:
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).touch()
-    assert (
-        folders.data(plan).message
-        == "all 9 lists and folders are there, not read yet; the workflow does it"
-    )
+    assert folders.data(plan).message == "all 9 lists and folders exist; the workflow reads them"
     # clips are decoded while training: nothing is cached
     assert folders.disk_need(plan) == (0, ["runs"])
 
@@ -147,8 +145,8 @@ def test_folders_that_cannot_be_written_are_named(
     assert "/proc/cache (user cache)" in check.message
     assert "(temporary)" not in check.message
     assert (
-        check.way_out
-        == "give results to your user, or mount it writable; set XDG_CACHE_HOME to a writable folder"
+        check.way_out == "give results to your user, or mount it writable; "
+        "set XDG_CACHE_HOME to a writable folder"
     )
 
 
@@ -201,17 +199,17 @@ def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(
 
 
 def test_results_are_stale_when_their_config_or_source_or_lock_changed(plan: Plan) -> None:
-    assert folders.results(plan).message == "no finished runs in results/smoke"
+    assert results.stale_runs(plan).message == "no finished runs in results/smoke"
     path = write_record(plan)
-    assert folders.results(plan).status == "ok"
+    assert results.stale_runs(plan).status == "ok"
     write_record(plan, config_hash="0", lock_hash="0")
-    check = folders.results(plan)
+    check = results.stale_runs(plan)
     assert check.status == "warning"
     assert check.message == "1 of 1 finished runs are stale (changed since: config 1, lock 1)"
     write_record(plan, variant="no_such_variant")
-    assert "(changed since: not in the plan 1)" in folders.results(plan).message
+    assert "(changed since: not in the plan 1)" in results.stale_runs(plan).message
     path.write_text("{")
-    assert "(changed since: unreadable 1)" in folders.results(plan).message
+    assert "(changed since: unreadable 1)" in results.stale_runs(plan).message
 
 
 def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
@@ -225,9 +223,23 @@ def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
     lock.write_text(f"torch==0.1{hashes}no-such-package==1{hashes}")
     check = installation.versions(lock)
     assert check.status == "warning"
-    assert check.message.startswith("1 missing (no-such-package) and 1 others (torch ")
+    assert check.message.startswith("1 missing (no-such-package) and 1 of other versions (torch ")
     assert check.message.endswith("instead of 0.1) of 2 in requirements.lock")
     assert installation.versions(tmp_path / "none").status == "warning"
+
+
+def test_the_decoder_of_the_plan_must_be_installed(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert installation.decoder(plan).status == "ok"
+    check = installation.decoder(with_overrides(plan, **{"cache.decoder": "torchcodec"}))
+    assert check.status == "problem"
+    assert "torchcodec not installed; the plan uses torchcodec" in check.message
+    assert check.way_out == "pip install 'diccae[torchcodec]'"
 
 
 def test_a_check_that_breaks_is_a_problem_and_not_a_traceback() -> None:

@@ -68,7 +68,7 @@ ok "again: nothing to do"
 sed -e 's/^name: smoke/name: stopped/' -e 's/^seeds: .*/seeds: [0]/' \
     -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
     configs/plans/smoke.yaml >configs/plans/stopped.yaml
-run=results/stopped/runs/pretrain/full/seed0
+run=results/stopped/runs/full/seed0
 job_log=results/logs/$run.log
 
 # Waits for the checkpoint of an epoch and prints the Slurm job that writes it. usage: job_at EPOCH
@@ -98,7 +98,7 @@ stopped() {
     return 1
 }
 
-slurm "$run/record.json" &
+slurm "$run/job.json" &
 workflow=$!
 job=$(job_at 4) || fail "the workflow ended before epoch 4"
 scontrol requeue "$job"
@@ -112,26 +112,24 @@ ok "job $job requeued: $(grep --only-matching 'stopped by .*' requeued.log)"
 while grep --quiet 'stopped by SIGTERM' "$job_log"; do sleep 0.3; done
 job=$(job_at 14) || fail "the workflow ended before epoch 14"
 cp "$job_log" between.log
-grep --quiet 'going on from epoch_' between.log ||
+grep --quiet 'resuming from epoch_' between.log ||
     fail "the requeued job started from the beginning"
 scancel "$job"
 stopped cancelled.log || fail "the cancelled job did not report that it was stopped"
 ok "job $job cancelled: $(grep --only-matching 'stopped by .*' cancelled.log)"
 wait "$workflow" || fail "the workflow did not finish"
 workflow=
-grep --quiet 'going on from epoch_' "$job_log" ||
+grep --quiet 'resuming from epoch_' "$job_log" ||
     fail "the job after the cancelled one started from the beginning"
-resumed() { grep --only-matching 'going on from .*' "$1"; }
+resumed() { grep --only-matching 'resuming from .*' "$1"; }
 ok "finished: $(resumed between.log), then $(resumed "$job_log")"
 
 mv "$run" interrupted
-slurm "$run/record.json" || fail "the uninterrupted run"
-if grep --quiet 'going on' "$job_log"; then fail "the second run was interrupted"; fi
-for file in interrupted/*; do
-    name=$(basename "$file")
-    [ "$name" = record.json ] || cmp "$file" "$run/$name" ||
-        fail "$name differs from that of an uninterrupted run"
+slurm "$run/job.json" || fail "the uninterrupted run"
+if grep --quiet 'resuming from' "$job_log"; then fail "the second run was interrupted"; fi
+files=$(cd interrupted && find . -type f ! -name record.json -printf '%P\n' | sort)
+for name in $files; do
+    cmp "interrupted/$name" "$run/$name" || fail "$name differs from that of an uninterrupted run"
 done
-files=$(cd interrupted && ls | grep --invert-match record | paste --serial --delimiters ' ')
-ok "every file is byte-identical to that of an uninterrupted run: $files"
+ok "every file is byte-identical to that of an uninterrupted run: "$files
 echo "all green"

@@ -102,7 +102,7 @@ quick snakemake --version >/dev/null || fail "snakemake"
 if quick diccae no-such-command >"$log" 2>&1; then fail "the exit status of a command is lost"; fi
 ok "diccae, snakemake, python and bash pass through"
 
-start first 6
+start first 5
 before=$(date +%s%N)
 docker stop -t 10 "$name-first" >/dev/null
 seconds=$((($(date +%s%N) - before) / 1000000))
@@ -113,7 +113,7 @@ says " jobs to run: "  # the workflow's own progress lines (snakemake_logger_plu
 says "the same command goes on"
 ok "docker stop after $(wc -l <"$log.first") jobs: took $seconds ms of its 10 s"
 
-start second 18
+start second 12
 docker run --rm "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 &&
     fail "a second workflow ran on the same volume"
 says "another container uses this folder"
@@ -141,7 +141,7 @@ quick sh -ec '
     done
     test -s results/smoke/report.html
     test -s results/smoke/figure2.svg' || fail "an output is missing"
-quick cat results/smoke/runs/finetune/full/seed0/AV/record.json >"$log" || fail "no record"
+quick cat results/smoke/runs/full/seed0/finetune/AV/record.json >"$log" || fail "no record"
 says "\"commit\": \"${commit%-dirty}"
 docker run --rm "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 ||
     fail "a run with nothing to do"

@@ -123,7 +123,8 @@ def test_overlap_is_a_mixture_with_the_corruption_and_a_product_over_the_modalit
     for matrix in (audio, video, both):
         assert np.allclose(matrix, matrix.T)
         assert np.allclose(np.diag(matrix), 1)
-    # lie down and fall: one motion, 1.0 apart; fall and jump: one sound, 0.8 apart; lie down and jump: nothing
+    # lie down and fall share a motion, 1.0 apart; fall and jump share a sound, 0.8 apart;
+    # lie down and jump share nothing
     assert video[0, 1] == pytest.approx(0.1 + 0.9 * np.exp(-1.0 / 8))
     assert audio[0, 1] == pytest.approx(0.1)
     assert audio[1, 2] == pytest.approx(0.1 + 0.9 * np.exp(-0.64 / 8))
@@ -139,7 +140,7 @@ def test_bayes_ceilings_against_the_closed_form() -> None:
         assert ceilings[modality] == pytest.approx(
             100 * ((1 - CORRUPTION) * clear + CORRUPTION / 12), abs=0.5
         )
-    # both clear tells every class; one clear leaves its family; none leaves chance
+    # both clear: the class is known; one clear: its family is known; none clear: chance
     one_clear = np.mean(norm.cdf(np.array(SOUND_SEPARATION) / 2)) + np.mean(
         norm.cdf(np.array(MOTION_SEPARATION) / 2)
     )
@@ -189,7 +190,8 @@ RENDER = """
 import sys
 from pathlib import Path
 from diccae.datasets.benchmark.writer import draw_scene, write_clip
-print(*(write_clip(draw_scene(1, "train", index), Path(sys.argv[1]) / "clip.mp4") for index in range(12)))
+path = Path(sys.argv[1]) / "clip.mp4"
+print(*(write_clip(draw_scene(1, "train", index), path) for index in range(12)))
 """
 
 
@@ -223,7 +225,7 @@ def test_manifest(rendered: Path) -> None:
     assert not list(rendered.parent.rglob("*.tmp"))
 
 
-def test_rendering_goes_on_where_it_stopped(rendered: Path) -> None:
+def test_an_interrupted_rendering_is_continued(rendered: Path) -> None:
     clips = rendered.parent / "clips"
     before = {path: (digest(path), path.stat().st_mtime_ns) for path in clips.rglob("*.mp4")}
     sound = {path: packets(path, "audio") for path in before}
@@ -273,21 +275,21 @@ def test_another_benchmark_in_the_folder_is_left_alone(rendered: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "reason"),
     [
-        (errno.EROFS, "not writable"),
-        (errno.EACCES, "not writable"),
+        (errno.EROFS, "the folder is read-only"),
+        (errno.EACCES, "no permission to write there"),
         (errno.ENOSPC, "the disk is full"),
     ],
 )
 def test_folder_that_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, "no")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(UserError, match=words) as caught:
+    with pytest.raises(UserError, match=reason) as caught:
         render_benchmark(SPEC, tmp_path / "data", jobs=1, progress=False)
     assert str(tmp_path / "data") in str(caught.value)
 

@@ -6,15 +6,16 @@ import errno
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets import stored_clips
+from diccae.datasets import media, pyav_media, stored_clips, stored_files
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 from diccae.datasets.clip_cache import build_cache, load_cache
@@ -117,7 +118,7 @@ def test_bad_clips_are_counted_by_reason_and_left_out(manifest: Path) -> None:
     assert dataset.rows.tolist() == [row for row in range(4, 10) if row not in (5, 9)]
 
 
-def test_a_clip_that_no_file_was_found_of_is_told_by_its_id_each_time(manifest: Path) -> None:
+def test_a_clip_without_a_file_is_reported_by_its_id_each_time(manifest: Path) -> None:
     table = pd.read_parquet(manifest)
     table.loc[3, "path"] = ""
     table.to_parquet(manifest, index=False)
@@ -127,7 +128,7 @@ def test_a_clip_that_no_file_was_found_of_is_told_by_its_id_each_time(manifest: 
         assert index["message"][3] == f"{table['id'][3]}: listed, but no file of it was found"
 
 
-def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Path) -> None:
+def test_too_many_bad_clips_are_an_error_and_can_be_repaired(manifest: Path) -> None:
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     clip_path(manifest, 5).write_bytes(b"")
     clip_path(manifest, 9).unlink()
@@ -149,19 +150,19 @@ def test_too_many_bad_clips_are_refused_in_words_and_can_be_mended(manifest: Pat
     assert load_cache(build(manifest)).meta["counts"] == {"ok": 10}
 
 
-def test_a_manifest_without_one_usable_clip_is_refused_whatever_the_share(manifest: Path) -> None:
+def test_a_manifest_without_any_usable_clip_is_an_error_for_any_share(manifest: Path) -> None:
     shutil.rmtree(manifest.parent / "clips")
     with pytest.raises(UserError, match=r"10 of 10 clips cannot be used \(10 missing\)"):
         build(manifest, max_bad_share=1.0)
 
 
-def test_an_empty_manifest_is_refused(manifest: Path) -> None:
+def test_an_empty_manifest_is_an_error(manifest: Path) -> None:
     pd.read_parquet(manifest)[:0].to_parquet(manifest)
-    with pytest.raises(UserError, match="names no clip"):
+    with pytest.raises(UserError, match="lists no clip"):
         build(manifest)
 
 
-def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no manifest; run `diccae data render` first"):
         build(tmp_path / "manifest.parquet")
 
@@ -183,7 +184,7 @@ def test_a_span_too_short_for_one_window_is_counted(manifest: Path) -> None:
     assert load_cache(build(manifest, max_bad_share=0.1)).index["status"][3] == "too_short"
 
 
-def test_an_interrupted_cache_goes_on_and_ends_the_same(
+def test_an_interrupted_cache_is_continued_to_the_same_bytes(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = build(manifest)
@@ -267,7 +268,7 @@ def test_a_cache_with_a_part_missing(manifest: Path, name: str) -> None:
 # a disk that says no
 
 
-def test_too_small_a_disk_is_told_before_the_work(
+def test_a_disk_that_is_too_small_is_an_error_before_decoding(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -278,7 +279,7 @@ def test_too_small_a_disk_is_told_before_the_work(
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
-def test_a_disk_that_fills_up_ends_in_words(
+def test_a_disk_that_becomes_full_is_a_user_error(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -294,7 +295,7 @@ def test_a_disk_that_fills_up_ends_in_words(
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no posix_fallocate")
 def test_arrays_have_their_place_on_the_disk_before_they_are_filled(tmp_path: Path) -> None:
-    stored_clips._create(tmp_path / "zeros.npy", (100, 1000), np.uint8)
+    stored_files.create_array(tmp_path / "zeros.npy", (100, 1000), np.uint8)
     assert (tmp_path / "zeros.npy").stat().st_blocks * 512 >= 100_000
     assert not np.load(tmp_path / "zeros.npy").any()
 
@@ -307,9 +308,48 @@ def test_a_folder_that_cannot_be_written(
         raise OSError(number, "no")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(UserError, match="cache is not writable; change its owner or mode"):
+    with pytest.raises(
+        UserError, match="cache: (the folder is read-only|no permission to write there)"
+    ):
         build(manifest)
 
 
 def test_progress_names_the_settings(manifest: Path) -> None:
-    assert json.loads((build(manifest) / "progress.json").read_text())["settings"] == SETTINGS
+    assert json.loads((build(manifest) / "progress.json").read_text())["settings"] == {
+        **SETTINGS,
+        "decoder": "pyav",
+    }
+
+
+# the decoder
+
+
+@pytest.mark.parametrize("mode", ["stored", "live"])
+def test_the_decoder_is_the_one_of_the_config(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    seen = []
+
+    def module(backend: str) -> ModuleType:
+        seen.append(backend)
+        return pyav_media
+
+    expected = load_cache(build(manifest, mode=mode))
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "_module", module)
+        found = load_cache(build(manifest, mode=mode, decoder="torchcodec"))
+        assert np.array_equal(found.frames[3], expected.frames[3])
+        assert "torchcodec" in seen
+    assert found.meta["settings"]["decoder"] == "torchcodec"
+
+
+def test_a_decoder_that_is_unknown_or_not_installed_is_an_error(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="cache.decoder: wanted pyav or torchcodec, got 'opencv'"):
+        build(manifest, decoder="opencv")
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    monkeypatch.delitem(sys.modules, "diccae.datasets.torchcodec_media", raising=False)
+    with pytest.raises(UserError, match="torchcodec cannot be imported .*cache.decoder to pyav"):
+        build(manifest, decoder="torchcodec")
+    assert not (manifest.parent / "cache").exists()

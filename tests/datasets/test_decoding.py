@@ -1,4 +1,4 @@
-"""Media as they come: every kind against a full decode, spans in every container, and torchcodec against PyAV."""
+"""Decoding of many formats against a full decode, spans in all containers, torchcodec and PyAV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from diccae.datasets import pyav_media
-from diccae.datasets.media import MediaError, decode_clip, describe
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
+from diccae.datasets.media_facts import describe
 from diccae.errors import UserError
 
 RECORDINGS = Path(os.environ.get("DICCAE_RECORDINGS", "recordings"))
@@ -72,7 +74,11 @@ def write(
     videos: int = 1,
     draw: Callable[[int], np.ndarray] | None = None,
 ) -> Path:
-    """Encode frames that tell their number, at `pts` (of 1 / fps seconds, default 0 to 49), with `sounds` of (channels, samples) from `late` s on."""
+    """Encode frames that show their number, with sound.
+
+    The frames are at `pts` (in units of 1 / fps seconds, default 0 to 49), the `sounds` of
+    (channels, samples) begin at `late` seconds.
+    """
     pts = list(range(50)) if pts is None else pts
     sounds = (sine(2.0, rate),) if sounds is None else sounds
     height, width = size
@@ -160,17 +166,45 @@ SPANS = [(0.0, 2.0), (0.5, 1.5), (0.96, 1.04), (1.3, 1.9)]
     ("name", "settings"),
     [
         ("plain.mp4", {}),
-        ("ten_bit.mp4", {"codec": "libx265", "pixels": "yuv420p10le", "options": {"x265-params": "log-level=none:pools=none"}}),
-        ("hevc.mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none:pools=none:open-gop=1"}}),
-        ("av1.mp4", {"codec": "libsvtav1", "options": {"preset": "12", "svtav1-params": "lp=1"}, "size": (64, 64)}),
-        ("vp9.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}, "sound_codec": "libopus", "rate": 48000}),
+        (
+            "ten_bit.mp4",
+            {
+                "codec": "libx265",
+                "pixels": "yuv420p10le",
+                "options": {"x265-params": "log-level=none:pools=none"},
+            },
+        ),
+        (
+            "hevc.mp4",
+            {
+                "codec": "libx265",
+                "options": {"x265-params": "log-level=none:pools=none:open-gop=1"},
+            },
+        ),
+        (
+            "av1.mp4",
+            {
+                "codec": "libsvtav1",
+                "options": {"preset": "12", "svtav1-params": "lp=1"},
+                "size": (64, 64),
+            },
+        ),
+        (
+            "vp9.webm",
+            {
+                "codec": "libvpx-vp9",
+                "options": {"deadline": "realtime", "cpu-used": "8"},
+                "sound_codec": "libopus",
+                "rate": 48000,
+            },
+        ),
         ("frames.mkv", {"codec": "ffv1", "pixels": "yuv444p"}),
         ("stream.ts", {"options": {"bf": "2"}}),
         ("open.mp4", {"options": {"bf": "3", "x264-params": "open-gop=1"}}),
         ("old.avi", {"codec": "mpeg4", "sound_codec": "libmp3lame"}),
         ("flash.flv", {}),
     ],
-)  # fmt: skip
+)
 def test_spans_of_every_codec_and_container(
     tmp_path_factory: pytest.TempPathFactory, name: str, settings: dict, start: float, end: float
 ) -> None:
@@ -366,10 +400,10 @@ def refused(path: Path, reason: str, words: str, **settings: object) -> None:
         decode_clip(path, **settings)
     assert isinstance(caught.value, MediaError)
     assert caught.value.reason == reason
-    assert words in caught.value.words
+    assert words in caught.value.problem
     assert (
         str(caught.value)
-        == f"{path}: {caught.value.words}; replace the file or take its row out of the manifest"
+        == f"{path}: {caught.value.problem}; replace the file or remove its row from the manifest"
     )
 
 
@@ -448,7 +482,7 @@ def test_recordings(name: str) -> None:
             frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(video=0)
         ]
         rate = float(container.streams.video[0].average_rate)
-    # frames come in the order in which they are shown, one after the other; the AVI's stamps say otherwise
+    # frames come in the order in which they are shown, unlike the time stamps of the AVI file
     first = 0.04 if name.endswith("avi") else 0.0
     times = first + np.arange(len(images)) / rate
     for start, end in [(0.0, 6.0), (2.03, 4.99), (5.0, 6.0)]:
@@ -473,7 +507,7 @@ def test_a_recording_without_sound() -> None:
 def test_without_torchcodec_the_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match="backend torchcodec: it cannot be imported .*install torchcodec .* or use the backend pyav",
+        match=r"cache.decoder: torchcodec cannot be imported .*pip install .*cache.decoder to pyav",
     ):
         decode_clip(write(tmp_path / "clip.mp4"), backend="torchcodec")
 
@@ -518,7 +552,7 @@ def test_torchcodec_gives_the_same(tmp_path: Path, settings: dict) -> None:
 
 
 @pytest.mark.skipif(not TORCHCODEC, reason="torchcodec is not installed, or does not load")
-def test_torchcodec_refuses_in_the_same_words(tmp_path: Path) -> None:
+def test_torchcodec_raises_the_same_errors(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     refused(tmp_path / "text.mp4", "unreadable", "it cannot be decoded", backend="torchcodec")
     refused(

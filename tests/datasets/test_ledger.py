@@ -1,4 +1,4 @@
-"""The ledger: a status for every kind of clip, nothing probed twice, nothing lost, counts and bounds."""
+"""The ledger: the status of clips, what is kept between checks, interruptions, and counts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import typer
 from typer.testing import CliRunner
 
 from diccae.cli import ledger as cli
-from diccae.datasets import ledger
-from diccae.datasets.ledger import check, refuse, summarise
+from diccae.datasets import ledger_files, ledger_workers
+from diccae.datasets.ledger import check, require_usable, summarise
 from diccae.datasets.ledger_files import gather
 from diccae.datasets.probe import probe_clip
 from diccae.errors import UserError
@@ -194,7 +194,7 @@ def test_nothing_that_is_unchanged_is_probed_again(clips: Path, made: Path, tmp_
     out, before = folder / "ledger.parquet", rows_of(made)
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 0
     assert repr(rows_of(out)) == repr(before)
-    # a file that was mended, and one that came
+    # a repaired file and a new one
     shutil.copy(folder / "good.mp4", folder / "text.mp4")
     shutil.copy(folder / "good.mp4", folder / "gone.mp4")
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 2
@@ -228,12 +228,12 @@ def test_a_ledger_of_another_version_is_made_again(
     out = tmp_path / "ledger.parquet"
     pq.write_table(pq.read_table(made).replace_schema_metadata({"probe": "0"}), out)
     assert check(clips, out, jobs=1, progress=False).probed == 16
-    assert "made by another version of the probe" in capsys.readouterr().out
+    assert "made by another version of the check" in capsys.readouterr().out
 
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "SHARD", 8)
+    monkeypatch.setattr(ledger_workers, "SHARD", 8)
 
 
 def many(folder: Path, count: int) -> Path:
@@ -250,9 +250,11 @@ def start() -> Iterator[Callable[[Path, Path], subprocess.Popen[bytes]]]:
 
     def run(manifest: Path, out: Path) -> subprocess.Popen[bytes]:
         code = (
-            "import sys; from pathlib import Path; from diccae.datasets import ledger\n"
-            f"ledger.SHARD = {ledger.SHARD}\n"
-            "if __name__ == '__main__': ledger.check(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
+            "import sys; from pathlib import Path\n"
+            "from diccae.datasets import ledger, ledger_workers\n"
+            f"ledger_workers.SHARD = {ledger_workers.SHARD}\n"
+            "if __name__ == '__main__':\n"
+            "    ledger.check(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
         )
         running.append(subprocess.Popen([sys.executable, "-c", code, str(manifest), str(out)]))
         return running[-1]
@@ -271,46 +273,49 @@ def wait_for(running: subprocess.Popen[bytes], parts: Path, count: int) -> None:
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_a_run_that_was_killed_goes_on(tmp_path: Path, start: Callable) -> None:
-    manifest, out = many(tmp_path, 20 * ledger.SHARD), tmp_path / "ledger.parquet"
+def test_an_interrupted_check_is_continued(tmp_path: Path, start: Callable) -> None:
+    manifest, out = many(tmp_path, 20 * ledger_workers.SHARD), tmp_path / "ledger.parquet"
     parts = tmp_path / "ledger.parquet.parts"
     running = start(manifest, out)
     wait_for(running, parts, 2)
     children = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    # nobody is left who would write into the next run
+    # no process is left that would write into the next run
     psutil.wait_procs(children)
     done = len([*parts.glob("[0-9]*.parquet")])
     assert 2 <= done < 20
     assert not out.exists()
-    # a write that was cut off is no part; a part that is damaged is told and done again
-    (parts / "0000019.parquet.tmp").write_bytes(b"PAR1")
+    # an incomplete file is ignored; a damaged part is reported and made again
+    (parts / ".0000019.parquet.tmp").write_bytes(b"PAR1")
     (parts / "0000001.parquet").write_bytes(b"PAR1")
-    assert check(manifest, out, jobs=1, progress=False).probed == (20 - done + 1) * ledger.SHARD
-    assert list(rows_of(out)) == [f"clip{index}" for index in range(20 * ledger.SHARD)]
-    assert summarise(out).used == 20 * ledger.SHARD
+    assert (
+        check(manifest, out, jobs=1, progress=False).probed
+        == (20 - done + 1) * ledger_workers.SHARD
+    )
+    assert list(rows_of(out)) == [f"clip{index}" for index in range(20 * ledger_workers.SHARD)]
+    assert summarise(out).used == 20 * ledger_workers.SHARD
     assert not parts.exists()
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_run_that_is_killed_twice_keeps_the_first_part(tmp_path: Path) -> None:
-    manifest, out = many(tmp_path, 2 * ledger.SHARD), tmp_path / "ledger.parquet"
+    manifest, out = many(tmp_path, 2 * ledger_workers.SHARD), tmp_path / "ledger.parquet"
     check(manifest, out, jobs=1, progress=False)
     parts = tmp_path / "ledger.parquet.parts"
     parts.mkdir()
     table = pq.read_table(out)
     out.unlink()
     # the first run left one part; the second gathered it and was killed before it wrote its own
-    pq.write_table(table.slice(0, ledger.SHARD), parts / "0000000.parquet")
+    pq.write_table(table.slice(0, ledger_workers.SHARD), parts / "0000000.parquet")
     gather(out, parts)
     assert [path.name for path in parts.iterdir()] == ["known.parquet"]
-    assert check(manifest, out, jobs=1, progress=False).probed == ledger.SHARD
+    assert check(manifest, out, jobs=1, progress=False).probed == ledger_workers.SHARD
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_process_that_dies_takes_no_other_clip_with_it(tmp_path: Path, start: Callable) -> None:
-    manifest, out = many(tmp_path, 12 * ledger.SHARD), tmp_path / "ledger.parquet"
+    manifest, out = many(tmp_path, 12 * ledger_workers.SHARD), tmp_path / "ledger.parquet"
     parts = tmp_path / "ledger.parquet.parts"
     running = start(manifest, out)
     wait_for(running, parts, 1)
@@ -321,29 +326,31 @@ def test_a_process_that_dies_takes_no_other_clip_with_it(tmp_path: Path, start: 
     )
     youngest.kill()
     assert running.wait() == 0
-    assert summarise(out).used == 12 * ledger.SHARD
+    assert summarise(out).used == 12 * ledger_workers.SHARD
 
 
 # refusals
 
 
-def test_refuse_names_the_reasons(made: Path) -> None:
-    refuse(made, 0.65)
+def test_unusable_clips_are_counted_by_reason(made: Path) -> None:
+    require_usable(made, 0.65)
     with pytest.raises(UserError) as caught:
-        refuse(made, 0.05)
+        require_usable(made, 0.05)
     text = str(caught.value)
     assert text.startswith(
-        f"{made}: 10 of 16 clips (62.5%) cannot be used, 5.0% are allowed: 1 missing: no such file; "
+        f"{made}: 10 of 16 clips (62.5%) cannot be used, 5.0% are allowed: "
+        "1 missing: no such file; "
     )
     assert "1 no_audio: there is no audio stream" in text
     assert "run `diccae data check` again" in text
 
 
-def test_refuse_names_ten_reasons_the_most_common_first(tmp_path: Path) -> None:
-    rows = [{"status": "unreadable", "usable": False, "reason": f"r{n:02d}", "audio_streams": 1} for n in range(12) for _ in range(n + 1)]  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows, ledger.SCHEMA), tmp_path / "ledger.parquet")
+def test_the_error_gives_the_ten_most_common_reasons(tmp_path: Path) -> None:
+    row = {"status": "unreadable", "usable": False, "audio_streams": 1}
+    rows = [row | {"reason": f"r{n:02d}"} for n in range(12) for _ in range(n + 1)]
+    pq.write_table(pa.Table.from_pylist(rows, ledger_files.SCHEMA), tmp_path / "ledger.parquet")
     with pytest.raises(UserError, match="12 r11; 11 r10; .*; 3 r02[.]"):
-        refuse(tmp_path / "ledger.parquet", 1.0)
+        require_usable(tmp_path / "ledger.parquet", 1.0)
 
 
 def test_bad_input(clips: Path, made: Path, tmp_path: Path) -> None:
@@ -354,9 +361,7 @@ def test_bad_input(clips: Path, made: Path, tmp_path: Path) -> None:
     ):
         summarise(tmp_path / "nowhere.parquet")
     pd.DataFrame({"path": ["a.mp4"], "end": [1.0]}).to_parquet(tmp_path / "thin.parquet")
-    with pytest.raises(
-        UserError, match="thin.parquet: a manifest has the columns .*, this one lacks id, start"
-    ):
+    with pytest.raises(UserError, match="thin.parquet: wanted the columns .*, id, start missing"):
         check(tmp_path / "thin.parquet", tmp_path / "out.parquet", jobs=1)
     words = pd.DataFrame({"id": ["a"], "path": ["a.mp4"], "start": ["soon"], "end": [1.0]})
     words.to_parquet(tmp_path / "words.parquet")
@@ -384,7 +389,7 @@ def test_an_empty_manifest(tmp_path: Path) -> None:
     assert check(manifest, out, jobs=1, progress=False).probed == 0
     assert summarise(out).listed == 0
     with pytest.raises(UserError, match="it lists no clip"):
-        refuse(out, 0.5)
+        require_usable(out, 0.5)
 
 
 # the command
@@ -399,8 +404,8 @@ def test_command(clips: Path, made: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
     assert "16 listed, 15 found, 11 readable, 9 with sound, 6 used" in done.output
-    assert "1 probed now" in done.output
-    assert "clips a second a core" in done.output
+    assert "1 decoded now" in done.output
+    assert "clips per second and core" in done.output
     assert "1 not used: missing: no such file" in done.output
     refused = CliRunner().invoke(app, [*arguments, "--max-unusable", "0.05"])
     assert isinstance(refused.exception, UserError)

@@ -1,4 +1,4 @@
-"""Clips decoded while training: the values of the stored cache, clips that cannot be used, and real worker processes."""
+"""Clips decoded in training: equal to the stored cache, unusable clips, real worker processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRAINING = [
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten clips; two rows more are spans within the first one's file, the last of unknown length."""
+    """Ten clips and two spans of the first one's file, the last of unknown length."""
     root = tmp_path_factory.mktemp("rendered")
     spec = BenchmarkSpec({"unlabelled": 4, "train": 4, "test": 2}, seed=5)
     manifest = render_benchmark(spec, root, jobs=1, progress=False)
@@ -106,6 +106,15 @@ def test_only_what_is_trained_on_is_decoded_and_once(
     assert len({path for _, path in decoded}) == 1
 
 
+def test_a_batch_holds_the_single_samples(manifest: Path) -> None:
+    dataset = AVClipDataset(str(build(manifest)), ["train"], TRAINING)
+    batch = dataset.__getitems__([2, 0])
+    for sample, single in zip(batch, (dataset[2], dataset[0]), strict=True):
+        assert set(sample["inputs"]) == {"audio", "video"}
+        for name, tensor in single["inputs"].items():
+            assert torch.equal(sample["inputs"][name], tensor)
+
+
 def test_bad_clips_are_counted_by_reason_and_never_decoded(
     manifest: Path, decoded: list[tuple[str, str]]
 ) -> None:
@@ -137,7 +146,7 @@ def test_bad_clips_are_counted_by_reason_and_never_decoded(
     assert not paths & bad
 
 
-def test_too_many_bad_clips_are_refused_and_mended_ones_are_taken(manifest: Path) -> None:
+def test_too_many_bad_clips_are_an_error_and_repaired_ones_are_used(manifest: Path) -> None:
     folder = build(manifest)
     good = {row: clip_path(manifest, row).read_bytes() for row in (5, 9)}
     for row in good:
@@ -204,7 +213,7 @@ def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: 
     clip_path(manifest, 8).unlink()
     with pytest.raises(UserError) as caught:
         load(dataset, workers)
-    assert f"{clip_path(manifest, 8)}: no such file, but the ledger found it usable" in str(
+    assert f"{clip_path(manifest, 8)}: no such file, but the ledger lists it as usable" in str(
         caught.value
     )
     assert "run `diccae data cache` again" in str(caught.value)

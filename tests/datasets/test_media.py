@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from diccae.datasets.media import MediaError, decode_clip
+from diccae.datasets.containers import MediaError
+from diccae.datasets.media import decode_clip
 from diccae.datasets.pyav_media import upright
 
 
 def picture(index: int, height: int, width: int) -> np.ndarray:
-    """A frame that tells its number: a grey that changes, and a moving bar."""
+    """A frame that shows its number: a grey that changes, and a moving bar."""
     image = np.full((height, width, 3), 40 + 7 * index % 180, np.uint8)
     image[:, index % width] = (255, 0, 0)
     return image
@@ -200,7 +201,7 @@ def refused(path: Path, reason: str, words: str, **span: float) -> None:
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert words in text
-    assert "replace the file or take its row out of the manifest" in text
+    assert "replace the file or remove its row from the manifest" in text
 
 
 def test_missing(tmp_path: Path) -> None:
@@ -291,7 +292,7 @@ def test_sound_that_is_not_finite(plain: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_decoded_frame_holds_no_threads(plain: Path) -> None:
-    """Else a loader worker that is forked while one lives, and collects it, waits for ever for threads that it does not have."""
+    """A forked worker that frees a frame would otherwise wait for threads that it does not have."""
     with av.open(str(plain)) as container:
         frame = next(container.decode(video=0))
         before = len(os.listdir("/proc/self/task"))

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from diccae.cli import vggsounder as command
 from diccae.errors import UserError
-from diccae.evaluation.vggsounder import class_names, f1, read_labels, read_predictions, score
+from diccae.evaluation.vggsounder import f1, score
+from diccae.evaluation.vggsounder_files import class_names, read_labels, read_predictions
 from diccae.plans import CONFIG_ROOT
 
 CLASSES = ["bark", "bird chirping, tweeting", "bell", "rain", "horn", "wind"]
@@ -39,7 +40,7 @@ def write_labels(folder: Path, text: str = LABELS) -> Path:
 
 
 def write_run(folder: Path, modality: str, ids: tuple[str, ...] = IDS, suffix: str = "") -> Path:
-    """The best class, then the classes after it, in a circle: the class before the best is never among the five."""
+    """The best class and the four after it, cyclically: the one before the best is never there."""
     folder = folder / modality
     folder.mkdir(parents=True)
     tables = []
@@ -73,7 +74,7 @@ def test_hits_in_every_subset_of_the_labels(table: pd.DataFrame) -> None:
         {"all": 50, "a": 200 / 3, "v": 100 / 3, "av": 50, "a only": 50, "v only": 0}
     )
     assert hit["clips"].to_dict() == {"all": 4, "a": 3, "v": 3, "av": 2, "a only": 2, "v only": 1}
-    # bark is the class before the best ones of k1, and the only label of the subset; k3 has it among its five
+    # bark, the only label of the subset, is not among the five of k1, but among those of k3
     assert table.loc[("hit@5", "AV", "av"), "value"] == pytest.approx(50)
     assert table.loc[("hit@5", "AV", "all"), "value"] == pytest.approx(100)
 
@@ -82,7 +83,8 @@ def test_f1_micro_pools_decisions_and_macro_averages_classes(table: pd.DataFrame
     # two right of four predicted, five labels; by class: bird 1, bell 2 / 3, four classes 0
     assert table.loc[("f1_micro@1", "AV", "all"), "value"] == pytest.approx(100 * 4 / 9)
     assert table.loc[("f1_macro@1", "AV", "all"), "value"] == pytest.approx(100 * (1 + 2 / 3) / 6)
-    # five of six classes a clip: k1 without bark, k2 and k4 without bird, k3 without horn; four of the five labels are found
+    # five of six classes per clip: k1 without bark, k2 and k4 without bird, k3 without horn;
+    # four of the five labels are found
     assert table.loc[("f1_micro@5", "AV", "all"), "value"] == pytest.approx(100 * 2 * 4 / (20 + 5))
 
 
@@ -123,7 +125,9 @@ def test_without_the_three_runs_there_is_no_modality_confusion(tmp_path: Path) -
     run = read_predictions(write_run(tmp_path, "AV"), "clips", len(CLASSES))
     labels = read_labels(write_labels(tmp_path), CLASSES)
     assert "mu" not in set(score(labels, [run], len(CLASSES))["measure"])
-    with pytest.raises(UserError, match="two runs see AV; name one run for each of A, V, AV"):
+    with pytest.raises(
+        UserError, match="two runs have the modality AV; name one run for each of A, V, AV"
+    ):
         score(labels, [run, run], len(CLASSES))
 
 
@@ -149,13 +153,13 @@ def test_repeated_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     [
         (
             LABELS.replace("modality", "seen"),
-            "csv:1: wanted the columns video_id, label, modality, modality is not",
+            "csv:1: wanted the columns video_id, label, modality, modality missing",
         ),
         (LABELS.replace(",V,", ",video,"), "csv:5: modality 'video', wanted A, V or AV"),
         (LABELS.replace("rain", "drizzle"), "csv:6: label 'drizzle' is not one of the 6 classes"),
         (
             LABELS + "k4_000000,rain,AV,False,False,False\n",
-            "csv:8: label 'rain' is AV here and A further up",
+            "csv:8: label 'rain' is AV here and A in an earlier row",
         ),
         (LABELS.splitlines()[0], "holds no labels"),
     ],
@@ -185,7 +189,7 @@ def test_wrong_predictions_name_the_file(tmp_path: Path) -> None:
         read_predictions(path, "clips", 6)
 
 
-def test_predictions_of_other_clips_are_refused(tmp_path: Path) -> None:
+def test_predictions_of_other_clips_are_an_error(tmp_path: Path) -> None:
     other = tuple(f"test-{index}" for index in range(5))
     run = read_predictions(write_run(tmp_path, "AV", other), "clips", len(CLASSES))
     with pytest.raises(
@@ -250,7 +254,7 @@ def test_the_command_writes_the_table_and_says_what_was_left_out(
         arguments += ["--predictions", str(write_run(tmp_path, modality))]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "modality confusion left out" in result.output
+    assert "no modality confusion" in result.output
     assert "1 labelled clips were not predicted, 1 predicted clips have no label" in result.output
     arguments += ["--predictions", str(write_run(tmp_path, "AV"))]
     assert "modality confusion A: 50.00 % of 4 clips" in CliRunner().invoke(app, arguments).output

@@ -4,7 +4,14 @@ benchmark = dict(
     seed=20261121,
     counts=dict(unlabelled=4320, train=960, update=480, validation=600, test=4080),
 )
-cache = dict(frame_size=36, num_frames=16, n_mels=64, fbank_frames=64, max_bad_share=0.0)
+cache = dict(
+    decoder="pyav",
+    frame_size=36,
+    num_frames=16,
+    n_mels=64,
+    fbank_frames=64,
+    max_bad_share=0.0,
+)
 data = dict(
     num_classes=12,
     pretrain_splits=["unlabelled"],

@@ -1,7 +1,13 @@
 # The paper's scale. Clips are decoded during training (cache.mode), because 2.3 million clips of 10
 # frames would need 3.5 TB. For VGGSound alone, mode "stored" needs 380 GB and decodes only once.
 cache = dict(
-    mode="live", frame_size=224, num_frames=10, n_mels=128, fbank_frames=1024, max_bad_share=0.25
+    mode="live",
+    decoder="pyav",
+    frame_size=224,
+    num_frames=10,
+    n_mels=128,
+    fbank_frames=1024,
+    max_bad_share=0.25,
 )
 data = dict(
     num_classes=309,

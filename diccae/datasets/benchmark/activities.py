@@ -1,8 +1,11 @@
 """The twelve activities of the embedded benchmark and what makes them confusable.
 
-They stand on a ring. Neighbours alternately share a motion, so that they are confusable by eye (fall / lie down), and a sound, so that they are confusable by
-ear (cough / sneeze); no two share both. Members of a family differ in one latent number a modality, the manner, with overlapping distributions:
-u ~ N(-d/2, 1) for one and N(+d/2, 1) for the other. Each modality is corrupted in a tenth of the clips (lights out, loud surroundings) and then says nothing.
+They form a ring. Neighbours alternately share a motion, so that they are confusable by eye
+(fall / lie down), and a sound, so that they are confusable by ear (cough / sneeze); no two share
+both. The two classes that share a motion or a sound (a family) differ in one latent number, the
+manner, with overlapping distributions: u ~ N(-d/2, 1) for one and N(+d/2, 1) for the other. Each
+modality is corrupted in a tenth of the clips (darkness, loud surroundings) and then carries no
+information on the class.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ MOTIONS = (
     "bending forward",
 )
 SOUNDS = ("rustle", "thud", "footfalls", "taps", "slap", "voice")
-# d' of each family: graded, so that the measured degrees of confusion have an order to agree with
+# d' of each family; they differ, so that the measured degrees of confusion can be ranked
 MOTION_SEPARATION = (1.0, 0.6, 1.4, 0.8, 1.8, 1.2)
 SOUND_SEPARATION = (1.4, 0.8, 1.6, 0.6, 1.0, 1.2)
 CORRUPTION = 0.10
@@ -40,7 +43,16 @@ CORRUPTION = 0.10
 
 @dataclass(frozen=True)
 class Activity:
-    """One class: its families and the means of its two manners (unit variance)."""
+    """One class.
+
+    Attributes:
+        label: index of the class.
+        name: name of the class.
+        motion: index of its motion in MOTIONS.
+        sound: index of its sound in SOUNDS.
+        motion_mean: mean of the manner of the motion, whose variance is 1.
+        sound_mean: mean of the manner of the sound, whose variance is 1.
+    """
 
     label: int
     name: str

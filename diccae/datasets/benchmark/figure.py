@@ -1,13 +1,13 @@
-"""An articulated figure in a room, 96 x 96 pixels, drawn frame by frame."""
+"""The pictures of a scene: an articulated figure in a room, 96 x 96 pixels, frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 
+from diccae.datasets.benchmark.poses import Pose, pose_at
 from diccae.datasets.benchmark.scene import SECONDS, Scene
 
 SIZE = 96
@@ -17,74 +17,13 @@ HAIRS = ((28, 22, 20), (70, 44, 28), (120, 84, 46), (196, 160, 96), (150, 150, 1
 SKINS = ((241, 206, 178), (214, 164, 124), (160, 110, 78), (102, 68, 48))
 
 
-@dataclass
-class Pose:
-    """Angles in degrees, 0 = hanging down (limbs) or upright (torso), positive = forwards; `lift` raises the body, in body heights."""
-
-    lift: float = 0.0
-    topple: float = 0.0
-    torso: float = 0.0
-    crouch: float = 0.0
-    near_arm: tuple[float, float] = (5.0, 15.0)
-    far_arm: tuple[float, float] = (-5.0, 10.0)
-    near_leg: tuple[float, float] = (4.0, -4.0)
-    far_leg: tuple[float, float] = (-4.0, -6.0)
-
-
-def pose_at(scene: Scene, time: float) -> Pose:
-    """The pose of the scene's motion at a time; periodic motions reach their event (a landing, a blow) at the scene's event times."""
-    manner = scene.motion_manner
-    # 0 at an event, 0.5 half-way between two
-    cycle = ((time - scene.first_event) * scene.rate) % 1.0
-    swing = 0.5 + 0.5 * np.cos(2 * np.pi * cycle)
-    motion = scene.activity.motion
-    if motion == 0:
-        duration = 1.15 - 0.9 * manner
-        done = float(np.clip((time - scene.first_event + duration) / duration, 0, 1))
-        fall = done**2 * (3 - 2 * done)
-        return Pose(
-            topple=90 * fall,
-            near_arm=(70 * np.sin(np.pi * done), 20),
-            far_arm=(50 * np.sin(np.pi * done), 15),
-            crouch=0.35 * np.sin(np.pi * done),
-        )
-    if motion == 1:
-        height = (0.04 + 0.22 * manner) * 4 * cycle * (1 - cycle)
-        raised = 20 + 100 * np.sin(np.pi * cycle)
-        return Pose(
-            lift=height, crouch=0.28 * swing**4, near_arm=(raised, 10), far_arm=(-raised, 10)
-        )
-    if motion == 2:
-        stride = ((time - scene.first_event) * scene.rate / 2) % 1.0
-        wave = np.sin(2 * np.pi * stride)
-        thigh, bend = 22 + 48 * manner, 30 + 70 * manner
-        return Pose(
-            near_leg=(thigh * wave, -bend * max(0.0, wave)),
-            far_leg=(-thigh * wave, -bend * max(0.0, -wave)),
-            near_arm=(-35 * wave, 25),
-            far_arm=(35 * wave, 25),
-            lift=0.02 * abs(wave),
-        )
-    if motion == 3:
-        raised = 60 + (1 - swing) * (45 + 75 * manner)
-        return Pose(torso=14 * swing, near_arm=(raised, 15 + 45 * (1 - swing)), far_arm=(10, 35))
-    if motion == 4:
-        upper, fore = 30 + 55 * manner, 55 + 55 * manner
-        gap = 38 * (1 - swing)
-        return Pose(
-            near_arm=(upper + gap, fore - gap), far_arm=(upper - gap, fore + gap), torso=5 * swing
-        )
-    depth = (14 + 62 * manner) * swing
-    return Pose(
-        torso=depth,
-        near_arm=(35 + 0.6 * depth, 35),
-        far_arm=(25 + 0.6 * depth, 40),
-        crouch=0.08 * swing,
-    )
-
-
 class Room:
-    """Wall, floor, a window or picture, a piece of furniture: drawn once a clip."""
+    """The background of a clip: wall, floor, a window or picture, a piece of furniture.
+
+    Attributes:
+        canvas: uint8 (96, 96, 3), RGB.
+        horizon: row of pixels at which the floor begins.
+    """
 
     def __init__(self, rng: np.random.Generator, source: int) -> None:
         canvas = np.empty((SIZE, SIZE, 3), np.uint8)
@@ -115,7 +54,11 @@ class Room:
 
 
 def render_frames(scene: Scene) -> np.ndarray:
-    """uint8 (frames, 96, 96, 3) RGB. Body, clothes, room, camera and light are nuisances drawn from the clip's seed."""
+    """Draw the frames of a scene, uint8 (frames, 96, 96, 3), RGB.
+
+    Body, clothes, room, camera and light carry no information on the class; they are drawn from the
+    seed of the clip.
+    """
     rng = scene.rng(1)
     room = Room(rng, scene.source)
     body = _Body(rng, room.horizon)
@@ -144,7 +87,7 @@ def render_frames(scene: Scene) -> np.ndarray:
 
 
 class _Body:
-    """Proportions, clothes and place of one person."""
+    """Proportions, clothes and position of a person."""
 
     def __init__(self, rng: np.random.Generator, horizon: int) -> None:
         self.height = float(rng.uniform(58, 68))
@@ -174,7 +117,7 @@ class _Body:
             "near": (pose.near_leg[0] + bend, pose.near_leg[1] - 2 * bend),
         }
         topple = np.deg2rad(pose.topple)
-        # the hip stands on the lower foot and sinks to the floor as the body topples
+        # the hip is above the lower foot, and sinks to the floor as the body topples
         reach = max(
             thigh * np.cos(np.deg2rad(a)) + shin * np.cos(np.deg2rad(a + b))
             for a, b in legs.values()
@@ -207,7 +150,7 @@ class _Body:
             foot = limb(knee, sum(legs[side]), shin, trousers, 5.5)
             limb(foot, sum(legs[side]) + 80, 0.06 * unit, (40, 35, 30), 4)
             if arm is not None:
-                self._arm(canvas, limb, shoulder, arm, pose.torso, upper, fore, shade)
+                self._arm(canvas, limb, shoulder, arm, upper, fore, shade)
         _line(canvas, hip, shoulder, self.shirt, 11 * self.girth * unit / 65)
         centre = shoulder + 1.45 * head * np.array([self.facing * np.sin(angle), -np.cos(angle)])
         _disc(canvas, centre, head, self.skin)
@@ -226,17 +169,16 @@ class _Body:
             0.8 * head,
             self.hair,
         )
-        self._arm(canvas, limb, shoulder, pose.near_arm, pose.torso, upper, fore, 1.0)
+        self._arm(canvas, limb, shoulder, pose.near_arm, upper, fore, 1.0)
 
     def _arm(
         self,
         canvas: np.ndarray,
-        limb,
+        limb: Callable[..., np.ndarray],
         shoulder: np.ndarray,
         arm: tuple[float, float],
-        torso: float,
         upper: float,
-        fore: float,  # noqa: ANN001
+        fore: float,
         shade: float,
     ) -> None:
         sleeve = [int(v * 0.8 * shade) for v in self.shirt]

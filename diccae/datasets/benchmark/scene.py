@@ -1,4 +1,4 @@
-"""The latents of one clip, drawn from its own seed."""
+"""The latent variables of a clip, drawn from its own seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ HOME_SOURCE = 1
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that decides a clip. Manners are the standard-normal-scale latents u and their images in [0, 1]; times in seconds."""
+    """Everything that determines a clip.
+
+    Attributes:
+        activity: the class.
+        source: index of the source in SOURCES.
+        motion_u: latent manner of the motion, normal with variance 1.
+        sound_u: latent manner of the sound, normal with variance 1.
+        blind: whether the picture carries no information.
+        deaf: whether the sound carries no information.
+        first_event: time of the first event in seconds.
+        rate: events per second.
+        seed: seed of the clip.
+    """
 
     activity: Activity
     source: int
@@ -32,24 +44,27 @@ class Scene:
 
     @property
     def motion_manner(self) -> float:
+        """Manner of the motion, in [0, 1]."""
         return float(norm.cdf(self.motion_u / 1.25))
 
     @property
     def sound_manner(self) -> float:
+        """Manner of the sound, in [0, 1]."""
         return float(norm.cdf(self.sound_u / 1.25))
 
     @property
     def events(self) -> np.ndarray:
-        """Times at which something sounds if the sound is a repeated one; tempo and phase do not depend on the class."""
+        """Times of a repeated sound in seconds; they do not depend on the class."""
         start = self.first_event % (1 / self.rate)
         return np.arange(start, SECONDS, 1 / self.rate)
 
     def rng(self, part: int) -> np.random.Generator:
+        """The random generator of a part of the clip: 1 for the picture, 2 for the sound."""
         return np.random.default_rng([*self.seed, part])
 
 
 def draw_scene(benchmark_seed: int, split: str, index: int) -> Scene:
-    """The scene of clip `index` of a split; classes take turns, so every split is balanced."""
+    """Draw the scene of clip `index` of a split; classes alternate, so that splits are balanced."""
     seed = (benchmark_seed, SPLITS.index(split), index)
     rng = np.random.default_rng([*seed, 0])
     activity = ACTIVITIES[index % len(ACTIVITIES)]

@@ -1,4 +1,4 @@
-"""The sound of a scene: synthesised events, a room, and its surroundings; 16 kHz mono."""
+"""The sound of a scene: synthesised events, echo and ambient noise; 16 kHz, mono."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from scipy.signal import butter, fftconvolve, lfilter
 from diccae.datasets.benchmark.scene import SECONDS, Scene
 
 RATE = 16000
-# Sounds of one event a clip, whatever the motion repeats: otherwise the number of events would tell a fall from a jump.
+# sounds that occur once per clip even if the motion repeats: otherwise the number of events would
+# distinguish a fall from a jump
 SINGLE = ("rustle", "thud")
 
 
@@ -25,7 +26,7 @@ def _decay(seconds: float, tail: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rustle(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """Cloth or bristles; the manner is how fast it comes and goes."""
+    """Cloth or bristles; the manner is the rate at which it swells."""
     time = np.arange(int(0.9 * RATE)) / RATE
     speed = 3.0 + 9.0 * manner
     envelope = np.sin(np.pi * time / time[-1]) * (
@@ -35,7 +36,7 @@ def rustle(rng: np.random.Generator, manner: float) -> np.ndarray:
 
 
 def thud(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """A body on the floor; the manner is how long it rings."""
+    """A body on the floor; the manner is the decay time."""
     time, envelope = _decay(0.03 + 0.09 * manner)
     pitch = rng.uniform(65, 95)
     return envelope * (
@@ -44,14 +45,14 @@ def thud(rng: np.random.Generator, manner: float) -> np.ndarray:
 
 
 def footfall(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """A step; the manner is how bright the sole is."""
+    """A step; the manner is the centre frequency."""
     time, envelope = _decay(0.022)
     centre = 260 * 2 ** (1.6 * manner)
     return envelope * _band(rng.normal(size=len(time)), 0.6 * centre, 1.5 * centre)
 
 
 def tap(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """Metal on wood; the manner is its pitch."""
+    """Metal on wood; the manner is the pitch."""
     time, envelope = _decay(0.016)
     pitch = 1500 * 2 ** (1.3 * manner) * rng.uniform(0.97, 1.03)
     return envelope * (
@@ -62,13 +63,13 @@ def tap(rng: np.random.Generator, manner: float) -> np.ndarray:
 
 
 def slap(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """A flat hand; the manner is how much room there is behind it."""
+    """A slap with the flat hand; the manner is the decay time."""
     time, envelope = _decay(0.006 + 0.03 * manner)
     return envelope * _band(rng.normal(size=len(time)), 700, 5200)
 
 
 def voice(rng: np.random.Generator, manner: float) -> np.ndarray:
-    """A burst of breath through a throat; the manner is how long it lasts."""
+    """A cough or sneeze; the manner is the duration."""
     length = 0.10 + 0.32 * manner
     time = np.arange(int(length * RATE)) / RATE
     pitch = rng.uniform(110, 230) * (1 - 0.25 * time / length)
@@ -92,7 +93,7 @@ VOICES: tuple[Callable[[np.random.Generator, float], np.ndarray], ...] = (
 
 
 def ambience(rng: np.random.Generator, source: int) -> np.ndarray:
-    """What the surroundings sound like: wind, traffic, a crowd or a machine, unit power."""
+    """Ambient noise of unit power, (32000,): wind, traffic, a crowd or a machine."""
     samples = int(SECONDS * RATE)
     kind = int(rng.integers(4)) if source != 2 else int(rng.integers(2))
     low, high = ((20, 400), (40, 1200), (300, 3000), (100, 5000))[kind]
@@ -105,7 +106,11 @@ def ambience(rng: np.random.Generator, source: int) -> np.ndarray:
 
 
 def render_audio(scene: Scene) -> np.ndarray:
-    """float32 (32000,) in [-1, 1]. Loudness, surroundings, room and person are nuisances drawn from the clip's seed."""
+    """Synthesise the sound of a scene, float32 (32000,) in [-1, 1].
+
+    Loudness, ambient noise, echo and person carry no information on the class; they are drawn from
+    the seed of the clip.
+    """
     rng = scene.rng(2)
     samples = int(SECONDS * RATE)
     background = ambience(rng, scene.source)
@@ -116,7 +121,7 @@ def render_audio(scene: Scene) -> np.ndarray:
     times = [scene.first_event] if make.__name__ in SINGLE else scene.events
     for time in times:
         grain = make(rng, scene.sound_manner) * rng.uniform(0.8, 1.2)
-        # a rustle accompanies the movement, the others follow the blow
+        # a rustle begins with the movement, other sounds with the event
         start = int((time - (0.6 if make is rustle else 0.0)) * RATE)
         stop = min(start + len(grain), samples)
         event[max(start, 0) : stop] += grain[max(-start, 0) : stop - start]

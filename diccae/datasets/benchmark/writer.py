@@ -1,12 +1,9 @@
-"""Renders the benchmark's scenes into MP4 files, a manifest, and the truth that only evaluation may read."""
+"""Rendering the benchmark: MP4 files, a manifest, and the truth that only evaluation may read."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import multiprocessing
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,14 +17,24 @@ from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import truth
+from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.whole_file import whole_file, write_error
 
 CHUNK = 48
 
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    """Clips a split and the benchmark's own seed."""
+    """What to render.
+
+    Attributes:
+        counts: number of clips of each split.
+        seed: seed of the benchmark.
+
+    Raises:
+        UserError: a split is unknown or a count negative.
+    """
 
     counts: dict[str, int]
     seed: int = 20261121
@@ -41,21 +48,20 @@ class BenchmarkSpec:
 
 
 def write_clip(scene: Scene, path: Path) -> str:
-    """Encode one scene (H.264 + AAC in MP4), whole or not at all; returns the file's SHA-256."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    """Render one scene to a file (H.264 + AAC in MP4) and return the SHA-256 of the file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(path) as temporary:
         _encode(scene, temporary)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return digest
+        return file_digest(temporary)
 
 
 def _encode(scene: Scene, path: Path) -> None:
     with av.open(str(path), "w", format="mp4") as container:
-        # x264's macroblock tree rounds differently from one process to the next with AVX-512; without it the same scene gives the same bytes
+        # x264's macroblock tree rounds differently in different processes with AVX-512; without it
+        # the same scene always gives the same bytes
         options = {"preset": "veryfast", "crf": "26", "threads": "1", "x264-params": "mbtree=0"}
         video = container.add_stream("libx264", rate=FPS, options=options)
         video.width = video.height = SIZE
@@ -72,43 +78,43 @@ def _encode(scene: Scene, path: Path) -> None:
 
 
 def clip_id(split: str, index: int) -> str:
+    """The id of clip `index` of a split."""
     return f"{split}-{index:06d}"
 
 
 def _render_chunk(task: tuple[int, str, list[int], str]) -> dict[str, str]:
     seed, split, indices, folder = task
-    try:
-        return {
-            clip_id(split, index): write_clip(
-                draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4"
-            )
-            for index in indices
-        }
-    except OSError as error:
-        raise UserError(_disk_words(folder, error)) from None
-
-
-def _disk_words(folder: str | Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{folder}: the disk is full; free some space and run the same command again, finished clips are kept"
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{folder} is not writable; change its owner or mode, or set data_root in the plan to a folder that is"
-    return f"{folder}: {error}"
+    return {
+        clip_id(split, index): write_clip(
+            draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4"
+        )
+        for index in indices
+    }
 
 
 def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool = True) -> Path:
-    """Render every clip that is not there yet; returns the manifest's path.
+    """Render all clips that do not exist yet.
 
-    Digests of finished clips are kept in `clips/<split>.json`, so an interrupted rendering goes on; a clip whose file vanished or changed size is made again.
+    Digests of finished clips are kept in `clips/<split>.json`, so that an interrupted rendering
+    continues; a clip whose file is missing or has another size is rendered again.
+
+    Args:
+        spec: what to render.
+        root: folder of the benchmark.
+        jobs: number of processes.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The path of the manifest.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: the disk is full, the folder cannot be written, or it holds another benchmark.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
         return _render_all(spec, root, jobs, progress)
     except OSError as error:
-        raise UserError(_disk_words(root, error)) from None
+        raise write_error(root, error) from None
 
 
 def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> Path:
@@ -116,7 +122,8 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
     marker = root / "clips" / "spec.json"
     if marker.is_file() and json.loads(marker.read_text()) != described:
         raise UserError(
-            f"{root} holds clips of another benchmark ({marker}); remove {root} or set another data_root in the plan"
+            f"{root} holds clips of another benchmark ({marker}); "
+            f"remove {root} or set another data_root in the plan"
         )
     marker.parent.mkdir(exist_ok=True)
     if not marker.is_file():
@@ -181,9 +188,8 @@ def _read_digests(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def _write_json(path: Path, content: object) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=None) + "\n")
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content) + "\n")
 
 
 def _write_manifest(
@@ -221,7 +227,6 @@ def _write_manifest(
     for name, content in (("truth", hidden), ("manifest", rows)):
         table = pd.DataFrame(content)
         table["label"] = table["label"].astype(np.int32)
-        temporary = root / f".{name}.parquet.tmp"
-        table.to_parquet(temporary, index=False)
-        os.replace(temporary, root / f"{name}.parquet")
+        with whole_file(root / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
     return root / "manifest.parquet"

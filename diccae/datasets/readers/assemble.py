@@ -1,4 +1,4 @@
-"""From the lists that a plan names to the one manifest that its runs read."""
+"""Making the manifest of a plan from the lists that it names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from diccae.sections import Lists, SourceLists
 
 
 def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
-    """Read every source, take VGGSound's test recordings out of the others, keep the labels of one, and carve its update and validation clips.
+    """Make the manifest of a plan.
+
+    Recordings of VGGSound's test split are removed from all other sources, one source keeps its
+    labels, and update and validation clips are split off its training clips.
 
     Args:
         lists: the plan's `lists`.
-        search: whether to look for the clips on the disk; without it the table says what the lists say.
+        search: whether to search for the files of the clips.
+
+    Returns:
+        The manifest; `attrs['sources']` has the counts of each source.
 
     Raises:
-        UserError: a list or a folder is wrong, or a class has too few clips to carve from; names file, line or class.
+        UserError: a list or a folder is wrong, or a class has too few clips (with the file and
+            line, or the class).
     """
     lists.files()
     tables = {source.reader: _read(source, search) for source in lists.sources}
@@ -38,7 +45,7 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         name: {**_counts(table), "vggsound_test_removed": removed.get(name, 0)}
         for name, table in tables.items()
     }
-    combined = carve(
+    combined = split_off(
         combined, lists.update_per_class, lists.validation_per_class, found_only=search
     )
     combined.attrs |= {"sources": counts}
@@ -49,7 +56,8 @@ def _read(source: SourceLists, search: bool) -> pd.DataFrame:
     if search and not Path(source.media).is_dir():
         raise UserError(
             f"lists.sources: there is no folder {source.media} with the clips of {source.reader}; "
-            "put it there (a link does), or change lists.sources in the plan; docs/data.md"
+            "put the clips or a symbolic link there, or change lists.sources in the plan; see "
+            "docs/data.md"
         )
     reader = importlib.import_module(f"diccae.datasets.readers.{source.reader}")
     options = {}
@@ -69,13 +77,22 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def carve(
+def split_off(
     table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0
 ) -> pd.DataFrame:
-    """Turn `update` and `validation` training clips of each class into splits of those names; the draw depends on ids and `seed` alone.
+    """Split update and validation clips off the training clips of each class.
+
+    The draw depends on the ids and on `seed` only, not on the order of the rows.
+
+    Args:
+        table: a manifest.
+        update: clips per class of the new split `update`.
+        validation: clips per class of the new split `validation`.
+        found_only: whether to draw from clips with a file only.
+        seed: seed of the draw.
 
     Raises:
-        UserError: a class has too few clips in its training split; names it.
+        UserError: a class has too few training clips.
     """
     wanted = update + validation
     pool = (table["split"] == "train").to_numpy(bool)
@@ -84,7 +101,7 @@ def carve(
     if wanted == 0:
         return table
     rows = np.flatnonzero(pool)
-    # an order that the order of the list has no part in
+    # sorted by id, so that the order of the list has no influence
     rows = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]
     rows = np.random.default_rng([seed, 5]).permutation(rows)
     labels = table["label"].to_numpy()[rows]
@@ -95,7 +112,7 @@ def carve(
         .set_index("label")["label_name"]
         .sort_index()
     )
-    # a class of which no training clip was found counts too
+    # includes classes of which no training clip was found
     sizes = pd.Series(labels).value_counts().reindex(classes.index, fill_value=0)
     small = sizes[sizes <= wanted]
     if len(small) or not len(rows):
@@ -106,13 +123,14 @@ def carve(
         )
         more = f" and {len(small) - 3} more classes have too few" if len(small) > 3 else ""
         raise UserError(
-            f"lists: wanted more than {wanted} training clips a class ({update} update, {validation} validation), "
-            f"{shown or 'there are none'}{more}; "
-            "lower lists.update_per_class or lists.validation_per_class in the plan, or find the missing files"
+            f"lists: wanted more than {wanted} training clips a class ({update} update, "
+            f"{validation} validation), {shown or 'there are none'}{more}; lower "
+            "lists.update_per_class or lists.validation_per_class in the plan, "
+            "or find the missing files"
         )
     split = table["split"].to_numpy(dtype=object).copy()
     split[rows[place < update]] = "update"
     split[rows[(place >= update) & (place < wanted)]] = "validation"
-    carved = table.assign(split=split)
-    carved.attrs = dict(table.attrs)
-    return carved
+    result = table.assign(split=split)
+    result.attrs = dict(table.attrs)
+    return result

@@ -1,4 +1,7 @@
-"""AudioSet: `unbalanced_train_segments.csv`, `balanced_train_segments.csv`, `eval_segments.csv` (YTID, start, end, "mid,mid")."""
+"""AudioSet: `unbalanced_train_segments.csv`, `balanced_train_segments.csv`, `eval_segments.csv`.
+
+Their columns are YTID, start, end, "mid,mid".
+"""
 
 from __future__ import annotations
 
@@ -8,49 +11,55 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.readers.common import (
-    join,
+from diccae.datasets.readers.checks import (
+    check_rows,
+    check_spans,
+    check_youtube_ids,
+    drop_duplicates,
     numbers,
-    read_lists,
-    read_rows,
-    refuse,
-    refuse_empty_spans,
-    refuse_other_ids,
-    settle,
-    spelled,
-    want_columns,
 )
-from diccae.datasets.readers.layouts import locate, youtube_layouts
+from diccae.datasets.readers.columns import join, map_text
+from diccae.datasets.readers.layouts import youtube_layouts
+from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
 from diccae.errors import UserError
 
-# 'unbalanced' contains 'balanced'
+# in this order: 'unbalanced' contains 'balanced'
 SPLITS = {"unbalanced": "unbalanced_train", "balanced": "balanced_train", "eval": "eval"}
 
 
 def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
-    """The manifest of the segments listed. A clip has several classes: `label` is -1, `label_name` holds all of them, joined by '; '.
+    """Make a manifest of the segments.
+
+    A clip has several classes: `label` is -1, and `label_name` holds all names, joined by '; '.
 
     Args:
-        media: the folder with the clips, at any depth; None to read the lists alone.
-        classes: `class_labels_indices.csv`, which turns machine ids into names and gives the class order; ids stay as they are without it.
+        lists: the list files.
+        media: the folder with the clips, at any depth; None to read the lists only.
+        classes: `class_labels_indices.csv`, which names the machine ids and sets the class order;
+            None to keep the ids.
 
     Raises:
-        UserError: a list or a row is wrong, or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, or two rows contradict each other (with the lines).
     """
     rows = read_lists(lists, _read_list)
-    refuse_other_ids(rows)
+    check_youtube_ids(rows)
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
-    refuse_empty_spans(rows)
-    rows["id"] = join(rows["video"], "_", spelled(rows["start"], lambda time: f"{time * 1000:.0f}"))
-    rows = settle(rows, ["end", "mids", "split"])
+    check_spans(rows)
+    rows["id"] = join(
+        rows["video"], "_", map_text(rows["start"], lambda time: f"{time * 1000:.0f}")
+    )
+    rows = drop_duplicates(rows, ["end", "mids", "split"])
     names, order = _names(classes) if classes is not None else ({}, [])
     if names:
-        known = spelled(
+        known = map_text(
             rows["mids"], lambda mids: "" if set(mids.split(",")) <= names.keys() else "unknown"
         )
-        refuse(rows, known != "", lambda row: f"{row['mids']!r} has an id that is not in {classes}")
-    rows["label_name"] = spelled(
+        check_rows(
+            rows, known != "", lambda row: f"{row['mids']!r} has an id that is not in {classes}"
+        )
+    rows["label_name"] = map_text(
         rows["mids"], lambda mids: "; ".join(names.get(mid, mid) for mid in mids.split(","))
     )
     rows["label"] = np.int32(-1)
@@ -70,6 +79,6 @@ def _read_list(path: Path) -> pd.DataFrame:
 
 def _names(path: Path) -> tuple[dict[str, str], list[str]]:
     rows = read_rows(path)
-    want_columns(path, rows, ["index", "mid", "display_name"])
+    check_columns(path, rows, ["index", "mid", "display_name"])
     order = rows.iloc[np.argsort(rows["index"].astype(int))]
     return dict(zip(rows["mid"], rows["display_name"], strict=True)), order["display_name"].tolist()

@@ -1,4 +1,6 @@
-"""EPIC-KITCHENS-100: `EPIC_100_train.csv`, `EPIC_100_validation.csv`, `EPIC_100_test_timestamps.csv`: spans of long recordings."""
+"""EPIC-KITCHENS-100: `EPIC_100_train.csv`, `EPIC_100_validation.csv`,
+`EPIC_100_test_timestamps.csv`, which list spans of long recordings.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.readers.common import (
-    add_labels,
-    numbers,
-    read_lists,
-    read_rows,
-    refuse_empty_spans,
-    settle,
-    want_columns,
-)
-from diccae.datasets.readers.layouts import Layout, locate
+from diccae.datasets.readers.checks import check_spans, drop_duplicates, numbers
+from diccae.datasets.readers.classes import add_labels
+from diccae.datasets.readers.layouts import Layout
+from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
 from diccae.errors import UserError
 
@@ -30,19 +27,22 @@ LAYOUTS = [
 
 
 def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
-    """The manifest of the narrated actions listed; the class is the verb's, its index the official `verb_class`.
+    """Make a manifest of the narrated actions; labels are the official `verb_class`.
 
     Args:
-        media: the folder with the recordings (or with cut clips named by narration), at any depth; None to read the lists alone.
-        classes: `EPIC_100_verb_classes.csv`; without it a class is named by the most frequent verb of its narrations in these lists.
+        lists: the list files.
+        media: the folder with the recordings, or with cut clips named by narration, at any depth;
+            None to read the lists only.
+        classes: `EPIC_100_verb_classes.csv`; None to name each class by the most frequent verb of
+            its narrations in the lists.
 
     Raises:
-        UserError: a list or a row is wrong, or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, or two rows contradict each other (with the lines).
     """
     rows = read_lists(lists, _read_list)
     rows["start"], rows["end"] = numbers(rows, "start", _seconds), numbers(rows, "end", _seconds)
-    refuse_empty_spans(rows)
-    rows = settle(rows, ["video", "start", "end", "verb_class", "split"])
+    check_spans(rows)
+    rows = drop_duplicates(rows, ["video", "start", "end", "verb_class", "split"])
     labelled = rows["verb_class"] != ""
     labels = np.full(len(rows), -1, np.int32)
     some = rows[labelled]
@@ -52,7 +52,8 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     unknown = sorted(set(labels[labels >= 0].tolist()) - set(range(len(names))))
     if unknown:
         raise UserError(
-            f"{classes}: there is no verb class {unknown[0]}, which the lists use; download it again"
+            f"{classes}: there is no verb class {unknown[0]}, which the lists use; "
+            "download it again"
         )
     rows["label_name"] = pd.Series([*names, ""], dtype=str).take(labels).to_numpy()
     add_labels(rows, names)
@@ -63,13 +64,14 @@ def _read_list(path: Path) -> pd.DataFrame:
     split = next((split for split in SPLITS if split in Path(path).stem.lower()), None)
     if split is None:
         raise UserError(
-            f"{path}: the name must say which split it lists; rename it to EPIC_100_train.csv or alike"
+            f"{path}: the name must say which split it lists; "
+            "rename it to EPIC_100_train.csv, for example"
         )
     rows = read_rows(path)
-    want_columns(path, rows, NEEDED)
+    check_columns(path, rows, NEEDED)
     for column in ("verb", "verb_class"):
         if column not in rows:
-            # the test list
+            # the test list has no labels
             rows[column] = ""
     rows = rows.rename(
         columns={
@@ -89,7 +91,7 @@ def _seconds(stamp: str) -> float:
 
 def _class_names(path: Path) -> list[str]:
     rows = read_rows(path)
-    want_columns(path, rows, ["id", "key"])
+    check_columns(path, rows, ["id", "key"])
     try:
         names = dict(zip(rows["id"].astype(int).tolist(), rows["key"], strict=True))
     except ValueError:

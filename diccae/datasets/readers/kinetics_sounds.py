@@ -1,4 +1,7 @@
-"""Kinetics-Sounds: the clips of some classes of Kinetics' lists (label,youtube_id,time_start,time_end,split)."""
+"""Kinetics-Sounds: the clips of some classes of Kinetics.
+
+The columns of its lists are label, youtube_id, time_start, time_end, split.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diccae.datasets.readers.common import (
-    add_labels,
-    arrow,
-    join,
+from diccae.datasets.readers.checks import (
+    check_rows,
+    check_spans,
+    check_youtube_ids,
+    drop_duplicates,
     numbers,
-    read_classes,
-    read_lists,
-    read_rows,
-    refuse,
-    refuse_empty_spans,
-    refuse_other_ids,
-    settle,
-    spelled,
-    want_columns,
 )
-from diccae.datasets.readers.layouts import locate, youtube_layouts
+from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.columns import arrow, join, map_text
+from diccae.datasets.readers.layouts import youtube_layouts
+from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
 from diccae.errors import UserError
 
@@ -36,7 +35,7 @@ SPLITS = {
     "validation": "validation",
     "test": "test",
 }
-# what is left in the released Kinetics-400 of the 34 names of Arandjelovic and Zisserman (2017)
+# those of the 34 classes of Arandjelovic and Zisserman (2017) that the released Kinetics-400 has
 CLASSES_31 = (
     "blowing nose",
     "blowing out candles",
@@ -75,14 +74,19 @@ BUILT_IN = {"31": CLASSES_31, "32": CLASSES_32}
 
 
 def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") -> pd.DataFrame:
-    """The manifest of the clips of the chosen classes; `attrs['other_classes']` counts the rows of all others.
+    """Make a manifest of the clips of the chosen classes.
+
+    `attrs['other_classes']` counts the rows of all other classes.
 
     Args:
-        media: the folder with the clips, at any depth; None to read the lists alone.
-        classes: '31', '32' (with strumming guitar), or a class list of your own, e.g. for Kinetics-Sounds100; '_' in it may stand for a space.
+        lists: the list files.
+        media: the folder with the clips, at any depth; None to read the lists only.
+        classes: '31', '32' (with strumming guitar), or a class list, e.g. for Kinetics-Sounds100,
+            in which '_' may stand for a space.
 
     Raises:
-        UserError: a list or a row is wrong, a class has no clip, or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, a class has no clip, or two rows contradict each
+            other (with the lines).
     """
     names = (
         list(BUILT_IN[str(classes)])
@@ -98,30 +102,31 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     absent = sorted(set(names) - set(rows["label_name"].unique()))
     if absent:
         raise UserError(
-            f"{', '.join(map(str, lists))}: no clip of {len(absent)} of the {len(names)} classes, e.g. {absent[0]!r}; "
-            "editions of Kinetics name classes differently: give a class list of your own with --classes"
+            f"{', '.join(map(str, lists))}: no clip of {len(absent)} of the {len(names)} classes, "
+            f"e.g. {absent[0]!r}; editions of Kinetics name classes differently: "
+            "give a class list of your own with --classes"
         )
-    refuse_other_ids(rows)
+    check_youtube_ids(rows)
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
-    refuse_empty_spans(rows)
-    refuse(
+    check_spans(rows)
+    check_rows(
         rows,
         ~rows["split"].isin(SPLITS),
         lambda row: f"wanted a split of train, val, test, got {row['split']!r}",
     )
-    rows["split"] = spelled(rows["split"], SPLITS.__getitem__)
+    rows["split"] = map_text(rows["split"], SPLITS.__getitem__)
     show = "{:06.0f}".format
     rows["id"] = join(
-        rows["video"], "_", spelled(rows["start"], show), "_", spelled(rows["end"], show)
+        rows["video"], "_", map_text(rows["start"], show), "_", map_text(rows["end"], show)
     )
-    rows = settle(rows, ["label_name", "split"])
+    rows = drop_duplicates(rows, ["label_name", "split"])
     add_labels(rows, names)
     return manifest(locate(rows, media, youtube_layouts()), "kinetics_sounds")
 
 
 def _read_list(path: Path) -> pd.DataFrame:
     rows = read_rows(path)
-    want_columns(path, rows, NEEDED)
+    check_columns(path, rows, NEEDED)
     rows = rows.rename(
         columns={
             "label": "label_name",

@@ -1,7 +1,8 @@
-"""The manifest: one row a clip, whatever list it comes from.
+"""The manifest: one row per clip, in the same columns for all sources.
 
-Columns: `id`; `path` (empty where no file was found); `start`, `end` (seconds within the file; `end` NaN = to its end); `label_name`; `label`
-(int32, -1 = none); `split`; `source`; `video` (the recording that the clip was cut from). `attrs` hold the counts and the class order.
+Columns: `id`; `path` (empty where no file was found); `start`, `end` (seconds within the file; an
+`end` of NaN is the end of the file); `label_name`; `label` (int32, -1 for none); `split`;
+`source`; `video` (the recording that the clip was cut from). `attrs` hold counts and class order.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from diccae.datasets.readers.common import join, text
+from diccae.datasets.readers.columns import join, text
 from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
@@ -23,7 +24,12 @@ TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
 
 
 def manifest(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The columns of a manifest, in their order, with the counts of `rows` in `attrs`."""
+    """Select the columns of a manifest, and keep the counts in `attrs`.
+
+    Args:
+        rows: one row per clip, with all columns but `source`.
+        source: name of the source.
+    """
     attrs = {key: value for key, value in rows.attrs.items() if key != "lists"}
     table = rows.assign(
         source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8))))
@@ -33,12 +39,19 @@ def manifest(rows: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> pd.DataFrame:
-    """One manifest of several sources: the training clips of each as split `unlabelled` with label -1, those of `labelled` just as they are.
+    """Combine the manifests of several sources for pre-training.
 
-    `attrs` gets `held_out` (source -> clips left out because they are not in a training split) and the class order of `labelled`.
+    Args:
+        manifests: one or more manifests with different sources.
+        labelled: the source whose clips keep their labels and splits. Of all others, only training
+            clips are kept, with split `unlabelled` and label -1.
+
+    Returns:
+        The manifest; `attrs` has the class order of `labelled`, and `held_out`, the number of
+        clips of each other source that are in no training split.
 
     Raises:
-        UserError: a source is there twice, or `labelled` is not there.
+        UserError: a source occurs twice, or `labelled` is none of the sources.
     """
     tables, classes, held_out = [], [], {}
     sources = [source for table in manifests for source in table["source"].unique()]
@@ -69,10 +82,10 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """A manifest with its `attrs` and absolute paths.
+    """Read a manifest with its `attrs`; paths become absolute.
 
     Raises:
-        UserError: it is missing or no manifest.
+        UserError: the file is missing or no manifest.
     """
     path = Path(path)
     try:
@@ -94,13 +107,20 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 
 def write_manifest(table: pd.DataFrame, out: Path) -> Path:
-    """Write a manifest whole or not at all, and its class order beside it; returns the path of the class order.
+    """Write a manifest and its class order (label,label_name).
 
-    The order is `classes.csv` (label,label_name) beside `manifest.parquet`, and `NAME.classes.csv` beside `NAME.parquet`. Paths below the folder
-    of `out` are written relative to it, so that the folder can be moved.
+    Paths below the folder of `out` are written relative to it, so that the folder can be moved.
+
+    Args:
+        table: the manifest, with `classes` in `attrs`.
+        out: the file to write.
+
+    Returns:
+        The path of the class order: `classes.csv` for `manifest.parquet`, `NAME.classes.csv` for
+        `NAME.parquet`, in the same folder.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: a file cannot be written.
     """
     out = Path(out)
     names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")

@@ -1,4 +1,4 @@
-"""A list of your own: a CSV file with a header; `path` is needed, the other columns of a manifest may be there."""
+"""A list of your own: a CSV file with the column `path` and any other columns of a manifest."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from diccae.datasets.readers.common import (
-    add_labels,
-    join,
-    numbers,
-    read_classes,
-    read_lists,
-    read_rows,
-    refuse,
-    refuse_empty_spans,
-    settle,
-    text,
-    want_columns,
-)
+from diccae.datasets.readers.checks import check_rows, check_spans, drop_duplicates, numbers
+from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.columns import join, text
+from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
 from diccae.datasets.readers.manifest import manifest
 
 TEXT = ("id", "label_name", "split", "video", "start", "end", "label")
@@ -34,23 +25,33 @@ def read(
     classes: Path | None = None,
     source: str = "plain_csv",
 ) -> pd.DataFrame:
-    """The manifest of the files listed.
+    """Make a manifest of the files.
 
-    Columns: `path` (relative to `media`, or absolute); `label_name`, empty for no label; `label`, an index that must fit the name; `split` (train
-    where there is a label, else unlabelled); `start`, `end` in seconds (the whole file); `id` (path and start); `video`, the recording (path).
+    The columns of a list, with the defaults of those that are missing or empty:
+
+    - `path`: relative to `media`, or absolute.
+    - `label_name`: no label.
+    - `label`: the index of the class, which must agree with the name.
+    - `split`: `train` for clips with a label, else `unlabelled`.
+    - `start`, `end`: the whole file; in seconds.
+    - `id`: made from `path` and `start`.
+    - `video`: the recording that the clip was cut from; `path`.
 
     Args:
-        media: the folder that paths start from; None to read the lists alone.
-        classes: a class list that sets the order; without it `label` does, and without that the sorted names.
+        lists: the list files.
+        media: the folder that paths are relative to; None to read the lists only.
+        classes: a class list that sets the order; without it `label` does, and without that
+            column the order of names.
+        source: the source in the manifest.
 
     Raises:
-        UserError: a list or a row is wrong, or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, or two rows contradict each other (with the lines).
     """
     rows = read_lists(lists, _read_list)
     rows["start"] = numbers(rows, "start", lambda cell: float(cell or 0))
     given = (rows["end"] != "").to_numpy(bool)
     rows["end"] = np.where(given, numbers(rows, "end", lambda cell: float(cell or 0)), np.nan)
-    refuse_empty_spans(rows)
+    check_spans(rows)
     start = rows["start"].map(lambda time: f"_{time:g}" if time else "").astype(str)
     rows["video"] = rows["video"].where(rows["video"] != "", rows["file"])
     rows["id"] = rows["id"].where(
@@ -59,14 +60,15 @@ def read(
     rows["label_name"] = rows["label_name"].where(rows["label_name"] != "", rows["label"])
     empty = rows["split"] == ""
     rows.loc[empty, "split"] = np.where(rows.loc[empty, "label_name"] == "", "unlabelled", "train")
-    rows = settle(rows, ["file", "start", "end", "label_name", "label", "split"])
+    rows = drop_duplicates(rows, ["file", "start", "end", "label_name", "label", "split"])
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
-    refuse(
+    check_rows(
         rows,
         (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
         lambda row: (
-            f"{row['label_name']!r} has the label {row['given']}, but it is {row['label']} in {classes}"
+            f"{row['label_name']!r} has the label {row['given']}, "
+            f"but it is {row['label']} in {classes}"
         ),
     )
     root = "" if media is None else os.path.abspath(media)
@@ -84,36 +86,36 @@ def read(
 
 
 def _order(rows: pd.DataFrame) -> list[str] | None:
-    """Class names by the list's own `label`, the first of each; None where it has none."""
+    """Class names in the order of the column `label`; None where the lists have no labels."""
     given = rows[(rows["label"] != "") & (rows["label_name"] != "")]
     if given.empty:
         return None
     given = given.assign(number=numbers(given, "label", int).astype(int))
-    _refuse_two(given, "number", "label_name")
-    _refuse_two(given, "label_name", "number")
+    _check_one_to_one(given, "number", "label_name")
+    _check_one_to_one(given, "label_name", "number")
     names = dict(zip(given["number"], given["label_name"], strict=True))
     return [names.get(label, f"class {label}") for label in range(given["number"].max() + 1)]
 
 
-def _refuse_two(rows: pd.DataFrame, one: str, other: str) -> None:
+def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
     rows = rows.assign(first=rows.groupby(one)[other].transform("first"))
-    refuse(
+    check_rows(
         rows,
         rows["first"] != rows[other],
         lambda row: (
-            f"{row[one]} goes with {row[other]} here, but with {row['first']} in an earlier line"
+            f"{row[one]} belongs to {row[other]} here, but to {row['first']} in an earlier line"
         ),
     )
 
 
 def _read_list(path: Path) -> pd.DataFrame:
     rows = read_rows(path)
-    want_columns(path, rows, ["path"])
+    check_columns(path, rows, ["path"])
     rows = rows.rename(columns={"path": "file"})
     for column in TEXT:
         if column not in rows:
             rows[column] = ""
     rows.attrs = {"lists": [str(path)]}
     rows["list"] = 0
-    refuse(rows, rows["file"] == "", lambda row: "the path is empty")
+    check_rows(rows, rows["file"] == "", lambda row: "the path is empty")
     return rows[["file", *TEXT, "line"]]

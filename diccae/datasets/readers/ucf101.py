@@ -1,4 +1,7 @@
-"""UCF101: `trainlist0N.txt` (Class/v_Class_g08_c01.avi 1), `testlist0N.txt` (no labels), `classInd.txt` (1 Class)."""
+"""UCF101: `trainlist0N.txt`, `testlist0N.txt`, `classInd.txt`.
+
+Their rows are `Class/v_Class_g08_c01.avi 1`, the same without a label, and `1 Class`.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from diccae.datasets.readers.common import (
-    add_labels,
-    arrow,
-    read_classes,
-    read_lists,
-    read_rows,
-    refuse,
-    settle,
-    text,
-)
-from diccae.datasets.readers.layouts import Layout, locate
+from diccae.datasets.readers.checks import check_rows, drop_duplicates
+from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.columns import arrow, text
+from diccae.datasets.readers.layouts import Layout
+from diccae.datasets.readers.list_files import read_lists, read_rows
+from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
 from diccae.errors import UserError
 
@@ -28,32 +26,38 @@ ROW = r"^(?P<label_name>[^/]+)/(?P<id>(?P<video>v_\w+_g\d+)_c\d+)\.avi(?P<number
 
 
 def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
-    """The manifest of the clips listed, whole files of unknown length (`end` NaN); labels count from 0, the lists from 1.
+    """Make a manifest of the clips, whole files of unknown length (`end` NaN).
+
+    Labels count from 0; those in the lists count from 1.
 
     Args:
-        media: the folder with the clips, at any depth; None to read the lists alone.
-        classes: `classInd.txt`; None: the one beside the first list.
+        lists: the list files.
+        media: the folder with the clips, at any depth; None to read the lists only.
+        classes: `classInd.txt`; None for the one in the folder of the first list.
 
     Raises:
-        UserError: a list or a row is wrong, a label contradicts `classInd.txt` or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, a label contradicts `classInd.txt`, or two rows
+            contradict each other (with the lines).
     """
     if classes is None and lists:
         classes = Path(lists[0]).with_name("classInd.txt")
         if not classes.is_file():
             raise UserError(
-                f"{classes}: no such file; put UCF101's classInd.txt beside the lists or name it with --classes"
+                f"{classes}: no such file; put UCF101's classInd.txt into the folder of the lists "
+                "or name it with --classes"
             )
     rows = read_lists(lists, _read_list)
     add_labels(rows, read_classes(Path(str(classes))))
     given = pd.to_numeric(rows["number"]).to_numpy()
-    refuse(
+    check_rows(
         rows,
         ~np.isnan(given) & (given != rows["label"] + 1),
         lambda row: (
-            f"the label is {row['number'].strip()}, but {row['label_name']} is {row['label'] + 1} in {classes}"
+            f"the label is {row['number'].strip()}, "
+            f"but {row['label_name']} is {row['label'] + 1} in {classes}"
         ),
     )
-    rows = settle(rows, ["label_name", "split"])
+    rows = drop_duplicates(rows, ["label_name", "split"])
     rows["start"], rows["end"] = 0.0, np.nan
     return manifest(locate(rows, media, [LAYOUT]), "ucf101")
 
@@ -62,13 +66,14 @@ def _read_list(path: Path) -> pd.DataFrame:
     split = next((split for split in ("train", "test") if split in Path(path).stem.lower()), None)
     if split is None:
         raise UserError(
-            f"{path}: the name must say which split it lists; rename it to trainlist01.txt or testlist01.txt"
+            f"{path}: the name must say which split it lists; "
+            "rename it to trainlist01.txt or testlist01.txt"
         )
     rows = read_rows(path, ["row"])
     rows.attrs = {"lists": [str(path)]}
     rows["list"] = 0
     named = pc.extract_regex(arrow(rows["row"]), ROW)
-    refuse(
+    check_rows(
         rows,
         named.is_null().to_numpy(zero_copy_only=False),
         lambda row: f"wanted Class/v_Class_g01_c01.avi and perhaps a label, got {row['row']!r}",

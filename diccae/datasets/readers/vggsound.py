@@ -1,4 +1,4 @@
-"""VGGSound: `vggsound.csv` (ytid,start,label,split) and the edition of `train.csv` and `test.csv` (file,label)."""
+"""VGGSound: `vggsound.csv` (ytid,start,label,split), or `train.csv` and `test.csv` (file,label)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from diccae.datasets.readers.common import (
-    add_labels,
-    arrow,
-    first_cells,
-    join,
-    numbers,
-    read_classes,
-    read_lists,
-    read_rows,
-    refuse,
-    refuse_other_ids,
-    settle,
-    spelled,
-    text,
-)
-from diccae.datasets.readers.layouts import locate, youtube_layouts
+from diccae.datasets.readers.checks import check_rows, check_youtube_ids, drop_duplicates, numbers
+from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.columns import arrow, join, map_text, text
+from diccae.datasets.readers.layouts import youtube_layouts
+from diccae.datasets.readers.list_files import first_cells, read_lists, read_rows
+from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
 from diccae.errors import UserError
 
@@ -33,21 +23,23 @@ SECONDS = 10.0
 
 
 def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
-    """The manifest of one or both editions, of all 10 s clips listed; without a class list, classes are sorted by name, as in VGGSound's own code.
+    """Make a manifest of the 10 s clips of one or both editions.
 
     Args:
-        media: the folder with the clips, at any depth; None to read the lists alone.
-        classes: a class list that sets the order, e.g. CAV-MAE's `class_labels_indices_vgg.csv`.
+        lists: the list files.
+        media: the folder with the clips, at any depth; None to read the lists only.
+        classes: a class list that sets the order, e.g. CAV-MAE's `class_labels_indices_vgg.csv`;
+            None for the order of names, as in VGGSound's own code.
 
     Raises:
-        UserError: a list or a row is wrong, or two rows contradict each other (names the lines).
+        UserError: a list or a row is wrong, or two rows contradict each other (with the lines).
     """
     rows = read_lists(lists, _read_list)
-    refuse_other_ids(rows)
+    check_youtube_ids(rows)
     rows["start"] = numbers(rows, "start")
     rows["end"] = rows["start"] + SECONDS
-    rows["id"] = join(rows["video"], "_", spelled(rows["start"], lambda time: f"{time:06.0f}"))
-    rows = settle(rows, ["label_name", "split"])
+    rows["id"] = join(rows["video"], "_", map_text(rows["start"], lambda time: f"{time:06.0f}"))
+    rows = drop_duplicates(rows, ["label_name", "split"])
     add_labels(rows, read_classes(classes) if classes is not None else None)
     return manifest(locate(rows, media, youtube_layouts()), "vggsound")
 
@@ -60,7 +52,7 @@ def _read_list(path: Path) -> pd.DataFrame:
             rows = rows.iloc[1:]
         rows.attrs = {"lists": [str(path)]}
         rows["list"] = 0
-        refuse(
+        check_rows(
             rows,
             ~rows["split"].isin(["train", "test"]),
             lambda row: f"wanted train or test in the last cell, got {row['split']!r}",
@@ -72,7 +64,7 @@ def _read_list(path: Path) -> pd.DataFrame:
         named = pc.extract_regex(
             arrow(rows["file"]), r"^(?P<video>.+)_(?P<start>\d{6})(?P<ending>\.\w+)?$"
         )
-        refuse(
+        check_rows(
             rows,
             named.is_null().to_numpy(zero_copy_only=False),
             lambda row: f"wanted a file name like <id>_000030.mp4, got {row['file']!r}",
@@ -82,10 +74,10 @@ def _read_list(path: Path) -> pd.DataFrame:
         rows["split"] = _split(path)
     else:
         raise UserError(
-            f"{path}: wanted 4 cells a row (ytid,start,label,split) or 2 (file,label), its first row has {len(cells)}; "
-            "a class name with a comma needs quotes around it"
+            f"{path}: wanted 4 cells a row (ytid,start,label,split) or 2 (file,label), its first "
+            f"row has {len(cells)}; a class name with a comma needs quotes around it"
         )
-    refuse(rows, rows["label_name"] == "", lambda row: "the class name is empty")
+    check_rows(rows, rows["label_name"] == "", lambda row: "the class name is empty")
     return rows[["video", "start", "label_name", "split", "line"]]
 
 
@@ -99,11 +91,14 @@ def _split(path: Path) -> str:
 
 
 def exclude_vggsound_test(table: pd.DataFrame, vggsound: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """A pre-training manifest without clips cut from recordings of VGGSound's test split, and how many went.
+    """Remove clips of recordings that are in VGGSound's test split from a manifest.
 
     Args:
         table: a manifest of any source.
         vggsound: VGGSound's manifest, with its test split.
+
+    Returns:
+        The remaining rows, and the number of removed ones.
 
     Raises:
         UserError: `vggsound` has no test clips.
@@ -111,7 +106,8 @@ def exclude_vggsound_test(table: pd.DataFrame, vggsound: pd.DataFrame) -> tuple[
     test = vggsound.loc[vggsound["split"] == "test", "video"]
     if test.empty:
         raise UserError(
-            "the VGGSound lists have no test clips, so none can be removed; name test.csv or vggsound.csv"
+            "the VGGSound lists have no test clips, so none can be removed; "
+            "name test.csv or vggsound.csv"
         )
     keep = np.logical_not(
         pc.is_in(arrow(table["video"]), value_set=arrow(test)).to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""From the lists of a plan to one manifest: what is joined, what is taken out, and what is carved from the labelled source."""
+"""From the lists of a plan to one manifest: which clips are joined, removed and split off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets.readers.assemble import assemble, carve
+from diccae.datasets.readers.assemble import assemble, split_off
 from diccae.errors import UserError
 from diccae.sections import Lists
 from tests.datasets.readers.conftest import Write
@@ -25,7 +25,10 @@ def names(label: int, split: str, count: int) -> list[str]:
 
 @pytest.fixture
 def lists(write: Write, hold: Write, tmp_path: Path) -> Lists:
-    """Six training clips (the last without a file) and two test clips a class; in AudioSet, a recording of the test split twice."""
+    """Six training clips (the last without a file) and two test clips per class.
+
+    AudioSet has a recording of the test split twice.
+    """
     rows, files = [], []
     for label, name in enumerate(CLASSES):
         for split, count in (("train", 6), ("test", 2)):
@@ -140,12 +143,12 @@ def test_recordings_of_the_test_split_leave_the_other_sources_and_are_counted(li
     }
 
 
-def test_only_clips_with_a_file_are_carved(lists: Lists) -> None:
+def test_only_clips_with_a_file_are_split_off(lists: Lists) -> None:
     table = assemble(lists)
-    carved = table[table["split"].isin(["update", "validation"])]
-    assert (carved["path"] != "").all()
+    chosen = table[table["split"].isin(["update", "validation"])]
+    assert (chosen["path"] != "").all()
     for split, wanted in (("update", 2), ("validation", 1)):
-        assert carved.loc[carved["split"] == split, "label"].value_counts().to_dict() == {
+        assert chosen.loc[chosen["split"] == split, "label"].value_counts().to_dict() == {
             0: wanted,
             1: wanted,
         }
@@ -165,7 +168,7 @@ def test_from_lists_alone(lists: Lists) -> None:
     assert counts(table)["vggsound", "update"] == 4
     with pytest.raises(
         UserError,
-        match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put it",
+        match=r"lists.sources: there is no folder nowhere with the clips of vggsound; put",
     ):
         assemble(missing)
 
@@ -175,7 +178,8 @@ def test_missing_lists_are_named_with_their_key(lists: Lists) -> None:
     Path(lists.sources[2].lists[0]).unlink()
     with pytest.raises(
         UserError,
-        match=r"lists.sources: 2 of 5 list files are missing, .*balanced_train_segments.csv of audioset first",
+        match=r"lists.sources: 2 of 5 list files are missing, .*balanced_train_segments.csv of "
+        "audioset first",
     ):
         assemble(lists)
 
@@ -196,7 +200,7 @@ def test_a_class_list_of_the_plan_is_used_and_checked(lists: Lists, write: Write
 
 
 def pool(sizes: dict[str, int], **others: Any) -> pd.DataFrame:
-    """Training clips of classes in some order of the list, each with a file, and one test clip a class."""
+    """Training clips of classes in random order, each with a file, and one test clip per class."""
     rows = [
         {"id": f"{name}-{number:03d}", "label": label, "label_name": name, "split": split}
         for label, (name, size) in enumerate(sizes.items())
@@ -214,7 +218,7 @@ def parts(table: pd.DataFrame) -> dict[str, set[str]]:
 def test_splits_are_disjoint_and_balanced(seed: int) -> None:
     before = pool({"hail": 9, "rain": 6, "snow": 30})
     before.attrs["classes"] = ["hail", "rain", "snow"]
-    after = carve(before, 3, 2, found_only=True, seed=seed)
+    after = split_off(before, 3, 2, found_only=True, seed=seed)
     assert after["id"].tolist() == before["id"].tolist()
     found = parts(after)
     assert {split: len(ids) for split, ids in found.items()} == {
@@ -234,16 +238,16 @@ def test_splits_are_disjoint_and_balanced(seed: int) -> None:
 
 def test_the_draw_depends_on_seed_and_ids_alone() -> None:
     before = pool({"hail": 9, "rain": 6})
-    first = parts(carve(before, 2, 1, found_only=True, seed=4))
-    assert parts(carve(before, 2, 1, found_only=True, seed=4)) == first
+    first = parts(split_off(before, 2, 1, found_only=True, seed=4))
+    assert parts(split_off(before, 2, 1, found_only=True, seed=4)) == first
     shuffled = before.sample(frac=1, random_state=0, ignore_index=True)
-    assert parts(carve(shuffled, 2, 1, found_only=True, seed=4)) == first
-    assert parts(carve(before, 2, 1, found_only=True, seed=5)) != first
+    assert parts(split_off(shuffled, 2, 1, found_only=True, seed=4)) == first
+    assert parts(split_off(before, 2, 1, found_only=True, seed=5)) != first
 
 
-def test_nothing_to_carve_leaves_the_table() -> None:
+def test_nothing_to_split_off_leaves_the_table() -> None:
     before = pool({"hail": 1})
-    assert carve(before, 0, 0, found_only=True).equals(before)
+    assert split_off(before, 0, 0, found_only=True).equals(before)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +261,11 @@ def test_nothing_to_carve_leaves_the_table() -> None:
         ),
     ],
 )
-def test_too_few_clips_of_a_class_are_refused_with_its_name(
+def test_too_few_clips_of_a_class_are_an_error_with_its_name(
     sizes: dict[str, int], words: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        carve(pool(sizes), 2, 1, found_only=True)
+        split_off(pool(sizes), 2, 1, found_only=True)
     assert "wanted more than 3 training clips a class (2 update, 1 validation), " + words in str(
         caught.value
     )
@@ -271,13 +275,13 @@ def test_clips_without_a_file_do_not_count_where_files_are_looked_for() -> None:
     table = pool({"hail": 6, "rain": 6})
     table.loc[np.flatnonzero((table["label"] == 1) & (table["split"] == "train")), "path"] = ""
     with pytest.raises(UserError, match="'rain' has 0; lower .* or find the missing files"):
-        carve(table, 2, 1, found_only=True)
-    assert len(parts(carve(table, 2, 1, found_only=False))["update"]) == 4
+        split_off(table, 2, 1, found_only=True)
+    assert len(parts(split_off(table, 2, 1, found_only=False))["update"]) == 4
 
 
 def test_no_labelled_training_clip_at_all() -> None:
     table = pool({"hail": 6}).query("split == 'test'").reset_index(drop=True)
     with pytest.raises(UserError, match="'hail' has 0"):
-        carve(table, 2, 1, found_only=True)
+        split_off(table, 2, 1, found_only=True)
     with pytest.raises(UserError, match="there are none"):
-        carve(table.assign(label=-1), 2, 1, found_only=True)
+        split_off(table.assign(label=-1), 2, 1, found_only=True)

@@ -80,7 +80,7 @@ def test_a_class_without_clips(write: Write) -> None:
         ),
         (
             ["-0nqfRcnAYE.mkv", "0_1_2_3_4_5.webm"],
-            "<id> (taken for cut clips: no length of those probed tells)",
+            "<id> (assumed to be cut clips: the length of no probed file shows it)",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def test_bad_manifests(write: Write, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="it has no column path"):
         read_manifest(tmp_path / "x.parquet")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="x.classes.csv: it cannot be written .*; mend that"):
+    with pytest.raises(UserError, match="x.classes.csv: it cannot be written .*; correct that"):
         write_manifest(
             vggsound.read([write("vggsound.csv", *VGGSOUND)], None), tmp_path / "file" / "x.parquet"
         )
@@ -140,8 +140,8 @@ def test_the_command_prints_every_count(
         f"  2 clips found below {media}, 1 not found",
         "          1 as <id>_<start s>",
         "          1 as a/<id>_<start s>",
-        "  1 clips have more than one file; one of them was taken",
-        "  1 clips of recordings in VGGSound's test list taken out, 2 left",
+        "  1 clips have more than one file; one of them is used",
+        "  1 clips of recordings in VGGSound's test list removed, 2 left",
         f"{out}: 2 clips, 1 of them on the disk; class order in {out.with_name('classes.csv')}",
     ]
     table = read_manifest(out)

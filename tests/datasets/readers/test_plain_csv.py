@@ -77,8 +77,8 @@ def test_spans_of_one_file_are_clips_of_their_own(write: Write) -> None:
     ("line", "words"),
     [
         ("x.mp4,cut,0,0,5", "x has label_name 'cut', but 'stir' in .*, line 2"),
-        ("y.mp4,stir,1,0,5", "stir goes with 1 here, but with 0 in an earlier line"),
-        ("y.mp4,cut,0,0,5", "0 goes with cut here, but with stir in an earlier line"),
+        ("y.mp4,stir,1,0,5", "stir belongs to 1 here, but to 0 in an earlier line"),
+        ("y.mp4,cut,0,0,5", "0 belongs to cut here, but to stir in an earlier line"),
         ("y.mp4,cut,one,0,5", "label: wanted a number >= 0, got 'one'"),
         ("y.mp4,cut,1,5,5", "the clip ends at 5.0 s and starts at 5.0 s"),
         (",cut,1,0,5", "the path is empty"),

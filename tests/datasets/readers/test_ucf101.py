@@ -1,4 +1,4 @@
-"""UCF101's lists: labels that count from 1, test lists without any, and one class written in two ways."""
+"""UCF101's lists: labels from 1, test lists without labels, one class spelled in two ways."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def test_lists_of_two_folds_contradict_each_other(write: Write) -> None:
 def test_bad_lists(write: Write) -> None:
     path = write("trainlist01.txt", *TRAIN, "Archery/film.avi 2")
     with pytest.raises(
-        UserError, match="classInd.txt: no such file; put UCF101's classInd.txt beside the lists"
+        UserError,
+        match="classInd.txt: no such file; put UCF101's classInd.txt into the folder of the lists",
     ):
         read([path], None)
     write("classInd.txt", *CLASSES)

@@ -1,4 +1,4 @@
-"""VGGSound's two editions, the ways in which its clips lie on disks, and everything that lists go through."""
+"""VGGSound's two editions, the layouts of its clips on disks, and reading of lists in general."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def test_contradictions_name_both_lines(write: Write) -> None:
     with pytest.raises(UserError) as caught:
         read([path], None)
     assert (
-        f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', but 'bird chirping, tweeting' in "
-        in str(caught.value)
+        f"{path}, line 7: -0jeONf82dE_000021 has label_name 'hail', "
+        "but 'bird chirping, tweeting' in " in str(caught.value)
     )
-    assert f"{path}, line 3; take one of the two lines out" in str(caught.value)
+    assert f"{path}, line 3; remove one of the two lines" in str(caught.value)
 
 
 def test_a_clip_in_both_splits_is_a_contradiction(write: Write) -> None:
@@ -249,7 +249,7 @@ def test_links_are_followed_and_circles_end(write: Write, hold: Write, tmp_path:
     assert table["path"].tolist() == [str(media / f"in/disk/{IDS[0]}.mp4"), "", "", ""]
 
 
-def test_files_named_by_id_alone_are_told_apart_by_their_length(write: Write, film: Write) -> None:
+def test_files_named_by_id_alone_are_classified_by_their_length(write: Write, film: Write) -> None:
     lines = ["AAAAAAAAAAA,30,hail,train", "BBBBBBBBBBB,20,hail,train", "CCCCCCCCCCC,0,hail,train"]
     path = write("vggsound.csv", *lines)
     for name in "ABC":
@@ -270,10 +270,10 @@ def test_files_named_by_id_alone_are_told_apart_by_their_length(write: Write, fi
         read([path], media)
 
 
-def test_files_named_by_id_alone_that_tell_nothing(write: Write, hold: Write) -> None:
+def test_files_named_by_id_alone_whose_length_shows_nothing(write: Write, hold: Write) -> None:
     table = read([write("vggsound.csv", *LONG)], hold(f"{IDS[0][:11]}.mp4"))
     assert table.attrs["layouts"] == {
-        "<id> (taken for cut clips: no length of those probed tells)": 1
+        "<id> (assumed to be cut clips: the length of no probed file shows it)": 1
     }
 
 
@@ -348,7 +348,7 @@ def test_a_class_that_is_not_in_the_class_list(write: Write) -> None:
     ("lines", "words"),
     [
         (["index,mid,display_name", "0,/m/a,hail", "2,/m/b,rain"], "without gaps"),
-        (["label,label_name", "0,hail", "1,hail"], "'hail' is there twice"),
+        (["label,label_name", "0,hail", "1,hail"], "'hail' occurs twice"),
         (["label,label_name", "0,hail", "one,rain"], "must be a number"),
     ],
 )

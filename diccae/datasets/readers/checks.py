@@ -1,0 +1,125 @@
+"""Checks of the rows of lists; an error names the list and the line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.readers.columns import arrow, map_values
+from diccae.errors import UserError
+
+
+def check_rows(
+    rows: pd.DataFrame, bad: np.ndarray | pd.Series, describe: Callable[[pd.Series], str]
+) -> None:
+    """Check that no row is bad.
+
+    Args:
+        rows: N rows of lists.
+        bad: bool (N,), whether a row is bad.
+        describe: says what is wrong with a row.
+
+    Raises:
+        UserError: a row is bad (with the list and line of the first one).
+    """
+    at = np.flatnonzero(bad)
+    if len(at):
+        row = rows.iloc[at[0]]
+        more = f" ({len(at)} rows are like this)" if len(at) > 1 else ""
+        raise UserError(
+            f"{_place(rows, row)}: {describe(row)}{more}; correct the line or remove it"
+        )
+
+
+def _place(rows: pd.DataFrame, row: pd.Series) -> str:
+    return f"{rows.attrs['lists'][row['list']]}, line {row['line']}"
+
+
+def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Drop rows whose `id` occurs in an earlier row; `attrs` counts them as `duplicates`.
+
+    Raises:
+        UserError: two rows with the same id differ in one of the `columns`.
+    """
+    codes = pd.Series(arrow(rows["id"]).dictionary_encode().indices.to_numpy())
+    again = codes.duplicated().to_numpy()
+    attrs = {**rows.attrs, "listed": len(rows), "duplicates": int(again.sum())}
+    if again.any():
+        shared = codes.isin(codes[again].unique()).to_numpy()
+        group, members = codes[shared].to_numpy(), rows[shared]
+        members.attrs = rows.attrs
+        # where each row's id was first seen
+        first = members.iloc[
+            pd.Series(np.arange(len(members))).groupby(group).transform("first").to_numpy()
+        ]
+        for column in columns:
+            differs = (members[column].to_numpy() != first[column].to_numpy()) & ~(
+                members[column].isna().to_numpy() & first[column].isna().to_numpy()
+            )
+            if differs.any():
+                at = np.flatnonzero(differs)[0]
+                row, other = members.iloc[at], first.iloc[at]
+                raise UserError(
+                    f"{_place(rows, row)}: {row['id']} has {column} {str(row[column])!r}, "
+                    f"but {str(other[column])!r} in {_place(rows, other)}; "
+                    "remove one of the two lines"
+                )
+        rows = rows[~again].reset_index(drop=True)
+    rows.attrs = attrs
+    return rows
+
+
+def numbers(rows: pd.DataFrame, column: str, read: Callable[[str], float] = float) -> np.ndarray:
+    """Convert a column of text to finite numbers >= 0, float64 (N,).
+
+    Args:
+        rows: N rows of lists.
+        column: name of the column.
+        read: converts one cell; raises ValueError where it cannot.
+
+    Raises:
+        UserError: a cell is no such number (with its list and line).
+    """
+
+    def value(cell: str) -> float:
+        try:
+            number = read(cell)
+        except ValueError:
+            return np.nan
+        return number if 0 <= number < np.inf else np.nan
+
+    values = map_values(rows[column], value).astype(np.float64)
+    check_rows(
+        rows, np.isnan(values), lambda row: f"{column}: wanted a number >= 0, got {row[column]!r}"
+    )
+    return values
+
+
+def check_youtube_ids(rows: pd.DataFrame) -> None:
+    """Check that `video` is a YouTube id in every row.
+
+    Raises:
+        UserError: it is not (with the list and line).
+    """
+    check_rows(
+        rows,
+        ~rows["video"].str.fullmatch(r"[\w-]{11}").to_numpy(bool),
+        lambda row: (
+            f"wanted a YouTube id of 11 characters, got {row['video']!r} (spreadsheets change ids)"
+        ),
+    )
+
+
+def check_spans(rows: pd.DataFrame) -> None:
+    """Check that `end` is after `start` in every row.
+
+    Raises:
+        UserError: it is not (with the list and line).
+    """
+    check_rows(
+        rows,
+        (rows["end"] <= rows["start"]).to_numpy(),
+        lambda row: f"the clip ends at {row['end']} s and starts at {row['start']} s",
+    )

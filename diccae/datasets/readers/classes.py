@@ -1,0 +1,91 @@
+"""Class lists, and the labels of rows by the names of their classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.readers.checks import check_rows
+from diccae.datasets.readers.columns import arrow
+from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows
+from diccae.errors import UserError
+
+
+def read_classes(path: Path) -> list[str]:
+    """Read class names in the order of their indices.
+
+    The columns are `index,mid,display_name` or `label,label_name`, or the file is UCF101's
+    classInd.txt, VGGSound's stat.csv, or a list with one name per line. An index column sets the
+    order; stat.csv is sorted, as in VGGSound's own code; a list of names keeps its order.
+
+    Raises:
+        UserError: the indices have a gap, or a name or an index occurs twice.
+    """
+    cells = [cell.lower() for cell in first_cells(path)]
+    if cells in (["index", "mid", "display_name"], ["label", "label_name"]):
+        rows = read_rows(path)
+        indices, names = rows.iloc[:, 0].tolist(), rows.iloc[:, len(cells) - 1].tolist()
+    elif re.fullmatch(r"\d+ \S+", cells[0]):
+        pairs = [line.split(maxsplit=1) for line in _lines(path)]
+        indices, names = [pair[0] for pair in pairs], [pair[-1] for pair in pairs]
+    else:
+        if len(cells) == 3 and cells[1].isdigit():
+            names = sorted(read_rows(path, ["name", "clips", "group"])["name"])
+        else:
+            names = [
+                line[1:-1].replace('""', '"') if line.startswith('"') else line
+                for line in _lines(path)
+            ]
+        indices = list(range(len(names)))
+    try:
+        order = np.array([int(index) for index in indices])
+    except ValueError:
+        raise UserError(
+            f"{path}: the first column of a class list must be a number in every row"
+        ) from None
+    order = order - order.min()
+    if sorted(order) != list(range(len(order))):
+        raise UserError(
+            f"{path}: class indices must run from {min(indices)} without gaps or repeats"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: the class {twice!r} occurs twice; remove one")
+    return [names[place] for place in np.argsort(order)]
+
+
+def _lines(path: Path) -> list[str]:
+    return [
+        line.strip()
+        for line in read_bytes(path).decode(errors="replace").splitlines()
+        if line.strip()
+    ]
+
+
+def add_labels(rows: pd.DataFrame, classes: Sequence[str] | None) -> None:
+    """Set the column `label` from `label_name`; an empty name gets -1.
+
+    Args:
+        rows: rows of lists.
+        classes: class names in the order of their indices; None for the sorted names of the rows.
+
+    Raises:
+        UserError: a name is not one of `classes` (with the list and line).
+    """
+    encoded = arrow(rows["label_name"]).dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    if classes is None:
+        classes = sorted(name for name in found if name)
+    known = {name: label for label, name in enumerate(classes)} | {"": -1}
+    lookup = np.array([known.get(name, -2) for name in found], np.int32)
+    rows["label"] = lookup[encoded.indices.to_numpy()]
+    check_rows(
+        rows,
+        rows["label"].to_numpy() == -2,
+        lambda row: f"{row['label_name']!r} is not one of the classes",
+    )
+    rows.attrs["classes"] = list(classes)

@@ -1,0 +1,174 @@
+"""Reading list files: rows with their line numbers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from diccae.datasets.readers.columns import text
+from diccae.errors import UserError
+
+
+def read_rows(
+    path: Path, names: Sequence[str] | None = None, *, spaced: bool = False
+) -> pd.DataFrame:
+    """Read a list file as columns of text.
+
+    Comments (#) at the top and blank lines are skipped. The column `line` holds the line number.
+
+    Args:
+        path: a file of comma-separated values.
+        names: the columns of a list without a header; None where the first row names them.
+        spaced: whether a space follows each comma, also before quotes, as in AudioSet's lists.
+
+    Raises:
+        UserError: the file is missing, not UTF-8 or without rows, or a row has another number of
+            cells (with its line).
+    """
+    data = read_bytes(path)
+    if spaced:
+        data = data.replace(b", ", b",")
+    comments = _comments(path, data)
+    if names is None:
+        names, header = _cells(path, data, comments), 1
+    else:
+        header = 0
+    blank: list[int] = []
+    bad: list[str] = []
+
+    def invalid(row: Any) -> str:
+        if not row.text.strip():
+            blank.append(row.number)
+            return "skip"
+        hint = (
+            "; a name with a comma needs quotes around it"
+            if row.actual_columns > row.expected_columns
+            else ""
+        )
+        bad.append(
+            f"{path}, line {row.number}: wanted {row.expected_columns} cells ({','.join(names)}), "
+            f"got {row.actual_columns} ({row.text[:120]!r}){hint}"
+        )
+        return "error"
+
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, skip_rows=comments + header, column_names=names
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                invalid_row_handler=invalid, ignore_empty_lines=False
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.large_string() for name in names}, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        problem = f"{path}: not a list of comma-separated UTF-8 text ({str(error).splitlines()[0]})"
+        raise UserError(f"{(bad or [problem])[0]}; correct the list or download it again") from None
+    rows = pd.DataFrame({name: text(pc.utf8_trim_whitespace(table[name])) for name in names})
+    lines = np.arange(1, len(rows) + len(blank) + 1) + comments + header
+    rows["line"] = lines[~np.isin(lines, blank)].astype(np.int32)
+    filled = np.zeros(len(rows), bool)
+    for name in names:
+        filled |= (rows[name] != "").to_numpy(bool)
+    rows = rows[filled].reset_index(drop=True)
+    if rows.empty:
+        raise UserError(f"{path}: there is no row in this list; download it again")
+    return rows
+
+
+def first_cells(path: Path) -> list[str]:
+    """The cells of the first row after comments and blank lines.
+
+    Raises:
+        UserError: the file is missing or without rows.
+    """
+    data = read_bytes(path)
+    return _cells(path, data, _comments(path, data))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a list file, without a byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, or is UTF-16.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path}: the list cannot be read ({error.strerror}); check --lists and --classes"
+        ) from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{path}: it is UTF-16; save it as UTF-8 text")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _comments(path: Path, data: bytes) -> int:
+    """The number of lines at the top that are comments or blank."""
+    start = 0
+    for count, match in enumerate(re.finditer(rb"\r\n|\n|\r|\Z", data)):
+        line = data[start : match.start()].strip()
+        if line and not line.startswith(b"#"):
+            return count
+        start = match.end()
+    raise UserError(f"{path}: there is no row in this list; download it again")
+
+
+def _cells(path: Path, data: bytes, comments: int) -> list[str]:
+    lines = re.split(rb"\r\n|\n|\r", data, maxsplit=comments + 1)
+    try:
+        cells = next(csv.reader([lines[comments].decode()]), [])
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}, line {comments + 1}: it is not UTF-8; save the list as UTF-8 text"
+        ) from None
+    return [cell.strip() for cell in cells]
+
+
+def check_columns(path: Path, rows: pd.DataFrame, wanted: Sequence[str]) -> None:
+    """Check that the header of a list has all `wanted` columns.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    missing = [name for name in wanted if name not in rows]
+    if missing:
+        raise UserError(
+            f"{path}: wanted the columns {','.join(wanted)}, {','.join(missing)} missing; "
+            "see its first line"
+        )
+
+
+def read_lists(lists: Sequence[Path], read_one: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """Read several lists and concatenate their rows.
+
+    Args:
+        lists: the list files.
+        read_one: reads one of them.
+
+    Returns:
+        The rows, with the column `list`, an index into `attrs['lists']`, the paths of the lists.
+
+    Raises:
+        UserError: there is no list.
+    """
+    if not lists:
+        raise UserError("no list file was given; name one or more with --lists")
+    tables = [
+        read_one(Path(path)).assign(list=np.int16(number)) for number, path in enumerate(lists)
+    ]
+    rows = pd.concat(tables, ignore_index=True)
+    rows.attrs = {"lists": [str(path) for path in lists]}
+    return rows

@@ -1,0 +1,103 @@
+"""Finding the video files below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from diccae.datasets.readers.columns import arrow, map_values, text
+from diccae.errors import UserError
+
+# in the order of preference where a clip has several files
+SUFFIXES = ("mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts")
+# file names that are held as Python objects at a time
+FLUSH = 200_000
+
+
+def _walk(media: Path) -> Iterator[tuple[str, str]]:
+    """(folder relative to `media`, name) of every video file below `media`.
+
+    Links to folders are followed, but each folder is visited once.
+    """
+    seen, waiting = set(), [""]
+    while waiting:
+        folder = waiting.pop()
+        where = os.stat(media / folder)
+        if (where.st_dev, where.st_ino) in seen:
+            continue
+        seen.add((where.st_dev, where.st_ino))
+        with os.scandir(media / folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    waiting.append(f"{folder}{entry.name}/")
+                elif entry.name.rpartition(".")[2].lower() in SUFFIXES and entry.is_file():
+                    yield folder, entry.name
+
+
+def scan(media: Path) -> pd.DataFrame:
+    """Find all video files below a folder.
+
+    Of several files with one stem, the one with the first suffix of SUFFIXES is taken, then the
+    one with the shortest path.
+
+    Args:
+        media: the folder.
+
+    Returns:
+        One row per stem: `stem`, the name without suffix; `path`, relative to `media`; `copies`,
+        the number of files with this stem.
+
+    Raises:
+        UserError: `media` is no folder or cannot be read, or a file name is not UTF-8.
+    """
+    if not Path(media).is_dir():
+        raise UserError(f"{media}: no such folder; set --media to the folder that holds the clips")
+    stems: list[pa.Array] = []
+    paths: list[pa.Array] = []
+    names: list[str] = []
+    places: list[str] = []
+
+    def flush() -> None:
+        stems.append(pa.array(names, pa.large_string()))
+        paths.append(pa.array(places, pa.large_string()))
+        names.clear()
+        places.clear()
+
+    try:
+        for folder, name in _walk(Path(media)):
+            names.append(name.rpartition(".")[0])
+            places.append(folder + name)
+            if len(names) == FLUSH:
+                flush()
+        flush()
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: it cannot be read ({error.strerror}); change its mode or set "
+            "--media to a folder without it"
+        ) from None
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{media}: a file name is not UTF-8 ({error.object!r}); rename it"
+        ) from None
+    files = pd.DataFrame(
+        {"stem": text(pa.chunked_array(stems)), "path": text(pa.chunked_array(paths))}
+    )
+    codes = arrow(files["stem"]).dictionary_encode().indices.to_numpy()
+    files["copies"] = np.bincount(codes, minlength=1)[codes].astype(np.int32)
+    several = files[files["copies"] > 1]
+    if len(several):
+        rank = map_values(
+            several["path"].str.replace(r".*\.", "", regex=True).str.lower(), SUFFIXES.index
+        )
+        several = several.iloc[
+            np.lexsort((several["path"].to_numpy(str), several["path"].str.len(), rank))
+        ]
+        files = pd.concat(
+            [files[files["copies"] == 1], several[~several["stem"].duplicated()]], ignore_index=True
+        )
+    return files

@@ -1,0 +1,127 @@
+"""The files of a stored cache: its arrays, and the progress of an interrupted build."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.clips import OK, ClipSettings
+from diccae.errors import UserError
+from diccae.whole_file import whole_file
+
+# status of a clip that is not decoded yet
+TODO = ""
+
+Shapes = dict[str, tuple[tuple[int, ...], type]]
+
+
+def array_shapes(clips: int, settings: ClipSettings) -> Shapes:
+    """Shape and dtype of the arrays `frames` and `fbank` of a cache of `clips` clips."""
+    size = settings["frame_size"]
+    frames, fbank = (
+        (clips, settings["num_frames"], size, size, 3),
+        (clips, settings["fbank_frames"], settings["n_mels"]),
+    )
+    return {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
+
+
+def array_bytes(shapes: Shapes) -> int:
+    """Bytes of all arrays together."""
+    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in shapes.values())
+
+
+def create_arrays(out_dir: Path, shapes: Shapes) -> None:
+    """Create the arrays, filled with zeros, in place of those of an older cache.
+
+    Raises:
+        UserError: the disk is too small.
+        OSError: the disk is full or cannot be written.
+    """
+    # a process that still maps the old arrays keeps them; what marks clips as done goes first
+    for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
+        (out_dir / name).unlink(missing_ok=True)
+    clips, free = shapes["frames"][0][0], shutil.disk_usage(out_dir).free
+    needed = array_bytes(shapes)
+    print(
+        f"cache of {clips} clips in {out_dir}: "
+        f"{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
+    )
+    if needed > free:
+        raise UserError(
+            f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some space or set cache.frame_size lower"
+        )
+    for name, (shape, dtype) in shapes.items():
+        create_array(out_dir / f"{name}.npy", shape, dtype)
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: type) -> None:
+    """Create an array of zeros whose space on the disk is allocated.
+
+    Writing to a sparse file through a memory map kills the process when the disk becomes full.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "r+b") as handle:
+        try:
+            os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                path.unlink()
+                raise
+
+
+def load_progress(
+    out_dir: Path, digest: str, settings: ClipSettings, clips: int
+) -> pd.DataFrame | None:
+    """`status` and `message` of each clip of an interrupted build.
+
+    Clips that could not be used are decoded again, since they may have been repaired.
+
+    Returns:
+        None where there is no build of this manifest (by its SHA-256) with these settings.
+    """
+    path = out_dir / "progress.json"
+    if not path.is_file():
+        return None
+    for name, (shape, dtype) in array_shapes(clips, settings).items():
+        try:
+            array = np.load(out_dir / f"{name}.npy", mmap_mode="r")
+        except (OSError, ValueError):
+            return None
+        if array.shape != shape or array.dtype != dtype:
+            return None
+    saved = json.loads(path.read_text())
+    if (
+        saved["manifest_sha256"] != digest
+        or saved["settings"] != settings
+        or len(saved["status"]) != clips
+    ):
+        return None
+    return pd.DataFrame(
+        {
+            "status": [state if state == OK else TODO for state in saved["status"]],
+            "message": [""] * clips,
+        }
+    )
+
+
+def save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: ClipSettings) -> None:
+    """Write the status of each clip, from which an interrupted build continues.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    content = {"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}
+    with whole_file(out_dir / "progress.json") as temporary:
+        temporary.write_text(json.dumps(content))

@@ -1,0 +1,62 @@
+"""Check of the finished runs of a plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from diccae.doctor.check import Check
+from diccae.errors import UserError
+from diccae.plans import Plan
+
+
+def stale_runs(plan: Plan) -> Check:
+    """Check for finished runs whose config, code, lock or data have changed since."""
+    records = sorted((plan.results_root() / "runs").rglob("record.json"))
+    if not records:
+        return Check("results", "ok", f"no finished runs in {plan.results_root()}")
+    reasons: Counter[str] = Counter()
+    stale = 0
+    for path in records:
+        changed = _changed(plan, path)
+        stale += bool(changed)
+        reasons.update(changed)
+    if not stale:
+        return Check(
+            "results",
+            "ok",
+            f"{len(records)} finished runs, all with the present code, configs and data",
+        )
+    counts = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    return Check(
+        "results",
+        "warning",
+        f"{stale} of {len(records)} finished runs are stale (changed since: {counts})",
+        "run the workflow again, which repeats them, or check out the commit that is named in "
+        "their record.json",
+    )
+
+
+def _changed(plan: Plan, path: Path) -> list[str]:
+    """What has changed since a run; includes records that cannot be read or composed."""
+    from diccae.hashes import data_hash, lock_hash
+    from diccae.run_graph import Run
+    from diccae.source import source_hash
+
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        run = Run(plan, record["stage"], record["variant"], record["seed"], record["modality"])
+        now = {
+            "config": run.config_hash,
+            "source": source_hash(run.config(), run.settings.system.name),
+            "lock": lock_hash(),
+        }
+    except (ValueError, KeyError, OSError):
+        return ["unreadable"]
+    except UserError:
+        return ["not in the plan"]
+    if (plan.cache_dir / "meta.json").is_file() and plan.manifest.is_file():
+        now["data"] = data_hash(plan)
+    return [name for name, value in now.items() if record.get(f"{name}_hash") != value]

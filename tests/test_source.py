@@ -1,0 +1,77 @@
+"""Which code a run's numbers depend on."""
+
+from __future__ import annotations
+
+import pytest
+
+from diccae.plans import load_plan
+from diccae.run_graph import Run
+from diccae.source import SourceTree, present_tree, source_hash, tree_of_commit
+
+STAGES = ("warmup", "pretrain", "finetune")
+
+
+def digest(tree: SourceTree, stage: str) -> str:
+    return tree.digest(Run(load_plan("embedded"), stage, "full", 0).config(), "diccae")
+
+
+def changed(tree: SourceTree) -> list[str]:
+    """The stages of the full method that other code would train."""
+    return [stage for stage in STAGES if digest(tree, stage) != digest(present_tree(), stage)]
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("diccae.functional.kmeans", ["warmup", "pretrain"]),
+        ("diccae.functional.matching", ["warmup", "pretrain"]),
+        ("diccae.engine.hooks.pseudo_labels", ["warmup", "pretrain"]),
+        ("diccae.engine.hooks.confusion_degree", ["pretrain", "finetune"]),
+        ("diccae.models.losses.confusion_loss", ["pretrain", "finetune"]),
+        ("diccae.datasets.samplers", ["finetune"]),
+        ("diccae.engine.runs", list(STAGES)),
+        ("diccae.models.systems.diccae", list(STAGES)),
+        ("diccae.systems.diccae", list(STAGES)),
+        ("diccae.models.vit", []),
+        ("diccae.datasets.readers.vggsound", []),
+        ("diccae.reporting.tables", []),
+        ("diccae.plans", []),
+        ("diccae.compose", []),
+    ],
+)
+def test_a_change_concerns_the_stages_that_execute_the_module(
+    module: str, stages: list[str]
+) -> None:
+    texts = present_tree().texts
+    assert changed(SourceTree(texts | {module: texts[module] + "\nx = 1\n"})) == stages
+
+
+def test_a_new_system_a_reader_and_a_report_leave_all_results_valid() -> None:
+    new = {
+        "diccae.systems.other": "from diccae.systems.spec import System\n",
+        "diccae.models.systems.other": "class Other:\n    pass\n",
+        "diccae.datasets.readers.other": "import diccae.datasets.media\n",
+        "diccae.reporting.other": "import diccae.engine.runs\n",
+    }
+    assert changed(SourceTree(present_tree().texts | new)) == []
+
+
+def test_what_a_changed_module_imports_counts_as_well() -> None:
+    texts = present_tree().texts
+    helper = {"diccae.models.helper": "VALUE = 1\n"}
+    user = {
+        "diccae.models.encoders": texts["diccae.models.encoders"]
+        + "\nimport diccae.models.helper\n"
+    }
+    first = SourceTree(texts | helper | user)
+    second = SourceTree(texts | {"diccae.models.helper": "VALUE = 2\n"} | user)
+    assert all(digest(first, stage) != digest(second, stage) for stage in STAGES)
+
+
+def test_the_digest_of_a_run_is_that_of_the_code_on_the_disk() -> None:
+    run = Run(load_plan("embedded"), "finetune", "full", 0)
+    assert source_hash(run.config(), "diccae") == digest(present_tree(), "finetune")
+
+
+def test_a_commit_that_is_not_here_has_no_tree() -> None:
+    assert tree_of_commit("0" * 40) is None
