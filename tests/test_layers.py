@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,12 +21,23 @@ def test_import_layers() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_the_workflow_loads_neither_torch_nor_faiss() -> None:
-    code = (
-        "import sys, diccae.workflow as w; w.load_workflow(); "
-        "print([m for m in ('torch', 'faiss', 'mmaction') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import diccae.workflow as w; w.load_workflow()", {"torch", "faiss", "mmaction"}),
+        (
+            "from diccae.reporting import crate, diagnostics, html",
+            {"torch", "faiss", "mmengine", "mmaction"},
+        ),
+    ],
+    ids=["workflow", "reporting"],
+)
+def test_workflow_and_reporting_load_no_torch(code: str, absent: set[str]) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; {code}; print({absent} & sys.modules.keys())"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert result.stdout.strip() == "[]"
+    assert result.stdout.strip() == "set()"

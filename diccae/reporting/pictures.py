@@ -124,9 +124,7 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
         axes.set_xticks(ticks, [names[i] for i in ticks], rotation=60, ha="right")
         axes.set_yticks(ticks, [names[i] for i in ticks])
         figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
-        buffer = BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
-    return data_uri(buffer.getvalue(), "image/svg+xml")
+        return _svg(figure)
 
 
 def purity(plan: Plan) -> str | None:
@@ -155,8 +153,13 @@ def purity(plan: Plan) -> str | None:
         axes.set_xlabel("epoch of pre-training (0 = initial clusters)")
         axes.set_ylabel("cluster purity, %")
         axes.legend(frameon=False, fontsize=7, ncols=2)
-        buffer = BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    """A figure as an SVG data URI; the same figure gives the same bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
     return data_uri(buffer.getvalue(), "image/svg+xml")
 
 
