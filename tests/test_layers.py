@@ -20,7 +20,10 @@ def test_import_layers() -> None:
 
 
 def test_planning_loads_neither_torch_nor_faiss() -> None:
-    code = "import sys, diccae.workflow as w; w.load_workflow(); print([m for m in ('torch', 'faiss', 'mmaction') if m in sys.modules])"
+    code = (
+        "import sys, diccae.workflow as w; w.load_workflow(); "
+        "print([m for m in ('torch', 'faiss', 'mmaction') if m in sys.modules])"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -239,7 +239,8 @@ def test_missing_lists_are_told_in_one_sentence(
     plan = load_plan("vggsound")
     with pytest.raises(
         SystemExit,
-        match=r"^diccae: plan vggsound, lists.sources: 5 of 5 list files are missing, media/lists/vggsound.csv of vggsound first; put them",
+        match=r"^diccae: plan vggsound, lists.sources: 5 of 5 list files are missing, "
+        r"media/lists/vggsound.csv of vggsound first; put them",
     ):
         Workflow([plan]).list_files(plan.data_root)
     Path("media/lists").mkdir(parents=True)

@@ -24,7 +24,8 @@ CLASSES = ["bird chirping, tweeting", "people marching", "playing hammond organ"
 TRAIN, TEST = 7, 2  # clips a class
 AUDIOSET = [f"{'-_Z'[number % 3]}audio{number:05d}" for number in range(12)]
 EPIC = (
-    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,start_frame,stop_frame,"
+    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,"
+    "start_frame,stop_frame,"
     "narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes"
 )
 
@@ -85,7 +86,8 @@ def audioset(lists: Path, media: Path, test: list[str]) -> None:
         rows = [f'{video}, 30.000, 40.000, "/m/09x0r,/t/dd00088"' for video in videos]
         (lists / name).write_text("\n".join([*head, *rows]) + "\n")
     (lists / "class_labels_indices.csv").write_text(
-        'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/t/dd00088,"Gush"\n2,/m/015p6,"Bird vocalization, bird call, bird song"\n'
+        'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/t/dd00088,"Gush"\n'
+        '2,/m/015p6,"Bird vocalization, bird call, bird song"\n'
     )
     for index, video in enumerate([*AUDIOSET, test[0], test[-1]]):
         film(media / f"Y{video}.mp4", index, 10)
@@ -100,7 +102,8 @@ def epic_kitchens(lists: Path, media: Path) -> None:
             start = 3 * span + 0.5
             times = ",".join(f"00:00:{second:05.2f}" for second in (start, start, start + 2.25))
             rows.append(
-                f"{video}_{span},{video[:3]},{video},{times},{start * 60:.0f},{(start + 2.25) * 60:.0f},"
+                f"{video}_{span},{video[:3]},{video},{times},{start * 60:.0f},"
+                f"{(start + 2.25) * 60:.0f},"
                 f'"take knife, plate",take,0,knife,4,"[\'knife\', \'plate\']","[4, 2]"'
             )
     (lists / "EPIC_100_train.csv").write_text("\n".join(rows) + "\n")

@@ -1,4 +1,5 @@
-"""The command line `diccae`. The rules of the Snakefile call these commands; all can be run by hand."""
+"""The command line `diccae`. The rules of the Snakefile call these commands; all can be run by
+hand."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Reproduce the DICCAE paper: render or read data, train, write tables, figures and report.",
+    help="Reproduce the DICCAE paper: render or read data, train, and write the results.",
 )
 data.register(app)
 train.register(app)

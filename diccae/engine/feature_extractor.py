@@ -62,8 +62,8 @@ def extract(
     features, begin = torch.empty(0, 0), 0
     for batch in batches:
         own = feature(batch).float()
-        # row i of process r is clip i x processes + r; the sampler repeats clips at the end, so that
-        # every process has as many
+        # row i of process r is clip i x processes + r; the sampler repeats clips at the end, so
+        # that every process has as many
         rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
         if begin == 0:
             kept = clips if everywhere or is_main_process() else 0

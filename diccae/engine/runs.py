@@ -153,8 +153,8 @@ def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a work folder, None without one; partly written files, which
-    have another suffix, are removed."""
+    """The newest complete checkpoint of a work folder, None without one; partly written files,
+    which have another suffix, are removed."""
     for partial in folder.glob("*.tmp"):
         partial.unlink(missing_ok=True)
     checkpoints = sorted(folder.glob("epoch_*.pth"), key=lambda path: int(path.stem.split("_")[1]))

@@ -116,7 +116,8 @@ def timing(clock: Callable[[int], float], full: int, least: int, seconds: float)
     if wall < seconds / 4:
         # the first batch also loads kernels
         duration, wall = timed(batch)
-    # Large batches cost less per clip, and a small batch does not predict by how much: grow in steps.
+    # Large batches cost less per clip, and a small batch does not predict by how much: grow in
+    # steps.
     while batch < full and (room := int((end - time.perf_counter()) / (2 * wall))) > 1:
         batch = min(full, batch * min(room, 8))
         duration, wall = timed(batch)
@@ -161,8 +162,8 @@ def time_loading(
     live = run.settings.base["cache"].get("mode", "stored") == "live"
     if live and not real.is_file():
         return None, [
-            "hours do not include decoding: clips are decoded while training (cache.mode live), and "
-            "there are none here to time; `benchmarks/decoding.py` times the decoder on one core"
+            "hours do not include decoding: clips are decoded while training (cache.mode live), "
+            "and there are none here to time; `benchmarks/decoding.py` times the decoder on a core"
         ]
     config = _composed(run).train_dataloader.dataset
     dataset = DATASETS.build(config) if real.is_file() else synthetic_dataset(config, cache)

@@ -1,4 +1,5 @@
-"""The estimate of a plan as one nested dictionary: clips, runs, hours, disk space, wall time, seeds."""
+"""The estimate of a plan as one nested dictionary: clips, runs, hours, disk space, wall time,
+seeds."""
 
 from __future__ import annotations
 

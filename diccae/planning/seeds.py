@@ -16,9 +16,9 @@ from diccae.sections import Modality
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
-# SciPy's noncentral t is inaccurate far in its tails. Beyond a shift of FAR the power is 1 in double
-# precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero, below
-# 1e-9, is taken as zero.
+# SciPy's noncentral t is inaccurate far in its tails. Beyond a shift of FAR the power is 1 in
+# double precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero,
+# below 1e-9, is taken as zero.
 FAR, WRONG_SIDE = 1000.0, 6.0
 REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
 

@@ -1,5 +1,5 @@
-"""A verdict on each claim of the paper, by the rules in configs/claims.yaml, which were fixed before
-any result was known."""
+"""A verdict on each claim of the paper, by the rules in configs/claims.yaml, which were fixed
+before any result was known."""
 
 from __future__ import annotations
 

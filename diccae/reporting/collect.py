@@ -1,5 +1,5 @@
-"""Reads the files of runs. Every accuracy is computed from per-clip predictions; a metrics file that
-disagrees with them is an error."""
+"""Reads the files of runs. Every accuracy is computed from per-clip predictions; a metrics file
+that disagrees with them is an error."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def figure2(plan: Plan) -> pd.DataFrame:
 
 
 def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
-    """Draw Fig. 2 into an SVG file: distribution of inter-class confusion with and without DICCAE."""
+    """Draw Fig. 2 into an SVG file: distribution of inter-class confusion with and without
+    DICCAE."""
     assert plan.figure2 is not None
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
@@ -149,8 +150,8 @@ def figure3(plan: Plan) -> pd.DataFrame:
 
 
 def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
-    """Draw Fig. 3 into an SVG file: audio accuracy against fixed confusion-loss weights, and dynamic
-    weighting as a dashed line."""
+    """Draw Fig. 3 into an SVG file: audio accuracy against fixed confusion-loss weights, and
+    dynamic weighting as a dashed line."""
     fixed, dynamic = (
         table[table["weighting"] == "fixed"],
         table[table["weighting"] == "dynamic"].iloc[0],

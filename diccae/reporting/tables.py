@@ -81,7 +81,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
 
 
 def table1(plan: Plan) -> pd.DataFrame:
-    """Table 1: the rows of the paper, on VGGSound, and measured rows, on the dataset of the plan."""
+    """Table 1: the rows of the paper, on VGGSound, and measured rows, on the dataset of the
+    plan."""
     section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [
         {

@@ -69,8 +69,8 @@ def _check_origin(run: Run, record: dict[str, Any], where: str) -> list[Finding]
 
 
 def check_code(checked: dict[Run, Checked]) -> list[Finding]:
-    """All runs by today's code, or all by the code of one commit that they name; that later code differs
-    is a note."""
+    """All runs by today's code, or all by the code of one commit that they name; that later code
+    differs is a note."""
     changed = _made_by_other_code(checked, present_tree())
     if not changed:
         return []

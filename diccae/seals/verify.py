@@ -1,8 +1,8 @@
 """Seals: recomputes every table and figure from the per-clip predictions, and holds every record
 against the files, the configs, the code, the data and the lock.
 
-Needs neither the network nor a GPU nor Snakemake's memory, so results that were copied from elsewhere
-are judged by the same rules.
+Needs neither the network nor a GPU nor Snakemake's memory, so results that were copied from
+elsewhere are judged by the same rules.
 """
 
 from __future__ import annotations

@@ -187,7 +187,8 @@ def test_before_the_first_checkpoint_the_run_starts_anew(
         signal.signal(signal.SIGTERM, previous)
         signal.signal(signal.SIGCHLD, children)
     assert capsys.readouterr().err.strip() == (
-        "diccae: stopped by SIGTERM in epoch 1 of 4, before the first checkpoint; the same command starts this run anew"
+        "diccae: stopped by SIGTERM in epoch 1 of 4, before the first checkpoint; "
+        "the same command starts this run anew"
     )
 
 

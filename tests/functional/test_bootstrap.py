@@ -160,7 +160,10 @@ def test_order_support_of_ties_and_of_one_seed() -> None:
 
 
 def test_the_module_stays_free_of_torch() -> None:
-    code = "import sys, diccae.functional.bootstrap; print([m for m in ('torch', 'faiss', 'mmengine') if m in sys.modules])"
+    code = (
+        "import sys, diccae.functional.bootstrap; "
+        "print([m for m in ('torch', 'faiss', 'mmengine') if m in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -52,7 +52,8 @@ class HistoryHook(Hook):
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
                 raise UserError(
-                    f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; lower schedule.<stage>.lr in the plan"
+                    f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; "
+                    "lower schedule.<stage>.lr in the plan"
                 )
         row |= unwrap(runner).history()
         self.rows.append(row)
