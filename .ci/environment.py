@@ -1,8 +1,10 @@
-"""Writes environment.yml from requirements.lock: the conda way into the same versions. `--check` only compares.
+"""Writes environment.yml from requirements.lock: the conda way into the same versions. `--check`
+only compares.
 
-A pip section cannot ask for hashes and leave out dependencies, as `make setup` does, so pip resolves there. The OpenCV builds that
-mmengine and mmaction2 ask for by name, and that overrides.txt keeps out of the lock, are therefore listed at the version of the
-headless build, and conda brings the two system libraries that they load.
+A pip section cannot ask for hashes and leave out dependencies, as `make setup` does, so pip
+resolves there. The OpenCV builds that mmengine and mmaction2 ask for by name, and that
+overrides.txt keeps out of the lock, are therefore listed at the version of the headless build, and
+conda brings the two system libraries that they load.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from packaging.markers import Marker
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """\
 # Made from requirements.lock by `make lock` (.ci/environment.py); do not edit.
-#   conda env create -f environment.yml && conda activate diccae && snakemake --cores all results/table2.csv
+#   conda env create -f environment.yml
+#   conda activate diccae && snakemake --cores all results/table2.csv
 name: diccae
 channels:
   - conda-forge

@@ -1,5 +1,5 @@
-"""Every table and figure: its name, the runs that it is computed from, and the function that computes
-it. Command line, Snakefile, verifier, comparison, report and planner read this list."""
+"""Every table and figure: its name, the runs that it is computed from, and the function that
+computes it. Command line, Snakefile, verifier, comparison, report and planner read this list."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A run's context -> one self-contained mmengine config.
 
-The config holds everything that decides the outcome of a run and nothing else, so its hash names the
-run: two variants whose pre-training does not differ compose to the same config and share that run.
-It trains and tests with mmaction2's stock `tools/train.py` and `tools/test.py`. Nothing here knows a
-system by name: model, losses, hooks and optimiser are the system's answers.
+The config holds everything that decides the outcome of a run and nothing else, so its hash names
+the run: two variants whose pre-training does not differ compose to the same config and share that
+run. It trains and tests with mmaction2's stock `tools/train.py` and `tools/test.py`. Nothing here
+knows a system by name: model, losses, hooks and optimiser are the system's answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _runtime() -> Config:
 
 
 def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
-    """The self-contained mmengine config of one run (paths are relative to the working directory)."""
+    """The self-contained mmengine config of one run (paths are relative to the working
+    directory)."""
     system, stage, budget = settings.system, run.stage, run.budget
     use = system.data(stage, run.choices, budget)
     clips = _Clips(run, use, cache_dir)

@@ -1,4 +1,5 @@
-"""What names a run and its origin: digests of the composed config, the data, the code and the lock."""
+"""What names a run and its origin: digests of the composed config, the data, the code and the
+lock."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def file_hash(path: Path) -> str:
 
 
 def data_hash(plan: Plan) -> str:
-    """Digest of the manifest (it lists the SHA-256 of every clip) and of the clip cache's description.
+    """Digest of the manifest (it lists the SHA-256 of every clip) and of the clip cache's
+    description.
 
     Raises:
         UserError: one of them is missing; names the command that makes it.

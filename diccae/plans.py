@@ -84,7 +84,8 @@ class Plan(Strict):
     def _purpose(self) -> Plan:
         if (self.table1 is None or self.table2 is None) and self.tuning is None:
             raise ValueError(
-                "wanted table1 and table2 (or tuning, for a plan that only chooses hyper-parameters)"
+                "wanted table1 and table2 (or tuning, for a plan that only chooses "
+                "hyper-parameters)"
             )
         return self
 
@@ -123,7 +124,8 @@ class Plan(Strict):
         return [need for s in sections if hasattr(s, "needs") for need in s.needs()]
 
     def variants(self) -> dict[str, list[Modality]]:
-        """Every variant of the plan with the modalities that any artifact scores, in A, V, AV order."""
+        """Every variant of the plan with the modalities that any artifact scores, in A, V, AV
+        order."""
         return modalities_of(self.needs())
 
     def scored(self, needs: Iterable[Need]) -> list[Scored]:
@@ -136,7 +138,8 @@ class Plan(Strict):
         return list(dict.fromkeys(runs))
 
     def first_seeds(self, count: int | None) -> Plan:
-        """The plan with its first `count` seeds, whose runs are those of the whole plan; None for all.
+        """The plan with its first `count` seeds, whose runs are those of the whole plan; None for
+        all.
 
         Raises:
             UserError: the plan has fewer seeds, or none is asked for.
@@ -202,8 +205,8 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
         seeds: take the first so many seeds; None for all.
 
     Raises:
-        UserError: the plan does not exist or a key of it is wrong; names the file, the key, what was
-            wanted and what was found.
+        UserError: the plan does not exist or a key of it is wrong; names the file, the key, what
+            was wanted and what was found.
     """
     path = Path(name_or_path)
     if path.suffix != ".yaml":

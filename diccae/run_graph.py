@@ -23,8 +23,8 @@ from diccae.systems.spec import Parent, RunContext, Stage
 
 @dataclass(frozen=True)
 class Run:
-    """One stage of training of one variant with one seed; `modality` is AV in stages that train on the
-    unlabelled pool."""
+    """One stage of training of one variant with one seed; `modality` is AV in stages that train on
+    the unlabelled pool."""
 
     plan: Plan
     stage: str
@@ -58,8 +58,8 @@ class Run:
 
     @property
     def owner(self) -> Run:
-        """The run that stands for this one: of the first variant of the plan whose run of this stage
-        composes to the same config. A scored run stands for itself."""
+        """The run that stands for this one: of the first variant of the plan whose run of this
+        stage composes to the same config. A scored run stands for itself."""
         if self.spec.scored:
             return self
         variant = _owner(self.plan, self.stage, self.variant, self.modality)
@@ -192,8 +192,8 @@ def _place_of_seed(run: Run) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Compose every run of a plan's first seed, so that an impossible choice is refused before any job
-    starts.
+    """Compose every run of a plan's first seed, so that an impossible choice is refused before any
+    job starts.
 
     Raises:
         UserError: a variant, an override or a number is not possible; names the file and the key.

@@ -22,7 +22,8 @@ class StageSchedule(Strict):
         lr: peak learning rate; it decays by a cosine to 0 over the epochs.
         weight_decay: of the optimiser.
         steps: a budget in optimiser steps: one epoch over a draw of steps x batch_size clips.
-        optimizer: further keys of the optimiser's config, e.g. `dict(type="AdamW", betas=(0.9, 0.95))`.
+        optimizer: further keys of the optimiser's config, e.g.
+            `dict(type="AdamW", betas=(0.9, 0.95))`.
         paramwise: mmengine's `paramwise_cfg`, e.g. a larger rate for the head.
         warmup_epochs: epochs over which the rate rises linearly to `lr` first.
         average_from: from this epoch on the weights are averaged (mmengine's
@@ -61,8 +62,8 @@ class Schedule(Strict):
         num_workers: loader processes of a run.
         precision: of the forward pass; bfloat16 needs a GPU.
         compile: whether the encoders are handed to torch.compile.
-        base_batch_size: clips of a step that the learning rates were chosen for; with more, over all
-            processes, they grow in proportion. None: they stay.
+        base_batch_size: clips of a step that the learning rates were chosen for; with more, over
+            all processes, they grow in proportion. None: they stay.
     """
 
     stages: dict[str, StageSchedule]

@@ -73,8 +73,8 @@ class Figure3(Strict):
 
 
 class Leakage(Strict):
-    """The leakage twin: `holdout` never sees test clips, `portion` takes its update set from the test
-    split."""
+    """The leakage twin: `holdout` never sees test clips, `portion` takes its update set from the
+    test split."""
 
     holdout: str
     portion: str
@@ -86,7 +86,8 @@ class Leakage(Strict):
 
 
 class LearningRates(Strict):
-    """Variants under other learning rates of fine-tuning (`variant@lr=...`), on seeds of their own."""
+    """Variants under other learning rates of fine-tuning (`variant@lr=...`), on seeds of their
+    own."""
 
     variants: list[str]
     values: list[float]
@@ -107,8 +108,8 @@ class LearningRates(Strict):
 
 
 class SourceLists(Strict):
-    """Official list files of one data set, the folder that holds its clips, and (where the reader takes
-    one) the class list."""
+    """Official list files of one data set, the folder that holds its clips, and (where the reader
+    takes one) the class list."""
 
     reader: Literal[
         "vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"

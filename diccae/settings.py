@@ -189,8 +189,8 @@ def variant_of(plan: Plan, variant: str) -> Variant:
 def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     """The settings of one stage of a variant of a plan.
 
-    A variant's `method` acts on every stage but those that all variants share, and a part named for a
-    stage on that stage alone.
+    A variant's `method` acts on every stage but those that all variants share, and a part named for
+    a stage on that stage alone.
 
     Raises:
         UserError: a key, a value, the stage or the system is not known; names the file and the key.

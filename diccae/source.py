@@ -1,8 +1,8 @@
 """Which modules of the package a run executes, and their digest.
 
 A run executes the harness and whatever its composed config names by `type`; the digest covers these
-modules and all that they import. So a new system, reader or report leaves the results of other systems
-valid, and a change of K-means concerns the stages that cluster.
+modules and all that they import. So a new system, reader or report leaves the results of other
+systems valid, and a change of K-means concerns the stages that cluster.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the Snakefile asks: which jobs an artifact of a plan needs, and which command makes a file. Reads
-plans and configs only."""
+"""What the Snakefile asks: which jobs an artifact of a plan needs, and which command makes a file.
+Reads plans and configs only."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class PlannedJob:
 
     @property
     def key(self) -> str:
-        """Changes when a composed config does, or the code that a run executes; a rule parameter, so
-        that Snakemake runs the job again."""
+        """Changes when a composed config does, or the code that a run executes; a rule parameter,
+        so that Snakemake runs the job again."""
         parts = [
             run.config_hash + source_hash(run.config(), run.settings.system.name)
             for run in self.job.runs
@@ -66,8 +66,8 @@ class Workflow:
                 self.jobs[str(job.stamp.parent)] = PlannedJob(job, of_plan)
 
     def priority(self, folder: str) -> int:
-        """Seed by seed across all variants, and first what others wait for: every seed that is complete
-        is a result."""
+        """Seed by seed across all variants, and first what others wait for: every seed that is
+        complete is a result."""
         planned = self.jobs[folder]
         seeds = planned.job.plan.seeds
         later = len(seeds) - seeds.index(planned.job.seed) if planned.job.seed in seeds else 0
@@ -76,8 +76,8 @@ class Workflow:
         return 1000 * later + waiting
 
     def drop_untrue_stamps(self) -> None:
-        """Remove the stamp of every job whose runs are not all there any more, so that Snakemake makes
-        them again: it sees the stamp alone."""
+        """Remove the stamp of every job whose runs are not all there any more, so that Snakemake
+        makes them again: it sees the stamp alone."""
         for planned in self.jobs.values():
             job = planned.job
             if job.stamp.is_file() and not all(_is_whole(run.folder) for run in job.runs):
@@ -88,11 +88,12 @@ class Workflow:
         return artifacts_of(self.plans[root])
 
     def artifact(self, name: str, root: str) -> Artifact:
-        """An artifact (`table2`, `ablations/no_infonce`) of the plan whose results folder is `root`.
+        """An artifact (`table2`, `ablations/no_infonce`) of the plan whose results folder is
+        `root`.
 
         Raises:
-            SystemExit: the plan has none of that name; Snakemake puts a traceback around every other
-                exception.
+            SystemExit: the plan has none of that name; Snakemake puts a traceback around every
+                other exception.
         """
         try:
             return artifact_of(self.plans[root], name)
@@ -111,7 +112,8 @@ class Workflow:
         return f"{self.artifact(name, root).command} {self.options(root)}"
 
     def options(self, root: str) -> str:
-        """Options that name a plan and, where fewer than all are asked for, the number of its seeds."""
+        """Options that name a plan and, where fewer than all are asked for, the number of its
+        seeds."""
         plan = self.plans[root]
         return f"--plan {plan.name}" + (f" --seeds {len(plan.seeds)}" if self.seeds else "")
 
@@ -160,8 +162,8 @@ class Workflow:
         """The lists that a manifest is made from.
 
         Raises:
-            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a traceback
-                around every other exception.
+            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a
+                traceback around every other exception.
         """
         plan = self.data_plan(data_root)
         if plan.lists is None:
@@ -201,7 +203,8 @@ def load_workflow(seeds: int | None = None) -> Workflow:
     planned.
 
     Args:
-        seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for all.
+        seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
+            all.
 
     Raises:
         UserError: a plan is wrong; names the file and the key.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# mmengine's formatter writes a cache on its first import, and not in one piece: the process that starts the others does it before them
+# mmengine's formatter writes a cache on its first import, and not in one piece: the process that
+# starts the others does it before them
 import mmengine.config  # noqa: F401
 import pytest
 import yaml
@@ -38,7 +39,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
-    """The smoke plan on the tiny data, with further dotted overrides; written to and run in `folder`."""
+    """The smoke plan on the tiny data, with further dotted overrides; written to and run in
+    `folder`."""
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
     content |= {"name": "tiny", "data_root": str(data)}
     content["overrides"] |= {
@@ -58,7 +60,8 @@ def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh working directory, and mmaction as the default scope of registries, as a Runner sets it."""
+    """A fresh working directory, and mmaction as the default scope of registries, as a Runner sets
+    it."""
     from mmengine.registry import init_default_scope
 
     monkeypatch.chdir(tmp_path)

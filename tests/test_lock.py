@@ -71,7 +71,7 @@ def test_direct_dependencies_have_one_version_on_both_pythons(environment: Modul
     older, newer = (environment.locked(LOCK, python) for python in ("3.11", "3.12"))
     two = [r.name for r in direct() if older[r.name.lower()] != newer[r.name.lower()]]
     assert two == [], (
-        "results must not depend on the version of Python; bound these packages in requirements.in"
+        "only the same versions give the same clips and numbers; bound them in requirements.in"
     )
 
 

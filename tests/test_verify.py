@@ -19,8 +19,9 @@ from diccae.plans import Plan
 from diccae.reporting import html
 from diccae.reporting.page_seal import page_seal, tables_seal
 from diccae.run_graph import Run, with_parents
+from diccae.seals.finding import Finding
+from diccae.seals.verify import verify
 from diccae.source import SourceTree, present_tree, source_hash
-from diccae.verify import Finding, verify
 from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 ABLATION = Path("results/fake/ablations/no_infonce.csv")
@@ -156,7 +157,7 @@ def test_runs_by_the_code_of_the_commit_that_they_name_are_sealed(
             edit_record(record.parent, lambda r, d=digest: r.update(source_hash=d, commit="a" * 40))
     # nobody knows that commit
     assert any(line.startswith(f"stale: {RUN}") for line in problems(sealed))
-    monkeypatch.setattr("diccae.verify.tree_of_commit", {"a" * 40: earlier}.get)
+    monkeypatch.setattr("diccae.seals.runs.tree_of_commit", {"a" * 40: earlier}.get)
     verdict = verify(sealed)
     assert verdict["sealed"]
     (note,) = (finding for finding in verdict["findings"] if finding["kind"] == "code")

@@ -1,4 +1,5 @@
-"""The Snakefile: what it plans, what it refuses, and one real run of every rule on the smoke plan."""
+"""The Snakefile: what it plans, what it refuses, and one real run of every rule on the smoke
+plan."""
 
 from __future__ import annotations
 

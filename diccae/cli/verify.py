@@ -28,8 +28,8 @@ def verify(
 ) -> None:
     """Recompute every table from the per-clip predictions and check the provenance of each run;
     exit code 1 if there is a problem."""
-    from diccae.verify import Finding
-    from diccae.verify import verify as check
+    from diccae.seals.finding import Finding
+    from diccae.seals.verify import verify as check
 
     verdict = check(load_plan(plan, seeds), clips)
     for finding in verdict["findings"]:

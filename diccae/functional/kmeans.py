@@ -1,7 +1,7 @@
 """K-means with restarts (Sec. 2.3).
 
-Needs faiss (`faiss-cpu` or `faiss-gpu`), which is imported when it is used: the base installation leaves
-it out.
+Needs faiss (`faiss-cpu` or `faiss-gpu`), which is imported when it is used: the base installation
+leaves it out.
 """
 
 from __future__ import annotations

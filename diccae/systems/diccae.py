@@ -66,7 +66,8 @@ class Diccae(System[DiccaeChoices]):
     fidelity = "paper"
 
     def parents(self, stage: Stage, modality: str, choices: DiccaeChoices) -> tuple[Parent, ...]:
-        """Fine-tuning starts from pre-training, and pre-training from the warm-up's first clusters."""
+        """Fine-tuning starts from pre-training, and pre-training from the warm-up's first
+        clusters."""
         if stage == FINETUNE:
             return (Parent("pretrain"),)
         if stage == WARMUP:

@@ -23,8 +23,8 @@ class Stage:
 
     Attributes:
         name: names the run's folder and the key of its budget in `schedule`.
-        labelled: trained on the labelled clips, once for each modality that the plan scores; otherwise
-            on the unlabelled pool, with audio and video together.
+        labelled: trained on the labelled clips, once for each modality that the plan scores;
+            otherwise on the unlabelled pool, with audio and video together.
         scored: whether the validation and test clips are scored at its end.
         shared: the same for all variants: a variant's `method` does not act on it.
     """
@@ -106,7 +106,8 @@ class RunContext(Generic[Choices]):
         }
 
     def preprocessor(self, two_views: bool = False) -> dict[str, Any]:
-        """The data preprocessor, the same for all systems; `two_views` adds a second view of each clip."""
+        """The data preprocessor, the same for all systems; `two_views` adds a second view of each
+        clip."""
         return dict(
             type="AVPreprocessor",
             cache_meta=self.cache_meta,
@@ -129,7 +130,8 @@ class System(Generic[Choices]):
         stages: in the order of training; the last one is `finetune`, labelled and scored.
         imports: modules that register its network, for the composed config.
         input_family: which encoders it takes by default, a file of `configs/base/<scale>`.
-        label_use: which labels it reads beside those of the training clips, in words for the tables.
+        label_use: which labels it reads beside those of the training clips, in words for the
+            tables.
         reference: the paper that defines it.
         fidelity: what the implementation follows: `released code`, `paper` or `interpretation`.
     """
@@ -152,7 +154,8 @@ class System(Generic[Choices]):
         return {stage.name: stage for stage in self.stages}[name]
 
     def parents(self, stage: Stage, modality: str, choices: Choices) -> tuple[Parent, ...]:
-        """What a run of the stage starts from; parents in stages that a variant leaves out are dropped."""
+        """What a run of the stage starts from; parents in stages that a variant leaves out are
+        dropped."""
         return ()
 
     def data(self, stage: Stage, choices: Choices, budget: StageSchedule) -> DataUse:

@@ -1,5 +1,5 @@
-"""A system of one file and one config: planned, trained, scored and in Table 1, with the harness as it
-is."""
+"""A system of one file and one config: planned, trained, scored and in Table 1, with the harness as
+it is."""
 
 from __future__ import annotations
 
