@@ -1,4 +1,4 @@
-"""Plans and composed configs: errors and their texts, and the runs that variants share."""
+"""Plans and composed configs: errors and their texts, and what variants change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, known_plans, known_variants, load_plan
-from diccae.run_graph import Run, check, jobs, with_parents
+from diccae.run_graph import Run, check
 from diccae.settings import settings_of
 from diccae.systems.diccae import DiccaeChoices
 from diccae.validation import checked
@@ -117,56 +117,6 @@ def test_every_variant_differs_from_the_full_method(variant: str) -> None:
         [Run(plan, stage, name, 0).config_hash for stage in stages] for name in ("full", variant)
     ]
     assert hashes[0] != hashes[1]
-
-
-def test_variants_with_the_same_pre_training_share_it() -> None:
-    plan = load_plan("embedded")
-
-    def starts_from(variant: str, seed: int) -> list[str]:
-        runs = with_parents([Run(plan, "finetune", variant, seed, "A")])
-        return [f"{run.stage} {run.variant} {run.seed}" for run in runs if run.stage != "finetune"]
-
-    assert starts_from("no_kmeans", 0) == ["pretrain no_confusion_loss 0"]
-    assert starts_from("test_portion", 1) == ["warmup full 1", "pretrain full 1"]
-    assert starts_from("fixed_weight@w=4", 2) == ["pretrain no_confusion_loss 2"]
-    assert starts_from("no_infonce", 0) == ["warmup full 0", "pretrain no_infonce 0"]
-    assert starts_from("from_scratch", 0) == []
-
-
-def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
-    plan = load_plan("embedded")
-    of_plan = jobs(plan)
-    assert [str(run) for run in of_plan["full", 1].runs] == [
-        "warmup full seed 1",
-        "pretrain full seed 1",
-        *(f"finetune full {modality} seed 1" for modality in ("A", "V", "AV")),
-    ]
-    assert of_plan["full", 1].owners == []
-    sweep = of_plan["fixed_weight@w", 2]
-    assert len(sweep.runs) == 9
-    assert sweep.owners == [("no_confusion_loss", 2)]
-    # seed by seed; every run of the plan is in one job
-    assert [seed for _, seed in of_plan] == sorted(seed for _, seed in of_plan)
-    runs = [run for job in of_plan.values() for run in job.runs]
-    assert len(runs) == len(set(runs)) == 200
-
-
-def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
-    plan = load_plan("embedded-10")
-    four = plan.first_seeds(4)
-    assert four.seeds == [0, 1, 2, 3]
-    hashes = {
-        (run.stage, run.variant, run.seed, run.modality): run.config_hash for run in all_of(plan)
-    }
-    for run in all_of(four):
-        assert hashes[run.stage, run.variant, run.seed, run.modality] == run.config_hash
-        assert run.folder == Run(plan, run.stage, run.variant, run.seed, run.modality).folder
-    with pytest.raises(UserError, match="plan embedded-10 has 10 seeds, got 11; name a number"):
-        plan.first_seeds(11)
-
-
-def all_of(plan: Plan) -> list[Run]:
-    return [run for job in jobs(plan).values() for run in job.runs]
 
 
 def test_a_reference_outside_of_the_tables_is_an_error(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_runs_by_the_code_of_the_commit_that_they_name_are_sealed(
             run = Run(sealed, content["stage"], *_of(record), content["modality"])
             digest = earlier.digest(run.config(), "diccae")
             edit_record(record.parent, lambda r, d=digest: r.update(source_hash=d, commit="a" * 40))
-    # nobody knows that commit
+    # the commit does not exist
     assert any(line.startswith(f"stale: {RUN}") for line in problems(sealed))
     monkeypatch.setattr("diccae.seals.runs.tree_of_commit", {"a" * 40: earlier}.get)
     verdict = verify(sealed)

@@ -33,8 +33,13 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
 
 
 def first_and_last(plan: Plan) -> list[dict[str, Any]]:
-    """One row a variant, mean over seeds: purity and mutual information of the initial clusters
-    (`purity_first`, ...) and of the last ones (`purity_last`, ...)."""
+    """Purity and mutual information of the first and the last clusters of each variant, averaged
+    over seeds.
+
+    Returns:
+        Dicts with `variant`, `purity_first`, `purity_last`, `mutual_information_first` and
+        `mutual_information_last`.
+    """
     table = cluster_quality(plan)
     rows: list[dict[str, Any]] = []
     for variant, group in table.groupby("variant", sort=False):

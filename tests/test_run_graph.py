@@ -1,0 +1,59 @@
+"""Which runs start from which, and the jobs that they form."""
+
+from __future__ import annotations
+
+import pytest
+
+from diccae.errors import UserError
+from diccae.plans import Plan, load_plan
+from diccae.run_graph import Run, jobs, with_parents
+
+
+def test_variants_with_the_same_pre_training_share_it() -> None:
+    plan = load_plan("embedded")
+
+    def starts_from(variant: str, seed: int) -> list[str]:
+        runs = with_parents([Run(plan, "finetune", variant, seed, "A")])
+        return [f"{run.stage} {run.variant} {run.seed}" for run in runs if run.stage != "finetune"]
+
+    assert starts_from("no_kmeans", 0) == ["pretrain no_confusion_loss 0"]
+    assert starts_from("test_portion", 1) == ["warmup full 1", "pretrain full 1"]
+    assert starts_from("fixed_weight@w=4", 2) == ["pretrain no_confusion_loss 2"]
+    assert starts_from("no_infonce", 0) == ["warmup full 0", "pretrain no_infonce 0"]
+    assert starts_from("from_scratch", 0) == []
+
+
+def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
+    plan = load_plan("embedded")
+    of_plan = jobs(plan)
+    assert [str(run) for run in of_plan["full", 1].runs] == [
+        "warmup full seed 1",
+        "pretrain full seed 1",
+        *(f"finetune full {modality} seed 1" for modality in ("A", "V", "AV")),
+    ]
+    assert of_plan["full", 1].owners == []
+    sweep = of_plan["fixed_weight@w", 2]
+    assert len(sweep.runs) == 9
+    assert sweep.owners == [("no_confusion_loss", 2)]
+    # seed by seed; every run of the plan is in one job
+    assert [seed for _, seed in of_plan] == sorted(seed for _, seed in of_plan)
+    runs = [run for job in of_plan.values() for run in job.runs]
+    assert len(runs) == len(set(runs)) == 200
+
+
+def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
+    plan = load_plan("embedded-10")
+    four = plan.first_seeds(4)
+    assert four.seeds == [0, 1, 2, 3]
+    hashes = {
+        (run.stage, run.variant, run.seed, run.modality): run.config_hash for run in all_of(plan)
+    }
+    for run in all_of(four):
+        assert hashes[run.stage, run.variant, run.seed, run.modality] == run.config_hash
+        assert run.folder == Run(plan, run.stage, run.variant, run.seed, run.modality).folder
+    with pytest.raises(UserError, match="plan embedded-10 has 10 seeds, got 11; name a number"):
+        plan.first_seeds(11)
+
+
+def all_of(plan: Plan) -> list[Run]:
+    return [run for job in jobs(plan).values() for run in job.runs]
