@@ -4,7 +4,7 @@
 
 Each commit is checked out into a folder of its own and trains there, with the Python environment at
 hand: the plan `smoke` whole, and of the default plan seed 0 of three variants with A and A-V. The
-folders stay, so a second call goes on where the first one stopped. `--share-clips` takes the
+folders stay, so a second call resumes where the first one stopped. `--share-clips` takes the
 rendered clips and their cache from the first commit, for changes that do not concern them.
 """
 

@@ -53,7 +53,7 @@ class Workflow:
 
     Args:
         plans: cut down to their first `seeds` seeds already.
-        seeds: number of seeds that the commands are told; None for all.
+        seeds: number of seeds to name in the commands; None for all.
     """
 
     def __init__(self, plans: Iterable[Plan], seeds: int | None = None) -> None:

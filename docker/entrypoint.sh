@@ -49,7 +49,7 @@ container_id() {
 }
 
 # Snakemake answers SIGTERM by waiting for its jobs, longer than `docker stop` does. SIGINT to the whole group, as Ctrl-C sends it,
-# ends the jobs too; what is left after 6 to 7 s is killed. Training goes on from its last checkpoint after both.
+# ends the jobs too; what is left after 6 to 7 s is killed. Training resumes from its last checkpoint after both.
 # shellcheck disable=SC2329  # called by traps
 stop_workflow() {
     local deadline=$((SECONDS + 7))
@@ -89,7 +89,7 @@ run_workflow() {
     wait "$workflow" || status=$?
     if [ $stopped != 0 ]; then
         status=$stopped
-        say "stopped: finished jobs and checkpoints are kept, the same command goes on"
+        say "stopped: finished jobs and checkpoints are kept, the same command resumes"
     fi
     if [ $mounted = no ]; then
         say "copy the results out before you remove this container:"
@@ -98,7 +98,7 @@ run_workflow() {
     exit $status
 }
 
-# A word that is a command runs as it is; targets and options of Snakemake are none.
+# A first argument that is a command runs as it is; targets and options of Snakemake are not commands.
 if [ $# -gt 0 ] && type -P -- "$1" >/dev/null; then
     # A folder that cannot be written is the command's own matter.
     if hold_results; then flock --shared 9 2>/dev/null || true; fi

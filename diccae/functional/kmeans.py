@@ -91,7 +91,7 @@ def kmeans(
         raise ArgumentError("k", f"{len(features)} samples are too few for {k} clusters")
     if spherical:
         features = _scaled(features)
-    # faiss trains on 256 points a centroid unless told otherwise
+    # faiss trains on 256 points a centroid unless its limit is raised
     trainer = faiss.Kmeans(
         features.shape[1],
         k,

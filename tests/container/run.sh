@@ -110,7 +110,7 @@ docker logs "$name-first" >"$log" 2>&1
 [ "$(docker inspect --format '{{.State.ExitCode}}' "$name-first")" = 143 ] ||
     fail "docker stop took ${seconds} ms and ended in a kill"
 says " jobs to run: "  # the workflow's own progress lines (snakemake_logger_plugin_diccae)
-says "the same command goes on"
+says "the same command resumes"
 ok "docker stop after $(wc -l <"$log.first") jobs: took $seconds ms of its 10 s"
 
 start second 12

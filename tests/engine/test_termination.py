@@ -133,26 +133,26 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     ("point", "iterations", "left", "sentence"),
     [
         # the iteration is finished, the epoch is not
-        ("forward", 5, "epoch_1.pth", "in epoch 2 of 4; the same command goes on from epoch_1.pth"),
+        ("forward", 5, "epoch_1.pth", "in epoch 2 of 4; the same command resumes from epoch_1.pth"),
         # neither iteration nor checkpoint: exits at once
         (
             "before_train_epoch",
             3,
             "epoch_1.pth",
-            "in epoch 2 of 4; the same command goes on from epoch_1.pth",
+            "in epoch 2 of 4; the same command resumes from epoch_1.pth",
         ),
         (
             "after_train_epoch",
             6,
             "epoch_1.pth",
-            "in epoch 2 of 4; the same command goes on from epoch_1.pth",
+            "in epoch 2 of 4; the same command resumes from epoch_1.pth",
         ),
         # the checkpoint is finished
         (
             "before_save_checkpoint",
             6,
             "epoch_2.pth",
-            "in epoch 2 of 4; the same command goes on from epoch_2.pth",
+            "in epoch 2 of 4; the same command resumes from epoch_2.pth",
         ),
     ],
 )
@@ -217,7 +217,7 @@ def test_a_terminated_job_with_workers_resumes_to_the_same_weights(tmp_path: Pat
         os.killpg(job.pid, signal.SIGTERM)
         _, errors = job.communicate()
     assert job.returncode == 143, errors
-    assert "stopped by SIGTERM in epoch 3 of 4; the same command goes on from epoch_2.pth" in errors
+    assert "stopped by SIGTERM in epoch 3 of 4; the same command resumes from epoch_2.pth" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "run" / "epoch_3.pth").exists()
     again = subprocess.run(command, capture_output=True, text=True)

@@ -98,7 +98,7 @@ class TerminationHook(Hook):
         checkpoint = latest_checkpoint(Path(runner.work_dir))
         if checkpoint is None:
             return f"{stopped}, before the first checkpoint; the same command starts this run again"
-        return f"{stopped}; the same command goes on from {checkpoint.name}"
+        return f"{stopped}; the same command resumes from {checkpoint.name}"
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
