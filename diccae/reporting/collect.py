@@ -141,8 +141,9 @@ def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def all_records(plan: Plan) -> list[dict[str, Any]]:
-    """Every record under the plan's runs folder, warm-up and pre-training included."""
-    return [read_json(path) for path in sorted((plan.results_root() / "runs").rglob("record.json"))]
+    """Every record below the runs folder of the plan with one of its seeds, all stages included."""
+    paths = sorted((plan.results_root() / "runs").rglob("record.json"))
+    return [record for record in map(read_json, paths) if record["seed"] in plan.seeds]
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
