@@ -89,7 +89,7 @@ job_at() {
 # Waits until the job reports that it was stopped, and copies its log. usage: stopped FILE
 stopped() {
     for _ in $(seq 600); do
-        if grep --quiet 'stopped by SIGTERM' "$job_log"; then
+        if grep --quiet --no-messages 'stopped by SIGTERM' "$job_log"; then
             cp "$job_log" "$1"
             return
         fi
@@ -109,7 +109,7 @@ until [ "$(squeue --noheader --jobs "$job" --states PENDING --format %r)" = Begi
 done
 scontrol update "JobId=$job" StartTime=now
 ok "job $job requeued: $(grep --only-matching 'stopped by .*' requeued.log)"
-while grep --quiet 'stopped by SIGTERM' "$job_log"; do sleep 0.3; done
+while grep --quiet --no-messages 'stopped by SIGTERM' "$job_log"; do sleep 0.3; done
 job=$(job_at 14) || fail "the workflow ended before epoch 14"
 cp "$job_log" between.log
 grep --quiet 'resuming from epoch_' between.log ||
