@@ -19,8 +19,8 @@ from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
 from diccae.errors import UserError
-from tests.datasets.test_clip_cache import build as build_clips
-from tests.datasets.test_clip_cache import clip_path
+from tests.datasets.clip_cache.conftest import build as build_clips
+from tests.datasets.clip_cache.conftest import clip_path
 
 TRAINING = [
     {"type": "LoadCachedClip"},

@@ -1,0 +1,165 @@
+"""The doctor on the disk, data, locks and results of the folders of a plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from diccae.doctor import folders, results
+from diccae.doctor.check import Check
+from diccae.hashes import lock_hash
+from diccae.plans import Plan, load_plan
+from diccae.run_graph import Run
+from diccae.source import source_hash
+from tests.cli.conftest import with_overrides
+
+
+def write_record(plan: Plan, **changes: object) -> Path:
+    run = Run(plan, "finetune", "full", 0, "AV")
+    record = {
+        "stage": run.stage,
+        "variant": run.variant,
+        "seed": run.seed,
+        "modality": run.modality,
+        "config_hash": run.config_hash,
+        "source_hash": source_hash(run.config(), "diccae"),
+        "lock_hash": lock_hash(),
+    }
+    path = run.folder / "record.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record | changes))
+    return path
+
+
+def write_cache(plan: Plan, digest: str) -> None:
+    plan.cache_dir.mkdir(parents=True)
+    plan.manifest.write_bytes(b"a list of clips")
+    (plan.cache_dir / "meta.json").write_text(
+        json.dumps({"manifest_sha256": digest, "counts": {"ok": 7, "missing": 1}})
+    )
+
+
+def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan) -> None:
+    clips = 360 + 120 + 72 + 60 + 240
+    frames_and_mels = 3 * 16 * 36 * 36 + 2 * 64 * 64
+    # two seeds: warm-up, four pre-trainings and fifteen fine-tunings each
+    runs = 2 * (1 + 4 + sum(map(len, plan.variants().values())))
+    fresh = clips * (folders.CLIP_BYTES + frames_and_mels) + runs * folders.RUN_BYTES
+    assert folders.disk_need(plan) == (fresh, [])
+    write_record(plan)
+    assert folders.disk_need(plan)[0] == fresh - folders.RUN_BYTES
+    write_cache(plan, "any")
+    assert folders.disk_need(plan)[0] == (runs - 1) * folders.RUN_BYTES
+
+
+def test_a_disk_too_small_for_the_plan_is_a_problem(plan: Plan) -> None:
+    assert folders.disk(plan).status == "ok"
+    counts = {"unlabelled": 10**12, "train": 0, "update": 0, "validation": 0, "test": 0}
+    check = folders.disk(with_overrides(plan, **{"benchmark.counts": counts}))
+    assert check.status == "problem"
+    assert "about 90400000.1 GB still to write" in check.message
+
+
+def test_lists_and_folders_that_a_plan_names_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan("vggsound")
+    assert plan.lists is not None
+    check = folders.data(plan)
+    assert check.status == "problem"
+    assert check.message.startswith(
+        "9 of 9 lists and folders are missing: media/lists/vggsound.csv (lists), "
+    )
+    for source in plan.lists.sources:
+        Path(source.media).mkdir(parents=True)
+        for path in source.lists:
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).touch()
+    assert folders.data(plan).message == "all 9 lists and folders exist; the workflow reads them"
+    # clips are decoded while training: nothing is cached
+    assert folders.disk_need(plan) == (0, ["runs"])
+
+
+def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list_exists(
+    plan: Plan,
+) -> None:
+    real = plan.model_copy(update={"dataset": "vggsound", "scale": "embedded"})
+    assert folders.disk_need(real)[1] == ["cache"]
+    check = folders.data(real)
+    assert check.status == "problem"
+    assert check.message == "results/data/smoke/manifest.parquet is missing"
+
+
+def test_folders_that_cannot_be_written_are_named(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folders.writable(plan).status == "ok"
+    monkeypatch.chdir("/proc")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/cache")
+    check = folders.writable(plan)
+    assert check.status == "problem"
+    assert "results/smoke (results)" in check.message
+    assert "/proc/cache (user cache)" in check.message
+    assert "(temporary)" not in check.message
+    assert (
+        check.way_out == "give results to your user, or mount it writable; "
+        "set XDG_CACHE_HOME to a writable folder"
+    )
+
+
+def test_data_are_missing_listed_cached_or_cached_from_another_list(plan: Plan) -> None:
+    assert "not rendered yet" in folders.data(plan).message
+    write_cache(plan, hashlib.sha256(b"a list of clips").hexdigest())
+    assert folders.data(plan) == Check(
+        "data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing"
+    )
+    plan.manifest.write_bytes(b"another list")
+    check = folders.data(plan)
+    assert check.status == "problem"
+    assert check.way_out == "diccae data cache --plan smoke"
+    (plan.cache_dir / "meta.json").unlink()
+    assert "is rendered, not cached yet" in folders.data(plan).message
+
+
+def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(
+    plan: Plan, tmp_path: Path
+) -> None:
+    assert folders.lock().status == "ok"
+    locks = tmp_path / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/table2.csv\n")
+    check = folders.lock()
+    assert check.status == "problem"
+    assert check.way_out.endswith("snakemake --unlock")
+    program = tmp_path / "bin" / "snakemake"
+    program.parent.mkdir()
+    program.write_text("input()\n")
+    with subprocess.Popen(
+        [sys.executable, str(program)], cwd=tmp_path, stdin=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 10
+        while folders.lock().status != "ok" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert folders.lock().message == f"a workflow runs here (process {process.pid})"
+        process.communicate(b"\n")
+
+
+def test_results_are_stale_when_their_config_or_source_or_lock_changed(plan: Plan) -> None:
+    assert results.stale_runs(plan).message == "no finished runs in results/smoke"
+    path = write_record(plan)
+    assert results.stale_runs(plan).status == "ok"
+    write_record(plan, config_hash="0", lock_hash="0")
+    check = results.stale_runs(plan)
+    assert check.status == "warning"
+    assert check.message == "1 of 1 finished runs are stale (changed since: config 1, lock 1)"
+    write_record(plan, variant="no_such_variant")
+    assert "(changed since: not in the plan 1)" in results.stale_runs(plan).message
+    path.write_text("{")
+    assert "(changed since: unreadable 1)" in results.stale_runs(plan).message
