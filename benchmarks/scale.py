@@ -30,8 +30,9 @@ from diccae import registry  # noqa: F401
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.readers.manifest import read_manifest
 from diccae.datasets.samplers import PKSampler
-from diccae.engine.feature_extractor import extract
+from diccae.engine.feature_extractor import extract, preprocessed
 from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
+from diccae.engine.hooks.update_set import UpdateSet
 from diccae.engine.records import write_atomically
 from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
@@ -86,13 +87,13 @@ class StoredFeatures(Dataset):
 class StoredModel(nn.Module):
     """Returns the features unchanged, in place of the encoders."""
 
-    def data_preprocessor(self, batch: Tensor, training: bool) -> dict[str, Tensor]:
+    def data_preprocessor(self, batch: Tensor, training: bool) -> dict[str, dict[str, Tensor]]:
         """Features (B, width) as the argument of `embed`."""
-        return {"inputs": batch}
+        return {"inputs": {"features": batch}}
 
-    def embed(self, inputs: Tensor) -> Tensor:
+    def embed(self, inputs: dict[str, Tensor]) -> Tensor:
         """(B, width) -> (B, width)."""
-        return inputs
+        return inputs["features"]
 
 
 def loader(root: Path, dataset: AVClipDataset) -> DataLoader:
@@ -102,6 +103,12 @@ def loader(root: Path, dataset: AVClipDataset) -> DataLoader:
         batch_size=1024,
         collate_fn=lambda rows: rows,
     )
+
+
+def features_of(root: Path, dataset: AVClipDataset) -> np.ndarray:
+    """(N, width) features of a data set as training collects them."""
+    model, batches = StoredModel(), loader(root, dataset)
+    return extract(model, preprocessed(model, batches), len(dataset), model.embed).numpy()
 
 
 def main() -> None:
@@ -150,13 +157,11 @@ def run(root: Path, options: argparse.Namespace) -> None:
         order = sum(1 for _ in DefaultSampler(train, shuffle=True, seed=0))
     assert order == len(train)
 
-    hook = PseudoLabelHook(
-        options.clusters, options.restarts, refine_every=1, seed=0, initial=str(root / "first.npz")
-    )
-    runner = SimpleNamespace(
-        train_dataloader=SimpleNamespace(dataset=train),
-        _diccae_loaders={"update_dataloader": SimpleNamespace(dataset=update)},
-    )
+    clusters = {"k": options.clusters, "restarts": options.restarts}
+    first = str(root / "first.npz")
+    hook = PseudoLabelHook(refine_every=1, seed=0, initial=first, **clusters)
+    hook.update_set = UpdateSet(SimpleNamespace(dataset=update))
+    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=train))
     with step("labels: initial clusters loaded into shared memory"):
         hook.before_train(runner)
     balanced = PKSampler(DefaultSampler(train, shuffle=True, seed=0), BATCH, SAMPLES_PER_CLASS)
@@ -166,8 +171,8 @@ def run(root: Path, options: argparse.Namespace) -> None:
             pass
 
     with step("features: collected by the extractor"):
-        features = extract(StoredModel(), loader(root, train), StoredModel().embed).numpy()
-    fresh_features = extract(StoredModel(), loader(root, update), StoredModel().embed).numpy()
+        features = features_of(root, train)
+    fresh_features = features_of(root, update)
     with step(f"re-clustering: K-means, {options.restarts} restart(s) of 20 iterations"):
         clustering = kmeans(features, options.clusters, restarts=options.restarts, seed=0)
     old = hook.assignments["train"].numpy()
@@ -182,7 +187,8 @@ def run(root: Path, options: argparse.Namespace) -> None:
         train.set_labels(hook.assignments["train_1"].long())
         update.set_labels(hook.assignments["update_1"].long())
     with step("labels: assignments.npz written"):
-        write_atomically(root / "assignments.npz", hook.table(train.ids, update.ids))
+        for name, arrays in hook.result_files(runner).items():
+            write_atomically(root / name, arrays)
     kept = float((train.labels.numpy() == old).mean())
     print(
         f"{100 * kept:.1f} % of the clips kept their label; "
