@@ -150,7 +150,6 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
                 for record in records
             }
         ),
-        "sources": sorted({record["source_hash"] for record in records}),
         "data": sorted({record["data_hash"] for record in records}),
         "hardware": sorted({json.dumps(record["hardware"]) for record in records}),
         "peak": max(record["peak_rss_mb"] for record in records),
