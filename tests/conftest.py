@@ -1,11 +1,15 @@
-"""A tiny benchmark of real clips, rendered and cached once for all tests that train."""
+"""The order of the test files, and a tiny benchmark of real clips for all tests that train."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-# mmengine's formatter writes a cache on its first import, and not in one piece: the process that starts the others does it before them
+# mmengine's formatter writes a cache on its first import, and not in one piece: the process that
+# starts the others does it before them
 import mmengine.config  # noqa: F401
 import pytest
 import yaml
@@ -13,15 +17,55 @@ import yaml
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 
 COUNTS = {"unlabelled": 144, "train": 48, "update": 48, "validation": 24, "test": 48}
+# The files that take longest. They start first, so that no process of pytest-xdist is left alone
+# with one of them at the end.
+LONGEST = (
+    "tests/test_smoke.py",
+    "tests/engine/test_runs.py",
+    "tests/test_vggsound_mini.py",
+    "tests/engine/test_two_processes.py",
+    "tests/test_workflow.py",
+    "tests/systems/test_a_new_system.py",
+    "tests/engine/test_termination.py",
+)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Move the longest files to the front; all others keep their order."""
+    ranks = {config.rootpath / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that all processes of pytest-xdist share; the first that needs it makes it.
+
+    Tests only read it.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, made = root / name, root / f"{name}.made"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            # left by a process whose attempt failed
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_once(tmp_path_factory, "tiny", _render)
+
+
+def _render(root: Path) -> None:
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
     from diccae.datasets.clip_cache import build_cache
 
-    root = tmp_path_factory.mktemp("tiny")
     manifest = render_benchmark(BenchmarkSpec(counts=COUNTS), root, jobs=2, progress=False)
     build_cache(
         manifest,
@@ -34,11 +78,11 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         jobs=1,
         progress=False,
     )
-    return root
 
 
 def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
-    """The smoke plan on the tiny data, with further dotted overrides; written to and run in `folder`."""
+    """The smoke plan on the tiny data, with further dotted overrides; written to and run in
+    `folder`."""
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
     content |= {"name": "tiny", "data_root": str(data)}
     content["overrides"] |= {
@@ -58,7 +102,8 @@ def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh working directory, and mmaction as the default scope of registries, as a Runner sets it."""
+    """A fresh working directory, and mmaction as the default scope of registries, as a Runner sets
+    it."""
     from mmengine.registry import init_default_scope
 
     monkeypatch.chdir(tmp_path)

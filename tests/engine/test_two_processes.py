@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,23 +29,25 @@ CASES = [
 ]
 
 
-def start(rank: int, port: int) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+def start(rank: int, folder: str) -> None:
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(RANKS))
+    os.environ.update(GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=RANKS)
+    # through a file: another program may take a port before it is used
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS)
 
 
-def on_two_processes(
-    worker: Callable[..., None], folder: Path, *arguments: Any
-) -> list[dict[str, Any]]:
-    """Run `worker(rank, port, folder, *arguments)` twice side by side; what each saved as
-    `<rank>.pt`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    spawn(worker, args=(port, str(folder), *arguments), nprocs=RANKS)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]
+def worker(rank: int, folder: str) -> None:
+    """Everything that the tests compare, one part after another, saved as `<rank>.pt`."""
+    start(rank, folder)
+    parts = {
+        "losses": losses_of_rank(rank),
+        "samplers": samplers_of_rank(),
+        "training": training_of_rank(Path(folder)),
+    }
+    torch.save(parts, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
 
 
 # losses
@@ -88,8 +88,7 @@ def values_and_gradients(rows: slice) -> dict[str, dict[str, Tensor]]:
     return results
 
 
-def loss_worker(rank: int, port: int, folder: str) -> None:
-    start(rank, port)
+def losses_of_rank(rank: int) -> dict[str, dict[str, Tensor]]:
     results = values_and_gradients(slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS))
     for case in results.values():
         for name, value in case.items():
@@ -99,13 +98,12 @@ def loss_worker(rank: int, port: int, folder: str) -> None:
                 dist.all_reduce(value)
             if name != "loss":
                 value /= RANKS
-    torch.save(results, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    return results
 
 
 @pytest.fixture(scope="module")
-def losses_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return on_two_processes(loss_worker, tmp_path_factory.mktemp("losses"))
+def losses_of_ranks(ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rank["losses"] for rank in ranks]
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +161,8 @@ def one_pass(model: Any, dataset: Any) -> Tensor:
         return model.embed(model.data_preprocessor(batch, False)["inputs"]).float()
 
 
-def training_worker(rank: int, port: int, folder: str) -> None:
+def training_of_rank(folder: Path) -> dict[str, Any]:
     os.chdir(folder)
-    start(rank, port)
     from mmengine.runner import Runner
 
     from diccae import registry  # noqa: F401
@@ -175,8 +172,8 @@ def training_worker(rank: int, port: int, folder: str) -> None:
     from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
     from diccae.engine.hooks.update_set import UpdateSetHook
 
-    config = pretraining_config(Path(folder), Path())
-    config.work_dir, config.log_level = str(Path(folder) / "work"), "WARNING"
+    config = pretraining_config(folder, Path())
+    config.work_dir, config.log_level = str(folder / "work"), "WARNING"
     use_processes(config, RANKS)
     runner = Runner.from_cfg(config)
     runner.train()
@@ -184,7 +181,7 @@ def training_worker(rank: int, port: int, folder: str) -> None:
     model, update = unwrap(runner), hooks[UpdateSetHook].update_set
     features = update.features(model, model.embed)
     kept = update.features(model, model.embed, everywhere=False)
-    results = {
+    return {
         "features": features,
         "kept": kept,
         "one_pass": one_pass(model, update.loader.dataset),
@@ -194,17 +191,13 @@ def training_worker(rank: int, port: int, folder: str) -> None:
         "matrix": hooks[ConfusionDegreeHook].state,
         "assignments": hooks[PseudoLabelHook].assignments,
     }
-    torch.save(results, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
 
 
-def sampler_worker(rank: int, port: int, folder: str) -> None:
-    start(rank, port)
+def samplers_of_rank() -> dict[str, Any]:
     from mmengine.dataset import DefaultSampler
 
     shares = {clips: list(DefaultSampler(range(clips), shuffle=False)) for clips in (46, 47)}
-    torch.save({"share": shares, "batches": list(balanced_batches())}, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    return {"share": shares, "batches": list(balanced_batches())}
 
 
 def balanced_batches() -> Any:
@@ -225,14 +218,18 @@ def balanced_batches() -> Any:
 
 
 @pytest.fixture(scope="module")
-def samplers_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return on_two_processes(sampler_worker, tmp_path_factory.mktemp("samplers"))
+def samplers_of_ranks(ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rank["samplers"] for rank in ranks]
 
 
 @pytest.fixture(scope="module")
-def training_of_ranks(
-    tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
+def training_of_ranks(ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rank["training"] for rank in ranks]
+
+
+@pytest.fixture(scope="module")
+def ranks(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What `worker` saved in each of two processes that ran side by side."""
     from mmengine.registry import DATASETS, init_default_scope
 
     from diccae import registry  # noqa: F401
@@ -250,7 +247,8 @@ def training_of_ranks(
     first.parent.mkdir(parents=True)
     both = np.concatenate(ids).astype(str)
     np.savez(first, ids=both, epochs=[0], assign_0=np.arange(len(both), dtype=np.int32) % 6)
-    return on_two_processes(training_worker, folder)
+    spawn(worker, args=(str(folder),), nprocs=RANKS)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]
 
 
 def test_ranks_read_every_clip_in_turn(samplers_of_ranks: list[dict[str, Any]]) -> None:
