@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 # mmengine's formatter writes a cache on its first import, and not in one piece: the process that
 # starts the others does it before them
 import mmengine.config  # noqa: F401
+import numpy as np
 import pytest
 import yaml
 
@@ -35,6 +38,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Move the longest files to the front; all others keep their order."""
     ranks = {config.rootpath / name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Seed the global generators: no test depends on what ran before it in the same process."""
+    random.seed(0)
+    np.random.seed(0)
+    # tests of planning and reporting do without
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -99,7 +99,8 @@ def test_labels_and_augmentation_are_the_same_with_two_persistent_workers(
             tiny_data,
             **{
                 "schedule.num_workers": workers,
-                # at least one batch for each worker in every loader
+                # every loader has a batch for each worker: torch may close the pipe of a worker
+                # that never had one twice
                 "schedule.eval_batch_size": 10,
                 "schedule.pretrain.epochs": 3,
                 "method.refine_every": 1,
