@@ -14,7 +14,7 @@ smoke: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all smoke
 
 test: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 setup: $(VENV)/installed
 

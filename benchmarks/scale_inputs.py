@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from diccae.datasets.readers.columns import join, text
 
+from diccae.datasets.readers.columns import join, text
 from diccae.datasets.readers.manifest import COLUMNS, write_manifest
 from diccae.engine.records import write_atomically
 

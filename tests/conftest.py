@@ -1,28 +1,84 @@
-"""A tiny benchmark of real clips, rendered and cached once for all tests that train."""
+"""The order of the test files, and a tiny benchmark of real clips for all tests that train."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # mmengine's formatter writes a cache on its first import, and not in one piece: the process that
 # starts the others does it before them
 import mmengine.config  # noqa: F401
+import numpy as np
 import pytest
 import yaml
 
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 
 COUNTS = {"unlabelled": 144, "train": 48, "update": 48, "validation": 24, "test": 48}
+# The files that take longest. They start first, so that no process of pytest-xdist is left alone
+# with one of them at the end.
+LONGEST = (
+    "tests/test_smoke.py",
+    "tests/engine/test_runs.py",
+    "tests/test_vggsound_mini.py",
+    "tests/engine/test_two_processes.py",
+    "tests/test_workflow.py",
+    "tests/systems/test_a_new_system.py",
+    "tests/engine/test_termination.py",
+)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Move the longest files to the front; all others keep their order."""
+    ranks = {config.rootpath / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Seed the global generators: no test depends on what ran before it in the same process."""
+    random.seed(0)
+    np.random.seed(0)
+    # tests of planning and reporting do without
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that all processes of pytest-xdist share; the first that needs it makes it.
+
+    Tests only read it.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, made = root / name, root / f"{name}.made"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            # left by a process whose attempt failed
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_once(tmp_path_factory, "tiny", _render)
+
+
+def _render(root: Path) -> None:
     from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
     from diccae.datasets.clip_cache import build_cache
 
-    root = tmp_path_factory.mktemp("tiny")
     manifest = render_benchmark(BenchmarkSpec(counts=COUNTS), root, jobs=2, progress=False)
     build_cache(
         manifest,
@@ -35,7 +91,6 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         jobs=1,
         progress=False,
     )
-    return root
 
 
 def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,7 @@ def _read(terminal: int, until: str | None = None, patience: float = 120) -> str
 
 
 def test_a_terminal_shows_one_progress_line_and_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
-    rule = 'rule train:\n    output: "x"\n    shell: "sleep 60; touch {output}"\n'
+    rule = 'rule train:\n    output: "x"\n    shell: "touch started; sleep 600; touch {output}"\n'
     (tmp_path / "Snakefile").write_text(rule)
     terminal, inner = pty.openpty()
     with subprocess.Popen(
@@ -235,9 +236,13 @@ def test_a_terminal_shows_one_progress_line_and_ctrl_c_says_how_to_resume(tmp_pa
         os.close(inner)
         try:
             text = _read(terminal, until="· train ·")
+            # the line is there before the job's shell is, which the signal has to reach
+            while not (tmp_path / "started").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
             os.killpg(process.pid, signal.SIGINT)
             text += _read(terminal)
-            assert process.wait(timeout=30) != 0
+            assert process.wait(timeout=120) != 0
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

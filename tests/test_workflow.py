@@ -1,18 +1,14 @@
-"""The Snakefile: what it plans, what it refuses, and one real run of every rule on the smoke
-plan."""
+"""The Snakefile: what it plans and what it refuses."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow_copy import copy_workflow, snakemake
+from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +35,6 @@ TARGETS = [
 def test_every_target_is_planned_by_name(checkout: Path) -> None:
     result = snakemake(checkout, *TARGETS, "--dry-run")
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-
-
-def planned_jobs(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """Jobs of training that a dry run plans, `variant/seed`."""
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    lines = (line.strip() for line in result.stdout.splitlines())
-    found = (
-        re.match(r"output: results/(?:[a-z0-9-]+/)?runs/(.*)/job.json", line) for line in lines
-    )
-    return [match[1] for match in found if match]
 
 
 def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Path) -> None:
@@ -114,26 +100,6 @@ def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
 def test_lint(checkout: Path) -> None:
     result = snakemake(checkout, "--lint")
     assert result.returncode == 0, result.stderr
-
-
-def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(checkout: Path) -> None:
-    result = snakemake(checkout, "smoke")
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    root = checkout / "results" / "smoke"
-    table = pd.read_csv(root / "table2.csv")
-    assert table["top1"].between(0, 100).all()
-    assert set(table["variant"]) == {"full", "no_confusion_loss", "no_dynamic_weighting"}
-    page = (root / "report.html").read_text()
-    assert "This is a test run on a few clips" in page
-    assert "data:image/jpeg" in page
-    assert not list((checkout / "results" / "work").iterdir())
-    again = snakemake(checkout, "smoke")
-    assert "Nothing to do" in again.stdout + again.stderr
-    # a job that lost a file is planned again
-    (root / "runs" / "rank" / "seed1" / "finetune" / "A" / "predictions.parquet").unlink()
-    job = "results/smoke/runs/rank/seed1/job.json"
-    result = snakemake(checkout, job, "--dry-run", "--verbose")
-    assert planned_jobs(result) == ["rank/seed1"]
 
 
 def test_on_a_machine_with_a_gpu_one_run_at_a_time_takes_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,3 +36,13 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
     )
+
+
+def planned_jobs(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Jobs of training that a dry run plans, `variant/seed`."""
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    lines = (line.strip() for line in result.stdout.splitlines())
+    found = (
+        re.match(r"output: results/(?:[a-z0-9-]+/)?runs/(.*)/job.json", line) for line in lines
+    )
+    return [match[1] for match in found if match]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -140,13 +139,15 @@ def test_a_lock_is_stale_only_when_no_snakemake_works_in_the_folder(
     assert check.way_out.endswith("snakemake --unlock")
     program = tmp_path / "bin" / "snakemake"
     program.parent.mkdir()
-    program.write_text("input()\n")
+    program.write_text("print(flush=True)\ninput()\n")
     with subprocess.Popen(
-        [sys.executable, str(program)], cwd=tmp_path, stdin=subprocess.PIPE
+        [sys.executable, str(program)],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
-        deadline = time.monotonic() + 10
-        while folders.lock().status != "ok" and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert process.stdout is not None
+        process.stdout.readline()
         assert folders.lock().message == f"a workflow runs here (process {process.pid})"
         process.communicate(b"\n")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,16 @@ from torch.multiprocessing.spawn import spawn
 RANKS = 2
 
 
-def start(rank: int, port: int) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+def start(rank: int, folder: str) -> None:
+    """Join the group through a file of the folder: a free port may be taken before it is used."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(RANKS))
+    os.environ.update(GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=RANKS)
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS)
 
 
-def on_two_processes(
-    worker: Callable[..., None], folder: Path, *arguments: Any
-) -> list[dict[str, Any]]:
-    """Run `worker(rank, port, folder, *arguments)` in two processes; returns what each saved as
-    `<rank>.pt`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    spawn(worker, args=(port, str(folder), *arguments), nprocs=RANKS)
+def on_two_processes(worker: Callable[[int, str], None], folder: Path) -> list[dict[str, Any]]:
+    """Run `worker(rank, folder)` in two processes; returns what each saved as `<rank>.pt`."""
+    spawn(worker, args=(str(folder),), nprocs=RANKS)
     return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]

@@ -58,8 +58,8 @@ def values_and_gradients(rows: slice) -> dict[str, dict[str, Tensor]]:
     return results
 
 
-def loss_worker(rank: int, port: int, folder: str) -> None:
-    start(rank, port)
+def loss_worker(rank: int, folder: str) -> None:
+    start(rank, folder)
     results = values_and_gradients(slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS))
     for case in results.values():
         for name, value in case.items():

@@ -51,9 +51,9 @@ def one_pass(model: Any, dataset: Any) -> Tensor:
         return model.embed(model.data_preprocessor(batch, False)["inputs"]).float()
 
 
-def training_worker(rank: int, port: int, folder: str) -> None:
+def training_worker(rank: int, folder: str) -> None:
     os.chdir(folder)
-    start(rank, port)
+    start(rank, folder)
     from mmengine.runner import Runner
 
     from diccae import registry  # noqa: F401
@@ -81,18 +81,18 @@ def training_worker(rank: int, port: int, folder: str) -> None:
         "state": {name: value.clone() for name, value in model.state_dict().items()},
         "matrix": hooks[ConfusionDegreeHook].state,
         "assignments": hooks[PseudoLabelHook].assignments,
+        "samplers": samplers_of_rank(),
     }
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def sampler_worker(rank: int, port: int, folder: str) -> None:
-    start(rank, port)
+def samplers_of_rank() -> dict[str, Any]:
+    """Rows that the unshuffled sampler gives this process, and its P x K batches."""
     from mmengine.dataset import DefaultSampler
 
     shares = {clips: list(DefaultSampler(range(clips), shuffle=False)) for clips in (46, 47)}
-    torch.save({"share": shares, "batches": list(balanced_batches())}, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    return {"share": shares, "batches": list(balanced_batches())}
 
 
 def balanced_batches() -> Any:
@@ -113,8 +113,8 @@ def balanced_batches() -> Any:
 
 
 @pytest.fixture(scope="module")
-def samplers_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return on_two_processes(sampler_worker, tmp_path_factory.mktemp("samplers"))
+def samplers_of_ranks(training_of_ranks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rank["samplers"] for rank in training_of_ranks]
 
 
 @pytest.fixture(scope="module")

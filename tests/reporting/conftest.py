@@ -3,6 +3,7 @@ writes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from diccae.plans import Plan, load_plan
 from diccae.settings import settings_of
+from tests.conftest import made_once
 
 CLASSES, PER_CLASS = 12, 20
 # accuracy of each variant, so that the sign of each drop is known
@@ -116,11 +118,7 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
 @pytest.fixture(scope="session")
 def synthetic_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every run of a plan, written once."""
-    folder = tmp_path_factory.mktemp("synthetic_results")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        _write_results(folder)
-    return folder
+    return made_once(tmp_path_factory, "synthetic_results", _write_results)
 
 
 @pytest.fixture
@@ -132,7 +130,11 @@ def fake(synthetic_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def _write_results(folder: Path) -> None:
-    plan = make_plan(folder)
+    with contextlib.chdir(folder):
+        _write_all(make_plan(folder))
+
+
+def _write_all(plan: Plan) -> None:
     for variant, modalities in plan.variants().items():
         name = variant.split("@")[0]
         for modality in modalities:

@@ -1,0 +1,30 @@
+"""One real run of every rule of the Snakefile, on the smoke plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
+
+
+def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Path) -> None:
+    checkout = copy_workflow(tmp_path)
+    result = snakemake(checkout, "smoke")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    root = checkout / "results" / "smoke"
+    table = pd.read_csv(root / "table2.csv")
+    assert table["top1"].between(0, 100).all()
+    assert set(table["variant"]) == {"full", "no_confusion_loss", "no_dynamic_weighting"}
+    page = (root / "report.html").read_text()
+    assert "This is a test run on a few clips" in page
+    assert "data:image/jpeg" in page
+    assert not list((checkout / "results" / "work").iterdir())
+    again = snakemake(checkout, "smoke")
+    assert "Nothing to do" in again.stdout + again.stderr
+    # a job that lost a file is planned again
+    (root / "runs" / "rank" / "seed1" / "finetune" / "A" / "predictions.parquet").unlink()
+    job = "results/smoke/runs/rank/seed1/job.json"
+    result = snakemake(checkout, job, "--dry-run", "--verbose")
+    assert planned_jobs(result) == ["rank/seed1"]
