@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
+from torch.utils.data import DataLoader
 
 
 @VISUALIZERS.register_module()
@@ -35,7 +36,25 @@ class UnformattedConfig(Config):
 
 
 class LeanRunner(Runner):
-    """A `Runner` that does not log the environment."""
+    """A `Runner` that does not log the environment and can end the workers of its loaders."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._loaders: list[DataLoader] = []
+        super().__init__(*arguments, **options)
+
+    def build_dataloader(self, *arguments: Any, **options: Any) -> DataLoader:
+        """Build a loader as `Runner` does."""
+        self._loaders.append(Runner.build_dataloader(*arguments, **options))
+        return self._loaders[-1]
+
+    def end_workers(self) -> None:
+        """End the persistent worker processes of all loaders.
+
+        Otherwise they live until the garbage collector finds the runner, and block it for five
+        seconds each: it first stops the threads through which torch tells the workers to end.
+        """
+        for loader in self._loaders:
+            loader._iterator = None
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         """Do nothing: the log level of a run is WARNING."""

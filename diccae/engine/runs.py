@@ -24,7 +24,7 @@ from diccae.engine import devices
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
-from diccae.engine.lean_runner import lean_runner
+from diccae.engine.lean_runner import LeanRunner, lean_runner
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
@@ -78,6 +78,7 @@ def execute(run: Run) -> None:
     work = work_dir(origin.key)
     runner = train(run, config, work, processes)
     files = collect(runner, run)
+    runner.end_workers()
     if is_main_process():
         publish(run, origin, files, started, watch)
         shutil.rmtree(work)
@@ -121,7 +122,7 @@ def work_dir(key: str) -> Path:
     return Path("results") / "work" / key
 
 
-def train(run: Run, config: Config, work: Path, processes: int) -> Runner:
+def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
     """Train a run to its end, from the last checkpoint in its work folder if there is one.
 
     Args:

@@ -222,6 +222,8 @@ def test_a_terminated_job_with_workers_resumes_to_the_same_weights(tmp_path: Pat
     assert "stopped by SIGTERM in epoch 3 of 4; the same command resumes from epoch_2.pth" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "run" / "epoch_3.pth").exists()
-    train(tmp_path / "run", [], workers=2)
+    again = train(tmp_path / "run", [], workers=2)
+    # ends the workers, which would block the garbage collector of a later test
+    again.train_dataloader._iterator = None
     wanted, got = weights(tmp_path / "unbroken"), weights(tmp_path / "run")
     assert all(torch.equal(wanted[name], got[name]) for name in wanted)
