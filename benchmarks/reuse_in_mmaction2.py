@@ -81,7 +81,7 @@ def main() -> None:
     )
     parser.add_argument("--torch", nargs="+", default=[], help="requirements to install first")
     parser.add_argument("--venv", type=Path, help="an environment to use; default: a new one")
-    parser.add_argument("--library-only", action="store_true", help="leave out mmaction2")
+    parser.add_argument("--base-only", action="store_true", help="leave out mmaction2")
     options = parser.parse_args()
     loss, head, config = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL
@@ -103,7 +103,7 @@ def main() -> None:
         run(python, "-m", "pip", "install", "--quiet", source, folder=folder)
         run(python, "-c", loss + "print('loss', float(loss.detach()))", folder=folder)
         run(python, "-c", VERSIONS, "torch", "numpy", "scipy", "jaxtyping", folder=folder)
-        if options.library_only:
+        if options.base_only:
             return
         run(python, "-m", "pip", "install", "--quiet", f"{source}[mmaction2]", folder=folder)
         (folder / "confusion_head.py").write_text(head)
