@@ -5,6 +5,7 @@ Workflow, planner, verifier and training walk the same graph, which is decided h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,6 +80,15 @@ class Run:
     def parent_files(self) -> dict[Parent, Path]:
         """Path of each file that it starts from."""
         return {parent: run.folder / parent.file for parent, run in self.parents.items()}
+
+    def record(self) -> dict[str, Any] | None:
+        """The record of the finished run; None if it or a file that it names is missing."""
+        path = self.folder / "record.json"
+        if not path.is_file():
+            return None
+        content: dict[str, Any] = json.loads(path.read_text())
+        whole = all((self.folder / name).is_file() for name in content["files"])
+        return content if whole else None
 
     def context(self) -> RunContext[Any]:
         """What the system composes this run from."""

@@ -7,8 +7,6 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
@@ -80,7 +78,7 @@ class Workflow:
         makes them again: it sees the stamp alone."""
         for planned in self.jobs.values():
             job = planned.job
-            if job.stamp.is_file() and not all(_is_whole(run.folder) for run in job.runs):
+            if job.stamp.is_file() and any(run.record() is None for run in job.runs):
                 job.stamp.unlink()
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
@@ -183,14 +181,6 @@ def data_key(plan: Plan) -> str:
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
     return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
-
-
-def _is_whole(folder: Path) -> bool:
-    record = folder / "record.json"
-    if not record.is_file():
-        return False
-    content: dict[str, Any] = json.loads(record.read_text())
-    return all((folder / name).is_file() for name in content["files"])
 
 
 def _at_most(plan: Plan, seeds: int | None) -> int | None:

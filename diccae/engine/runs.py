@@ -5,7 +5,6 @@ Checkpoints are in a work folder named by the run's key, so that an interrupted 
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,7 +70,8 @@ def execute(run: Run) -> None:
     # mmengine does this for a config that is read from a file
     import_modules_from_strings(**config.custom_imports)
     origin = origin_of(run, config, processes)
-    if is_finished(run.folder, origin.key):
+    finished = run.record()
+    if finished is not None and finished["key"] == origin.key:
         _print(f"{run.folder}: already finished (key {origin.key})")
         return
     watch, started = Stopwatch(), datetime.now(UTC)
@@ -106,15 +106,6 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
         # the joint batch is larger by this factor, so the numbers differ
         key = digest(f"{key} x {processes}")
     return Origin(configured, source_digest, parents, key, processes)
-
-
-def is_finished(folder: Path, key: str) -> bool:
-    """Whether a run folder has a record with this key and all files that the record names."""
-    record = folder / RECORD
-    if not record.is_file():
-        return False
-    content = json.loads(record.read_text())
-    return content["key"] == key and all((folder / name).is_file() for name in content["files"])
 
 
 def work_dir(key: str) -> Path:
