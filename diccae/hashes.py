@@ -4,13 +4,27 @@ lock."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from diccae.digests import file_digest, text_digest
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
+
+# Everything that a run's numbers depend on, by the names in its record. `processes` stands there
+# for runs of several processes only.
+KEY_PARTS = (
+    "config_hash",
+    "data_hash",
+    "source_hash",
+    "lock_hash",
+    "parents",
+    "processes",
+    "runtime",
+)
 
 
 def config_hash(config: Config) -> str:
@@ -48,14 +62,20 @@ def data_hash(plan: Plan) -> str:
     return digest(file_hash(plan.manifest) + file_hash(meta))
 
 
-def run_key(configured: str, plan: Plan, parents: dict[str, str], source: str) -> str:
-    """Names a run by everything that its numbers depend on.
+def run_key(parts: Mapping[str, Any]) -> str:
+    """Names a run by everything that its numbers depend on: first 16 hex digits of the SHA-256.
 
     Args:
-        configured: digest of the composed config.
-        plan: whose data it is trained on.
-        parents: digest of each file that it starts from, by path.
-        source: digest of the code that it executes.
+        parts: the `KEY_PARTS` by name, or a whole record, of which the rest is ignored. A part
+            that is absent is no part of the key.
     """
-    parts = [configured, data_hash(plan), sorted(parents.items()), source, lock_hash()]
-    return digest(json.dumps(parts))
+    return _json_digest({name: parts[name] for name in KEY_PARTS if name in parts})
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """Digest of a record without its own `digest`: first 16 hex digits of the SHA-256."""
+    return _json_digest({name: value for name, value in record.items() if name != "digest"})
+
+
+def _json_digest(content: Mapping[str, Any]) -> str:
+    return digest(json.dumps(content, sort_keys=True))

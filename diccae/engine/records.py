@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from diccae.hashes import data_hash, lock_hash
+from diccae.hashes import record_digest
 from diccae.run_graph import Run
 from diccae.stopwatch import Stopwatch
 from diccae.whole_file import whole_file
@@ -84,7 +84,7 @@ def hardware() -> dict[str, Any]:
 def build_record(
     run: Run, origin: Origin, files: dict[str, str], started: datetime, watch: Stopwatch
 ) -> dict[str, Any]:
-    """Content of a run's `record.json`.
+    """Content of a run's `record.json`; its `digest` is that of all the rest.
 
     Args:
         run: the run.
@@ -102,12 +102,8 @@ def build_record(
         "modality": run.modality,
         "seed": run.seed,
         "key": origin.key,
-        "parents": origin.parents,
+        **origin.parts,
         "files": files,
-        "config_hash": origin.config,
-        "data_hash": data_hash(run.plan),
-        "source_hash": origin.source,
-        "lock_hash": lock_hash(),
         "commit": head,
         "dirty": dirty,
         "versions": {
@@ -121,9 +117,7 @@ def build_record(
         "started": started.isoformat(timespec="seconds"),
         "settings": run.settings.as_record(),
     }
-    if origin.processes > 1:
-        record["processes"] = origin.processes
-    return record
+    return record | {"digest": record_digest(record)}
 
 
 def write_atomically(path: Path, content: Any) -> None:

@@ -27,7 +27,7 @@ from diccae.engine.lean_runner import LeanRunner, lean_runner
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
-from diccae.hashes import digest, file_hash, run_key
+from diccae.hashes import data_hash, file_hash, lock_hash, run_key
 from diccae.run_graph import Run
 from diccae.source import source_hash
 from diccae.stopwatch import Stopwatch
@@ -40,18 +40,14 @@ class Origin:
     """What a run's numbers depend on.
 
     Attributes:
-        config: digest of the composed config.
-        source: digest of the code.
-        parents: digest of each file of another run that the run starts from, by path.
-        key: digest of all of these and of data and lock.
-        processes: number of processes that train together.
+        parts: by the names of `KEY_PARTS`, as the record holds them: digests of the composed
+            config, the data, the code and the lock; digest of each file of another run that the
+            run starts from, by path; number of processes if several train together.
+        key: digest of all of these.
     """
 
-    config: str
-    source: str
-    parents: dict[str, str]
+    parts: dict[str, Any]
     key: str
-    processes: int
 
 
 def execute(run: Run) -> None:
@@ -99,13 +95,17 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
                 f"{path} is missing; run `diccae train --plan {run.plan.name} "
                 f"--variant {source.variant} --seed {run.seed}` first"
             )
-    parents = {str(path): file_hash(path) for path in run.parent_files.values()}
-    configured, source_digest = run.config_hash, source_hash(config, run.settings.system.name)
-    key = run_key(configured, run.plan, parents, source_digest)
+    parts = {
+        "config_hash": run.config_hash,
+        "data_hash": data_hash(run.plan),
+        "source_hash": source_hash(config, run.settings.system.name),
+        "lock_hash": lock_hash(),
+        "parents": {str(path): file_hash(path) for path in run.parent_files.values()},
+    }
     if processes > 1:
         # the joint batch is larger by this factor, so the numbers differ
-        key = digest(f"{key} x {processes}")
-    return Origin(configured, source_digest, parents, key, processes)
+        parts["processes"] = processes
+    return Origin(parts, run_key(parts))
 
 
 def work_dir(key: str) -> Path:

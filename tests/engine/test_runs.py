@@ -17,9 +17,9 @@ import pytest
 
 from diccae import registry  # noqa: F401
 from diccae.engine.records import commit
-from diccae.engine.runs import execute, work_dir
+from diccae.engine.runs import execute, origin_of, work_dir
 from diccae.errors import UserError
-from diccae.hashes import file_hash, run_key
+from diccae.hashes import KEY_PARTS, file_hash, record_digest, run_key
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
@@ -135,6 +135,8 @@ def test_files_of_a_finished_run(workspace: Path, tiny_data: Path) -> None:
         assert len(arrays["ids"]) == COUNTS["unlabelled"]
         assert arrays["epochs"].tolist() == [0, 1]
     record = json.loads((folder / "record.json").read_text())
+    assert record["digest"] == record_digest(record)
+    assert record["key"] == run_key(record)
     assert record["files"] == {name: file_hash(folder / name) for name in contents(folder)}
     assert record["settings"]["method"]["coverage"] == 0.95
     before = (folder / "predictions.parquet").stat().st_mtime_ns
@@ -218,13 +220,17 @@ def test_keys_change_with_everything_that_a_run_depends_on(
         Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0, "A")
         for overrides in ({}, {"schedule.finetune.lr": 0.5})
     )
+    origin = origin_of(one, one.config())
+    assert set(origin.parts) <= set(KEY_PARTS)
     keys = {
-        run_key(one.config_hash, one.plan, {}, "code"),
-        run_key(other.config_hash, one.plan, {}, "code"),
-        run_key(one.config_hash, one.plan, {"weights": "x"}, "code"),
-        run_key(one.config_hash, one.plan, {}, "other code"),
+        origin.key,
+        origin_of(other, other.config()).key,
+        origin_of(one, one.config(), processes=2).key,
+        *(run_key(origin.parts | {name: "other"}) for name in origin.parts),
     }
-    assert len(keys) == 4
+    assert len(keys) == 3 + len(origin.parts)
+    # what a record holds besides is no part of the key
+    assert run_key(origin.parts | {"wall_seconds": 1.0}) == origin.key
     assert work_dir("k") == Path("results/work/k")
 
 
