@@ -176,6 +176,11 @@ class Job:
         return stamp_of(self.plan, self.name, self.seed)
 
     @property
+    def stamp_text(self) -> str:
+        """Content of the stamp."""
+        return json.dumps({"runs": [str(run.folder) for run in self.runs]}, indent=1) + "\n"
+
+    @property
     def owners(self) -> list[tuple[str, int]]:
         """(name, seed) of the other jobs whose runs its own start from, each once."""
         parents = (parent for run in self.runs for parent in run.parents.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -49,8 +48,7 @@ def train(
         execute(run)
     if job is not None:
         with whole_file(job.stamp) as temporary:
-            runs_done = {"runs": [str(run.folder) for run in job.runs]}
-            temporary.write_text(json.dumps(runs_done, indent=1) + "\n")
+            temporary.write_text(job.stamp_text)
 
 
 def _modalities(plan: Plan, variant: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -22,16 +21,22 @@ def verify(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="JSON file for the verdict; the exit code is then 0 whatever it says."
+            "--out",
+            help="JSON file for the verdict; the exit code is then 0 whatever it says. "
+            "`verify.json` of the results folder makes a new seal.",
         ),
     ] = None,
 ) -> None:
-    """Recompute every table from the per-clip predictions and check the provenance of each run;
-    exit code 1 if there is a problem."""
+    """Recompute every table, figure and page from the per-clip predictions, check the provenance
+    of each run, and hold every file against verify.json; exit code 1 if there is a problem."""
     from diccae.seals.finding import Finding
+    from diccae.seals.seal import seal_path, seal_text
     from diccae.seals.verify import verify as check
 
-    verdict = check(load_plan(plan, seeds), clips)
+    chosen = load_plan(plan, seeds)
+    stored = seal_path(chosen)
+    sealing = out is not None and out.resolve() == stored.resolve()
+    verdict = check(chosen, clips, sealing)
     for finding in verdict["findings"]:
         print(Finding(**finding))
     state = "sealed" if verdict["sealed"] else "NOT sealed"
@@ -41,9 +46,14 @@ def verify(
     )
     if verdict["not_built"]:
         print(f"not built yet: {', '.join(verdict['not_built'])}")
+    print(f"stated, not checked: {'; '.join(verdict['not_checked'])}")
+    if verdict["root"] is not None:
+        print(f"root digest in {stored}: {verdict['root']}")
+    else:
+        print(f"{stored} gives no root digest; make it with --out {stored}")
     if out is not None:
         with whole_file(out) as temporary:
-            temporary.write_text(json.dumps(verdict, indent=1) + "\n")
+            temporary.write_text(seal_text(verdict))
     elif not verdict["sealed"]:
         raise typer.Exit(code=1)
 

@@ -95,7 +95,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
                 f"{path} is missing; run `diccae train --plan {run.plan.name} "
                 f"--variant {source.variant} --seed {run.seed}` first"
             )
-    parts = {
+    parts: dict[str, Any] = {
         "config_hash": run.config_hash,
         "data_hash": data_hash(run.plan),
         "source_hash": source_hash(config, run.settings.system.name),

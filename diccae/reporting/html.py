@@ -16,8 +16,8 @@ from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
-from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.scored_clips import scored_clips
+from diccae.reporting.timing import timing
 from diccae.whole_file import whole_file
 
 ALL_TABLES = [artifact.name for artifact in TABLES]
@@ -68,6 +68,25 @@ def write_report(plan: Plan, out: Path) -> None:
     """Render the report of a plan; it states which sections the plan does not have.
 
     Raises:
+        UserError: a run that the report needs is missing, or verify.json is not what
+            `diccae verify` writes.
+    """
+    root = plan.results_root()
+    page = render(plan, root, _verdict(root / "verify.json", plan))
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
+    """The report as HTML; the same files give the same text.
+
+    Args:
+        plan: the plan.
+        folder: where its tables and figures are.
+        verdict: content of verify.json, of which the page shows the root digest; None for a page
+            that says that nothing was verified.
+
+    Raises:
         UserError: a run that the report needs is missing.
     """
     environment = Environment(
@@ -78,14 +97,28 @@ def write_report(plan: Plan, out: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"num": _number, "interval": _interval}
-    page = environment.get_template("report.html.jinja").render(context(plan))
-    with whole_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    template = environment.get_template("report.html.jinja")
+    return template.render(context(plan, folder, verdict))
 
 
-def context(plan: Plan) -> dict[str, Any]:
-    """The variables of the template."""
-    root, artifacts = plan.results_root(), artifacts_of(plan)
+def _verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = collect.read_json(path)
+    except ValueError:
+        content = {}
+    if not {"sealed", "tables", "runs", "findings", "timing", "root"} <= set(content):
+        raise UserError(
+            f"{path} is not a file that this version of `diccae verify` writes; make it again: "
+            f"diccae verify --plan {plan.name} --out {path}"
+        )
+    return content
+
+
+def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[str, Any]:
+    """The variables of the template; the arguments are those of `render`."""
+    artifacts = artifacts_of(plan)
     records = collect.all_records(plan)
     modalities = tables.section_of(plan, "table1").modalities
     modality = "AV" if "AV" in modalities else modalities[0]
@@ -98,28 +131,26 @@ def context(plan: Plan) -> dict[str, Any]:
     names = pictures.class_names(plan)
     return {
         "plan": plan,
-        "root": root,
+        "root": plan.results_root(),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
-        "timing": _timing(plan, records),
-        "verdict": collect.read_json(root / "verify.json")
-        if (root / "verify.json").is_file()
-        else None,
-        "seal": tables_seal(root),
+        # the files of Snakemake that it is read from may change after the seal
+        "timing": timing(plan) if verdict is None else verdict["timing"],
+        "verdict": verdict,
         "cache": pictures.cache_counts(plan),
         "splits": _splits(plan),
         "scored": scored_clips(plan),
         "truth": collect.truth(plan),
         "modality": modality,
-        "tables": {name: _rows(root / f"{name}.csv") for name in ALL_TABLES},
+        "tables": {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES},
         "others": [
-            (name, artifact.help, _rows(root / f"{name}.csv"))
+            (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()
             if name not in SHOWN | _ablations(plan)
         ],
         "clusters": clusters.first_and_last(plan),
-        "quality": _quality(root / "feature_quality.csv"),
+        "quality": _quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
         "claims": verdicts.to_dict("records"),
         "counts": Counter(verdicts["verdict"]),
@@ -132,8 +163,8 @@ def context(plan: Plan) -> dict[str, Any]:
         ),
         "degrees": pictures.matrix(degree, names, "degree (Eq. 2)"),
         "figures": {
-            artifact.name: pictures.svg_file(root / f"{artifact.name}.svg")
-            if (root / f"{artifact.name}.svg").is_file()
+            artifact.name: pictures.svg_file(folder / f"{artifact.name}.svg")
+            if (folder / f"{artifact.name}.svg").is_file()
             else None
             for artifact in TABLES
             if artifact.draw
@@ -155,38 +186,6 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
         "peak": max(record["peak_rss_mb"] for record in records),
         "last": max(record["started"] for record in records),
     }
-
-
-def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """CPU seconds and core seconds held by each step.
-
-    Data steps hold every core, a run holds one. The time that a job takes beyond its runs comes
-    from the benchmark files of Snakemake, if there are any.
-    """
-    rows = []
-    path = Path(plan.data_root) / "timing.json"
-    if path.is_file():
-        cores = records[0]["hardware"]["cores"]
-        rows = [
-            {
-                "step": f"data: {step}",
-                "jobs": 1,
-                "cpu": spent["cpu_seconds"],
-                "held": spent["wall_seconds"] * cores,
-            }
-            for step, spent in json.loads(path.read_text()).items()
-        ]
-    order = sorted(records, key=lambda record: record["started"])
-    for stage in dict.fromkeys(record["stage"] for record in order):
-        done = [record for record in records if record["stage"] == stage]
-        cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
-        rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
-    files = (Path("results/benchmarks") / plan.results_root() / "runs").rglob("*.tsv")
-    jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
-    if jobs:
-        spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
-        rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})
-    return rows
 
 
 def _splits(plan: Plan) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,8 @@ class Finding:
     """What was found in a results folder.
 
     Attributes:
-        kind: edited, stale, mixed, missing, code or data.
+        kind: edited, missing, extra, data (a file is not what it was, or is not there); stale (it
+            does not follow from other files, configs, code or plan as they are now); mixed, code.
         where: file or run, and what of it.
         message: in words.
         problem: False for what a reader should know but no number depends on.
@@ -23,3 +25,9 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.kind if self.problem else 'note'}: {self.where}: {self.message}"
+
+    def accuses(self, path: str | Path) -> bool:
+        """Whether it says that this file itself was changed."""
+        rest = self.where.removeprefix(str(path))
+        named = rest != self.where and rest[:1] in ("", " ", ",")
+        return named and self.problem and self.kind != "stale"

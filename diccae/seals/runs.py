@@ -1,70 +1,143 @@
-"""Every record against its files, its parents, and today's configs, code, lock and data."""
+"""Every run against its files, its parents, and today's configs, code, lock and data."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from diccae.errors import UserError
-from diccae.hashes import data_hash, file_hash, lock_hash
-from diccae.plans import Plan
-from diccae.run_graph import Run
+from diccae.hashes import data_hash, lock_hash
+from diccae.plans import CONFIG_ROOT, Plan
+from diccae.run_graph import Run, jobs
+from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
+from diccae.seals.record import doubts, read_record
 from diccae.source import SourceTree, present_tree, tree_of_commit
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The record of a run, and its folder with the tables that are computed from it, in words."""
+    """The record of a run, and its file with the tables that are computed from it, in words."""
 
     record: dict[str, Any]
     where: str
 
 
-def check_run(run: Run, used_by: list[str], checked: dict[Run, Checked]) -> list[Finding]:
-    """A run and the runs that it started from; `checked` collects those seen."""
-    if run in checked:
-        return []
-    where = f"{run.folder} (for {run} in {', '.join(used_by)})"
-    path = run.folder / "record.json"
-    if not path.is_file():
-        return [
-            Finding("missing", where, "there is no record.json, so these numbers have no source")
+class RunChecks:
+    """Checks runs and all that they start from, each once.
+
+    Args:
+        digests: of files.
+        sealed: digests of files in verify.json, by path. A file that has its digest there is not
+            accused where an edited record says otherwise.
+
+    Attributes:
+        checked: runs whose record can be read.
+        findings: what was found.
+    """
+
+    def __init__(self, digests: FileDigests, sealed: Mapping[str, str]) -> None:
+        self._digests, self._sealed = digests, sealed
+        self._seen: set[Run] = set()
+        self.checked: dict[Run, Checked] = {}
+        self.findings: list[Finding] = []
+
+    def check(self, run: Run, used_by: list[str]) -> None:
+        """A run and the runs that it started from; `used_by` are tables, for the findings."""
+        if run in self._seen:
+            return
+        self._seen.add(run)
+        self._check_record(run, f"(for {run} in {', '.join(used_by)})")
+        for source in run.parents.values():
+            self.check(source, used_by)
+
+    def _check_record(self, run: Run, users: str) -> None:
+        path = run.folder / "record.json"
+        where = f"{path} {users}"
+        if not path.is_file():
+            words = "there is no record.json, so these numbers have no source"
+            self.findings.append(Finding("missing", where, words))
+            return
+        try:
+            record = read_record(path)
+        except ValueError as error:
+            self.findings.append(Finding("edited", where, str(error)))
+            return
+        self.checked[run] = Checked(record, where)
+        self.findings += [Finding(kind, where, words) for kind, words in doubts(run, path, record)]
+        if record["plan"] == run.plan.name:
+            self._check_configs(run, record, where)
+            self._check_files(run, record, users)
+
+    def _check_configs(self, run: Run, record: dict[str, Any], where: str) -> None:
+        if record["config_hash"] != run.config_hash:
+            words = f"made with other configs ({record['config_hash']}, now {run.config_hash})"
+            self.findings.append(Finding("stale", where, words))
+
+    def _check_files(self, run: Run, record: dict[str, Any], users: str) -> None:
+        for name, digest in record["files"].items():
+            path = run.folder / name
+            words = f"is not the file that the run wrote {users}"
+            self._compare(path, digest, "edited", str(path), words)
+        for path in run.parent_files.values():
+            digest = record["parents"].get(str(path), "")
+            words = f"{path} is not the file that the run started from"
+            self._compare(path, digest, "stale", f"{run.folder / 'record.json'} {users}", words)
+        known = {*record["files"], "record.json"}
+        self.findings += [
+            Finding("extra", str(path), "is not a file of this run")
+            for path in sorted(run.folder.iterdir())
+            if path.is_file() and path.name not in known
         ]
-    record = json.loads(path.read_text())
-    checked[run] = Checked(record, where)
-    if record["plan"] != run.plan.name:
-        words = f"belongs to plan {record['plan']}, not to {run.plan.name}"
-        return [Finding("mixed", where, words)]
-    findings = _check_origin(run, record, where)
-    for name, digest in record["files"].items():
-        if not (run.folder / name).is_file():
-            findings.append(Finding("missing", where, f"{name} is gone"))
-        elif file_hash(run.folder / name) != digest:
-            findings.append(Finding("edited", where, f"{name} is not the file that the run wrote"))
-    for parent, source in run.parents.items():
-        file = source.folder / parent.file
-        if not file.is_file():
-            findings.append(Finding("missing", where, f"{file}, which it started from, is gone"))
-        elif file_hash(file) != record["parents"].get(str(file)):
-            words = f"{file} is not the file that the run started from"
+
+    def _compare(self, path: Path, digest: str, kind: str, where: str, words: str) -> None:
+        found = self._digests.of(path)
+        if found is None:
+            self.findings.append(Finding("missing", where, words.replace("is not", "is gone,")))
+        elif found[:16] != digest and found != self._sealed.get(str(path)):
+            self.findings.append(Finding(kind, where, words))
+
+
+def check_surroundings(plan: Plan, checked: dict[Run, Checked], data: str) -> list[Finding]:
+    """Lock and data that the runs were made with, against those that are here now.
+
+    Args:
+        plan: the plan.
+        checked: its runs.
+        data: the files to name where all runs were made with other data.
+    """
+    lock = str(CONFIG_ROOT.parent / "requirements.lock")
+    here: list[tuple[str, str, str, str]] = [("lock_hash", "lock", lock, lock_hash())]
+    # what is missing is a finding of its own
+    with suppress(UserError):
+        here.append(("data_hash", "data", data, data_hash(plan)))
+    findings = []
+    for key, name, where, now in here:
+        other = [each for each in checked.values() if each.record[key] != now]
+        made = {each.record[key] for each in other}
+        if len(other) == len(checked) and len(made) == 1:
+            words = f"all {len(checked)} runs were made with other {name} ({made.pop()}, now {now})"
             findings.append(Finding("stale", where, words))
-        findings += check_run(source, used_by, checked)
+            continue
+        findings += [
+            Finding("stale", each.where, f"made with other {name} ({each.record[key]}, now {now})")
+            for each in other
+        ]
     return findings
 
 
-def _check_origin(run: Run, record: dict[str, Any], where: str) -> list[Finding]:
-    """Configs, lock and data that a run was made with, against those that are here now."""
+def check_jobs(plan: Plan, as_sealed: Callable[[Path], bool]) -> list[Finding]:
+    """The stamp of every job that has one, against the runs that the plan gives it; `as_sealed`
+    says whether a file has its digest in verify.json."""
+    words = "does not list the runs that the plan gives this job"
     return [
-        Finding("stale", where, f"made with other {name} ({record[key]}, now {now})")
-        for key, name, now in (
-            ("config_hash", "configs", run.config_hash),
-            ("lock_hash", "lock", lock_hash()),
-            ("data_hash", "data", _data_hash(run.plan)),
-        )
-        if record[key] != now
+        Finding("stale" if as_sealed(job.stamp) else "edited", str(job.stamp), words)
+        for job in jobs(plan).values()
+        if job.stamp.is_file() and job.stamp.read_bytes() != job.stamp_text.encode()
     ]
 
 
@@ -91,15 +164,8 @@ def _made_by_other_code(checked: dict[Run, Checked], tree: SourceTree) -> list[R
     return [
         run
         for run, each in checked.items()
-        if tree.digest(run.config(), each.record["system"]) != each.record["source_hash"]
+        if tree.digest(run.config(), run.settings.system.name) != each.record["source_hash"]
     ]
-
-
-def _data_hash(plan: Plan) -> str:
-    try:
-        return data_hash(plan)
-    except UserError:
-        return "no data here"
 
 
 def check_mixture(checked: dict[Run, Checked]) -> list[Finding]:

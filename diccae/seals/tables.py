@@ -1,94 +1,66 @@
-"""Data, tables, figures and page of a results folder, against what they are made from."""
+"""Tables and figures of a results folder, against what is computed from the runs."""
 
 from __future__ import annotations
 
-import json
-import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from diccae.artifacts import artifacts_of
-from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.reporting.compare import compare
-from diccae.reporting.page_seal import page_seal, tables_seal
+from diccae.seals.cells import differences
 from diccae.seals.finding import Finding
 
 
-def check_data(plan: Plan, clips: bool) -> list[Finding]:
-    """The manifest against the cache that was built from it; with `clips`, every clip against the
-    manifest."""
-    meta_path = plan.cache_dir / "meta.json"
-    for path in (plan.manifest, meta_path):
-        if not path.is_file():
-            return [
-                Finding("data", str(path), "is missing, so no record can be held against the data")
-            ]
+def check_tables(
+    plan: Plan, names: Sequence[str], fresh: Path, changed: str, as_sealed: Callable[[Path], bool]
+) -> list[Finding]:
+    """Every CSV and SVG against a fresh computation from the runs.
+
+    Args:
+        plan: the plan.
+        names: of its artifacts.
+        fresh: empty folder, where they are computed.
+        changed: what changed since they were made, in words; empty where nothing is known to have
+            changed.
+        as_sealed: whether a file has its digest in verify.json, so that it is stale and not edited
+            where the runs give something else.
+    """
     findings = []
-    stated = json.loads(meta_path.read_text())["manifest_sha256"]
-    if stated != file_digest(plan.manifest):
-        findings.append(
-            Finding("data", str(plan.manifest), "is not the manifest that the cache was built from")
-        )
-    if clips:
-        manifest = pd.read_parquet(plan.manifest)
-        if "sha256" not in manifest:
-            words = "was read from lists, which hold no hashes of clips: the clips were not checked"
-            return [*findings, Finding("data", str(plan.manifest), words, problem=False)]
-        for name, wanted in manifest[["path", "sha256"]].itertuples(index=False):
-            path = plan.manifest.parent / name
-            if not path.is_file() or file_digest(path) != wanted:
-                findings.append(
-                    Finding("data", str(path), "is missing or not the clip that the manifest lists")
-                )
+    for name in names:
+        artifact, out = artifacts_of(plan)[name], fresh / f"{name}.csv"
+        try:
+            artifact.make(plan, out)
+        # files of any kind may be damaged in any way
+        except Exception as error:
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            words = f"{changed}it cannot be computed again: {kind}{error}"
+            findings.append(Finding("stale", f"{plan.results_root() / name}.csv", words))
+            continue
+        for path in (out, out.with_suffix(".svg")):
+            if path.is_file():
+                mine = plan.results_root() / path.relative_to(fresh)
+                if not mine.is_file():
+                    findings.append(Finding("missing", str(mine), "is gone; build it again"))
+                elif mine.read_bytes() != path.read_bytes():
+                    kind = "stale" if changed or as_sealed(mine) else "edited"
+                    found = [] if changed else _compare(mine, path, artifact.columns)
+                    words = f"{changed}it is not what the runs give now; build it again"
+                    findings += [
+                        Finding(kind, f"{mine}{place}", message)
+                        for place, message in found or [("", words)]
+                    ]
     return findings
 
 
-def check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
-    """Every CSV and SVG against a fresh computation from the runs."""
-    findings = []
-    with tempfile.TemporaryDirectory() as temporary:
-        fresh = Path(temporary)
-        for name in built:
-            try:
-                artifacts_of(plan)[name].make(plan, fresh / f"{name}.csv")
-            except UserError as error:
-                findings.append(
-                    Finding("edited", f"{root}/{name}.csv", f"cannot be computed again: {error}")
-                )
-        same = {
-            path.relative_to(fresh)
-            for path in fresh.rglob("*.*")
-            if Path(root, path.relative_to(fresh)).is_file()
-            and Path(root, path.relative_to(fresh)).read_bytes() == path.read_bytes()
-        }
-        for path in sorted(fresh.rglob("*.*")):
-            file = path.relative_to(fresh)
-            if file in same:
-                continue
-            values = _values(Path(root), fresh, file) if path.suffix == ".csv" else []
-            findings += values or [
-                Finding("edited", f"{root}/{file}", "is not what the runs give; build it again")
-            ]
-    return findings
-
-
-def _values(root: Path, fresh: Path, name: Path) -> list[Finding]:
-    return [
-        Finding(
-            "edited",
-            f"{root}/{name}, {value.row}, {value.column}",
-            f"says {value.mine}, the runs give {value.reference}",
-        )
-        for value in compare(root, fresh, only=name).itertuples()
-    ]
-
-
-def check_page(root: str) -> list[Finding]:
-    """The report against the tables that it was rendered from."""
-    page = Path(root, "report.html")
-    if not page.is_file() or page_seal(page) == tables_seal(Path(root)):
+def _compare(mine: Path, fresh: Path, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """(place, message) of each difference; nothing where only the whole file can be named."""
+    if mine.suffix != ".csv":
         return []
-    return [Finding("stale", str(page), "was rendered from other tables; build it again")]
+    try:
+        found = list(differences(mine, fresh, columns))
+    except ValueError as error:
+        return [("", f"is not a CSV file: {error}; build it again")]
+    if not found:
+        return [("", "bytes differ from what the runs give, values are equal; build it again")]
+    return [(f", {each.where}", each.message) for each in found]

@@ -1,5 +1,5 @@
-"""Seals: recomputes every table and figure from the per-clip predictions, and holds every record
-against the files, the configs, the code, the data and the lock.
+"""Seals: recomputes every table, figure and page from the per-clip predictions, and holds every
+file against the record of its run, the configs, the code, the data, the lock and verify.json.
 
 Needs neither the network nor a GPU nor Snakemake's memory, so results that were copied from
 elsewhere are judged by the same rules.
@@ -7,6 +7,7 @@ elsewhere are judged by the same rules.
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -15,51 +16,210 @@ from typing import Any
 from diccae.artifacts import artifacts_of
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.reporting.page_seal import tables_seal
+from diccae.reporting import html
+from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
-from diccae.seals.runs import Checked, check_code, check_mixture, check_run
-from diccae.seals.tables import check_data, check_page, check_tables
+from diccae.seals.data import changed_data, check_data
+from diccae.seals.extras import check_extras
+from diccae.seals.file_digests import FileDigests
+from diccae.seals.finding import Finding
+from diccae.seals.page import NO_ROOT, page_differences, page_digest, shown_root
+from diccae.seals.runs import (
+    RunChecks,
+    check_code,
+    check_jobs,
+    check_mixture,
+    check_surroundings,
+)
+from diccae.seals.seal import (
+    changes,
+    check_files,
+    plan_content,
+    read_seal,
+    reporting_code,
+    root_digest,
+    seal_path,
+    sealed_files,
+)
+from diccae.seals.stated import not_checked
+from diccae.seals.tables import check_tables
+
+# passages of a page that are named one by one
+PASSAGES = 20
 
 
-def verify(plan: Plan, clips: bool = False) -> dict[str, Any]:
-    """Check the results folder of a plan; `clips` also hashes every clip of the benchmark.
+def verify(plan: Plan, clips: bool = False, sealing: bool = False) -> dict[str, Any]:
+    """Check the results folder of a plan.
 
-    Returns a dictionary: `sealed` (no problem found), `findings`, `tables` and `runs` (how many
-    were checked), `not_built` and `seal`.
+    Args:
+        plan: the plan.
+        clips: whether to hash every clip too.
+        sealing: whether to make a new seal. Then neither the old verify.json nor the page is
+            checked, since the page is rendered from the new one afterwards, nor which files are
+            none of the plan's.
+
+    Returns:
+        What `seal.Verdict` holds and `root`, the root digest of verify.json (None where there is
+        none or it was edited); with `sealing`, the content of a new verify.json, `seal.Content`.
 
     Raises:
         UserError: nothing of the plan has been built.
     """
-    root, artifacts = str(plan.results_root()), artifacts_of(plan)
-    built = [name for name in artifacts if Path(root, f"{name}.csv").is_file()]
-    if not built:
-        raise UserError(
-            f"{root} holds no table of plan {plan.name}; build one first: "
-            f"snakemake --cores all {root}/table2.csv"
-        )
-    findings = check_data(plan, clips)
-    checked: dict[Run, Checked] = {}
-    for run, users in _users(plan, built).items():
-        findings += check_run(run, users, checked)
-    findings += check_code(checked)
-    findings += check_mixture(checked)
-    findings += check_tables(plan, root, built)
-    findings += check_page(root)
-    return {
-        "plan": plan.name,
-        "sealed": not any(finding.problem for finding in findings),
-        "findings": [asdict(finding) for finding in findings],
-        "tables": len(built),
-        "runs": len(checked),
-        "not_built": [name for name in artifacts if name not in built],
-        "seal": tables_seal(Path(root)),
-    }
+    check = Verification(plan, clips, sealing)
+    return check.seal_anew() if sealing else check.verdict()
 
 
-def _users(plan: Plan, built: list[str]) -> dict[Run, list[str]]:
-    """Scored run -> the tables that are computed from it."""
-    users: dict[Run, list[str]] = defaultdict(list)
-    for name in built:
-        for run in scored_runs(plan, artifacts_of(plan)[name].runs(plan)):
-            users[run].append(f"{name}.csv")
-    return users
+class Verification:
+    """One check of a results folder; the arguments are those of `verify`."""
+
+    def __init__(self, plan: Plan, clips: bool, sealing: bool) -> None:
+        self.plan, self.clips, self.digests = plan, clips, FileDigests()
+        self.root = plan.results_root()
+        self.page = self.root / "report.html"
+        self.seal, self.of_seal = (None, []) if sealing else read_seal(plan)
+        self.intact = self.seal if self.seal and self.seal.intact else None
+        self.listed = self.seal.files if self.seal else {}
+        self.artifacts = list(artifacts_of(plan))
+        self.built = [
+            name
+            for name in self.artifacts
+            if (self.root / f"{name}.csv").is_file() or f"{self.root / name}.csv" in self.listed
+        ]
+        if not self.built:
+            raise UserError(
+                f"{self.root} holds no table of plan {plan.name}; build one first: "
+                f"snakemake --cores all {self.root}/table2.csv"
+            )
+        self.findings: list[Finding] = []
+        self.files: dict[str, str] = {}
+        self.runs = RunChecks(self.digests, self.listed)
+
+    def verdict(self) -> dict[str, Any]:
+        """Everything against everything, and against verify.json."""
+        changed, found = changes(self.seal, self.plan)
+        self.of_seal += found
+        with tempfile.TemporaryDirectory() as fresh:
+            self._check(Path(fresh), changed)
+            if self.seal is not None:
+                known = [*self.findings, *self.of_seal]
+                self.of_seal += check_files(self.seal, self.files, self.digests, known)
+            found = self._check_page(Path(fresh), changed)
+        found += check_extras(self.plan, {*self.files, *self.listed})
+        verdict = self._content([*self.of_seal, *self.findings, *found])
+        return verdict | {"root": self.intact.content["root"] if self.intact else None}
+
+    def seal_anew(self) -> dict[str, Any]:
+        """Everything but page and verify.json, and the content of a new verify.json."""
+        with tempfile.TemporaryDirectory() as fresh:
+            self._check(Path(fresh), "")
+            return self._sealed(Path(fresh))
+
+    def _check(self, fresh: Path, changed: str) -> None:
+        """Data, runs, code and tables; those are computed again in the folder `fresh`."""
+        plan, runs = self.plan, self.runs
+        self.findings += check_data(plan, self.clips, self.digests, self.listed)
+        for run, users in self._users().items():
+            runs.check(run, users)
+        self.findings += runs.findings
+        data = changed_data(plan, self.digests, self.listed)
+        self.findings += check_surroundings(plan, runs.checked, data)
+        self.findings += check_jobs(plan, self._as_sealed)
+        self.findings += check_code(runs.checked) + check_mixture(runs.checked)
+        self.findings += check_tables(plan, self.built, fresh, changed, self._as_sealed)
+        self.files = sealed_files(plan, self.built, runs.checked, self.digests)
+
+    def _as_sealed(self, path: Path) -> bool:
+        """Whether a file has the digest that an intact verify.json lists."""
+        return bool(self.intact) and self.listed.get(str(path)) == self.digests.of(path)
+
+    def _users(self) -> dict[Run, list[str]]:
+        """Scored run -> the tables that are computed from it."""
+        users: dict[Run, list[str]] = defaultdict(list)
+        for name in self.built:
+            for run in scored_runs(self.plan, artifacts_of(self.plan)[name].runs(self.plan)):
+                users[run].append(f"{name}.csv")
+        return users
+
+    def _content(self, findings: list[Finding]) -> dict[str, Any]:
+        return {
+            "plan": self.plan.name,
+            "sealed": not any(finding.problem for finding in findings),
+            "findings": [asdict(finding) for finding in findings],
+            "tables": len(self.built),
+            "runs": len(self.runs.checked),
+            "not_built": [name for name in self.artifacts if name not in self.built],
+            "not_checked": not_checked(self.plan, self.clips),
+        }
+
+    def _sealed(self, fresh: Path) -> dict[str, Any]:
+        """The content of a new verify.json."""
+        content = self._content(self.findings)
+        try:
+            content["timing"] = timing(self.plan)
+            # the root digest covers the page, so the page is digested without it
+            page = html.render(self.plan, fresh, content | {"root": NO_ROOT})
+            digest = {str(self.page): page_digest(page, NO_ROOT)}
+        # a file may be damaged in any way; that is among the findings, and `report` names it
+        except Exception:
+            content.setdefault("timing", [])
+            digest = {}
+        content |= {
+            "plan_content": plan_content(self.plan),
+            "reporting_code": reporting_code(),
+            "files": self.files | (digest if self._has_page() else {}),
+        }
+        return content | {"root": root_digest(content)}
+
+    def _has_page(self) -> bool:
+        """Whether the workflow renders a page when all tables are there."""
+        return self.plan.table2 is not None and self.built == self.artifacts
+
+    def _check_page(self, fresh: Path, changed: str) -> list[Finding]:
+        """The page against verify.json and against the one that is rendered from the tables in
+        `fresh`."""
+        page, seal, found = str(self.page), str(seal_path(self.plan)), list[Finding]()
+        if not self.page.is_file():
+            gone = page in self.listed
+            return [Finding("missing", page, f"is gone; {seal} lists it")] if gone else []
+        text = self.page.read_bytes().decode(errors="backslashreplace")
+        shown = shown_root(text)
+        if self.seal is None and shown is not None:
+            found.append(Finding("missing", seal, "is gone; the page shows its root digest"))
+        content: dict[str, Any] | None = None
+        same = False
+        if self.intact:
+            content = dict(self.intact.content)
+            same = page_digest(text, content["root"]) == self.listed.get(page)
+        elif shown is not None:
+            content = self._sealed(fresh)
+        try:
+            rendered = html.render(self.plan, fresh, content)
+        # a file may be damaged in any way
+        except Exception as error:
+            words = f"cannot be rendered again: {type(error).__name__}: {error}"
+            found.append(Finding("stale", page, words))
+            if self.intact and not same:
+                found.append(Finding("edited", page, f"is not the page that {seal} lists"))
+            return found
+        return found + self._compare_page(text, rendered, changed, same)
+
+    def _compare_page(self, text: str, rendered: str, changed: str, same: bool) -> list[Finding]:
+        """What differs; `same` says that the page has its digest in verify.json."""
+        page = str(self.page)
+        if text == rendered:
+            stale = self.intact and not same
+            words = f"was rendered after {seal_path(self.plan)} was written; build both again"
+            return [Finding("stale", page, words)] if stale else []
+        differences = list(page_differences(text, rendered))
+        if same and all(section == "Sample clips" for section, _ in differences):
+            words = "its pictures of clips were not rendered again: the clips are not here as then"
+            return [Finding("stale", page, words, problem=False)]
+        if changed and same:
+            words = f"{changed}it is not what the runs give now; build it again"
+            return [Finding("stale", page, words)]
+        kind = "stale" if same else "edited"
+        found = [
+            Finding(kind, f"{page}, {section}", words) for section, words in differences[:PASSAGES]
+        ]
+        more = len(differences) - PASSAGES
+        return found + ([Finding(kind, page, f"{more} more passages differ")] if more > 0 else [])

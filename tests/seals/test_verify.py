@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from diccae.reporting.page_seal import page_seal, tables_seal
 
 from diccae.artifacts import artifact_of
 from diccae.errors import UserError
 from diccae.hashes import data_hash, file_hash, lock_hash
 from diccae.plans import Plan
 from diccae.reporting import html
-from diccae.reporting.page_seal import page_seal, tables_seal
 from diccae.run_graph import Run, with_parents
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify

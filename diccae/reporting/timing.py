@@ -1,0 +1,44 @@
+"""Time that each step of a plan took, as runs and Snakemake state it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diccae.plans import Plan
+from diccae.reporting import collect
+
+
+def timing(plan: Plan) -> list[dict[str, Any]]:
+    """CPU seconds and core seconds held by each step.
+
+    Data steps hold every core, a run holds one. The time that a job takes beyond its runs comes
+    from the benchmark files of Snakemake, if there are any.
+    """
+    records = collect.all_records(plan)
+    rows: list[dict[str, Any]] = []
+    path = Path(plan.data_root) / "timing.json"
+    if path.is_file():
+        cores = records[0]["hardware"]["cores"]
+        rows = [
+            {
+                "step": f"data: {step}",
+                "jobs": 1,
+                "cpu": spent["cpu_seconds"],
+                "held": spent["wall_seconds"] * cores,
+            }
+            for step, spent in collect.read_json(path).items()
+        ]
+    order = sorted(records, key=lambda record: record["started"])
+    for stage in dict.fromkeys(record["stage"] for record in order):
+        done = [record for record in records if record["stage"] == stage]
+        cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
+        rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
+    files = sorted((Path("results/benchmarks") / plan.results_root() / "runs").rglob("*.tsv"))
+    jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
+    if jobs:
+        spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
+        rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})
+    return rows

@@ -1,0 +1,140 @@
+"""A whole results folder with real records and a real seal, of runs that nobody trained."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from diccae.artifacts import artifacts_of
+from diccae.digests import file_digest
+from diccae.engine.records import build_record, write_atomically
+from diccae.engine.runs import origin_of
+from diccae.hashes import file_hash, record_digest, run_key
+from diccae.plans import CONFIG_ROOT, Plan, load_plan
+from diccae.reporting import html
+from diccae.run_graph import Run, jobs, scored_runs, with_parents
+from diccae.seals.seal import seal_path, seal_text
+from diccae.seals.verify import verify
+from diccae.stopwatch import Stopwatch
+from tests.conftest import made_once
+from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
+
+ROOT = Path("results/small")
+# a commit that does not exist
+COMMIT = "0" * 40
+
+
+@pytest.fixture(scope="session")
+def sealed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every run, table, figure and page of a small plan, written once."""
+    return made_once(tmp_path_factory, "sealed_results", _write)
+
+
+@pytest.fixture
+def sealed(sealed_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan; the working directory is a copy of `sealed_folder`."""
+    shutil.copytree(sealed_folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_plan(tmp_path / "small.yaml")
+
+
+def edit_record(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Edit a record as somebody does who repairs its digest and its key."""
+    record = json.loads((folder / "record.json").read_text())
+    change(record)
+    record |= {"key": run_key(record)}
+    write_atomically(folder / "record.json", record | {"digest": record_digest(record)})
+
+
+def build(plan: Plan) -> None:
+    """Tables, figures, seal and page from the runs that are there."""
+    for name, artifact in artifacts_of(plan).items():
+        artifact.make(plan, ROOT / f"{name}.csv")
+    seal_path(plan).write_text(seal_text(verify(plan, sealing=True)))
+    html.write_report(plan, ROOT / "report.html")
+
+
+def _write(folder: Path) -> None:
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DICCAE_COMMIT", COMMIT)
+        plan = _plan(folder)
+        _write_data(plan)
+        for run in with_parents(scored_runs(plan, plan.needs())):
+            _write_run(run)
+        for job in jobs(plan).values():
+            job.stamp.parent.mkdir(exist_ok=True, parents=True)
+            job.stamp.write_text(job.stamp_text)
+        build(plan)
+
+
+def _plan(folder: Path) -> Plan:
+    content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
+    section = {"variants": ["full", "no_confusion_loss"], "modalities": ["A", "AV"]}
+    content |= {"name": "small", "data_root": "data", "table1": section, "table2": section}
+    content |= {"sensitivity": None, "leakage": None}
+    (folder / "small.yaml").write_text(yaml.safe_dump(content))
+    return load_plan(folder / "small.yaml")
+
+
+def _write_data(plan: Plan) -> None:
+    names = [f"class {index}" for index in range(CLASSES)]
+    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    table = pd.DataFrame({"label": labels, "label_name": [names[label] for label in labels]})
+    manifest = pd.concat(
+        [
+            table.assign(split=split, id=[f"{split}-{i:04d}" for i in range(len(table))])
+            for split in ("test", "validation", "unlabelled")
+        ],
+        ignore_index=True,
+    )
+    manifest["path"] = "clips/" + manifest["id"] + ".mp4"
+    manifest["source"] = "generator"
+    plan.cache_dir.mkdir(parents=True)
+    manifest.to_parquet(plan.manifest)
+    manifest[["id", "label"]].to_parquet("data/truth.parquet")
+    manifest.assign(status="ok").to_parquet(plan.cache_dir / "index.parquet")
+    overlap = np.random.default_rng(0).random((CLASSES, CLASSES)).tolist()
+    truth = {
+        "classes": names,
+        "confusability": {modality: overlap for modality in ("A", "V", "AV")},
+        "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0},
+    }
+    write_atomically(Path("data/truth.json"), truth)
+    for name in ("frames", "fbank"):
+        np.save(plan.cache_dir / f"{name}.npy", np.arange(600).reshape(3, 200))
+    meta = {
+        "clips": len(manifest),
+        "counts": {"ok": len(manifest)},
+        "manifest_sha256": file_digest(plan.manifest),
+        "sha256": {n: file_digest(plan.cache_dir / f"{n}.npy") for n in ("frames", "fbank")},
+    }
+    write_atomically(plan.cache_dir / "meta.json", meta)
+
+
+def _write_run(run: Run) -> None:
+    run.folder.mkdir(parents=True)
+    if run.spec.scored:
+        skill = SKILL.get(run.variant, 0.72) - (0.2 if run.modality == "A" else 0.0)
+        write_run(run.plan, run.variant, run.modality, run.seed, skill)
+    else:
+        ids = [f"unlabelled-{index:04d}" for index in range(CLASSES * PER_CLASS)]
+        clusters = np.arange(len(ids)) % 7
+        arrays = {"ids": np.array(ids), "epochs": np.array([0]), "inertia": np.array([1.5])}
+        write_atomically(run.folder / "assignments.npz", arrays | {"assign_0": clusters})
+    (run.folder / "weights.pth").write_text(f"the weights of {run}")
+    write_atomically(run.folder / "history.csv", pd.DataFrame({"epoch": [1], "loss": [run.seed]}))
+    names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]
+    files = {name: file_hash(run.folder / name) for name in names if (run.folder / name).is_file()}
+    origin = origin_of(run, run.config())
+    record = build_record(run, origin, files, datetime.now(UTC), Stopwatch())
+    write_atomically(run.folder / "record.json", record)
