@@ -38,6 +38,7 @@ COMPOSING = frozenset(
 )
 # Imports every component for the registries; a run executes those that its config names.
 REGISTRY = f"{PACKAGE}.registry"
+COMMIT = re.compile("[0-9a-f]+")
 CLASS = re.compile(r"^class (\w+)", flags=re.MULTILINE)
 
 
@@ -121,6 +122,9 @@ def present_tree() -> SourceTree:
 def tree_of_commit(commit: str) -> SourceTree | None:
     """The package at a commit of this checkout; None where the commit is not known."""
     root = Path(__file__).resolve().parent.parent
+    # a record may be edited, and git takes what begins with a dash for an option
+    if not COMMIT.fullmatch(commit):
+        return None
     try:
         archive = subprocess.run(
             ["git", "archive", "--format=tar", commit, PACKAGE],

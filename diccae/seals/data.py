@@ -71,7 +71,9 @@ def check_data(
         stated = meta.get("sha256", {})
         for name, digest in stated.items() if isinstance(stated, dict) else ():
             path = plan.cache_dir / f"{name}.npy"
-            if digests.of(path) != digest:
+            found = digests.of(path)
+            # a file that is as it was sealed is not accused where meta.json was edited
+            if found != digest and (found is None or found != sealed.get(str(path))):
                 words = "is missing or not the file that the cache was finished with"
                 findings.append(Finding("data", str(path), words))
     return [*findings, *_check_clips(plan.manifest)] if clips else findings

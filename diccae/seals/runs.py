@@ -79,25 +79,32 @@ class RunChecks:
             self.findings.append(Finding("stale", where, words))
 
     def _check_files(self, run: Run, record: dict[str, Any], users: str) -> None:
+        own = run.folder / "record.json"
+        edited = bool(self._sealed) and self._sealed.get(str(own)) != self._digests.of(own)
         for name, digest in record["files"].items():
             path = run.folder / name
+            if edited and str(path) not in self._sealed:
+                # an edited record may name any file
+                continue
             words = f"is not the file that the run wrote {users}"
             self._compare(path, digest, "edited", str(path), words)
         for path in run.parent_files.values():
             digest = record["parents"].get(str(path), "")
             words = f"{path} is not the file that the run started from"
-            self._compare(path, digest, "stale", f"{run.folder / 'record.json'} {users}", words)
-        known = {*record["files"], "record.json"}
+            self._compare(path, digest, "stale", f"{own} {users}", words)
+        known = {*record["files"], own.name}
         self.findings += [
             Finding("extra", str(path), "is not a file of this run")
             for path in sorted(run.folder.iterdir())
-            if path.is_file() and path.name not in known
+            if path.is_file() and path.name not in known and str(path) not in self._sealed
         ]
 
     def _compare(self, path: Path, digest: str, kind: str, where: str, words: str) -> None:
         found = self._digests.of(path)
         if found is None:
-            self.findings.append(Finding("missing", where, words.replace("is not", "is gone,")))
+            words = words.replace("is not", "is gone,")
+            kind = "missing" if kind == "edited" else kind
+            self.findings.append(Finding(kind, where, words))
         elif found[:16] != digest and found != self._sealed.get(str(path)):
             self.findings.append(Finding(kind, where, words))
 
