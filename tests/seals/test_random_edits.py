@@ -14,7 +14,7 @@ from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT
 from tests.seals.edits import edit
 
-EDITS, AT_ONCE = 150, 50
+EDITS, AT_ONCE = 150, 75
 
 
 def files_of(plan: Plan) -> list[Path]:
