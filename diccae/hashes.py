@@ -16,15 +16,7 @@ from diccae.plans import CONFIG_ROOT, Plan
 
 # Everything that a run's numbers depend on, by the names in its record. `processes` stands there
 # for runs of several processes only.
-KEY_PARTS = (
-    "config_hash",
-    "data_hash",
-    "source_hash",
-    "lock_hash",
-    "parents",
-    "processes",
-    "runtime",
-)
+KEY_PARTS = ("config_hash", "data_hash", "source_hash", "lock_hash", "parents", "processes")
 
 
 def config_hash(config: Config) -> str:

@@ -47,10 +47,11 @@ def verify(
     if verdict["not_built"]:
         print(f"not built yet: {', '.join(verdict['not_built'])}")
     print(f"stated, not checked: {'; '.join(verdict['not_checked'])}")
-    if verdict["root"] is not None:
-        print(f"root digest in {stored}: {verdict['root']}")
+    if verdict["root"] is None:
+        print(f"no root digest: {stored} is missing or was edited; --out {stored} makes a new one")
     else:
-        print(f"{stored} gives no root digest; make it with --out {stored}")
+        state = "" if verdict["sealed"] else ", which is not that of these files"
+        print(f"root digest in {stored}: {verdict['root']}{state}")
     if out is not None:
         with whole_file(out) as temporary:
             temporary.write_text(seal_text(verdict))

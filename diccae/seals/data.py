@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -29,21 +29,8 @@ def data_files(plan: Plan) -> list[Path]:
     )
 
 
-def changed_data(plan: Plan, digests: FileDigests, sealed: Mapping[str, str]) -> str:
-    """Manifest and meta.json of the cache, or the one of them that is not as it was sealed.
-
-    Args:
-        plan: the plan.
-        digests: of files.
-        sealed: digests of files in verify.json, by path.
-    """
-    both = [str(plan.manifest), str(plan.cache_dir / "meta.json")]
-    other = [path for path in both if path in sealed and sealed[path] != digests.of(path)]
-    return " or ".join(other or both)
-
-
 def check_data(
-    plan: Plan, clips: bool, digests: FileDigests, sealed: Mapping[str, str]
+    plan: Plan, clips: bool, digests: FileDigests, as_sealed: Callable[[Path], bool]
 ) -> list[Finding]:
     """The manifest against the cache that was built from it, and the cache against the digests that
     it states; with `clips`, every clip against the manifest.
@@ -52,31 +39,35 @@ def check_data(
         plan: the plan.
         clips: whether to check the clips.
         digests: of files.
-        sealed: digests of files in verify.json, by path.
+        as_sealed: whether a file has its digest in verify.json. Such a file is stale: another one
+            says something else of it.
     """
     meta_path = plan.cache_dir / "meta.json"
     for path in (plan.manifest, meta_path):
         if not path.is_file():
             words = "is missing, so no record can be held against the data"
             return [Finding("data", str(path), words)]
-    findings = []
+    findings = [
+        Finding("stale" if as_sealed(path) else "data", str(path), words)
+        for path, words in _against_cache(plan, meta_path, digests)
+    ]
+    return [*findings, *_check_clips(plan.manifest)] if clips else findings
+
+
+def _against_cache(plan: Plan, meta_path: Path, digests: FileDigests) -> Iterator[tuple[Path, str]]:
+    """(path, message) of manifest and files of the cache that are not as meta.json states."""
     try:
         meta = read_object(meta_path)
     except ValueError as error:
-        findings.append(Finding("data", str(meta_path), str(error)))
-    else:
-        if meta.get("manifest_sha256") != digests.of(plan.manifest):
-            words = f"the cache was not built from {plan.manifest} as it is"
-            findings.append(Finding("data", changed_data(plan, digests, sealed), words))
-        stated = meta.get("sha256", {})
-        for name, digest in stated.items() if isinstance(stated, dict) else ():
-            path = plan.cache_dir / f"{name}.npy"
-            found = digests.of(path)
-            # a file that is as it was sealed is not accused where meta.json was edited
-            if found != digest and (found is None or found != sealed.get(str(path))):
-                words = "is missing or not the file that the cache was finished with"
-                findings.append(Finding("data", str(path), words))
-    return [*findings, *_check_clips(plan.manifest)] if clips else findings
+        yield meta_path, str(error)
+        return
+    if meta.get("manifest_sha256") != digests.of(plan.manifest):
+        yield plan.manifest, "is not the manifest that the cache was built from"
+    stated = meta.get("sha256", {})
+    for name, digest in stated.items() if isinstance(stated, dict) else ():
+        path = next(plan.cache_dir.glob(f"{name}.*"), plan.cache_dir / f"{name}.npy")
+        if digests.of(path) != digest:
+            yield path, "is missing or not the file that the cache was finished with"
 
 
 def _check_clips(manifest: Path) -> Iterator[Finding]:

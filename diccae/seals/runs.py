@@ -109,14 +109,9 @@ class RunChecks:
             self.findings.append(Finding(kind, where, words))
 
 
-def check_surroundings(plan: Plan, checked: dict[Run, Checked], data: str) -> list[Finding]:
-    """Lock and data that the runs were made with, against those that are here now.
-
-    Args:
-        plan: the plan.
-        checked: its runs.
-        data: the files to name where all runs were made with other data.
-    """
+def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]:
+    """Lock and data that the runs were made with, against those that are here now."""
+    data = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
     lock = str(CONFIG_ROOT.parent / "requirements.lock")
     here: list[tuple[str, str, str, str]] = [("lock_hash", "lock", lock, lock_hash())]
     # what is missing is a finding of its own

@@ -19,7 +19,7 @@ from diccae.plans import Plan
 from diccae.reporting import html
 from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
-from diccae.seals.data import changed_data, check_data
+from diccae.seals.data import check_data
 from diccae.seals.extras import check_extras
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
@@ -117,12 +117,11 @@ class Verification:
     def _check(self, fresh: Path, changed: str) -> None:
         """Data, runs, code and tables; those are computed again in the folder `fresh`."""
         plan, runs = self.plan, self.runs
-        self.findings += check_data(plan, self.clips, self.digests, self.listed)
+        self.findings += check_data(plan, self.clips, self.digests, self._as_sealed)
         for run, users in self._users().items():
             runs.check(run, users)
         self.findings += runs.findings
-        data = changed_data(plan, self.digests, self.listed)
-        self.findings += check_surroundings(plan, runs.checked, data)
+        self.findings += check_surroundings(plan, runs.checked)
         self.findings += check_jobs(plan, self._as_sealed)
         self.findings += check_code(runs.checked) + check_mixture(runs.checked)
         self.findings += check_tables(plan, self.built, fresh, changed, self._as_sealed)
@@ -130,7 +129,8 @@ class Verification:
 
     def _as_sealed(self, path: Path) -> bool:
         """Whether a file has the digest that an intact verify.json lists."""
-        return bool(self.intact) and self.listed.get(str(path)) == self.digests.of(path)
+        listed = self.listed.get(str(path)) if self.intact else None
+        return listed is not None and listed == self.digests.of(path)
 
     def _users(self) -> dict[Run, list[str]]:
         """Scored run -> the tables that are computed from it."""

@@ -23,7 +23,7 @@ def findings(plan: Plan) -> list[Finding]:
     runs = RunChecks(FileDigests(), {})
     for run in scored_runs(plan, plan.needs()):
         runs.check(run, ["table2.csv"])
-    found = runs.findings + check_surroundings(plan, runs.checked, "the data")
+    found = runs.findings + check_surroundings(plan, runs.checked)
     return found + check_code(runs.checked) + check_mixture(runs.checked)
 
 
@@ -107,7 +107,7 @@ def test_data_that_changed_after_all_runs_are_one_finding(sealed: Plan) -> None:
     meta = sealed.cache_dir / "meta.json"
     meta.write_text(meta.read_text() + "\n")
     (problem,) = problems(sealed)
-    assert problem.startswith("stale: the data: all ")
+    assert problem.startswith(f"stale: {sealed.manifest} and {meta}: all ")
     assert " runs were made with other data" in problem
 
 

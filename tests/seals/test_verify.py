@@ -179,7 +179,7 @@ def test_a_changed_plan_makes_results_stale_and_not_edited(sealed: Plan) -> None
 
 def test_missing_data_and_an_empty_folder(sealed: Plan) -> None:
     (sealed.cache_dir / "meta.json").unlink()
-    (finding,) = check_data(sealed, False, FileDigests(), {})
+    (finding,) = check_data(sealed, False, FileDigests(), lambda path: False)
     assert (finding.kind, finding.where) == ("data", f"{sealed.cache_dir}/meta.json")
     shutil.rmtree("results")
     with pytest.raises(UserError, match="holds no table of plan small; build one first"):
@@ -197,7 +197,7 @@ def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
 
 def test_clips_are_hashed_on_request(sealed: Plan) -> None:
     def found() -> list[Finding]:
-        return check_data(sealed, True, FileDigests(), {})
+        return check_data(sealed, True, FileDigests(), lambda path: False)
 
     manifest = pd.read_parquet(sealed.manifest)[:1]
     manifest = manifest.assign(path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest())
