@@ -64,8 +64,9 @@ def _against_cache(plan: Plan, meta_path: Path, digests: FileDigests) -> Iterato
     if meta.get("manifest_sha256") != digests.of(plan.manifest):
         yield plan.manifest, "is not the manifest that the cache was built from"
     stated = meta.get("sha256", {})
+    files = {path.stem: path for path in plan.cache_dir.iterdir() if path != meta_path}
     for name, digest in stated.items() if isinstance(stated, dict) else ():
-        path = next(plan.cache_dir.glob(f"{name}.*"), plan.cache_dir / f"{name}.npy")
+        path = files.get(name, plan.cache_dir / f"{name}.npy")
         if digests.of(path) != digest:
             yield path, "is missing or not the file that the cache was finished with"
 

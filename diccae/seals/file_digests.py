@@ -20,6 +20,7 @@ class FileDigests:
         if name not in self._known:
             try:
                 self._known[name] = file_digest(Path(path))
-            except OSError:
+            # ValueError: no name of a file, in a record that was edited
+            except (OSError, ValueError):
                 self._known[name] = None
         return self._known[name]

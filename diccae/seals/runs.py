@@ -11,7 +11,7 @@ from typing import Any
 
 from diccae.errors import UserError
 from diccae.hashes import data_hash, lock_hash
-from diccae.plans import CONFIG_ROOT, Plan
+from diccae.plans import Plan
 from diccae.run_graph import Run, jobs
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
@@ -112,8 +112,7 @@ class RunChecks:
 def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]:
     """Lock and data that the runs were made with, against those that are here now."""
     data = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
-    lock = str(CONFIG_ROOT.parent / "requirements.lock")
-    here: list[tuple[str, str, str, str]] = [("lock_hash", "lock", lock, lock_hash())]
+    here = [("lock_hash", "lock", "requirements.lock", lock_hash())]
     # what is missing is a finding of its own
     with suppress(UserError):
         here.append(("data_hash", "data", data, data_hash(plan)))
@@ -121,7 +120,7 @@ def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]
     for key, name, where, now in here:
         other = [each for each in checked.values() if each.record[key] != now]
         made = {each.record[key] for each in other}
-        if len(other) == len(checked) and len(made) == 1:
+        if 1 < len(other) == len(checked) and len(made) == 1:
             words = f"all {len(checked)} runs were made with other {name} ({made.pop()}, now {now})"
             findings.append(Finding("stale", where, words))
             continue

@@ -153,26 +153,24 @@ class Verification:
 
     def _sealed(self, fresh: Path) -> dict[str, Any]:
         """The content of a new verify.json."""
-        content = self._content(self.findings)
+        content, files = self._content(self.findings) | {"timing": []}, dict(self.files)
         try:
             content["timing"] = timing(self.plan)
-            # the root digest covers the page, so the page is digested without it
-            page = html.render(self.plan, fresh, content | {"root": NO_ROOT})
-            digest = {str(self.page): page_digest(page, NO_ROOT)}
-        # a file may be damaged in any way; that is among the findings, and `report` names it
-        except Exception:
-            content.setdefault("timing", [])
-            digest = {}
+            # the workflow renders a page of such a plan when all its tables are there
+            if self.plan.table2 is not None and self.built == self.artifacts:
+                # the root digest covers the page, so the page is digested without it
+                page = html.render(self.plan, fresh, content | {"root": NO_ROOT})
+                files[str(self.page)] = page_digest(page, NO_ROOT)
+        # a file may be damaged in any way
+        except Exception as error:
+            words = f"cannot be rendered: {type(error).__name__}: {error}"
+            content |= self._content([*self.findings, Finding("stale", str(self.page), words)])
         content |= {
             "plan_content": plan_content(self.plan),
             "reporting_code": reporting_code(),
-            "files": self.files | (digest if self._has_page() else {}),
+            "files": files,
         }
         return content | {"root": root_digest(content)}
-
-    def _has_page(self) -> bool:
-        """Whether the workflow renders a page when all tables are there."""
-        return self.plan.table2 is not None and self.built == self.artifacts
 
     def _check_page(self, fresh: Path, changed: str) -> list[Finding]:
         """The page against verify.json and against the one that is rendered from the tables in

@@ -195,6 +195,17 @@ def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
     assert problems(sealed) == []
 
 
+def test_what_cannot_be_rendered_is_not_sealed(sealed: Plan) -> None:
+    Path("data/truth.json").write_text("{")
+    verdict = verify(sealed, sealing=True)
+    assert not verdict["sealed"]
+    assert str(PAGE) not in verdict["files"]
+    assert any(
+        finding["where"] == str(PAGE) and finding["message"].startswith("cannot be rendered: ")
+        for finding in verdict["findings"]
+    )
+
+
 def test_clips_are_hashed_on_request(sealed: Plan) -> None:
     def found() -> list[Finding]:
         return check_data(sealed, True, FileDigests(), lambda path: False)
