@@ -41,8 +41,10 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
     for top, places in by_top.items():
         for place in [top] if len(places) >= MANY else places:
             files = [path for each in places for path in unknown[each] if place in (each, top)]
-            count = "is not a file" if files == [place] else f"{len(files)} files are not"
-            findings.append(Finding("extra", str(place), f"{count} of this plan", problem=False))
+            words = "is not a file of this plan"
+            if files != [place]:
+                words = f"files that are not of this plan: {len(files)}, such as {files[0]}"
+            findings.append(Finding("extra", str(place), words, problem=False))
     return findings
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from diccae.cli.main import app
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan
-from diccae.reporting import html
+from diccae.reporting import html, pictures
 from diccae.seals.data import check_data
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
@@ -155,7 +157,8 @@ def test_files_that_are_not_of_the_plan(sealed: Plan) -> None:
         (ROOT / folder / "history.csv").write_text("1")
     assert problems(sealed) == [
         f"extra: {RUN}/predictions.csv: is not a file of this run",
-        f"note: {ROOT}/runs/old: 2 files are not of this plan",
+        f"note: {ROOT}/runs/old: files that are not of this plan: 2, "
+        f"such as {ROOT}/runs/old/seed0/history.csv",
         f"note: {ROOT}/table9.csv: is not a file of this plan",
     ]
 
@@ -186,6 +189,23 @@ def test_missing_data_and_an_empty_folder(sealed: Plan) -> None:
         verify(sealed)
 
 
+def test_the_command_prints_the_root_and_makes_a_new_seal(sealed: Plan) -> None:
+    root = json.loads(SEAL.read_text())["root"]
+    command = ["verify", "--plan", "small.yaml"]
+    TABLE.write_text(TABLE.read_text() + "\n")
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 1
+    assert "plan small: NOT sealed; 6 tables and figures recomputed from" in told.output
+    assert "\nstated, not checked: hardware, started, wall_seconds, " in told.output
+    assert f"{SEAL}: {root}, which is not that of these files\n" in told.output
+    told = CliRunner().invoke(app, [*command, "--out", str(SEAL)])
+    assert told.exit_code == 0
+    anew = json.loads(SEAL.read_text())
+    assert anew["sealed"] is False
+    assert anew["root"] in told.output
+    assert anew["root"] != root
+
+
 def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
     root = json.loads(SEAL.read_text())["root"]
     SEAL.unlink()
@@ -193,6 +213,15 @@ def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
     assert "These results have no root digest yet" in PAGE.read_text()
     assert root not in PAGE.read_text()
     assert problems(sealed) == []
+
+
+def test_clips_that_are_not_here_as_then_are_a_note(
+    sealed: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = {"name": "class 0", "id": "a", "strip": "data:,", "spectrogram": None}
+    monkeypatch.setattr(pictures, "sample_clips", lambda plan: [clip])
+    (note,) = problems(sealed)
+    assert note.startswith(f"note: {PAGE}: its pictures of clips were not rendered again")
 
 
 def test_what_cannot_be_rendered_is_not_sealed(sealed: Plan) -> None:
