@@ -124,9 +124,8 @@ def test_runs_by_the_code_of_the_commit_that_they_name_are_sealed(
         digest = earlier.digest(Run(sealed, *names).config(), "diccae")
         edit_record(path.parent, lambda r, d=digest: r.update(source_hash=d))
     # the commit does not exist
-    assert any(
-        line.startswith("stale: ") and "with other code" in line for line in problems(sealed)
-    )
+    words = f"stale: diccae: all {len(paths)} runs were made with other code than today's"
+    assert problems(sealed) == [words]
     monkeypatch.setattr("diccae.seals.runs.tree_of_commit", {COMMIT: earlier}.get)
     (note,) = findings(sealed)
     assert (note.kind, note.problem) == ("code", False)
