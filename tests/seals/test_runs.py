@@ -115,7 +115,7 @@ def test_runs_by_the_code_of_the_commit_that_they_name_are_sealed(
     sealed: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = present_tree().texts
-    module = "diccae.engine.hooks.confusion_degree"
+    module = "diccae.engine.runs"
     earlier = SourceTree(texts | {module: texts[module] + "\n# as it was\n"})
     paths = list((ROOT / "runs").rglob("record.json"))
     for path in paths:
