@@ -55,7 +55,11 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     }
     listed = combined["split"].to_numpy()
     combined = split_off(
-        combined, lists.update_per_class, lists.validation_per_class, found_only=search
+        combined,
+        lists.update_per_class,
+        lists.validation_per_class,
+        found_only=search,
+        missing=tables[lists.labelled].attrs.get("missing", ""),
     )
     drawn = (combined["split"].to_numpy() != listed) & (combined["split"] == "validation")
     combined, again = remove_evaluated(combined.assign(drawn=drawn), lists.labelled)
@@ -94,7 +98,7 @@ def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
     if search and not table.attrs["found"]:
         raise UserError(
             f"lists.sources: the folder {source.media} has no clip of {source.reader}: "
-            + "; ".join(table.attrs["notes"] or [f"{len(table)} clips have no file"])
+            + (table.attrs.get("missing") or f"{len(table)} clips have no file")
             + "; change media of this source in the plan or put the clips there"
         )
     return table
@@ -123,7 +127,12 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def split_off(
-    table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0
+    table: pd.DataFrame,
+    update: int,
+    validation: int,
+    found_only: bool,
+    seed: int = 0,
+    missing: str = "",
 ) -> pd.DataFrame:
     """Split update and validation clips off the training clips of each class.
 
@@ -135,6 +144,7 @@ def split_off(
         validation: clips per class of the new split `validation`.
         found_only: whether to draw from clips with a file only.
         seed: seed of the draw.
+        missing: a sentence about clips without a file, for the error.
 
     Raises:
         UserError: a class has too few training clips.
@@ -171,7 +181,7 @@ def split_off(
             f"lists: wanted more than {wanted} training clips a class ({update} update, "
             f"{validation} validation), {shown or 'there are none'}{more}; lower "
             "lists.update_per_class or lists.validation_per_class in the plan, "
-            "or find the missing files"
+            "or find the missing files" + (f"; {missing}" if missing else "")
         )
     split = table["split"].to_numpy(dtype=object).copy()
     split[rows[place < update]] = "update"

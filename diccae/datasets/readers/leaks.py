@@ -32,8 +32,8 @@ def check_leaks(table: pd.DataFrame, drawn: np.ndarray | None = None) -> list[st
         drawn: bool (N,), whether the split of a clip was drawn from train; None for no clip.
 
     Returns:
-        A note that counts the validation and test clips of which another part of the recording is
-        in another split, if there are any.
+        Notes that count the files under a second name within a split, and the validation and test
+        clips of which another part of the recording is in another split, if there are any.
 
     Raises:
         UserError: two spans overlap (with the list and line of both).
@@ -44,9 +44,10 @@ def check_leaks(table: pd.DataFrame, drawn: np.ndarray | None = None) -> list[st
     drawn = np.zeros(len(table), bool) if drawn is None else drawn
     shared = np.zeros(len(table), bool)
     unknown = pd.Series(np.nan, table.index)
+    files, links = _files(table["path"])
     for key, start, end in (
         (_recordings(table["video"]), table.get("begin", unknown), table.get("finish", unknown)),
-        (_files(table["path"]), table["start"], table["end"]),
+        (files, table["start"], table["end"]),
     ):
         rows = np.flatnonzero(_in_two(key, role))
         spans = pd.DataFrame(
@@ -62,13 +63,16 @@ def check_leaks(table: pd.DataFrame, drawn: np.ndarray | None = None) -> list[st
         if pair is not None:
             raise UserError(_describe(table, pair, bool(drawn[list(pair)].any())))
         shared[rows] = True
+    notes = []
+    if links:
+        notes.append(f"{links} files are the file of another clip under a second name")
     count = int((shared & (role > 0)).sum())
-    if not count:
-        return []
-    return [
-        f"{count} validation and test clips are from recordings that have other clips in another "
-        "split; no known spans overlap"
-    ]
+    if count:
+        notes.append(
+            f"{count} validation and test clips are from recordings that have other clips in "
+            "another split; no known spans overlap"
+        )
+    return notes
 
 
 def remove_evaluated(table: pd.DataFrame, labelled: str) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -100,8 +104,9 @@ def _recordings(video: pd.Series) -> np.ndarray:
     return arrow(video).dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
-def _files(path: pd.Series) -> np.ndarray:
-    """A number for each file, int64 (N,), -1 where there is none."""
+def _files(path: pd.Series) -> tuple[np.ndarray, int]:
+    """A number for each file, int64 (N,), -1 where there is none; and the number of paths that are
+    second names of a file."""
     encoded = arrow(path).dictionary_encode()
     where = np.zeros((len(encoded.dictionary), 2), np.uint64)
     for number, name in enumerate(encoded.dictionary):
@@ -110,7 +115,10 @@ def _files(path: pd.Series) -> np.ndarray:
             found = os.stat(name.as_py()) if name.as_py() else None
             where[number] = (found.st_dev, found.st_ino) if found else 0
     numbers = np.unique(where, axis=0, return_inverse=True)[1].reshape(-1)
-    return np.where(where.any(1), numbers, -1)[encoded.indices.to_numpy()]
+    numbers = np.where(where.any(1), numbers, -1)
+    there = numbers[numbers >= 0]
+    links = len(there) - len(np.unique(there))
+    return numbers[encoded.indices.to_numpy()], links
 
 
 def _in_two(key: np.ndarray, role: np.ndarray) -> np.ndarray:
@@ -143,10 +151,6 @@ def _describe(table: pd.DataFrame, pair: tuple[int, int], drawn: bool) -> str:
         return f"{row['id']} of {row['source']} (split {row['split']}){where}"
 
     one, other = (table.iloc[row] for row in sorted(pair))
-    same = (
-        "file" if one["path"] and os.path.realpath(one["path"]) == os.path.realpath(other["path"])
-        else "recording"
-    )  # fmt: skip
-    return f"the same {same} is in two splits: {clip(other)} overlaps with {clip(one)}; " + (
+    return f"one recording is in two splits: {clip(other)} overlaps with {clip(one)}; " + (
         DRAWN if drawn else "give both one split or remove one of the lines"
     )

@@ -25,6 +25,8 @@ COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source
 # `list`, an index into `attrs['lists']`, and `line`; `begin` and `finish`, the span in seconds of
 # the recording, where the list says it (NaN otherwise)
 ORIGIN = ["list", "line", "begin", "finish"]
+# keys of `attrs` that are not written
+FOR_MESSAGES = ("lists", "notes", "missing")
 TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
 
 
@@ -146,7 +148,7 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     written = table[COLUMNS].assign(
         path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/")
     )
-    written.attrs = {key: table.attrs[key] for key in table.attrs if key not in ("lists", "notes")}
+    written.attrs = {key: table.attrs[key] for key in table.attrs if key not in FOR_MESSAGES}
     order = pd.DataFrame(
         {"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}
     ).rename_axis("label")

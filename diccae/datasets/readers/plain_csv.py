@@ -110,11 +110,12 @@ def read(
     rows.attrs |= counts
     if media is not None and not found.all():
         gone = int(found.argmin())
-        rows.attrs["notes"] = [
+        rows.attrs["missing"] = (
             f"{(~found).sum()} of {len(rows)} clips have no file, first "
             f"{place(rows, rows.iloc[gone])}: there is no {absolute[gone]} (path counts from the "
             f"folder {media})"
-        ]
+        )
+        rows.attrs["notes"] = [rows.attrs["missing"]]
     # spans are those of the file
     alone = rows["video"] == rows["file"]
     rows["begin"], rows["finish"] = rows["start"].where(alone), rows["end"].where(alone)
