@@ -146,11 +146,10 @@ def _overlap(spans: pd.DataFrame) -> tuple[int, int] | None:
 
 
 def _describe(table: pd.DataFrame, pair: tuple[int, int], drawn: bool) -> str:
-    def clip(row: pd.Series) -> str:
-        where = f" in {place(table, row)}" if "list" in row else ""
-        return f"{row['id']} of {row['source']} (split {row['split']}){where}"
-
     one, other = (table.iloc[row] for row in sorted(pair))
-    return f"one recording is in two splits: {clip(other)} overlaps with {clip(one)}; " + (
-        DRAWN if drawn else "give both one split or remove one of the lines"
+    places = [place(table, row) if "list" in table else row["source"] for row in (one, other)]
+    return (
+        f"{places[1]}: {other['id']} ({other['split']}) is from the same recording as {one['id']} "
+        f"({one['split']}) in {places[0]}, and their spans overlap; "
+        + (DRAWN if drawn else "give both one split or remove one of them")
     )

@@ -159,19 +159,19 @@ def check_paths(rows: pd.DataFrame, paths: pd.Series, own: bool) -> list[str]:
         )
 
     def describe(row: pd.Series) -> str:
-        return f"{row['path']!r} is in split {row['split']}, but its path says {row['word']!r}"
+        return f"{row['path']!r} is listed as {row['split']}, but its path says {row['word']!r}"
 
     bad = [own and contradicts(*pair) for pair in zip(found["split"], found["word"], strict=True)]
     check_rows(
         found,
         np.array(bad),
-        lambda row: f"{describe(row)}, as do paths of clips that are in that split",
-        "correct the split, or give the path no such word, with a link of another name",
+        lambda row: f"{describe(row)}, which names the split of other clips in these lists",
+        "correct the split, or rename the file or folder if its name means something else",
     )
     clips = "one clip" if len(found) == 1 else f"{len(found)} clips"
     first = found.iloc[0]
     return [
-        f"{clips} with the word of another split in the path, first {place(rows, first)}: "
+        f"{clips} with the name of another split in the path, first {place(rows, first)}: "
         f"{describe(first)}"
     ]
 
