@@ -45,11 +45,14 @@ def closest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for a known word in another case, a longer or shorter form, or one
     with a typing error; else nothing."""
     known, folded = list(known), word.strip().casefold()
-    for other in known:
-        short, long = sorted((folded, other.casefold()), key=len)
-        if len(short) > 1 and long.startswith(short):
-            return f"; did you mean {other!r}?"
-    return did_you_mean(folded, known)
+    same = [other for other in known if other.casefold() == folded]
+    begins = [
+        other
+        for other in known
+        if len(folded) > 1 and (other.startswith(folded) or folded.startswith(other))
+    ]
+    close = "" if same else did_you_mean(folded, known)
+    return close or (f"; did you mean {(same + begins)[0]!r}?" if same + begins else "")
 
 
 def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
