@@ -54,8 +54,10 @@ def manifest(plan: PlanName) -> None:
             + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         )
         splits = table.loc[table["source"] == source, "split"].value_counts(sort=False)
-        for split, clips in splits.items():
-            print(f"  {split}: {clips} clips")
+        shown = ", ".join(f"{clips} {split}" for split, clips in splits.items())
+        print(f"  in the manifest: {shown or 'no clip'}")
+    for split, clips in table["split"].value_counts(sort=False).items():
+        print(f"  {split}: {clips} clips")
     for note in table.attrs["notes"]:
         print(f"note: {note}")
     names = write_manifest(table, chosen.manifest)
