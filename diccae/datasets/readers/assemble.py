@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.readers import vggsound
-from diccae.datasets.readers.checks import check_rows
 from diccae.datasets.readers.leaks import check_leaks, remove_evaluated
 from diccae.datasets.readers.manifest import combine
 from diccae.errors import UserError
@@ -40,7 +39,6 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         source.reader: read_source(source, search) for source in lists.sources
     }
     notes = [f"{name}: {note}" for name, table in tables.items() for note in table.attrs["notes"]]
-    _check_labels(tables[lists.labelled], lists.labelled)
     removed: dict[str, int] = {}
     if "vggsound" in tables:
         for name in tables:
@@ -102,21 +100,6 @@ def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
             + "; change media of this source in the plan or put the clips there"
         )
     return table
-
-
-def _check_labels(table: pd.DataFrame, source: str) -> None:
-    unlabelled = (table["label"] < 0).to_numpy(bool)
-    if unlabelled.all():
-        raise UserError(
-            f"{', '.join(table.attrs['lists'])}: lists.labelled is {source}, but none of its "
-            f"{len(table)} clips has one class; name another source, or give the classes"
-        )
-    check_rows(
-        table,
-        unlabelled & (table["split"] != "unlabelled").to_numpy(bool),
-        lambda row: f"lists.labelled is {source}, but a clip of split {row['split']} has no label",
-        "give its class, or leave the line or the list out",
-    )
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

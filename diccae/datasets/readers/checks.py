@@ -37,7 +37,9 @@ def check_rows(
 
 
 def place(rows: pd.DataFrame, row: pd.Series) -> str:
-    """`my.csv, line 3`: where a row of lists stands."""
+    """`my.csv, line 3`: where a row of lists stands; its id where that is not known."""
+    if "list" not in row:
+        return f"{row['source']}, {row['id']}"
     return f"{rows.attrs['lists'][row['list']]}, line {row['line']}"
 
 

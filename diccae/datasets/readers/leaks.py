@@ -147,9 +147,8 @@ def _overlap(spans: pd.DataFrame) -> tuple[int, int] | None:
 
 def _describe(table: pd.DataFrame, pair: tuple[int, int], drawn: bool) -> str:
     one, other = (table.iloc[row] for row in sorted(pair))
-    places = [place(table, row) if "list" in table else row["source"] for row in (one, other)]
     return (
-        f"{places[1]}: {other['id']} ({other['split']}) is from the same recording as {one['id']} "
-        f"({one['split']}) in {places[0]}, and their spans overlap; "
+        f"{place(table, other)}: {other['id']} ({other['split']}) is from the same recording as "
+        f"{one['id']} ({one['split']}) in {place(table, one)}, and their spans overlap; "
         + (DRAWN if drawn else "give both one split or remove one of them")
     )

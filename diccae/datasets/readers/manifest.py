@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from diccae.datasets.readers.checks import check_rows
 from diccae.datasets.readers.columns import join, text
 from diccae.datasets.readers.split_words import check_list_names, check_paths
 from diccae.errors import UserError
@@ -66,7 +67,8 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
         clips of each other source that are in no training split.
 
     Raises:
-        UserError: a source occurs twice, or `labelled` is none of the sources.
+        UserError: a source occurs twice, `labelled` is none of the sources, or one of its clips has
+            no label and is not in the split `unlabelled`.
     """
     tables, classes, held_out = [], [], {}
     lists: list[str] = []
@@ -85,6 +87,7 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
         for source in table.loc[~kept, "source"].unique():
             held_out[source] = int(((table["source"] == source).to_numpy(bool) & ~training).sum())
         if kept.any():
+            _check_labels(table[kept], str(labelled))
             classes = table.attrs.get("classes", [])
         chosen = table[kept | training].copy()
         others = ~kept[kept | training]
@@ -100,6 +103,24 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
     if lists:
         combined.attrs |= {"lists": lists}
     return combined
+
+
+def _check_labels(table: pd.DataFrame, source: str) -> None:
+    unlabelled = (table["label"] < 0).to_numpy(bool)
+    if unlabelled.all():
+        raise UserError(
+            f"{', '.join(table.attrs.get('lists', [source]))}: {source} is the labelled source, "
+            f"but none of its {len(table)} clips has one class; name another source, or give the "
+            "classes"
+        )
+    check_rows(
+        table,
+        unlabelled & (table["split"] != "unlabelled").to_numpy(bool),
+        lambda row: (
+            f"{source} is the labelled source, but a clip of split {row['split']} has no label"
+        ),
+        "give its class, or leave the line or the list out",
+    )
 
 
 def read_manifest(path: Path) -> pd.DataFrame:

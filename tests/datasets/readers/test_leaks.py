@@ -197,9 +197,9 @@ def test_a_labelled_source_without_labels(write: Write, hold: Write, source: str
     ]
     lists = [segments] if source == "audioset" else epic
     words = {
-        "audioset": "eval_segments.csv: lists.labelled is audioset, but none of its 1 clips has",
-        "epic_kitchens": "test_timestamps.csv, line 2: lists.labelled is epic_kitchens, but a clip "
-        "of split test has no label; give its class, or leave the line or the list out",
+        "audioset": "eval_segments.csv: audioset is the labelled source, but none of its 1 clips",
+        "epic_kitchens": "test_timestamps.csv, line 2: epic_kitchens is the labelled source, but "
+        "a clip of split test has no label; give its class, or leave the line or the list out",
     }
     plan = Lists(
         sources=[{"reader": source, "lists": [str(path) for path in lists], "media": "nowhere"}],
