@@ -18,6 +18,7 @@ from diccae.datasets.readers.checks import (
     drop_duplicates,
     numbers,
 )
+from diccae.datasets.readers.classes import read_classes
 from diccae.datasets.readers.columns import join, map_text
 from diccae.datasets.readers.layouts import youtube_layouts
 from diccae.datasets.readers.list_files import read_lists, read_rows, read_table
@@ -78,5 +79,4 @@ def _read_list(path: Path) -> pd.DataFrame:
 
 def _names(path: Path) -> tuple[dict[str, str], list[str]]:
     rows = read_table(path, ["index", "mid", "display_name"])
-    order = rows.iloc[np.argsort(rows["index"].astype(int))]
-    return dict(zip(rows["mid"], rows["display_name"], strict=True)), order["display_name"].tolist()
+    return dict(zip(rows["mid"], rows["display_name"], strict=True)), read_classes(path)

@@ -13,8 +13,10 @@ import pandas as pd
 
 from diccae.datasets.readers.checks import check_rows, closest, place
 from diccae.datasets.readers.columns import arrow
-from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows
+from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows, separator
 from diccae.errors import UserError
+
+HEADERS = [["index", "mid", "display_name"], ["label", "label_name"]]
 
 
 def read_classes(path: Path) -> list[str]:
@@ -29,7 +31,9 @@ def read_classes(path: Path) -> list[str]:
             case, blanks or Unicode form only.
     """
     cells = [cell.lower() for cell in first_cells(path, published=False)]
-    if cells in (["index", "mid", "display_name"], ["label", "label_name"]):
+    if re.split(r"[;\t]", cells[0]) in HEADERS:
+        raise UserError(f"{path}: wanted cells separated by commas{separator(cells[0])}")
+    if cells in HEADERS:
         rows = read_rows(path, published=False)
         indices, names = rows.iloc[:, 0].tolist(), rows.iloc[:, len(cells) - 1].tolist()
     elif re.fullmatch(r"\d+ \S+", cells[0]):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diccae.datasets.readers.checks import (
+    check_rows,
     check_spans,
     check_youtube_ids,
     drop_duplicates,
@@ -96,6 +97,7 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     )
     rows = read_lists(lists, _read_list)
     check_splits(rows, SPLITS)
+    check_rows(rows, rows["label_name"] == "", lambda row: "the class name is empty")
     check_names(rows, names)
     chosen = pc.is_in(arrow(rows["label_name"]), value_set=pa.array(names, pa.large_string()))
     chosen = chosen.to_numpy(zero_copy_only=False)

@@ -65,12 +65,12 @@ def check_leaks(table: pd.DataFrame, drawn: np.ndarray | None = None) -> list[st
         shared[rows] = True
     notes = []
     if links:
-        notes.append(f"{links} files are the file of another clip under a second name")
+        notes.append(f"paths that are a second name of another clip's file: {links}")
     count = int((shared & (role > 0)).sum())
     if count:
         notes.append(
-            f"{count} validation and test clips are from recordings that have other clips in "
-            "another split; no known spans overlap"
+            "validation and test clips from recordings that have clips in another split too: "
+            f"{count} (no known spans overlap)"
         )
     return notes
 

@@ -88,14 +88,15 @@ def read(
     rows = drop_duplicates(rows, ["file", "start", "end", "label_name", "label", "split"])
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
-    check_rows(
-        rows,
-        (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
-        lambda row: (
-            f"{row['label_name']!r} has the label {row['given']}, "
-            f"but it is {row['label']} in {classes}"
-        ),
-    )
+    if classes is not None:
+        check_rows(
+            rows,
+            (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
+            lambda row: (
+                f"{row['label_name']!r} has the label {row['given']}, but it is {row['label']} in "
+                f"{classes}, counted from 0"
+            ),
+        )
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
     _check_spellings(rows, [os.path.normpath(file) for file in absolute])

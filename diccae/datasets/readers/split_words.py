@@ -168,11 +168,10 @@ def check_paths(rows: pd.DataFrame, paths: pd.Series, own: bool) -> list[str]:
         lambda row: f"{describe(row)}, which names the split of other clips in these lists",
         "correct the split, or rename the file or folder if its name means something else",
     )
-    clips = "one clip" if len(found) == 1 else f"{len(found)} clips"
     first = found.iloc[0]
     return [
-        f"{clips} with the name of another split in the path, first {place(rows, first)}: "
-        f"{describe(first)}"
+        f"clips with the name of another split in the path: {len(found)}, first "
+        f"{place(rows, first)}: {describe(first)}"
     ]
 
 

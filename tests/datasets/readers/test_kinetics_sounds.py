@@ -106,6 +106,7 @@ def test_layouts(write: Write, hold: Write, names: list[str], layout: str) -> No
             ROWS[1].replace("---QUuC4vJs,84,94", "-0nqfRcnAYE,6,16"),
             "has label_name .*head.*, but 'tap dancing' in .* 2",
         ),
+        (ROWS[0].replace("tap dancing", ""), "the class name is empty"),
         ("tap dancing, the clip,-0nqfRcnAYE,6,16,train", "wanted 5 cells .* got 6"),
     ],
 )

@@ -86,8 +86,8 @@ def test_other_parts_of_a_recording_are_counted(
 ) -> None:
     table = assemble(kitchen(write("my.csv", HEAD, "b.mp4,golf,train,,,,", *lines), media))
     assert table.attrs["notes"] == [
-        f"{clips} validation and test clips are from recordings that have other clips in another "
-        "split; no known spans overlap"
+        "validation and test clips from recordings that have clips in another split too: "
+        f"{clips} (no known spans overlap)"
     ]
 
 
@@ -108,7 +108,7 @@ def test_no_leak(write: Write, media: Path, hold: Write, lines: list[str]) -> No
 def test_links_within_a_split_are_counted(write: Write, media: Path) -> None:
     lines = ["x/one.mp4,golf,train,,,,", "x/soft.mp4,golf,train,,,,", "x/two.mp4,golf,test,,,,"]
     assert assemble(kitchen(write("my.csv", HEAD, *lines), media)).attrs["notes"] == [
-        "1 files are the file of another clip under a second name"
+        "paths that are a second name of another clip's file: 1"
     ]
 
 

@@ -176,6 +176,7 @@ def test_a_class_that_is_not_in_the_class_list(write: Write) -> None:
         (["index,mid,display_name", "0,/m/a,hail", "2,/m/b,rain"], "without gaps"),
         (["label,label_name", "0,hail", "1,hail"], "'hail' occurs twice"),
         (["label,label_name", "0,hail", "one,rain"], "must be a number"),
+        (["label;label_name", "0;hail", "1;rain"], "separated by ';': save the list with commas"),
     ],
 )
 def test_bad_class_lists(write: Write, lines: list[str], words: str) -> None:
