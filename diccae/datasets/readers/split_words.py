@@ -132,7 +132,8 @@ def check_paths(rows: pd.DataFrame, paths: pd.Series, own: bool) -> list[str]:
         UserError: in a list of one's own, both words name the right split for other clips, so that
             its paths say the split, and one path says another (with the list and line).
     """
-    pattern = rf"(?i)(^|[/_\-. ])({'|'.join(WORDS)})([/_\-. ]|$)"
+    words = "|".join(WORDS)
+    pattern = rf"(?i)(^|[/_\-. ])({words})[/_\-. ]" if own else rf"(?i)(^|/)({words})/"
     at = np.flatnonzero(
         pc.match_substring_regex(arrow(paths), pattern).to_numpy(zero_copy_only=False)
     )
