@@ -100,15 +100,12 @@ def _difference(one: str, other: str) -> str:
     return "case, blanks or Unicode form"
 
 
-def check_names(rows: pd.DataFrame, classes: Sequence[str] = ()) -> list[str]:
+def check_names(rows: pd.DataFrame, classes: Sequence[str] = ()) -> None:
     """Check that no two class names are alike.
 
     Args:
         rows: rows of lists, with `label_name`.
         classes: the names of a class list.
-
-    Returns:
-        The distinct names of the rows.
 
     Raises:
         UserError: two names are alike (with both spellings, and the list and line of each).
@@ -125,7 +122,6 @@ def check_names(rows: pd.DataFrame, classes: Sequence[str] = ()) -> list[str]:
             f"{where(other)}: the class {other!r} and {one!r} in {where(one)} differ by "
             f"{difference} only; write both alike"
         )
-    return found
 
 
 def _lines(path: Path) -> list[str]:

@@ -110,8 +110,8 @@ def _check_labels(table: pd.DataFrame, source: str) -> None:
     if unlabelled.all():
         raise UserError(
             f"{', '.join(table.attrs.get('lists', [source]))}: {source} is the labelled source, "
-            f"but none of its {len(table)} clips has one class; name another source, or give the "
-            "classes"
+            f"but none of its {len(table)} clips has a label; name another source, or give "
+            "their classes"
         )
     check_rows(
         table,
