@@ -34,7 +34,10 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
 
 def manifest(plan: PlanName) -> None:
-    """Make a plan's manifest from the lists that it names; prints what was listed and found."""
+    """Make a plan's manifest from the lists that it names; prints what was listed and found.
+
+    Notes are about what may be wrong in the lists.
+    """
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import write_manifest
 
@@ -50,8 +53,13 @@ def manifest(plan: PlanName) -> None:
             f"{source}: "
             + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         )
+        splits = table.loc[table["source"] == source, "split"].value_counts(sort=False)
+        shown = ", ".join(f"{clips} {split}" for split, clips in splits.items())
+        print(f"  in the manifest: {shown or 'no clip'}")
     for split, clips in table["split"].value_counts(sort=False).items():
         print(f"  {split}: {clips} clips")
+    for note in table.attrs["notes"]:
+        print(f"note: {note}")
     names = write_manifest(table, chosen.manifest)
     print(
         f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; "

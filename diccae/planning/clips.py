@@ -141,11 +141,8 @@ def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
 
 def _read(source: SourceLists) -> tuple[int, int]:
     """Number of (training, test) clips of a source whose lists exist."""
-    from diccae.datasets.readers.assemble import assemble
+    from diccae.datasets.readers.assemble import read_source
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 
-    alone = Lists(
-        sources=[source], labelled=source.reader, update_per_class=0, validation_per_class=0
-    )
-    splits = assemble(alone, search=False)["split"].value_counts()
+    splits = read_source(source, search=False)["split"].value_counts()
     return int(splits[splits.index.isin(TRAIN_SPLITS)].sum()), int(splits.get("test", 0))
