@@ -17,7 +17,6 @@ from diccae.artifacts import artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, html, tables
-from diccae.reporting.compare import compare
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
@@ -277,27 +276,3 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
     }
     # weighting is Table 2's own ablation, not an ambiguity
     assert set(settings["method"]) - documented == {"weighting"}
-
-
-def test_compare_names_the_value_that_differs(tmp_path: Path) -> None:
-    table = pd.DataFrame(
-        {"variant": ["full", "no_infonce"], "modality": ["AV", "AV"], "top1": [80.0, 70.0]}
-    )
-    for name in ("mine", "reference"):
-        (tmp_path / name).mkdir()
-        table.to_csv(tmp_path / name / "table2.csv", index=False)
-    assert compare(tmp_path / "mine", tmp_path / "reference").empty
-    table.assign(top1=[80.0, 71.5]).to_csv(tmp_path / "mine" / "table2.csv", index=False)
-    found = compare(tmp_path / "mine", tmp_path / "reference")
-    assert found.to_dict("records") == [
-        {
-            "file": "table2.csv",
-            "row": "variant no_infonce, modality AV",
-            "column": "top1",
-            "mine": 71.5,
-            "reference": 70.0,
-        }
-    ]
-    assert compare(tmp_path / "mine", tmp_path / "reference", tolerance=2).empty
-    with pytest.raises(UserError, match="no table in common"):
-        compare(tmp_path, tmp_path / "reference")
