@@ -119,8 +119,9 @@ def _names(runs: dict[tuple[str, str], list[Path]]) -> str:
 def _common(here: Scores, there: Scores, where: str) -> NDArray[np.str_]:
     ids = np.intersect1d(here.ids, there.ids)
     if not len(ids):
+        first, second = str(here.ids[0]), str(there.ids[0])
         raise UserError(
-            f"{where} have no test clip in common: {str(here.ids[0])!r} here, {str(there.ids[0])!r} there; "
+            f"{where} have no test clip in common: {first!r} here, {second!r} there; "
             "name folders whose clips have the same ids"
         )
     labels = here.labels[here.rows(ids)], there.labels[there.rows(ids)]
@@ -129,8 +130,8 @@ def _common(here: Scores, there: Scores, where: str) -> NDArray[np.str_]:
         clip = unequal[0]
         raise UserError(
             f"{where}: {len(unequal)} of {len(ids)} common clips have other labels, the first is "
-            f"{str(ids[clip])!r} ({labels[0][clip]} here, {labels[1][clip]} there); number the classes "
-            "alike, or correct the lists"
+            f"{str(ids[clip])!r} ({labels[0][clip]} here, {labels[1][clip]} there); number the "
+            "classes alike, or correct the lists"
         )
     return ids
 
