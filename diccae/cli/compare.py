@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diccae.errors import UserError
+
 if TYPE_CHECKING:
     from diccae.reporting.compare import Difference
 
@@ -30,6 +32,10 @@ def compare(
 
     Each table is the same bytes, the same values, within the noise of a seed, or different.
     """
+    if clips and tolerance:
+        raise UserError("--tolerance is for tables; omit it with --clips")
+    if out is not None and not clips:
+        raise UserError("--out is for the tables of --clips; add --clips, or omit it")
     if clips:
         _compare_clips(mine, reference, out)
         return
@@ -39,9 +45,8 @@ def compare(
     equal = f"numbers that differ by at most {tolerance:g}" if tolerance else "the same numbers"
     print(f"here: {mine}; there: {reference}; tolerance {tolerance:g}: {equal} are equal\n")
     for table in tables:
-        cells = f"{len(table.beyond)} beyond, " if table.beyond and table.within else ""
-        counts = f"  ({cells}{table.within} cells within)" if table.within else ""
-        print(f"{table.word:28}{table.file}{counts}")
+        inside = f"  (cells within the noise: {table.within})" if table.within else ""
+        print(f"{table.word:28}{table.file}{inside}")
     beyond = [cell for table in tables for cell in table.beyond]
     if beyond:
         print()
@@ -57,9 +62,10 @@ def compare(
 
 
 def _values(cell: Difference) -> str:
-    missing = [str(value) for value in (cell.mine, cell.reference) if "missing" in str(value)]
-    if missing:
-        return missing[0]
+    from diccae.reporting.compare import PRESENT
+
+    if PRESENT in (cell.mine, cell.reference):
+        return str(cell.mine if cell.reference == PRESENT else cell.reference)
     stated = "" if cell.spread is None else f" (spread over seeds {cell.spread:.4g})"
     return f"{cell.mine} here, {cell.reference} there{stated}"
 

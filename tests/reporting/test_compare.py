@@ -215,7 +215,7 @@ def test_the_command_names_tolerance_differences_and_the_worst_word(
     code, words = run()
     assert code == 0
     assert "tolerance 0: the same numbers are equal" in words
-    assert "within the noise of a seed  table2.csv  (1 cells within)" in words
+    assert "within the noise of a seed  table2.csv  (cells within the noise: 1)" in words
     write(changed(1, "top1", 47).iloc[1:], folders[0] / "table2.csv")
     code, words = run("--tolerance", "1.5")
     assert code == 1
@@ -223,3 +223,5 @@ def test_the_command_names_tolerance_differences_and_the_worst_word(
     assert "table2.csv, variant full, modality AV, (whole row): row missing here\n" in words
     assert f"{NO_INFONCE}, top1: 47.0 here, 45.0 there (spread over seeds 0.8)\n" in words
     assert words.endswith("different: 1 of 1 tables\n")
+    result = CliRunner().invoke(app, ["compare", *map(str, folders), "--out", "x"])
+    assert "--out is for the tables of --clips" in str(result.exception)
