@@ -62,7 +62,7 @@ def kmeans(
         k: number of clusters; a cluster that runs empty takes over a part of a large one.
         restarts: runs from different starts; the one with the least inertia is kept.
         iterations: of each run.
-        seed: of the random starts.
+        seed: of the random starts, a signed integer of 32 bits.
         spherical: scale features and centroids to length 1; inertia is then that of the scaled
             features.
         init: the starts: `random` samples (Sec. 2.3, step 1), `k-means++`, or `afk_mc2`, which
@@ -73,13 +73,15 @@ def kmeans(
 
     Raises:
         ArgumentError: fewer samples than clusters, features of another shape, not finite or too
-            large, an unknown option, or `always` without a GPU.
+            large, a seed that faiss cannot take, an unknown option, or `always` without a GPU.
         OSError: no room for the scaled copy of large features, see `empty_rows`.
     """
     import faiss
 
     if k < 1:
         raise ArgumentError("k", f"wanted at least 1 cluster, got {k}")
+    if not -(2**31) <= seed < 2**31:
+        raise ArgumentError("seed", f"wanted -2147483648 to 2147483647, got {seed}")
     check_choice("init", init, STARTS)
     gpu = _wants_gpu(use_gpu)
     features = _float32(features)
