@@ -31,7 +31,7 @@ class ClipComparison:
             t-test over clips. Both hold for these trained models: other seeds are no part of them.
             Neither is given where no clip differs, or for fewer than four clips.
         changed: the common clips that the two sides do not get right in the same share of seeds,
-            largest change first.
+            one row a variant, modality and clip, largest change first.
         classes: accuracies on the common clips of each class.
         skipped: variants and modalities of one side alone, in words.
     """
@@ -60,7 +60,7 @@ class ClipComparison:
         number = len(self.changed)
         if number:
             more = f", the first {SHOWN}; --out writes all" if number > SHOWN else ""
-            parts += [f"\n{number} clips changed (share of seeds that are right){more}"]
+            parts += [f"\n{number} clips changed in all runs together{more}; share of right seeds:"]
             parts += [self.changed.head(SHOWN).to_string(index=False, float_format="%.2f")]
         else:
             parts += ["\nNo clip changed"]
@@ -109,7 +109,9 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
     changed_table, class_table = (
         table[first + [column for column in table if column not in first]] for table in tables
     )
-    return ClipComparison(pd.DataFrame(scores), changed_table, class_table, skipped)
+    sizes = -(changed_table["here"] - changed_table["there"]).abs().to_numpy()
+    by_size = changed_table.iloc[np.argsort(sizes, kind="stable")]
+    return ClipComparison(pd.DataFrame(scores), by_size, class_table, skipped)
 
 
 def _names(runs: dict[tuple[str, str], list[Path]]) -> str:
@@ -171,8 +173,7 @@ def _changed(here: Scores, there: Scores, ids: NDArray[np.str_]) -> pd.DataFrame
     table = pd.DataFrame(
         {"id": ids, "label": here.labels[here.rows(ids)], "here": own, "there": other}
     )
-    order = np.argsort(-np.abs(own - other), kind="stable")
-    return table.iloc[order[(own != other)[order]]]
+    return table[own != other]
 
 
 def _classes(here: Scores, there: Scores, ids: NDArray[np.str_]) -> pd.DataFrame:
