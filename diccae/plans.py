@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -23,9 +22,11 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
+    Seeds,
     modalities_of,
 )
 from diccae.validation import checked, did_you_mean
+from diccae.yaml_file import read_yaml
 
 CONFIG_ROOT = Path(__file__).resolve().parent.parent / "configs"
 VARIANT = re.compile(r"(?P<name>[a-z0-9_]+)(?:@(?P<short>[a-z]+)=(?P<value>[0-9.eE+-]+))?")
@@ -55,7 +56,7 @@ class Plan(Strict):
     dataset: str
     data_root: str
     lists: Lists | None = None
-    seeds: list[int] = Field(min_length=1)
+    seeds: Seeds
     reference: str = "full"
     table1: Section | None = None
     table2: Section | None = None
@@ -72,13 +73,6 @@ class Plan(Strict):
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
         return hash(self.name)
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct_seeds(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"wanted distinct seeds >= 0, got {seeds}")
-        return seeds
 
     @model_validator(mode="after")
     def _purpose(self) -> Plan:
@@ -217,13 +211,7 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
             f"{did_you_mean(str(name_or_path), known_plans())}; "
             f"known plans: {', '.join(known_plans())}"
         )
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: wanted a mapping of keys, got {type(content).__name__}")
-    plan = checked(Plan, content, str(path))
+    plan = checked(Plan, read_yaml(path), str(path))
     if plan.name != path.stem:
         raise UserError(
             f"{path}: name is {plan.name!r}, wanted {path.stem!r} "

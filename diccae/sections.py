@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
 
 Modality = Literal["A", "V", "AV"]
+# faiss takes seeds below 2^31, and epochs and the numbers of workers are added to a seed
+MAX_SEED = 2_000_000_000
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    wrong = [seed for seed in seeds if not 0 <= seed <= MAX_SEED]
+    if wrong or len(set(seeds)) != len(seeds):
+        raise ValueError(f"wanted distinct seeds from 0 to {MAX_SEED:,}, got {seeds}")
+    return seeds
+
+
+Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Need(NamedTuple):
@@ -91,7 +103,7 @@ class LearningRates(Strict):
 
     variants: list[str]
     values: list[float]
-    seeds: list[int]
+    seeds: Seeds
     modality: Modality
 
     def at_rates(self, variant: str) -> list[str]:
