@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.compose import compose
+from diccae.errors import UserError
 from diccae.hashes import config_hash
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.sections import Need
@@ -105,8 +106,17 @@ class Run:
         )
 
     def config(self) -> Config:
-        """The composed config, made anew at each call."""
-        return compose(self.settings, self.context(), str(self.plan.cache_dir))
+        """The composed config, made anew at each call.
+
+        Raises:
+            UserError: choices do not fit together; names plan, stage and variant.
+        """
+        context = self.context()
+        try:
+            return compose(self.settings, context, str(self.plan.cache_dir))
+        except UserError as error:
+            place = f"plan {self.plan.name}, {self.stage} of {self.variant}"
+            raise UserError(f"{place}: {error}") from None
 
     @property
     def config_hash(self) -> str:
