@@ -103,7 +103,7 @@ def classes_per_batch(batch_size: int, samples_per_class: int) -> int:
         )
     if batch_size == samples_per_class:
         raise UserError(
-            f"a batch of {batch_size} holds data.samples_per_class {samples_per_class} clips of one "
-            "class and no pair of two classes; lower data.samples_per_class in the plan"
+            f"a batch of {batch_size} holds data.samples_per_class {samples_per_class} clips of "
+            "one class and no pair of two classes; lower data.samples_per_class in the plan"
         )
     return batch_size // samples_per_class
