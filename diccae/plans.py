@@ -155,7 +155,7 @@ class Plan(Strict):
     def results_root(self) -> Path:
         """`results` for the default plan, `results/<plan>` for any other; relative to the working
         directory."""
-        return Path("results") if self.name == "embedded" else Path("results") / self.name
+        return results_root_of(self.name)
 
     def run_folder(
         self, variant: str, seed: int, stage: str = SCORED_STAGE, modality: str | None = None
@@ -178,6 +178,11 @@ class Plan(Strict):
     def manifest(self) -> Path:
         """The list of all clips."""
         return Path(self.data_root) / "manifest.parquet"
+
+
+def results_root_of(name: str) -> Path:
+    """The results folder of the plan of that name, relative to the working directory."""
+    return Path("results") if name == "embedded" else Path("results") / name
 
 
 def known_variants() -> list[str]:

@@ -1,0 +1,25 @@
+"""Check that a plan composes and that its clips suit it."""
+
+from __future__ import annotations
+
+from diccae.doctor.check import Check
+from diccae.errors import UserError
+from diccae.plans import Plan
+
+
+def suits(plan: Plan) -> Check:
+    """Compose every run of the plan's first seed, and check the clips against what these runs
+    need."""
+    from diccae.clip_counts import count_clips
+    from diccae.data_check import check_data
+    from diccae.run_graph import check, runs_of_a_seed
+
+    try:
+        check(plan)
+        clips = count_clips(plan)
+        check_data(plan, clips)
+    except UserError as error:
+        message, _, way_out = str(error).rpartition("; ")
+        return Check("plan", "problem", message or way_out, way_out if message else "")
+    runs = len(runs_of_a_seed(plan))
+    return Check("plan", "ok", f"{runs} runs a seed, and clips for each of them ({clips.origin})")
