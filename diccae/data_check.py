@@ -185,7 +185,9 @@ class _Check:
         few = {label: size for label, size in sizes.items() if size < wanted}
         if few:
             label, size = min(few.items(), key=lambda item: item[1])
-            more = f" (as have {len(few) - 1} more classes)" if len(few) > 1 else ""
+            others = len(few) - 1
+            have = "class has" if others == 1 else "classes have"
+            more = f" ({others} more {have} too few)" if others else ""
             self.refuse(
                 f"class {self.clips.names[label]!r} has {size} clips in split {split}{more}, and "
                 f"{run.stage} of {run.variant} wants {wanted} or more",

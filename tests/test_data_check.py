@@ -1,0 +1,238 @@
+"""Plans against clips that do not suit them: refused in one sentence before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from diccae.clip_counts import Clips, count_table
+from diccae.data_check import check_data
+from diccae.errors import UserError
+from diccae.plans import Plan, load_plan
+from diccae.workflow import Workflow
+
+SMALL = {
+    "data.num_classes": 3,
+    "data.train_per_class": None,
+    "data.update_per_class": 2,
+    "data.update_unlabelled": 10,
+    "method.kmeans_k": 4,
+    "schedule.warmup.batch_size": 16,
+    "schedule.pretrain.batch_size": 16,
+    "schedule.finetune.batch_size": 8,
+}
+SIZES = {"train": 8, "update": 2, "validation": 1, "test": 4}
+CLASSES = ("hail", "rain", "snow")
+
+
+def plan_of(**overrides: Any) -> Plan:
+    """The smoke plan without its own numbers, on three classes."""
+    # dots cannot be in names of arguments
+    changes = {key.replace("__", "."): value for key, value in overrides.items()}
+    plan = load_plan("smoke").model_copy(update={"dataset": "my clips", "name": "mine"})
+    return plan.model_copy(update={"overrides": SMALL | changes})
+
+
+def manifest(
+    unlabelled: int = 60, changes: dict[tuple[str, str], int] | None = None
+) -> pd.DataFrame:
+    """Rows of a manifest: SIZES clips of each class, other numbers by (class, split)."""
+    rows = [
+        (split, "mine", CLASSES.index(name), name)
+        for name in CLASSES
+        for split, size in SIZES.items()
+        for _ in range((changes or {}).get((name, split), size))
+    ]
+    rows += [("unlabelled", source, -1, "") for source in ("embedded-a", "b") for _ in range(30)][
+        :unlabelled
+    ]
+    table = pd.DataFrame(rows, columns=["split", "source", "label", "label_name"])
+    return table.assign(path="clip.mp4")
+
+
+def clips(*arguments: Any, **options: Any) -> Clips:
+    return count_table(manifest(*arguments, **options), "mine.csv")
+
+
+def without(split: str) -> Clips:
+    return clips(changes={(name, split): 0 for name in CLASSES})
+
+
+def test_a_plan_whose_clips_are_enough_passes() -> None:
+    check_data(plan_of(), clips())
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"), [(2, "set data.num_classes: 3"), (7, "set data.num_classes: 3")]
+)
+def test_the_number_of_classes_is_that_of_the_clips(number: int, way_out: str) -> None:
+    with pytest.raises(UserError) as error:
+        check_data(plan_of(data__num_classes=number), clips())
+    assert str(error.value) == (
+        f"plan mine: data.num_classes is {number}, but the clips have 3 classes, hail, rain, snow "
+        f"(mine.csv: 105 found of 105 listed clips, not probed yet); {way_out} in the plan's "
+        "overrides"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (without("test"), ["finetune has no clip in split test, which it scores"]),
+        (
+            without("validation"),
+            ["no clip in split validation", "lists.validation_per_class"],
+        ),
+        (without("update"), ["no clip in split update", "raise lists.update_per_class"]),
+        (
+            clips(unlabelled=0),
+            [
+                "warmup has no clip in data.pretrain_splits [unlabelled]",
+                "set data.pretrain_splits: [train]",
+            ],
+        ),
+        (
+            clips(changes={("rain", "test"): 0}),
+            ["class 'rain' has 0 clips in split test", "wants 1 or more", "add test clips"],
+        ),
+        (
+            clips(changes={("rain", "update"): 1, ("snow", "update"): 0}),
+            ["class 'snow' has 0 clips in split update (1 more class has too few)", "wants 2"],
+        ),
+        (clips(changes={("hail", "train"): 0}), ["class 'hail' has 0 clips in split train"]),
+        (
+            clips(unlabelled=10),
+            ["data.update_unlabelled is 10, of 10 clips in data.pretrain_splits [unlabelled]"],
+        ),
+        (
+            clips(unlabelled=25),
+            ["warmup of full trains on 15 clips", "which make no batch of 16"],
+        ),
+        (
+            clips(changes={(name, "train"): 3 for name in CLASSES}),
+            ["class 'hail' has 3 clips to train on", "samples_per_class 4", "samples_per_class: 3"],
+        ),
+    ],
+)
+def test_clips_that_are_too_few_are_refused(found: Clips, words: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        check_data(plan_of(), found)
+    for word in ["plan mine: ", "(mine.csv: ", *words]:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            {"method__kmeans_k": 51, "data__update_unlabelled": 10},
+            ["clusters 50 clips", "into method.kmeans_k 51", "lower method.kmeans_k"],
+        ),
+        (
+            {"method__kmeans_k": 6},
+            ["data.update_unlabelled is 10 for method.kmeans_k 6 clusters", "to 12 or more"],
+        ),
+        ({"data__update_unlabelled": 0}, ["data.update_unlabelled is 0, of 60 clips"]),
+        (
+            {"data__train_per_class": 9},
+            ["class 'hail' has 8 clips in split train (2 more classes have too few)", "wants 9"],
+        ),
+        ({"data__update_per_class": 3}, ["wants 3 or more", "lower data.update_per_class"]),
+        (
+            {"data__train_per_class": 2, "data__samples_per_class": 2},
+            ["finetune of full trains on 6 clips of split train, which make no batch of 8"],
+        ),
+        (
+            {"data__train_per_class": 7, "schedule__finetune__batch_size": 16},
+            ["3 groups of data.samples_per_class 4 clips", "a batch of 16 takes 4", "size to 12"],
+        ),
+    ],
+)
+def test_numbers_that_are_too_large_for_the_clips_are_refused(
+    overrides: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(UserError) as error:
+        check_data(plan_of(**overrides), clips())
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_training_clips_can_be_the_pool_of_pre_training() -> None:
+    overrides = {"data__update_unlabelled": 8, "data__pretrain_splits": ["unlabelled", "train"]}
+    check_data(plan_of(**overrides), clips(unlabelled=0))
+
+
+def test_the_portion_of_the_test_split_leaves_clips_to_score() -> None:
+    found = clips(changes={(name, "test"): 2 for name in CLASSES})
+    with pytest.raises(UserError, match="2 clips in split test .*test_portion wants 3"):
+        check_data(plan_of(), found)
+
+
+def test_a_source_that_has_no_clip_is_named() -> None:
+    section = load_plan("embedded").table2
+    plan = plan_of().model_copy(update={"table2": section})
+    check_data(plan, clips())
+    table = manifest()
+    table["source"] = "others"
+    with pytest.raises(UserError, match="no_kmeans_audioset has no clip of source 'embedded-a'"):
+        check_data(plan, count_table(table, "mine.csv"))
+
+
+def test_all_processes_need_a_batch_of_their_own() -> None:
+    check_data(plan_of(), clips(), processes=3)
+    with pytest.raises(UserError, match="no batch of 16 on each of 4 processes"):
+        check_data(plan_of(), clips(), processes=4)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("split", "Test", "split 'Test' is not known .* write 'test'"),
+        ("label", -1, "1 clips of split train have no label"),
+        ("label", 4, "no clip has label 3, but labels go up to 4"),
+    ],
+)
+def test_a_manifest_with_a_wrong_row_is_refused(column: str, value: object, words: str) -> None:
+    table = manifest()
+    table.loc[0, column] = value
+    with pytest.raises(UserError, match=words):
+        check_data(plan_of(), count_table(table, "mine.csv"))
+
+
+def test_a_file_that_was_not_found_counts_for_no_split_but_for_its_class() -> None:
+    table = manifest()
+    table.loc[table["label_name"] == "rain", "path"] = ""
+    with pytest.raises(UserError, match="class 'rain' has 0 clips in split train"):
+        check_data(plan_of(), count_table(table, "mine.csv"))
+
+
+def test_without_labels_only_totals_are_checked() -> None:
+    counts = Counter({("unlabelled", "b"): 60, ("train", "b"): 24, ("test", "b"): 3})
+    counts |= Counter({("validation", "b"): 3, ("update", "b"): 6})
+    check_data(plan_of(), Clips(counts, "official lists"))
+    counts["train", "b"] = 7
+    with pytest.raises(UserError, match="trains on 7 clips of split train"):
+        check_data(plan_of(), Clips(counts, "official lists"))
+
+
+def test_the_workflow_refuses_the_jobs_of_a_plan_and_not_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = plan_of(data__num_classes=4).model_copy(update={"data_root": "results/data/mine"})
+    flow = Workflow([load_plan("smoke"), mine], broken={"results/odd": "plan odd: no key 'seeds'"})
+    job = "results/mine/runs/full/seed0"
+    # nothing is listed yet: `data manifest` checks it
+    assert flow.job(job).job.plan is mine
+    mine.manifest.parent.mkdir(parents=True)
+    manifest().to_parquet(mine.manifest)
+    flow = Workflow(flow.plans.values(), broken=flow.broken)
+    with pytest.raises(SystemExit, match=r"^diccae: plan mine: data.num_classes is 4"):
+        flow.job(job)
+    with pytest.raises(SystemExit, match="^diccae: plan odd: no key 'seeds'"):
+        flow.job("results/odd/runs/full/seed0")
+    assert flow.job("results/smoke/runs/full/seed0").inputs
