@@ -38,42 +38,53 @@ def check_data(
     Raises:
         UserError: the number of classes is not that of the plan, a split is missing, or there are
             too few clips for a batch, a class, a cluster or an update set; names the key, what was
-            wanted and found, and what to change.
+            wanted and found, and what to change, once for each stage where something is wrong.
     """
     runs = list(runs_of_a_seed(plan) if runs is None else runs)
-    check = _Check(plan, count_clips(plan) if clips is None else clips, processes)
-    check.classes()
+    check = _Check(count_clips(plan) if clips is None else clips, processes)
+    problems: dict[str, None] = {}
+    try:
+        check.classes(plan_settings(plan)["data"]["num_classes"])
+    except _Unsuitable as error:
+        # what the stages lack may follow from it
+        problems[str(error)], runs = None, []
     for run in runs:
-        if run.spec.labelled:
-            check.labelled(run)
-        else:
-            check.pool(run)
+        try:
+            (check.labelled if run.spec.labelled else check.pool)(run)
+        except _Unsuitable as error:
+            problems[str(error)] = None
+    if problems:
+        raise UserError(f"plan {plan.name}: {' | '.join(problems)} ({check.clips.origin})")
+
+
+class _Unsuitable(Exception):
+    """What is wrong with the clips, and the way out."""
+
+
+def _refuse(problem: str, way_out: str) -> NoReturn:
+    raise _Unsuitable(f"{problem}; {way_out}")
 
 
 @dataclass(frozen=True)
 class _Check:
-    plan: Plan
     clips: Clips
     processes: int
 
-    def refuse(self, problem: str, way_out: str) -> NoReturn:
-        raise UserError(f"plan {self.plan.name}: {problem} ({self.clips.origin}); {way_out}")
-
-    def classes(self) -> None:
-        """The classes of the clips are those of the plan, and each labelled clip has one."""
+    def classes(self, wanted: int) -> None:
+        """There are so many classes, and each labelled clip has one."""
         clips = self.clips
         if clips.by_class is None:
             return
-        wanted, found = plan_settings(self.plan)["data"]["num_classes"], len(clips.names)
+        found = len(clips.names)
         gaps = sorted(set(range(max(clips.names, default=-1) + 1)) - set(clips.names))
         if gaps:
-            self.refuse(
+            _refuse(
                 f"no clip has label {gaps[0]}, but labels go up to {max(clips.names)}",
                 "number the classes from 0 without gaps, or add the clips that are missing",
             )
         if found != wanted:
             first = ", ".join(list(clips.names.values())[:3])
-            self.refuse(
+            _refuse(
                 f"data.num_classes is {wanted}, but the clips have {found} classes"
                 + (f", {first}{', ...' if found > 3 else ''}" if found else ""),
                 f"set data.num_classes: {found} in the plan's overrides"
@@ -82,14 +93,14 @@ class _Check:
             )
         for split in LABELLED_SPLITS:
             if clips.by_class[split, -1]:
-                self.refuse(
+                _refuse(
                     f"{clips.by_class[split, -1]} clips of split {split} have no label",
                     "give each its class, or move it to split unlabelled",
                 )
         for split, _ in clips.counts:
             known = split.strip().lower()
             if split != known and known in (*LABELLED_SPLITS, "unlabelled"):
-                self.refuse(f"split {split!r} is not known", f"write {known!r}")
+                _refuse(f"split {split!r} is not known", f"write {known!r}")
 
     def pool(self, run: Run) -> None:
         """The pool of a stage without labels: batches, clusters, and clips that are withheld."""
@@ -97,17 +108,19 @@ class _Check:
         data, use = settings.base["data"], run.data_use
         splits, withheld = data["pretrain_splits"], data["update_unlabelled"]
         whole, name = clips.of(splits), f"data.pretrain_splits [{', '.join(splits)}]"
-        if not whole:
+        unknown = [s for s in splits if s not in ("unlabelled", "train") and not clips.of([s])]
+        if not whole or unknown:
             others = sorted({split for split, _ in clips.counts} & {"unlabelled", "train"})
-            self.refuse(
-                f"{run.stage} has no clip in {name}",
+            _refuse(
+                f"{run.stage} has no clip in "
+                + (f"split {unknown[0]!r} of {name}" if unknown and whole else name),
                 f"set data.pretrain_splits: [{', '.join(others)}] in the plan's overrides, to use "
                 "training clips without their labels"
                 if others
                 else "add clips of this split",
             )
         if withheld >= whole or (use.update == "held_out" and not withheld):
-            self.refuse(
+            _refuse(
                 f"data.update_unlabelled is {withheld}, of {whole} clips in {name}",
                 "set a number from 1 to much less than these clips",
             )
@@ -115,7 +128,7 @@ class _Check:
         for source in sources or []:
             if not clips.of(splits, [source]):
                 known = sorted({other for split, other in clips.counts if split in splits})
-                self.refuse(
+                _refuse(
                     f"{run.stage} of {run.variant} has no clip of source {source!r}",
                     f"change sources in the variant, or leave it out of the plan; the clips of "
                     f"{name} come from {', '.join(known)}",
@@ -125,12 +138,12 @@ class _Check:
         self._batch(run, kept, left)
         clusters = settings.system.clusters(settings.choices).get("k", 0)
         if (use.clusterings or use.clusters) and kept < clusters:
-            self.refuse(
+            _refuse(
                 f"{run.stage} clusters {left} into method.kmeans_k {clusters}",
                 "lower method.kmeans_k",
             )
         if use.update_passes and withheld < 2 * clusters:
-            self.refuse(
+            _refuse(
                 f"data.update_unlabelled is {withheld} for method.kmeans_k {clusters} clusters, "
                 "and a cluster of fewer than 2 update clips has no circle",
                 f"raise data.update_unlabelled to {2 * clusters} or more, or lower method.kmeans_k",
@@ -144,7 +157,7 @@ class _Check:
         if run.spec.scored:
             splits |= {"test": 1}
             if not self.clips.of(["validation"]):
-                self.refuse(
+                _refuse(
                     f"{run.stage} has no clip in split validation, which it scores",
                     "raise lists.validation_per_class, or name the split of some clips validation",
                 )
@@ -166,8 +179,8 @@ class _Check:
         wanted = budget.batch_size * self.processes
         if clips < wanted:
             several = f" on each of {self.processes} processes" if self.processes > 1 else ""
-            self.refuse(
-                f"{run.stage} of {run.variant} trains on {words}, which make no batch of "
+            _refuse(
+                f"{run.stage} trains on {words}, too few for a batch of "
                 f"{budget.batch_size}{several}",
                 f"lower schedule.{run.stage}.batch_size",
             )
@@ -175,7 +188,7 @@ class _Check:
     def _each_class(self, run: Run, split: str, wanted: int) -> None:
         """Each class has so many clips in a split."""
         if not self.clips.of([split]):
-            self.refuse(
+            _refuse(
                 f"{run.stage} has no clip in split {split}, which {_PURPOSE[split]}",
                 "raise lists.update_per_class, or name the split of some clips update"
                 if split == "update"
@@ -188,9 +201,9 @@ class _Check:
             others = len(few) - 1
             have = "class has" if others == 1 else "classes have"
             more = f" ({others} more {have} too few)" if others else ""
-            self.refuse(
+            _refuse(
                 f"class {self.clips.names[label]!r} has {size} clips in split {split}{more}, and "
-                f"{run.stage} of {run.variant} wants {wanted} or more",
+                f"{run.stage} wants {wanted} or more",
                 _WAY_OUT[split],
             )
 
@@ -200,7 +213,7 @@ class _Check:
         batch = run.settings.schedule.stages[run.stage].batch_size
         label, size = min(sizes.items(), key=lambda item: item[1])
         if size < samples:
-            self.refuse(
+            _refuse(
                 f"class {self.clips.names[label]!r} has {size} clips to train on, and P x K "
                 f"batches take data.samples_per_class {samples}",
                 f"set data.samples_per_class: {size}"
@@ -212,7 +225,7 @@ class _Check:
             classes_per_batch(batch, samples),
         )
         if groups < wanted:
-            self.refuse(
+            _refuse(
                 f"the classes have {groups} groups of data.samples_per_class {samples} clips, "
                 f"and a batch of {batch} takes {wanted}",
                 f"lower schedule.{run.stage}.batch_size to {groups * samples}, or "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -47,6 +47,17 @@ class Data(Strict):
     samples_per_class: int = Field(ge=1)
     spec_augment: SpecAugment
     flip: bool
+
+    @field_validator("pretrain_splits")
+    @classmethod
+    def _not_scored(cls, splits: list[str]) -> list[str]:
+        held_out = [split for split in splits if split in ("update", "validation", "test")]
+        if held_out:
+            raise ValueError(
+                f"wanted splits to train on, such as unlabelled and train; the clips of "
+                f"{held_out[0]} are held out of training"
+            )
+        return splits
 
 
 class Cache(Strict):

@@ -104,6 +104,11 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
         ({"data.num_classes": "seven"}, "plan smoke: data.num_classes: Input should be a valid"),
         ({"data.num_classes": 1}, "plan smoke: data.num_classes: Input should be greater than"),
         ({"data.update_per_class": 1}, "plan smoke: data.update_per_class: Input should be great"),
+        (
+            {"data.pretrain_splits": ["unlabelled", "test"]},
+            "plan smoke: data.pretrain_splits: wanted splits to train on, such as unlabelled and "
+            "train; the clips of test are held out of training",
+        ),
         ({"cache.max_bad_share": 5}, "plan smoke: cache.max_bad_share: Input should be less"),
         ({"benchmark.counts": {"Test": 3}}, "plan smoke: benchmark.counts.Test"),
         (

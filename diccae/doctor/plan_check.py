@@ -19,7 +19,6 @@ def suits(plan: Plan) -> Check:
         clips = count_clips(plan)
         check_data(plan, clips)
     except UserError as error:
-        message, _, way_out = str(error).rpartition("; ")
-        return Check("plan", "problem", message or way_out, way_out if message else "")
+        return Check("plan", "problem", str(error))
     runs = len(runs_of_a_seed(plan))
     return Check("plan", "ok", f"{runs} runs a seed, and clips for each of them ({clips.origin})")
