@@ -110,14 +110,11 @@ class _Check:
         whole, name = clips.of(splits), f"data.pretrain_splits [{', '.join(splits)}]"
         unknown = [s for s in splits if s not in ("unlabelled", "train") and not clips.of([s])]
         if not whole or unknown:
-            others = sorted({split for split, _ in clips.counts} & {"unlabelled", "train"})
             _refuse(
                 f"{run.stage} has no clip in "
                 + (f"split {unknown[0]!r} of {name}" if unknown and whole else name),
-                f"set data.pretrain_splits: [{', '.join(others)}] in the plan's overrides, to use "
-                "training clips without their labels"
-                if others
-                else "add clips of this split",
+                "set data.pretrain_splits: [unlabelled, train] in the plan's overrides, to use "
+                "training clips without their labels too, or add clips of this split",
             )
         if withheld >= whole or (use.update == "held_out" and not withheld):
             _refuse(

@@ -90,7 +90,7 @@ def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
             clips(unlabelled=0),
             [
                 "warmup has no clip in data.pretrain_splits [unlabelled]",
-                "set data.pretrain_splits: [train]",
+                "set data.pretrain_splits: [unlabelled, train]",
             ],
         ),
         (
@@ -136,7 +136,10 @@ def test_clips_that_are_too_few_are_refused(found: Clips, words: list[str]) -> N
         ),
         (
             {"data__pretrain_splits": ["unlabelled", "trian"]},
-            ["no clip in split 'trian' of data.pretrain_splits", "pretrain_splits: [train, unlab"],
+            [
+                "no clip in split 'trian' of data.pretrain_splits",
+                "set data.pretrain_splits: [unlab",
+            ],
         ),
         ({"data__update_unlabelled": 0}, ["data.update_unlabelled is 0, of 60 clips"]),
         (
