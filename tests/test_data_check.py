@@ -112,7 +112,7 @@ def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
         ),
         (
             clips(changes={(name, "train"): 3 for name in CLASSES}),
-            ["class 'hail' has 3 clips to train on", "samples_per_class 4", "samples_per_class: 3"],
+            ["class 'hail' has 3 clips to train on", "samples_per_class 4; lower it to 3"],
         ),
     ],
 )
