@@ -102,7 +102,7 @@ class _Check:
         if not whole or unknown:
             where = f"split {unknown[0]!r} of {name}" if unknown and whole else name
             yield (
-                f"{run.stage} has no clip in {where}; set data.pretrain_splits: "
+                f"there is no clip in {where} to pre-train on; set data.pretrain_splits: "
                 "[unlabelled, train] in the plan's overrides, to use training clips without their "
                 "labels too, or add clips of this split"
             )

@@ -89,7 +89,7 @@ def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
         (
             clips(unlabelled=0),
             [
-                "warmup has no clip in data.pretrain_splits [unlabelled]",
+                "there is no clip in data.pretrain_splits [unlabelled] to pre-train on",
                 "set data.pretrain_splits: [unlabelled, train]",
             ],
         ),
