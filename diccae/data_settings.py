@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import reduce
+from operator import getitem
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
 from diccae.sections import MAX_SEED
-from diccae.validation import checked
+from diccae.validation import checked, did_you_mean
 
 Split = Literal["unlabelled", "train", "update", "validation", "test"]
 
@@ -76,7 +78,7 @@ class Benchmark(Strict):
     """The clips to render."""
 
     seed: int = Field(ge=0, le=MAX_SEED)
-    counts: dict[Split, int]
+    counts: dict[Split, Annotated[int, Field(ge=0)]]
 
 
 class _Sections(Strict):
@@ -85,16 +87,24 @@ class _Sections(Strict):
     benchmark: Benchmark | None = None
     embedding_dim: int = Field(ge=1)
     video_input: Literal["rgb", "motion"]
+    audio_encoder: dict[str, Any]
+    video_encoder: dict[str, Any]
+    imports: list[str]
 
 
 def checked_sections(config: dict[str, Any], where: str) -> dict[str, Any]:
-    """The sections `data`, `cache` and `benchmark` of a merged config, and the sizes beside them,
-    as their types say.
+    """The sections of a merged config beside `method` and `schedule`, as their types say.
 
     Raises:
         UserError: a value has the wrong type or is out of range, or sizes do not fit together;
             names the keys.
     """
+    unknown = sorted(set(config) - {*_Sections.model_fields, "method", "schedule"})
+    if unknown:
+        raise UserError(
+            f"{where}: configs/base or configs/systems assigns {unknown[0]!r}, which nothing reads"
+            + did_you_mean(unknown[0], [*_Sections.model_fields, "schedule"])
+        )
     content = {name: config[name] for name in _Sections.model_fields if name in config}
     sections = checked(_Sections, content, where)
     result = sections.model_dump(exclude_unset=True)
@@ -104,22 +114,19 @@ def checked_sections(config: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _check_sizes(config: dict[str, Any], where: str) -> None:
     """Sizes of the network's inputs against those of the cache, and encoders against both."""
-    data, cache = config["data"], config["cache"]
-    masks = data["spec_augment"]
-    for name, value, limit, bound in (
-        ("data.num_frames", data["num_frames"], "cache.num_frames", cache["num_frames"]),
-        ("data.frame_size", data["frame_size"], "cache.frame_size", cache["frame_size"]),
-        ("data.spec_augment.freq_mask", masks["freq_mask"], "cache.n_mels", cache["n_mels"]),
-        (
-            *("data.spec_augment.time_mask", masks["time_mask"]),
-            *("cache.fbank_frames", cache["fbank_frames"]),
-        ),
+    for name, limit in (
+        ("data.num_frames", "cache.num_frames"),
+        ("data.frame_size", "cache.frame_size"),
+        ("data.spec_augment.freq_mask", "cache.n_mels"),
+        ("data.spec_augment.time_mask", "cache.fbank_frames"),
     ):
+        value, bound = (reduce(getitem, key.split("."), config) for key in (name, limit))
         if value > bound:
             raise UserError(
                 f"{where}: {name} is {value} and {limit} only {bound}; lower the one or raise the "
                 "other"
             )
+    data, cache = config["data"], config["cache"]
     channels = data["num_frames"] * (1 if config["video_input"] == "motion" else 3)
     for name, wanted in (
         ("audio_encoder", {"n_mels": cache["n_mels"], "fbank_frames": cache["fbank_frames"]}),

@@ -10,9 +10,10 @@ from diccae.errors import UserError
 
 
 class Strict(BaseModel):
-    """A model whose unknown keys are errors and whose values cannot be changed."""
+    """A model whose unknown keys are errors, whose numbers are finite, and whose values cannot be
+    changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StageSchedule(Strict):

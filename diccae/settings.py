@@ -124,6 +124,12 @@ def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
     """The merged config of scale, input family and system."""
     config = _base(plan.scale, inputs)
     defaults = _config(f"systems/{system.name}")
+    unknown = sorted(set(defaults) - {"method", "scales"})
+    if unknown:
+        raise UserError(
+            f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}"
+            f"{did_you_mean(unknown[0], ('method', 'scales'))}"
+        )
     config["method"] = copy.deepcopy(defaults.get("method", {}))
     _merge(config, defaults.get("scales", {}).get(plan.scale, {}))
     return config

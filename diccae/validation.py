@@ -23,6 +23,8 @@ def checked(model: type[Any], content: dict[str, Any], where: str) -> Any:
     Raises:
         UserError: it does not fit; names `where` and the first three keys that are wrong.
     """
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: wanted a mapping of keys, got {content!r}")
     try:
         return model(**content)
     except ValidationError as error:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from diccae.config_file import read_config
+from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import check
 from diccae.sections import MAX_SEED, Lists
-from diccae.settings import settings_of
+from diccae.settings import plan_settings, settings_of
 from diccae.validation import checked
 from diccae.variant_file import check_parts
 from diccae.yaml_file import read_yaml
@@ -137,6 +138,10 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
             "plan smoke, finetune of full: a batch of 4 holds data.samples_per_class 4 clips of "
             "one class",
         ),
+        ({"schedule": 5}, "plan smoke, schedule: wanted a mapping of keys, got 5"),
+        ({"method.temperature": float("inf")}, "configs/variants/full.py, method: temperature: In"),
+        ({"video_encoder": 3}, "plan smoke: video_encoder: Input should be a valid dictionary"),
+        ({"benchmark.counts": {"test": -1}}, "plan smoke: benchmark.counts.test: Input should be"),
         (
             {"method.infonce_weight": 0.0},
             "plan smoke, warmup of full: no loss is left to train with; set method.infonce_weight",
@@ -173,3 +178,9 @@ def test_update_clips_of_a_class_follow_the_lists_unless_the_plan_says_fewer() -
     assert settings_of(fewer, "finetune", "full").base["data"]["update_per_class"] == 5
     none = plan.model_copy(update={"lists": lists.model_copy(update={"update_per_class": 0})})
     assert settings_of(none, "finetune", "full").base["data"]["update_per_class"] == 20
+
+
+def test_a_section_that_nothing_reads() -> None:
+    config = plan_settings(load_plan("smoke"))
+    with pytest.raises(UserError, match="assigns 'cahce', which nothing reads; did you mean 'cach"):
+        checked_sections(config | {"cahce": {}}, "here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -52,7 +52,7 @@ class DiccaeChoices(Strict):
     initial_features: Literal["warmup", "warmup_weights"]
     reinit_head: Literal["unmatched", "all"]
     cluster_cross_entropy: bool
-    sources: Literal["all"] | list[str]
+    sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _circles_exist(self) -> DiccaeChoices:
