@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import getitem
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -108,7 +106,7 @@ def checked_sections(config: dict[str, Any], where: str) -> dict[str, Any]:
     content = {name: config[name] for name in _Sections.model_fields if name in config}
     sections = checked(_Sections, content, where)
     result = sections.model_dump(exclude_unset=True)
-    _check_sizes(config | result, where)
+    _check_sizes(result, where)
     return result
 
 
@@ -120,7 +118,7 @@ def _check_sizes(config: dict[str, Any], where: str) -> None:
         ("data.spec_augment.freq_mask", "cache.n_mels"),
         ("data.spec_augment.time_mask", "cache.fbank_frames"),
     ):
-        value, bound = (reduce(getitem, key.split("."), config) for key in (name, limit))
+        value, bound = _number(config, name), _number(config, limit)
         if value > bound:
             raise UserError(
                 f"{where}: {name} is {value} and {limit} only {bound}; lower the one or raise the "
@@ -142,3 +140,11 @@ def _check_sizes(config: dict[str, Any], where: str) -> None:
                     f"cache and video_input decide that); set {name}.{key}: {value} in the "
                     "overrides"
                 )
+
+
+def _number(config: dict[str, Any], key: str) -> int:
+    """The value of a dotted key."""
+    value: Any = config
+    for part in key.split("."):
+        value = value[part]
+    return value
