@@ -118,7 +118,10 @@ def _is_current(plan: Plan) -> bool:
     meta = plan.cache_dir / "meta.json"
     if not meta.is_file():
         return False
-    made_from = json.loads(meta.read_text()).get("manifest_sha256")
+    try:
+        made_from = json.loads(meta.read_text()).get("manifest_sha256")
+    except ValueError:
+        return False
     return not plan.manifest.is_file() or file_digest(plan.manifest) == made_from
 
 

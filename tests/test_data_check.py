@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,6 @@ from diccae.clip_counts import Clips, count_table
 from diccae.data_check import check_data
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.workflow import Workflow
 
 SMALL = {
     "data.num_classes": 3,
@@ -229,22 +227,3 @@ def test_without_labels_only_totals_are_checked() -> None:
     counts["train", "b"] = 7
     with pytest.raises(UserError, match="trains on 7 clips of split train"):
         check_data(plan_of(), Clips(counts, "official lists"))
-
-
-def test_the_workflow_refuses_the_jobs_of_a_plan_and_not_those_of_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    mine = plan_of(data__num_classes=4).model_copy(update={"data_root": "results/data/mine"})
-    flow = Workflow([load_plan("smoke"), mine], broken={"results/odd": "plan odd: no key 'seeds'"})
-    job = "results/mine/runs/full/seed0"
-    # nothing is listed yet: `data manifest` checks it
-    assert flow.job(job).job.plan is mine
-    mine.manifest.parent.mkdir(parents=True)
-    manifest().to_parquet(mine.manifest)
-    flow = Workflow(flow.plans.values(), broken=flow.broken)
-    with pytest.raises(SystemExit, match=r"^diccae: plan mine: data.num_classes is 4"):
-        flow.job(job)
-    with pytest.raises(SystemExit, match="^diccae: plan odd: no key 'seeds'"):
-        flow.job("results/odd/runs/full/seed0")
-    assert flow.job("results/smoke/runs/full/seed0").inputs
