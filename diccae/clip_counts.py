@@ -128,11 +128,14 @@ def _is_current(plan: Plan) -> bool:
 def _read_columns(path: Path, further: str) -> pa.Table:
     texts = ["split", "source", "label_name"]
     try:
-        table = parquet.read_table(path, columns=[*COLUMNS, further], read_dictionary=texts)
+        file = parquet.ParquetFile(path, read_dictionary=texts)
+        missing = [name for name in (*COLUMNS, further) if name not in file.schema_arrow.names]
+        if missing:
+            raise UserError(f"{path}: it has no column {missing[0]}; make it again")
+        return file.read(columns=[*COLUMNS, further]).unify_dictionaries()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: it cannot be read ({reason}); make it again") from None
-    return table.unify_dictionaries()
 
 
 def _count_found(table: pa.Table, name: str) -> Clips:
