@@ -145,17 +145,32 @@ def _count_found(table: pa.Table, name: str) -> Clips:
 
 
 def _count(table: pa.Table, usable: pa.ChunkedArray, origin: str) -> Clips:
-    """Count the rows that are usable; classes are those of all rows."""
+    """Count the rows that are usable; classes are those of all rows.
+
+    Raises:
+        UserError: a label has two names, or a name two labels.
+    """
     keyed = table.select(COLUMNS).append_column("usable", usable)
     groups = keyed.group_by(keyed.column_names).aggregate([([], "count_all")])
     counts, by_class = Counter[tuple[str, str]](), Counter[tuple[str, int]]()
     names: dict[int, str] = {}
     for group in groups.sort_by("label").to_pylist():
-        if group["label"] >= 0:
-            names.setdefault(group["label"], group["label_name"])
+        label, name = group["label"], group["label_name"]
+        if label >= 0 and names.setdefault(label, name) != name:
+            raise UserError(
+                f"{origin}: label {label} is {names[label]!r} and {name!r}; give each class a "
+                "label of its own"
+            )
         if group["usable"]:
             counts[group["split"], group["source"]] += group["count_all"]
-            by_class[group["split"], group["label"]] += group["count_all"]
+            by_class[group["split"], label] += group["count_all"]
+    labels = {name: label for label, name in names.items()}
+    for label, name in names.items():
+        if labels[name] != label:
+            raise UserError(
+                f"{origin}: {name!r} is label {label} and label {labels[name]}; give each class "
+                "one label"
+            )
     return Clips(counts, origin, by_class, names)
 
 

@@ -34,7 +34,8 @@ def read_config(path: Path) -> dict[str, Any]:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), 0)
         place = f", line {line}" if line else ""
-        raise UserError(f"{path}{place}: {type(error).__name__}: {error}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}{place}: {type(error).__name__}: {reason}") from None
 
 
 def _check_assigned_once(path: Path, tree: ast.Module) -> None:

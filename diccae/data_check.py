@@ -7,6 +7,7 @@ nothing is trained on data that does not suit the plan. The rules follow `diccae
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -127,12 +128,21 @@ class _Check:
         kept = round(clips.of(splits, sources) * (whole - withheld) / whole)
         left = f"{kept} clips of {name} without the {withheld} of data.update_unlabelled"
         yield from self._batch(run, kept, left)
-        clusters = settings.system.clusters(settings.choices).get("k", 0)
-        if (use.clusterings or use.clusters) and kept < clusters:
+        clusters, limit = settings.system.clusters(settings.choices).get("k", 0), self._limit(run)
+        if use.clusterings and min(kept, limit) < clusters:
+            few = left if kept <= limit else f"the {limit:.0f} clips of schedule.{run.stage}.steps"
             yield (
-                f"{run.stage} clusters {left} into method.kmeans_k {clusters}; lower "
-                "method.kmeans_k"
+                f"{run.stage} clusters {few} into method.kmeans_k {clusters}; lower method.kmeans_k"
             )
+        first = [parent for parent in run.parents.values() if parent.data_use.clusterings]
+        for parent in first if use.clusters else []:
+            # the clips of a smaller limit are among those of a larger one
+            most, alike = self._limit(parent), parent.data_use.sources == use.sources
+            if most < whole - withheld and (min(kept, limit) > most or not alike):
+                yield (
+                    f"schedule.{parent.stage}.steps clusters {most:.0f} clips, and {run.stage} "
+                    f"trains on others too; raise schedule.{parent.stage}.steps"
+                )
         if use.update_passes and withheld < 2 * clusters:
             yield (
                 f"data.update_unlabelled is {withheld} for method.kmeans_k {clusters} clusters, "
@@ -162,6 +172,13 @@ class _Check:
         yield from too_few
         if use.batches == "p_x_k" and drawn and not too_few:
             yield from self._p_x_k(run, drawn)
+
+    def _limit(self, run: Run) -> float:
+        """The most clips that a stage with a budget in steps takes."""
+        budget = run.settings.schedule.stages[run.stage]
+        return (
+            math.inf if budget.steps is None else self.processes * budget.steps * budget.batch_size
+        )
 
     def _batch(self, run: Run, clips: int, words: str) -> Iterator[str]:
         size = run.settings.schedule.stages[run.stage].batch_size

@@ -5,55 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from diccae.clip_counts import Clips, count_table
 from diccae.data_check import check_data
 from diccae.errors import UserError
-from diccae.plans import Plan, load_plan
-
-SMALL = {
-    "data.num_classes": 3,
-    "data.train_per_class": None,
-    "data.update_per_class": 2,
-    "data.update_unlabelled": 10,
-    "method.kmeans_k": 4,
-    "schedule.warmup.batch_size": 16,
-    "schedule.pretrain.batch_size": 16,
-    "schedule.finetune.batch_size": 8,
-}
-SIZES = {"train": 8, "update": 2, "validation": 1, "test": 4}
-CLASSES = ("hail", "rain", "snow")
-
-
-def plan_of(**overrides: Any) -> Plan:
-    """The smoke plan without its own numbers, on three classes."""
-    # dots cannot be in names of arguments
-    changes = {key.replace("__", "."): value for key, value in overrides.items()}
-    plan = load_plan("smoke").model_copy(update={"dataset": "my clips", "name": "mine"})
-    return plan.model_copy(update={"overrides": SMALL | changes})
-
-
-def manifest(
-    unlabelled: int = 60, changes: dict[tuple[str, str], int] | None = None
-) -> pd.DataFrame:
-    """Rows of a manifest: SIZES clips of each class, other numbers by (class, split)."""
-    rows = [
-        (split, "mine", CLASSES.index(name), name)
-        for name in CLASSES
-        for split, size in SIZES.items()
-        for _ in range((changes or {}).get((name, split), size))
-    ]
-    rows += [("unlabelled", source, -1, "") for source in ("embedded-a", "b") for _ in range(30)][
-        :unlabelled
-    ]
-    table = pd.DataFrame(rows, columns=["split", "source", "label", "label_name"])
-    return table.assign(path="clip.mp4")
-
-
-def clips(*arguments: Any, **options: Any) -> Clips:
-    return count_table(manifest(*arguments, **options), "mine.csv")
+from diccae.plans import load_plan
+from tests.own_clips import CLASSES, clips, manifest, plan_of
 
 
 def without(split: str) -> Clips:
@@ -203,7 +161,8 @@ def test_all_processes_need_a_batch_of_their_own() -> None:
     [
         ("split", "Test", "split 'Test' is not known; write 'test'"),
         ("label", -1, "1 clips of split train have no label"),
-        ("label", 4, "no clip has label 3, but labels go up to 4"),
+        ("label", 1, "label 1 is 'hail' and 'rain'; give each class a label of its own"),
+        ("label", 3, "'hail' is label 0 and label 3; give each class one label"),
     ],
 )
 def test_a_manifest_with_a_wrong_row_is_refused(column: str, value: object, words: str) -> None:
@@ -211,6 +170,40 @@ def test_a_manifest_with_a_wrong_row_is_refused(column: str, value: object, word
     table.loc[0, column] = value
     with pytest.raises(UserError, match=words):
         check_data(plan_of(), count_table(table, "mine.csv"))
+
+
+def test_a_label_that_no_clip_has_is_named() -> None:
+    table = manifest()
+    table.loc[table["label_name"] == "snow", "label"] = 4
+    with pytest.raises(UserError, match="no clip has label 2, but labels go up to 4"):
+        check_data(plan_of(), count_table(table, "mine.csv"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"schedule__warmup__steps": 3}, None),
+        (
+            {"schedule__warmup__steps": 1, "schedule__pretrain__steps": 1, "method__kmeans_k": 17},
+            "warmup clusters the 16 clips of schedule.warmup.steps into method.kmeans_k 17; lower",
+        ),
+        (
+            {"schedule__warmup__steps": 1},
+            "schedule.warmup.steps clusters 16 clips, and pretrain trains on others too; raise sch",
+        ),
+        ({"schedule__warmup__steps": 2, "schedule__pretrain__steps": 1}, None),
+    ],
+)
+def test_a_budget_in_steps_leaves_enough_clips_to_cluster(
+    overrides: dict[str, Any], words: str | None
+) -> None:
+    epochs = {"schedule__warmup__epochs": 1, "schedule__pretrain__epochs": 1}
+    plan = plan_of(data__update_unlabelled=14, **epochs, **overrides)
+    if words is None:
+        check_data(plan, clips())
+    else:
+        with pytest.raises(UserError, match=words):
+            check_data(plan, clips())
 
 
 def test_a_file_that_was_not_found_counts_for_no_split_but_for_its_class() -> None:

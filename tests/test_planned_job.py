@@ -10,7 +10,7 @@ import pytest
 from diccae.plans import Plan, load_plan
 from diccae.sections import Lists
 from diccae.workflow import Workflow
-from tests.test_data_check import manifest, plan_of
+from tests.own_clips import manifest, plan_of
 
 
 @pytest.fixture
