@@ -69,12 +69,15 @@ class Workflow:
             if folder.startswith(f"{root}/runs/"):
                 self.plan(root)
         planned = self.jobs[folder]
-        plan = planned.job.plan
+        problem = self._problem(planned.job.plan)
+        if problem:
+            raise SystemExit(f"diccae: {problem}")
+        return planned
+
+    def _problem(self, plan: Plan) -> str:
         if plan.name not in self._unsuited:
             self._unsuited[plan.name] = unsuited(plan)
-        if self._unsuited[plan.name]:
-            raise SystemExit(f"diccae: {self._unsuited[plan.name]}")
-        return planned
+        return self._unsuited[plan.name]
 
     def priority(self, folder: str) -> int:
         """Seed by seed across all variants, and first what others wait for: every seed that is
@@ -141,7 +144,8 @@ class Workflow:
         return [*self.tables(root), *report]
 
     def data_plan(self, data_root: str) -> Plan:
-        """The first plan that uses a data folder.
+        """The first plan that uses a data folder and that the clips suit; the first one if they
+        suit none.
 
         Raises:
             SystemExit: plans that share it describe different data.
@@ -152,7 +156,7 @@ class Workflow:
                 f"diccae: plans {', '.join(plan.name for plan in sharing)} share {data_root} but "
                 "describe different data; give one another data_root"
             )
-        return sharing[0]
+        return next((plan for plan in sharing if not self._problem(plan)), sharing[0])
 
     def data_key(self, data_root: str) -> str:
         """Changes when what a data folder is made from does."""

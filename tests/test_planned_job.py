@@ -44,8 +44,11 @@ def test_what_is_listed_already_is_checked(mine: Plan) -> None:
         job_of(mine)
     assert str(error.value).startswith("diccae: plan mine: data.num_classes is 4, but the clips ")
     assert str(error.value).endswith("run `diccae data manifest --plan mine` first")
-    # other plans are not blocked
+    # other plans are not blocked, even on the same data
     assert job_of(load_plan("smoke"), mine)
+    right = mine.model_copy(update={"name": "right", "overrides": plan_of().overrides})
+    assert job_of(right, mine)
+    assert Workflow([mine, right]).data_plan(mine.data_root) is right
 
 
 def test_a_manifest_that_is_made_again_is_not_checked_before(mine: Plan) -> None:
