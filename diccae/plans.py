@@ -48,7 +48,8 @@ class Plan(Strict):
         reference: the variant that every drop is measured against.
         table1, ..., tuning: what each artifact needs.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
-        overrides: dotted keys of the configs, with their values in this plan.
+        overrides: dotted keys of the configs, with their values in this plan; a variant that sets
+            the same key keeps its own value.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

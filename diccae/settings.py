@@ -1,4 +1,4 @@
-"""base + system + variant + plan -> the choices of one run, before any of them becomes a config."""
+"""base + system + plan + variant -> the choices of one run, before any of them becomes a config."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method"}
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one stage of a variant after base, system, variant and plan were merged.
+    """The choices of one stage of a variant after base, system, plan and variant were merged.
 
     Attributes:
         system: whose runs these are.
@@ -215,12 +215,13 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
             f"its stages: {', '.join(names)}"
         )
     config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
+    # first, so that a variant stays itself: without refinement it has none, whatever the plan says
+    _override(plan, config, system)
     parts = (stage,) if system.stage(stage).shared else ("method", stage)
     for layer in (own.difference, own.difference.get("scales", {}).get(plan.scale, {})):
         for part in parts:
             for key, value in layer.get(part, {}).items():
                 _set(config, f"method.{key}", value, where)
-    _override(plan, config, system)
     for key, value in own.parameters.items():
         _set(config, key, value, f"plan {plan.name}, parameters")
     return Settings(

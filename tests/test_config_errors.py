@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from diccae import settings
 from diccae.config_file import read_config
 from diccae.data_settings import checked_sections
 from diccae.errors import UserError
@@ -178,6 +179,24 @@ def test_update_clips_of_a_class_follow_the_lists_unless_the_plan_says_fewer() -
     assert settings_of(fewer, "finetune", "full").base["data"]["update_per_class"] == 5
     none = plan.model_copy(update={"lists": lists.model_copy(update={"update_per_class": 0})})
     assert settings_of(none, "finetune", "full").base["data"]["update_per_class"] == 20
+
+
+def test_a_variant_with_an_unknown_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = settings._config
+    changed = {"variants/rank": {"methods": {"normalization": "rank"}}}
+    monkeypatch.setattr(settings, "_config", lambda name: changed.get(name) or read(name))
+    plan = load_plan("smoke").model_copy(update={"name": "mine"})
+    message = r"^configs/variants/rank.py: unknown key 'methods'; did you mean 'method'\?"
+    with pytest.raises(UserError, match=message):
+        settings_of(plan, "finetune", "rank")
+
+
+def test_an_override_leaves_a_variant_what_it_is() -> None:
+    plan = with_overrides("embedded", **{"method.refine_every": 2, "method.weighting": "flat_mean"})
+    choices = settings_of(plan, "pretrain", "no_refinement").choices
+    assert (choices.refine_every, choices.weighting) == (0, "flat_mean")
+    assert settings_of(plan, "pretrain", "full").choices.refine_every == 2
+    assert settings_of(plan, "finetune", "fixed_weight@w=4").choices.weighting == "static"
 
 
 def test_a_section_that_nothing_reads() -> None:
