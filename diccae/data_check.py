@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from diccae.clip_counts import Clips, count_clips
+from diccae.clip_counts import Clips
+from diccae.clips_of_plan import count_clips
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.run_graph import Run, runs_of_a_seed

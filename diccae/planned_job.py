@@ -44,7 +44,7 @@ def unsuited(plan: Plan) -> str:
     """What is wrong with the clips of a plan; empty if nothing is, or if they are not listed yet
     (`diccae data manifest` checks them then)."""
     # not imported where nothing is trained
-    from diccae.clip_counts import count_clips, count_planned
+    from diccae.clips_of_plan import count_clips, count_planned
     from diccae.data_check import check_data
 
     try:

@@ -10,7 +10,7 @@ from diccae.plans import Plan
 def suits(plan: Plan) -> Check:
     """Compose every run of the plan's first seed, and check the clips against what these runs
     need."""
-    from diccae.clip_counts import count_clips
+    from diccae.clips_of_plan import count_clips
     from diccae.data_check import check_data
     from diccae.run_graph import check, runs_of_a_seed
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from diccae.clip_counts import count_clips
+from diccae.clips_of_plan import count_clips
 from diccae.data_check import check_data
 from diccae.planning import costs
 from diccae.planning.seeds import claims_of_table2

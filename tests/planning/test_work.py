@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diccae.clip_counts import Clips, count_clips
+from diccae.clip_counts import Clips
+from diccae.clips_of_plan import count_clips
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.planning import costs
