@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -139,6 +139,13 @@ class Lists(Strict):
     labelled: str
     update_per_class: int = Field(ge=0)
     validation_per_class: int = Field(ge=0)
+
+    @field_validator("update_per_class")
+    @classmethod
+    def _circles_have_a_radius(cls, clips: int) -> int:
+        if clips == 1:
+            raise ValueError("wanted 2 or more, since one clip makes no circle, or 0 for none")
+        return clips
 
     @model_validator(mode="after")
     def _labelled_is_a_source(self) -> Lists:

@@ -177,6 +177,8 @@ def test_update_clips_of_a_class_follow_the_lists_unless_the_plan_says_fewer() -
     assert settings_of(plan, "finetune", "full").base["data"]["update_per_class"] == 7
     fewer = plan.model_copy(update={"overrides": {"data.update_per_class": 5}})
     assert settings_of(fewer, "finetune", "full").base["data"]["update_per_class"] == 5
+    with pytest.raises(UserError, match="update_per_class: wanted 2 or more, since one clip makes"):
+        checked(Lists, lists.model_dump() | {"update_per_class": 1}, "here")
     none = plan.model_copy(update={"lists": lists.model_copy(update={"update_per_class": 0})})
     assert settings_of(none, "finetune", "full").base["data"]["update_per_class"] == 20
 
