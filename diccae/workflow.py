@@ -223,7 +223,7 @@ def load_workflow(seeds: int | None = None) -> Workflow:
             check(plan)
             plans.append(plan.first_seeds(_at_most(plan, seeds)))
         except UserError as error:
-            print(f"diccae: plan {name} cannot be used: {error}", file=sys.stderr)
+            print(f"diccae: plan {name} is left out: {error}", file=sys.stderr)
             broken[str(results_root_of(name))] = str(error)
     built = Workflow(plans, seeds, broken)
     built.drop_untrue_stamps()

@@ -97,7 +97,7 @@ def test_a_plan_with_a_typo_is_refused_and_blocks_no_other(checkout: Path) -> No
     assert f"\ndiccae: {path}: figur2: unknown key; did you mean 'figure2'?" in words
     assert "Traceback" not in words
     assert other.returncode == 0
-    assert "plan broken cannot be used" in other.stderr
+    assert "plan broken is left out" in other.stderr
 
 
 def test_lint(checkout: Path) -> None:
