@@ -79,7 +79,7 @@ def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
     }
 
 
-def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
+def test_a_plan_with_a_typo_is_refused_and_blocks_no_other(checkout: Path) -> None:
     path = checkout / "configs" / "plans" / "broken.yaml"
     path.write_text(
         (checkout / "configs" / "plans" / "smoke.yaml")
@@ -88,13 +88,16 @@ def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
         .replace("figure2:", "figur2:")
     )
     try:
-        result = snakemake(checkout, "all", "--dry-run")
+        broken = snakemake(checkout, "results/broken/report.html", "--dry-run")
+        other = snakemake(checkout, "smoke", "--dry-run")
     finally:
         path.unlink()
-    assert result.returncode != 0
-    words = result.stdout + result.stderr
-    assert "figur2: unknown key; did you mean 'figure2'?" in words
+    words = broken.stdout + broken.stderr
+    assert broken.returncode != 0
+    assert f"\ndiccae: {path}: figur2: unknown key; did you mean 'figure2'?" in words
     assert "Traceback" not in words
+    assert other.returncode == 0
+    assert "plan broken is left out" in other.stderr
 
 
 def test_lint(checkout: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from diccae.sections import MAX_SEED
+
 PlanName = Annotated[
     str, typer.Option("--plan", help="Plan name (configs/plans/<name>.yaml) or path.")
 ]
@@ -16,6 +18,6 @@ Seeds = Annotated[
 Variant = Annotated[
     str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of the run.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel processes.")]
 Out = Annotated[Path | None, typer.Option("--out", help="File to write.")]

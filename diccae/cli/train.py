@@ -32,7 +32,10 @@ def train(
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
     from diccae import registry  # noqa: F401
+    from diccae.data_check import check_data
+    from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
+    from diccae.hashes import data_hash
     from diccae.run_graph import Run, jobs, with_parents
 
     chosen = load_plan(plan)
@@ -44,7 +47,11 @@ def train(
     else:
         wanted = [modality] if modality else _modalities(chosen, variant)
         runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
-    for run in with_parents(runs):
+    every = with_parents(runs)
+    # names the command that makes a missing manifest or cache
+    data_hash(chosen)
+    check_data(chosen, runs=every, processes=process_count())
+    for run in every:
         execute(run)
     if job is not None:
         with whole_file(job.stamp) as temporary:

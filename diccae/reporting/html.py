@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
+from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.scored_clips import scored_clips
@@ -96,7 +97,7 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"num": _number, "interval": _interval}
+    environment.filters |= {"num": _number, "interval": _interval, "pvalue": _pvalue}
     template = environment.get_template("report.html.jinja")
     return template.render(context(plan, folder, verdict))
 
@@ -155,6 +156,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "claims": verdicts.to_dict("records"),
         "counts": Counter(verdicts["verdict"]),
         "verdicts": claims.VERDICTS,
+        "min_seeds": MIN_SEEDS,
         "ambiguities": ambiguities(reference["settings"]),
         "clips": pictures.sample_clips(plan),
         "purity": pictures.purity(plan),
@@ -227,5 +229,15 @@ def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
 
 def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
     if low not in row or not np.isfinite(row[low]):
-        return "–"
+        # drop_low and drop_clip_low are ends of intervals of drop
+        value = {"low": "top1"}.get(low, low.removesuffix("_low").removesuffix("_clip"))
+        return claims.TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
+
+
+def _pvalue(row: dict[str, Any], column: str) -> str:
+    """A p-value of three digits; those of the primary family alone are corrected."""
+    value = row.get(column, np.nan)
+    if not np.isfinite(value):
+        return claims.TOO_FEW if row["family"] == "primary" else "–"
+    return "< 0.001" if value < 0.001 else _number(value, 3)
