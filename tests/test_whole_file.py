@@ -32,8 +32,8 @@ def write_half(path: Path, failure: BaseException) -> None:
         (errno.ENOSPC, "the disk is full; free some space, then run the same command again"),
         (errno.EDQUOT, "the quota is used up"),
         (errno.EROFS, "the folder is read-only; mount it writable"),
-        (errno.EACCES, "no permission to write there; change the folder's owner or mode"),
-        (errno.EPERM, "no permission to write there; change the folder's owner or mode"),
+        (errno.EACCES, "no permission to write there; change its owner or mode"),
+        (errno.EPERM, "no permission to write there; change its owner or mode"),
         (errno.EIO, r"it cannot be written \(Input/output error\); correct that"),
     ],
 )

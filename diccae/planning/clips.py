@@ -13,6 +13,7 @@ from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.sections import Lists, SourceLists
 from diccae.settings import plan_settings
+from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 # Clips in the official training lists (VGGSound: vggsound.csv), before any failed download.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
@@ -48,14 +49,17 @@ def count_clips(plan: Plan) -> Clips:
     """
     index = plan.cache_dir / "index.parquet"
     if index.is_file():
-        table = parquet.read_table(index, columns=["split", "source", "status"]).to_pandas()
+        with reading(index, CACHE_AGAIN):
+            table = parquet.read_table(index, columns=["split", "source", "status"]).to_pandas()
         usable = table[table["status"] == "ok"]
         return Clips(
             Counter(zip(usable["split"], usable["source"], strict=True)),
             f"{index}: {len(usable)} usable of {len(table)} clips",
         )
     if plan.manifest.is_file():
-        table = parquet.read_table(plan.manifest, columns=["split", "source", "path"]).to_pandas()
+        with reading(plan.manifest, MAKE_AGAIN):
+            listed = parquet.read_table(plan.manifest, columns=["split", "source", "path"])
+        table = listed.to_pandas()
         found = table[table["path"] != ""]
         return Clips(
             Counter(zip(found["split"], found["source"], strict=True)),
