@@ -54,7 +54,9 @@ def reading(path: Path, way_out: str) -> Iterator[None]:
 def _damage(path: Path, error: BaseException) -> str:
     if path.is_file() and path.stat().st_size == 0:
         return "empty"
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    # pyarrow names the file first, and what else may be wrong last
+    reason = lines[0].split(f"{path}': ")[-1].split(". ")[0]
     return f"damaged ({reason})"
 
 

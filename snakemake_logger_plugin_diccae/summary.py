@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -104,7 +105,8 @@ def last_lines(path: str) -> str:
     except OSError as error:
         return f"  {path} cannot be read: {error.strerror}"
     if not lines:
-        return f"  {path} is empty"
+        full = shutil.disk_usage(Path(path).parent).free < 2**20
+        return f"  {path} is empty" + (": the disk is full; free some space" if full else "")
     # a progress bar overwrites its line: only the text after the last carriage return was visible
     kept = [line.rsplit("\r", 1)[-1] for line in lines[-LAST_LINES:]]
     count = f"the last {len(kept)} of {len(lines)} lines" if len(lines) > LAST_LINES else "complete"

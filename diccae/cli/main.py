@@ -3,6 +3,7 @@ hand."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -34,6 +35,9 @@ def main() -> None:
     # Jobs run in parallel, with one thread each: two OpenMP threads that share a core can be a
     # hundred times slower than one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # a log file that cannot be written, as on a full disk, prints no traceback: the work itself
+    # fails with one sentence
+    logging.raiseExceptions = False
     try:
         app()
     except UserError as error:
