@@ -52,7 +52,7 @@ def main() -> None:
         full = disk_full(error)
         if full is None:
             raise
-        print(f"diccae: {write_error(Path(full.filename or '.'), full)}", file=sys.stderr)
+        print(f"diccae: {write_error(Path(full.filename or 'output'), full)}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
         # Ctrl-C; typer exits with this code and prints nothing

@@ -32,8 +32,11 @@ from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
 from diccae.hashes import digest, file_hash, run_key
 from diccae.run_graph import Run
+from diccae.settings import plan_settings
+from diccae.shared_memory import shortage
 from diccae.source import source_hash
 from diccae.stopwatch import Stopwatch
+from diccae.whole_file import write_error
 
 RECORD = "record.json"
 
@@ -154,7 +157,13 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         work: its work folder, see `work_dir`.
         processes: number of processes that train together.
     """
-    work.mkdir(parents=True, exist_ok=True)
+    lacking = shortage(plan_settings(run.plan))
+    if lacking is not None:
+        raise UserError("; ".join(lacking))
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(work, error) from None
     config.work_dir = str(work)
     config.experiment_name = work.name
     # the logs of the workflow have a progress bar and warnings, not every step
