@@ -8,9 +8,12 @@ from __future__ import annotations
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from diccae.checkpoints import latest_checkpoint
+from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 
@@ -70,6 +73,27 @@ def resume_from_complete_checkpoints() -> None:
     runner.find_latest_checkpoint = find_latest_checkpoint
 
 
+def print_user_errors_as_sentences() -> None:
+    """Print a `UserError` that ends the process as one sentence, as `diccae` does.
+
+    mmaction2's tools would print a traceback of mmengine's registries.
+    """
+    if sys.excepthook is _print_error:
+        return
+    _previous_hook.append(sys.excepthook)
+    sys.excepthook = _print_error
+
+
+_previous_hook: list[Callable[..., object]] = []
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if isinstance(error, UserError):
+        print(f"diccae: {error}", file=sys.stderr)
+    else:
+        _previous_hook[-1](kind, error, trace)
+
+
 def silence_missing_operators() -> None:
     """Silence mmcv-lite's warning at import about a compiled operator that nothing here uses."""
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
@@ -80,4 +104,5 @@ def apply() -> None:
     provide_missing_drn()
     write_checkpoints_atomically()
     resume_from_complete_checkpoints()
+    print_user_errors_as_sentences()
     silence_missing_operators()

@@ -42,11 +42,13 @@ def disk_full(error: BaseException | None) -> OSError | None:
 
     torch.save and others raise exceptions of their own for it.
     """
+    torch_says = isinstance(error, RuntimeError) and "inline_container" in str(error)
+    reported = OSError(None, f"torch says: {error}") if torch_says else None
     while error is not None:
         if isinstance(error, OSError) and (error.errno in NO_ROOM or _is_short_write(error)):
             return error
         error = error.__cause__ or error.__context__
-    return None
+    return reported
 
 
 def _is_short_write(error: OSError) -> bool:
@@ -71,20 +73,19 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
     Raises:
         UserError: the file cannot be written; the message gives the reason and the way out.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        yield path
-        return
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.tmp")
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    target = path if special else Path(os.path.realpath(path))
+    temporary = path if special else target.with_name(f".{target.name}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode_of(target)
         yield temporary
         if mode is not None:
             temporary.chmod(mode)
-        if durable:
+        if durable and not special:
             _flush(temporary)
-        os.replace(temporary, target)
+        if not special:
+            os.replace(temporary, target)
     except UserError:
         raise
     except Exception as error:
