@@ -80,6 +80,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
         "good": start(root / "good", GOOD),
         "bad": start(root / "bad", BAD, "--keep-going"),
         "dry": start(root / "dry", GOOD, "--dry-run"),
+        "until": start(root / "until", GOOD, "--until", "train"),
     }
     ends = {}
     try:
@@ -151,6 +152,18 @@ def test_a_dry_run_prints_every_job_with_its_reason_and_the_table(
     ]
     assert lines[12].startswith("Dry run: no job was run.")
     assert len(lines) == 13
+
+
+def test_a_workflow_that_was_asked_to_end_earlier_is_done(
+    ends: dict[str, tuple[int, str, str]],
+) -> None:
+    code, _, error = ends["until"]
+    lines = error.splitlines()
+    assert code == 0
+    assert lines[0] == "1 jobs to run: 1 train"
+    assert re.fullmatch(r"Done: 1 job in \d+:\d\d\.", lines[2])
+    assert lines[3].startswith("Results: results/runs/full/seed0/job.json, in /")
+    assert len(lines) == 4
 
 
 def handle(message: str, level: int = logging.INFO, **settings: bool) -> LogHandler:
