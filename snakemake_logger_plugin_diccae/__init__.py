@@ -213,8 +213,7 @@ class LogHandler(LogHandlerBase):
                 *summary.failure_lines(self.progress, self.failures.values(), elapsed)
             )
         for text in errors:
-            locked = text.startswith("LockException")
-            self.terminal.write(summary.locked_line() if locked else text)
+            self.terminal.write(summary.error_text(text))
         if self.dry_run and not errors and self.planned:
             self.terminal.write(*summary.dry_run_lines(self.planned, self.progress))
         elif self.failures or errors or self.dry_run or not self.progress.total:

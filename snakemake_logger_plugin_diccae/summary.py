@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -71,12 +72,16 @@ def results_line(
     return f"Results: {shown}, in {Path.cwd()}"
 
 
-def locked_line() -> str:
-    """What to do where another Snakemake excludes this one."""
-    return (
-        "Another Snakemake works on the same files in this folder; wait for it or end it, then: "
-        f"{command_line()}"
-    )
+def error_text(text: str) -> str:
+    """An error of Snakemake's; one sentence where it can be told in one."""
+    if text.startswith("LockException"):
+        return (
+            "Another Snakemake works on the same files in this folder; wait for it or end it, "
+            f"then: {command_line()}"
+        )
+    if os.strerror(errno.ENOSPC) in text:
+        return f"The disk is full; free some space, then: {command_line()}"
+    return text
 
 
 def dry_run_lines(planned: list[tuple[str, str]], progress: Progress) -> Iterator[str]:

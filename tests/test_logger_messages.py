@@ -59,6 +59,8 @@ def test_an_error_before_the_first_job_is_shown_with_a_remedy(
     words = capsys.readouterr().err
     assert words.startswith("Another Snakemake works on the same files in this folder; wait for it")
     assert "LockException" not in words
+    handle("Traceback ...\nOSError: [Errno 28] No space left on device", logging.ERROR)
+    assert capsys.readouterr().err.startswith("The disk is full; free some space, then: snakemake")
 
 
 def test_a_job_that_ctrl_c_ended_is_not_a_failure_even_if_it_is_reported_first(

@@ -170,7 +170,7 @@ class Recogniser(BaseModel):
         if not self.init_cfg:
             return
         path = Path(self.init_cfg["checkpoint"])
-        with reading(path, "train the run that wrote it again"):
+        with reading(path, "train the run that writes it"):
             state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.initial_prefixes()
         chosen = {key: value for key, value in state.items() if key.startswith(wanted)}
