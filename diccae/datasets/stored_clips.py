@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +34,7 @@ from diccae.datasets.stored_files import (
     load_progress,
     save_progress,
 )
+from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
@@ -154,11 +154,7 @@ def _decode(
         disable=not progress,
         mininterval=1,
     ) as bar:
-        pool = (
-            multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)))
-            if jobs > 1 and len(tasks) > 1
-            else None
-        )
+        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             for count, results in enumerate(
                 pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)

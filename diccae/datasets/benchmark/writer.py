@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import truth
+from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import json_or_nothing
@@ -158,12 +158,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         disable=not progress,
         mininterval=1,
     ) as bar:
-        context = multiprocessing.get_context("spawn")
-        pool = (
-            context.Pool(min(jobs, len(tasks)), maxtasksperchild=None)
-            if jobs > 1 and len(tasks) > 1
-            else None
-        )
+        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
             for task, digests in zip(tasks, results, strict=True):
