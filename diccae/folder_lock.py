@@ -73,7 +73,8 @@ def other_workflow(memory: Path = MEMORY) -> Other | None:
     path = memory.resolve() / NAME
     if not path.is_file():
         return None
-    with open(path) as handle:
+    # writable, as an exclusive lock on NFS needs
+    with open(path, "r+") as handle:
         return _other(path, handle)
 
 

@@ -12,7 +12,9 @@ AHEAD = 2
 GB = 1e9
 
 
-def shortage(base: dict[str, Any], folder: Path = FOLDER) -> tuple[str, str] | None:
+def shortage(
+    base: dict[str, Any], folder: Path = FOLDER, processes: int = 1
+) -> tuple[str, str] | None:
     """What is wrong with the shared memory for the loader workers of a plan, and the way out; None
     if there is enough.
 
@@ -21,8 +23,10 @@ def shortage(base: dict[str, Any], folder: Path = FOLDER) -> tuple[str, str] | N
     Args:
         base: the settings of the plan.
         folder: where shared memory is mounted.
+        processes: number of processes that train together, each with its workers.
     """
-    workers, wanted = base["schedule"]["num_workers"], wanted_bytes(base)
+    workers = processes * base["schedule"]["num_workers"]
+    wanted = processes * wanted_bytes(base)
     free = shutil.disk_usage(folder).free if folder.is_dir() else 0
     if free >= wanted:
         return None

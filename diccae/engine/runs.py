@@ -94,7 +94,7 @@ def _finished(run: Run, origin: Origin) -> bool:
         if (run.folder / RECORD).is_file():
             _print(f"{run.folder}: a file is missing or damaged; training this run again")
         return False
-    if record["key"] != origin.key:
+    if record.get("key") != origin.key:
         return False
     for name, stated in record["files"].items():
         if file_hash(run.folder / name) != stated:
@@ -157,7 +157,7 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         work: its work folder, see `work_dir`.
         processes: number of processes that train together.
     """
-    lacking = shortage(plan_settings(run.plan))
+    lacking = shortage(plan_settings(run.plan), processes=processes)
     if lacking is not None:
         raise UserError("; ".join(lacking))
     try:
