@@ -8,10 +8,10 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: reproduce test setup lint lock smoke clean
 
 reproduce: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all
+	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all
 
 smoke: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all smoke
+	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all smoke
 
 test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder

@@ -5,6 +5,7 @@ import sys
 
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
+from diccae.folder_lock import hold_folder
 from diccae.workflow import load_workflow
 
 
@@ -13,6 +14,9 @@ container: "docker://diccae-repro"
 
 SEEDS = config.get("seeds")
 try:
+    # not in a dry run, nor where a scheduler runs a single job of this workflow
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
+        hold_folder()
     FLOW = load_workflow(SEEDS and int(SEEDS))
 except (UserError, ValueError) as error:
     sys.exit(f"diccae: {error}")

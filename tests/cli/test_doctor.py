@@ -40,10 +40,9 @@ def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(
         *("disk", "folders", "user", "data", "plan", "lock", "results"),
     ]
     assert checks["decoder"]["message"].startswith("PyAV ")
-    (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
-    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
+    (tmp_path / "results").touch()
     result = CliRunner().invoke(app, ["--plan", "smoke"])
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert len(lines) == len(checks)
-    assert [line for line in lines if line.startswith("PROBLEM")][0].startswith("PROBLEM  lock ")
+    assert [line for line in lines if line.startswith("PROBLEM")][0].startswith("PROBLEM  folders ")
