@@ -4,6 +4,7 @@
 import re
 import sys
 
+from diccae.checkout import check_checkout
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.workflow import load_workflow
@@ -14,6 +15,7 @@ container: "docker://diccae-repro"
 
 SEEDS = config.get("seeds")
 try:
+    check_checkout()
     FLOW = load_workflow(SEEDS and int(SEEDS))
 except (UserError, ValueError) as error:
     sys.exit(f"diccae: {error}")
@@ -110,6 +112,7 @@ rule train:
         "results/logs/{job}.log",
     benchmark:
         "results/benchmarks/{job}.tsv"
+    threads: lambda wildcards: FLOW.jobs[wildcards.job].threads
     priority: lambda wildcards: FLOW.priority(wildcards.job)
     resources:
         **GPU,

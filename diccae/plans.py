@@ -21,6 +21,7 @@ from diccae.sections import (
     Lists,
     Modality,
     Need,
+    Runtime,
     Scored,
     Section,
     modalities_of,
@@ -46,6 +47,7 @@ class Plan(Strict):
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
         table1, ..., tuning: what each artifact needs.
+        runtime: kernels and threads of every run.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan.
     """
@@ -66,6 +68,7 @@ class Plan(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     tuning: Section | None = None
+    runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
 

@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
-from diccae.engine import devices
+from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
@@ -62,7 +62,8 @@ def execute(run: Run) -> None:
 
     Raises:
         UserError: a file that the run starts from is missing, the plan needs a GPU and there is
-            none, or training diverged.
+            none, this process computes with other kernels or threads than the plan says, or
+            training diverged.
     """
     compat.apply()
     processes = devices.join_process_group()
@@ -74,6 +75,7 @@ def execute(run: Run) -> None:
     if finished is not None and finished["key"] == origin.key:
         _print(f"{run.folder}: already finished (key {origin.key})")
         return
+    held_kernels.require(run.settings.runtime)
     watch, started = Stopwatch(), datetime.now(UTC)
     work = work_dir(origin.key)
     runner = train(run, config, work, processes)
