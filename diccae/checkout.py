@@ -38,9 +38,9 @@ def check_checkout(folder: Path | None = None, root: Path = ROOT) -> None:
     for place in (folder, *folder.parents):
         if is_checkout(place) and place != root.resolve():
             raise UserError(
-                f"the working directory is in the checkout {place}, but the package {PACKAGE} that "
-                f"runs is {root / PACKAGE}; run `make setup` in {place} and put its .venv/bin "
-                f"first on PATH, or change to {root}"
+                f"the working directory belongs to the checkout {place}, but the code that runs is "
+                f"that of {root}; run `make setup` in {place} and put its .venv/bin first on PATH, "
+                f"or change to {root}"
             )
         if place == root.resolve():
             return
