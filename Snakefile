@@ -4,7 +4,7 @@
 import re
 import sys
 
-from diccae.checkout import check_checkout
+from diccae.checkout import check_checkout, root_of_command
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.workflow import load_workflow
@@ -15,7 +15,7 @@ container: "docker://diccae-repro"
 
 SEEDS = config.get("seeds")
 try:
-    check_checkout()
+    check_checkout(root=root_of_command())
     FLOW = load_workflow(SEEDS and int(SEEDS))
 except (UserError, ValueError) as error:
     sys.exit(f"diccae: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -44,6 +45,26 @@ def check_checkout(folder: Path | None = None, root: Path = ROOT) -> None:
             )
         if place == root.resolve():
             return
+
+
+def root_of_command() -> Path:
+    """The checkout whose package the command `diccae` imports.
+
+    It may be another than that of the caller: Snakemake imports from the folder of its Snakefile
+    first.
+
+    Raises:
+        UserError: the package is not installed for this interpreter.
+    """
+    # -P: not from the working directory
+    words = [sys.executable, "-P", "-c", f"import {PACKAGE}; print({PACKAGE}.__path__[0])"]
+    answer = subprocess.run(words, capture_output=True, text=True)
+    if answer.returncode:
+        raise UserError(
+            f"the package {PACKAGE} is not installed for {sys.executable}; run `make setup` and put "
+            ".venv/bin first on PATH"
+        )
+    return Path(answer.stdout.strip()).resolve().parent
 
 
 def git(*arguments: str, root: Path = ROOT) -> bytes | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from diccae.checkout import ROOT, check_checkout, git
+from diccae.checkout import ROOT, check_checkout, git, root_of_command
 from diccae.errors import UserError
 
 
@@ -50,6 +50,7 @@ def test_a_command_in_another_checkout_ends_with_one_sentence(tmp_path: Path) ->
     mine = make_checkout(tmp_path)
     # the folder's own package would be imported first with `python -m`
     code = f"import sys; sys.path[0] = {str(ROOT)!r}; from diccae.cli.main import main; main()"
+    assert root_of_command() == ROOT
     result = subprocess.run(
         [sys.executable, "-c", code, "plan"], cwd=mine, capture_output=True, text=True
     )
