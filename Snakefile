@@ -112,8 +112,8 @@ rule train:
         "results/logs/{job}.log",
     benchmark:
         "results/benchmarks/{job}.tsv"
-    threads: lambda wildcards: FLOW.jobs[wildcards.job].threads
     priority: lambda wildcards: FLOW.priority(wildcards.job)
+    threads: lambda wildcards: FLOW.jobs[wildcards.job].threads
     resources:
         **GPU,
         mem_mb=4000,
