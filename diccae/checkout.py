@@ -61,8 +61,8 @@ def root_of_command() -> Path:
     answer = subprocess.run(words, capture_output=True, text=True)
     if answer.returncode:
         raise UserError(
-            f"the package {PACKAGE} is not installed for {sys.executable}; run `make setup` and put "
-            ".venv/bin first on PATH"
+            f"the package {PACKAGE} is not installed for {sys.executable}; run `make setup` and "
+            "put .venv/bin first on PATH"
         )
     return Path(answer.stdout.strip()).resolve().parent
 
