@@ -16,7 +16,7 @@ from diccae.sections import Runtime
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 WEIGHTS = "weights.pth"
 # Unless fused, these take square roots from MKL, whose last digit depends on the processor.
-ROOT_OF_MKL = ("Adam", "AdamW")
+FUSED_IN_PORTABLE = ("Adam", "AdamW")
 Choices = TypeVar("Choices", bound=Strict)
 
 
@@ -188,7 +188,7 @@ class System(Generic[Choices]):
         """mmengine's `optim_wrapper`, from the stage's schedule."""
         budget = run.budget
         optimizer = budget.optimizer | {"lr": budget.lr, "weight_decay": budget.weight_decay}
-        if run.runtime.kernels == "portable" and optimizer["type"] in ROOT_OF_MKL:
+        if run.runtime.kernels == "portable" and optimizer["type"] in FUSED_IN_PORTABLE:
             optimizer |= {"fused": True}
         wrapper: dict[str, Any] = dict(type="OptimWrapper", optimizer=optimizer)
         if run.schedule.precision != "float32":
