@@ -112,6 +112,7 @@ class Run:
             seed=self.seed,
             choices=settings.choices,
             schedule=settings.schedule,
+            runtime=settings.runtime,
             base=settings.base,
             cache_meta=str(self.plan.cache_dir / "meta.json"),
             parents={parent: str(path) for parent, path in self.parent_files.items()},

@@ -61,7 +61,6 @@ def _snakemake(*arguments: str) -> list[str]:
 def _environment() -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
         "TERM": "xterm",
         "COLUMNS": "100",
     }

@@ -7,8 +7,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from diccae.checkout import ROOT, check_checkout
 from diccae.digests import file_digest
 from diccae.doctor.check import GB, Check, shorten
+from diccae.errors import UserError
 from diccae.folder_lock import MEMORY, is_locked, other_workflow
 from diccae.plans import Plan
 from diccae.stored_file import read_json
@@ -83,6 +85,25 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def checkout() -> Check:
+    """Check that the working directory is the checkout whose code runs."""
+    try:
+        check_checkout()
+    except UserError as error:
+        message, _, way_out = str(error).partition("; ")
+        return Check("checkout", "problem", message, way_out)
+    missing = [name for name in ("Snakefile", "configs") if not Path(name).exists()]
+    if not missing:
+        return Check("checkout", "ok", str(Path.cwd()))
+    return Check(
+        "checkout",
+        "warning",
+        f"{Path.cwd()} has no {' and no '.join(missing)}: Snakemake cannot start here, and results "
+        "and data are looked for here",
+        f"cd {ROOT}",
+    )
 
 
 def writable(plan: Plan) -> Check:

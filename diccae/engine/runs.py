@@ -21,7 +21,7 @@ from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
 from diccae.checkpoints import latest_checkpoint
-from diccae.engine import devices
+from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
@@ -68,7 +68,8 @@ def execute(run: Run) -> None:
 
     Raises:
         UserError: a file that the run starts from is missing, the plan needs a GPU and there is
-            none, or training diverged.
+            none, this process computes with other kernels or threads than the plan says, or
+            training diverged.
     """
     compat.apply()
     processes = devices.join_process_group()
@@ -78,6 +79,7 @@ def execute(run: Run) -> None:
     origin = origin_of(run, config, processes)
     if _finished(run, origin):
         return
+    held_kernels.require(run.settings.runtime)
     work = work_dir(origin.key)
     with sole_trainer(work) if is_main_process() else nullcontext():
         # the others wait for the main process, and all of them for a process that trains this run
