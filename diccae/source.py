@@ -11,7 +11,6 @@ import ast
 import hashlib
 import io
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -20,7 +19,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-PACKAGE = "diccae"
+from diccae.checkout import PACKAGE, git
+
 HARNESS = "diccae.engine.runs"
 # What these make is the composed config, which is hashed by itself.
 COMPOSING = frozenset(
@@ -125,18 +125,9 @@ def present_tree() -> SourceTree:
 @lru_cache
 def tree_of_commit(commit: str) -> SourceTree | None:
     """The package at a commit of this checkout; None where the commit is not known."""
-    root = Path(__file__).resolve().parent.parent
     # a record may be edited, and git takes what begins with a dash for an option
-    if not COMMIT.fullmatch(commit):
-        return None
-    try:
-        archive = subprocess.run(
-            ["git", "archive", "--format=tar", commit, PACKAGE],
-            cwd=root,
-            capture_output=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    archive = git("archive", "--format=tar", commit, PACKAGE) if COMMIT.fullmatch(commit) else None
+    if archive is None:
         return None
     return SourceTree(_python_files(archive))
 

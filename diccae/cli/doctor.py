@@ -19,9 +19,11 @@ from diccae.plans import Plan, load_plan
 def examine(plan: Plan) -> list[Check]:
     """Run every check; one that raises is reported as a problem and does not stop the others."""
     checks: dict[str, Callable[[], Check]] = {
+        "checkout": folders.checkout,
         "python": installation.python,
         "versions": installation.versions,
         "torch": installation.torch_build,
+        "kernels": partial(installation.kernels, plan),
         "cuda": machine.cuda,
         "gpu": partial(machine.gpus, plan),
         "faiss": installation.faiss_build,

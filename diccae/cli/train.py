@@ -84,8 +84,8 @@ def compose(
     if out is None:
         print(config.pretty_text)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        config.dump(out)
+        with whole_file(out) as temporary:
+            temporary.write_text(config.pretty_text)
 
 
 def register(app: typer.Typer) -> None:

@@ -19,6 +19,7 @@ from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
+from diccae.stored_file import MAKE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
 ALL_TABLES = [artifact.name for artifact in TABLES]
@@ -105,10 +106,7 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
 def _verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    try:
-        content = collect.read_json(path)
-    except ValueError:
-        content = {}
+    content = read_json(path, MAKE_AGAIN)
     if not {"sealed", "tables", "runs", "findings", "timing", "root"} <= set(content):
         raise UserError(
             f"{path} is not a file that this version of `diccae verify` writes; make it again: "
@@ -125,10 +123,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = "AV" if "AV" in modalities else modalities[0]
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
-    with np.load(
-        collect.run_file(plan, plan.reference, plan.seeds[0], modality, "confusion.npz")
-    ) as arrays:
-        counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
+    arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
+    counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -193,7 +189,8 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 def _splits(plan: Plan) -> list[dict[str, Any]]:
     if not plan.manifest.is_file():
         return []
-    table = pd.read_parquet(plan.manifest, columns=["split", "source"])
+    with reading(plan.manifest, MAKE_AGAIN):
+        table = pd.read_parquet(plan.manifest, columns=["split", "source"])
     return [
         {
             "split": split,
@@ -206,17 +203,20 @@ def _splits(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
+def _table(path: Path) -> pd.DataFrame:
+    with reading(path, MAKE_AGAIN):
+        return pd.read_csv(path)
+
+
 def _rows(path: Path) -> list[dict[str, Any]] | None:
-    return (
-        cast(list[dict[str, Any]], pd.read_csv(path).to_dict("records")) if path.is_file() else None
-    )
+    return cast(list[dict[str, Any]], _table(path).to_dict("records")) if path.is_file() else None
 
 
 def _quality(path: Path) -> list[dict[str, Any]] | None:
     """Feature quality, averaged over seeds."""
     if not path.is_file():
         return None
-    table = pd.read_csv(path).drop(columns="seed")
+    table = _table(path).drop(columns="seed")
     means = table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index()
     return cast(list[dict[str, Any]], means.to_dict("records"))
 

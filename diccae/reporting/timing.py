@@ -9,6 +9,7 @@ import pandas as pd
 
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
 def timing(plan: Plan) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ def timing(plan: Plan) -> list[dict[str, Any]]:
                 "cpu": spent["cpu_seconds"],
                 "held": spent["wall_seconds"] * cores,
             }
-            for step, spent in collect.read_json(path).items()
+            for step, spent in read_json(path, MAKE_AGAIN).items()
         ]
     order = sorted(records, key=lambda record: record["started"])
     for stage in dict.fromkeys(record["stage"] for record in order):
@@ -37,8 +38,13 @@ def timing(plan: Plan) -> list[dict[str, Any]]:
         cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
         rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
     files = sorted((Path("results/benchmarks") / plan.results_root() / "runs").rglob("*.tsv"))
-    jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
+    jobs = [_seconds(file) for file in files]
     if jobs:
         spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
         rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})
     return rows
+
+
+def _seconds(benchmark: Path) -> float:
+    with reading(benchmark, MAKE_AGAIN):
+        return float(pd.read_csv(benchmark, sep="\t")["s"].iloc[0])

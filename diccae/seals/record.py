@@ -42,6 +42,7 @@ class Record(BaseModel):
     commit: str
     dirty: bool
     versions: dict[str, str]
+    kernels: dict[str, Any]
     hardware: dict[str, Any]
     wall_seconds: float
     cpu_seconds: float
@@ -98,6 +99,7 @@ def doubts(run: Run, path: Path, record: dict[str, Any]) -> Iterator[tuple[str, 
         "variant": run.variant,
         "modality": run.modality,
         "seed": run.seed,
+        "kernels": record["kernels"] | run.settings.runtime.model_dump(),
     }
     if record["config_hash"] == run.config_hash:
         wanted["settings"] = json.loads(json.dumps(run.settings.as_record()))

@@ -46,6 +46,7 @@ def test_untouched_runs_have_no_finding(sealed: Plan) -> None:
         ("settings", {}, "settings.benchmark is None, the plan gives"),
         ("versions", {"torch": "1.0"}, "versions.torch is '1.0', the plan gives"),
         ("parents", {}, "names of parents is []"),
+        ("kernels", {"threads": 7}, "kernels.threads is 7, the plan gives 1"),
         ("files", {"metrics.json": "0"}, "is not the file that the run wrote"),
         ("files", {"gone.csv": "0"}, "gone.csv: is gone, the file that the run wrote"),
     ],
