@@ -39,7 +39,7 @@ def test_a_damaged_file_of_another_run_is_named_before_training(plan: Plan) -> N
     run = Run(plan, "pretrain", "full", 0)
     (parent,) = {source.folder: source for source in run.parents.values()}.values()
     finished(parent)
-    assert origin_of(run, run.config()).parents
+    assert origin_of(run, run.config()).parts["parents"]
     path = next(iter(run.parent_files.values()))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match=f"{path} is damaged: .* remove {parent.folder}, then run"):
