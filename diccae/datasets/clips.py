@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,6 +16,8 @@ import pandas as pd
 
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import Backend
+from diccae.digests import file_digest, text_digest
+from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 SAMPLE_RATE = 16000
@@ -48,14 +50,17 @@ class ClipCache:
     Attributes:
         frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row.
         fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row.
-        index: the manifest with the columns `status` and `message`, one row per clip.
-        meta: the content of meta.json: settings, counts and statistics.
+        index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
+            clip's file when it was decoded) and, in a stored cache, the checksums of its rows.
+        meta: the content of meta.json: settings, counts, statistics and digests.
+        checked: names of the arrays whose rows this process has checked.
     """
 
     frames: Any
     fbank: Any
     index: pd.DataFrame
     meta: dict[str, Any]
+    checked: set[str] = field(default_factory=set)
 
 
 class Span(TypedDict):
@@ -141,12 +146,54 @@ def fbank_statistics(fbank: Any, rows: np.ndarray) -> tuple[float, float]:
     return float(mean), float(np.sqrt(totals[1] / count - mean**2))
 
 
+def write_index(folder: Path, index: pd.DataFrame) -> str:
+    """Write index.parquet; returns its SHA-256.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(folder / "index.parquet") as temporary:
+        index.to_parquet(temporary, index=False)
+        return file_digest(temporary)
+
+
 def write_meta(folder: Path, meta: dict[str, Any]) -> Path:
     """Write meta.json, whose presence says that the cache is complete; returns its path.
+
+    The key `seal` is the digest of all others.
 
     Raises:
         UserError: the file cannot be written.
     """
     with whole_file(folder / "meta.json") as temporary:
-        temporary.write_text(json.dumps(meta, indent=1) + "\n")
+        temporary.write_text(json.dumps({**meta, "seal": _seal(meta)}, indent=1) + "\n")
     return folder / "meta.json"
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """The content of meta.json, without its seal.
+
+    Raises:
+        UserError: the file is not what `write_meta` wrote.
+    """
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(path.read_text())
+        seal = meta.pop("seal", None)
+    except (ValueError, AttributeError):
+        meta, seal = {}, None
+    if seal is None:
+        raise UserError(
+            f"{path}: it is damaged or was written by another version; run `diccae data cache` "
+            "again"
+        )
+    if seal != _seal(meta):
+        raise UserError(
+            f"{path}: it was changed after the cache was made; run `diccae data cache` again, "
+            "which writes it anew"
+        )
+    return meta
+
+
+def _seal(meta: dict[str, Any]) -> str:
+    return text_digest(json.dumps(meta, sort_keys=True))

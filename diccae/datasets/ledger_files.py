@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("audio_codec", pa.string()),
         ("sample_rate", pa.int32()),
         ("channels", pa.int16()),
+        ("sha256", pa.string()),
         ("bytes", pa.int64()),
         ("mtime_ns", pa.int64()),
     ]

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
+from diccae.datasets.clip_files import ALTERED
 from diccae.datasets.clips import (
     OK,
     SAMPLE_RATE,
@@ -23,6 +24,7 @@ from diccae.datasets.clips import (
     log_mels,
     span,
     training_rows,
+    write_index,
     write_meta,
 )
 from diccae.datasets.containers import MediaError
@@ -120,7 +122,7 @@ def build_live(
     ledger.require_usable(ledger_path, max_bad_share)
     table = pd.read_parquet(manifest)
     checked = pq.read_table(
-        ledger_path, columns=["status", "usable", "reason", "start", "audio_end"]
+        ledger_path, columns=["status", "usable", "reason", "start", "audio_end", "sha256"]
     ).to_pandas()
     # the ledger does not know the window of the log-mels
     brief = checked["usable"] & (
@@ -132,9 +134,16 @@ def build_live(
         .fillna("")
         .mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
     )
-    index = table.assign(status=status.to_numpy(), message=message.to_numpy())
+    if "sha256" in table:
+        other = (status == OK) & (table["sha256"].fillna("") != checked["sha256"])
+        status, message = status.mask(other, "altered"), message.mask(other, f"altered: {ALTERED}")
+    index = table.assign(
+        status=status.to_numpy(),
+        message=message.to_numpy(),
+        file_sha256=checked["sha256"].where(status == OK, "").to_numpy(),
+    )
     (out_dir / "meta.json").unlink(missing_ok=True)
-    index.to_parquet(out_dir / "index.parquet", index=False)
+    index_digest = write_index(out_dir, index)
     rows = training_rows(index)
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
     fbank = LiveFbank(_Files(manifest.parent, index), settings)
@@ -148,6 +157,7 @@ def build_live(
         "fbank_mean": mean,
         "fbank_std": std,
         "statistics_clips": len(sample),
+        "sha256": {"index": index_digest},
     }
     return write_meta(out_dir, meta)
 

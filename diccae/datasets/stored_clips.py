@@ -13,27 +13,28 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from diccae.datasets.clip_files import Stamp
 from diccae.datasets.clips import (
     OK,
-    SAMPLE_RATE,
     ClipCache,
     ClipSettings,
-    clip_log_mels,
     fbank_statistics,
-    span,
     training_rows,
+    write_index,
     write_meta,
 )
-from diccae.datasets.containers import MediaError
-from diccae.datasets.media import decode_clip
+from diccae.datasets.stored_checks import forget_changed
 from diccae.datasets.stored_files import (
     TODO,
     array_bytes,
     array_shapes,
     create_arrays,
     load_progress,
+    new_status,
+    note,
     save_progress,
 )
+from diccae.datasets.stored_workers import Row, decode_rows
 from diccae.digests import file_digest
 from diccae.errors import UserError
 
@@ -78,7 +79,9 @@ def build_stored(
     status = load_progress(out_dir, digest, settings, len(table))
     if status is None:
         create_arrays(out_dir, shapes)
-        status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
+        status = new_status(len(table))
+    else:
+        forget_changed(manifest.parent, table, status, out_dir)
     without_file = table["path"] == ""
     status.loc[without_file, "status"] = "missing"
     status.loc[without_file, "message"] = (
@@ -88,8 +91,9 @@ def build_stored(
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
     _check_share(manifest, status, max_bad_share)
-    index = pd.concat([table, status], axis=1)
-    index.to_parquet(out_dir / "index.parquet", index=False)
+    # stamps of files differ between machines, so the index does not hold them
+    index = pd.concat([table, status.drop(columns=list(Stamp._fields))], axis=1)
+    index_digest = write_index(out_dir, index)
     mean, std = fbank_statistics(
         np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index)
     )
@@ -101,7 +105,10 @@ def build_stored(
         "fbank_mean": mean,
         "fbank_std": std,
         "bytes": array_bytes(shapes),
-        "sha256": {name: file_digest(out_dir / f"{name}.npy") for name in shapes},
+        "sha256": {
+            **{name: file_digest(out_dir / f"{name}.npy") for name in shapes},
+            "index": index_digest,
+        },
     }
     return write_meta(out_dir, meta)
 
@@ -126,14 +133,21 @@ def _decode(
     jobs: int,
     progress: bool,
 ) -> None:
-    """Decode every clip whose status is TODO and record its new status.
+    """Decode every clip whose status is TODO and record what is then known of it.
 
     `save` is called regularly and at the end, also where an error ends the work.
     """
     todo = np.flatnonzero(status["status"] == TODO)
     columns = table[["path", "start", "end"]].to_numpy()
+    listed = table["sha256"].fillna("") if "sha256" in table else pd.Series([""] * len(table))
     rows = [
-        (int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2]))
+        Row(
+            int(row),
+            str(root / columns[row][0]),
+            float(columns[row][1]),
+            float(columns[row][2]),
+            listed.iloc[row],
+        )
         for row in todo
     ]
     tasks = [
@@ -155,10 +169,9 @@ def _decode(
         )
         try:
             for count, results in enumerate(
-                pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
+                pool.imap_unordered(decode_rows, tasks) if pool else map(decode_rows, tasks)
             ):
-                for row, state, message in results:
-                    status.loc[row, ["status", "message"]] = [state, message]
+                note(status, [row for row, _ in results], [found for _, found in results])
                 if count % 16 == 15:
                     save()
                 bar.update(len(results))
@@ -166,38 +179,6 @@ def _decode(
             if pool:
                 pool.terminate()
             save()
-
-
-def _decode_chunk(
-    task: tuple[str, list[tuple[int, str, float, float]], ClipSettings],
-) -> list[tuple[int, str, str]]:
-    """Decode the clips of a task into the arrays; (row, status, message) of each."""
-    import torch
-
-    torch.set_num_threads(1)
-    folder, rows, settings = task
-    frames, fbank = (
-        np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ("frames", "fbank")
-    )
-    results = []
-    for row, path, start, end in rows:
-        try:
-            clip = decode_clip(
-                path,
-                **span(start, end),
-                num_frames=settings["num_frames"],
-                size=(settings["frame_size"],) * 2,
-                sample_rate=SAMPLE_RATE,
-                backend=settings["decoder"],
-            )
-            fbank[row] = clip_log_mels(path, clip.audio, settings)
-            frames[row] = clip.frames
-            results.append((row, OK, ""))
-        except MediaError as error:
-            results.append((row, error.reason, str(error)))
-    frames.flush()
-    fbank.flush()
-    return results
 
 
 def _check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:

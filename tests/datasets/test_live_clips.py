@@ -57,9 +57,8 @@ def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
     live = load_cache(build(manifest))
     assert not list((manifest.parent / "cache").glob("*.npy"))
     # the ledger also has a word on clips that it lets pass
-    pd.testing.assert_frame_equal(
-        live.index.drop(columns="message"), stored.index.drop(columns="message")
-    )
+    columns = [name for name in live.index if name != "message"]
+    pd.testing.assert_frame_equal(live.index[columns], stored.index[columns])
     for row in range(12):
         frames, fbank = live.frames[row], live.fbank[row]
         assert np.array_equal(frames, stored.frames[row])

@@ -195,6 +195,22 @@ def _write_json(path: Path, content: object) -> None:
 def _write_manifest(
     spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str, dict[str, object]]]
 ) -> Path:
+    listed, hidden = tables(spec, digests)
+    for name, table in (("truth", hidden), ("manifest", listed)):
+        with whole_file(root / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+    return root / "manifest.parquet"
+
+
+def tables(
+    spec: BenchmarkSpec, digests: dict[str, dict[str, dict[str, object]]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The manifest of a benchmark, and the truth of each clip.
+
+    Args:
+        spec: what is rendered.
+        digests: by split and clip, a dictionary with the `sha256` of its file.
+    """
     rows, hidden = [], []
     for split in SPLITS:
         for index in range(spec.counts.get(split, 0)):
@@ -224,9 +240,7 @@ def _write_manifest(
                     "deaf": scene.deaf,
                 }
             )
-    for name, content in (("truth", hidden), ("manifest", rows)):
-        table = pd.DataFrame(content)
+    made = (pd.DataFrame(rows), pd.DataFrame(hidden))
+    for table in made:
         table["label"] = table["label"].astype(np.int32)
-        with whole_file(root / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
-    return root / "manifest.parquet"
+    return made
