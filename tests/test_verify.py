@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -41,13 +40,6 @@ def edit_record(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.fixture
 def sealed(fake: Plan) -> Plan:  # noqa: F811
     """One ablation and Figure 2, from runs with correct records."""
-    meta = fake.cache_dir / "meta.json"
-    content = json.loads(meta.read_text())
-    meta.write_text(
-        json.dumps(
-            content | {"manifest_sha256": hashlib.sha256(fake.manifest.read_bytes()).hexdigest()}
-        )
-    )
     scored = [
         Run(fake, "finetune", variant, seed, modality)
         for variant in ("full", "no_infonce", "no_confusion_loss")
@@ -224,20 +216,3 @@ def test_a_report_of_other_tables_is_stale(sealed: Plan) -> None:
     assert problems(sealed) == []
     make(sealed, "ablations/no_confusion_loss")
     assert any("was rendered from other tables" in line for line in problems(sealed))
-
-
-def test_clips_are_hashed_on_request(sealed: Plan) -> None:
-    manifest = pd.read_parquet(sealed.manifest).assign(
-        path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest()
-    )
-    manifest.to_parquet(sealed.manifest, index=False)
-    Path("data/a.mp4").write_bytes(b"clip")
-    kinds = [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
-    assert "data/a.mp4" not in kinds
-    Path("data/a.mp4").write_bytes(b"edited")
-    assert "data/a.mp4" in [finding["where"] for finding in verify(sealed, clips=True)["findings"]]
-    manifest.drop(columns="sha256").to_parquet(sealed.manifest, index=False)
-    assert any(
-        line.startswith("note: ") and "the clips were not checked" in line
-        for line in problems(sealed, clips=True)
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from diccae.datasets.clips import write_meta
 from diccae.doctor import folders, results
 from diccae.doctor.check import Check
 from diccae.hashes import lock_hash
@@ -39,9 +40,7 @@ def write_record(plan: Plan, **changes: object) -> Path:
 def write_cache(plan: Plan, digest: str) -> None:
     plan.cache_dir.mkdir(parents=True)
     plan.manifest.write_bytes(b"a list of clips")
-    (plan.cache_dir / "meta.json").write_text(
-        json.dumps({"manifest_sha256": digest, "counts": {"ok": 7, "missing": 1}})
-    )
+    write_meta(plan.cache_dir, {"manifest_sha256": digest, "counts": {"ok": 7, "missing": 1}})
 
 
 def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan) -> None:

@@ -1,0 +1,93 @@
+"""Whether manifest and truth of a rendered benchmark are those of its seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diccae.datasets.benchmark.truth import truth
+from diccae.datasets.benchmark.writer import BenchmarkSpec, tables
+
+# floats of another processor may differ in the last place
+TOLERANCE = 1e-9
+
+
+def rendered_differences(root: Path) -> Iterator[tuple[Path, str]]:
+    """Draw the benchmark again and compare its manifest and truth with the files.
+
+    A folder without `clips/spec.json` was not rendered, or was copied without its clips; it is not
+    checked.
+
+    Args:
+        root: folder of the benchmark.
+
+    Yields:
+        Each file that differs, and where.
+    """
+    marker = root / "clips" / "spec.json"
+    if not marker.is_file():
+        return
+    stated = pd.read_parquet(root / "manifest.parquet")
+    counts = {str(split): int(count) for split, count in stated["split"].value_counts().items()}
+    digests = {split: _digests(root / "clips" / f"{split}.json") for split in counts}
+    try:
+        spec = BenchmarkSpec(counts, json.loads(marker.read_text())["seed"])
+        listed, hidden = tables(spec, digests)
+    except (ValueError, KeyError):
+        yield root / "manifest.parquet", "lists clips that were not rendered here"
+        return
+    for name, wanted in (("manifest", listed), ("truth", hidden)):
+        path = root / f"{name}.parquet"
+        if not path.is_file():
+            yield path, "is missing"
+        elif words := _difference(pd.read_parquet(path), wanted):
+            yield path, words
+    path = root / "truth.json"
+    if not path.is_file():
+        yield path, "is missing"
+    else:
+        known = json.loads(path.read_text())
+        for key, value in truth().items():
+            if not _same(known.get(key), value):
+                yield path, f"{key} is not what the benchmark has"
+
+
+def _digests(path: Path) -> dict[str, dict[str, object]]:
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _difference(stated: pd.DataFrame, wanted: pd.DataFrame) -> str:
+    """The first cell that differs, in words; empty where there is none."""
+    if list(stated) != list(wanted) or len(stated) != len(wanted):
+        return "has other columns or rows than were rendered"
+    for name in wanted:
+        one, other = stated[name].to_numpy(), wanted[name].to_numpy()
+        same = np.isclose(one, other, TOLERANCE) if other.dtype == float else one == other
+        if not np.all(same):
+            row = int(np.argmin(same))
+            return (
+                f"{name} of {wanted['id'][row]} says {one[row]}, but {other[row]} was rendered "
+                f"({int(np.sum(~same))} rows differ)"
+            )
+    return ""
+
+
+def _same(stated: object, wanted: object) -> bool:
+    """Equality of JSON values, of numbers up to TOLERANCE."""
+    if isinstance(wanted, dict):
+        return isinstance(stated, dict) and all(
+            _same(stated.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, (list, tuple)):
+        return (
+            isinstance(stated, list)
+            and len(stated) == len(wanted)
+            and all(map(_same, stated, wanted))
+        )
+    if isinstance(wanted, float):
+        return isinstance(stated, (int, float)) and bool(np.isclose(stated, wanted, TOLERANCE))
+    return stated == wanted
