@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -126,6 +127,34 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
             features, (0, 0, 0, frames - len(features)), value=float(features.min())
         )
     return features[:frames].numpy().astype(np.float16)
+
+
+def check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
+    """Print how many clips cannot be used, and check that they are at most a share.
+
+    Args:
+        manifest: named in the error.
+        status: `status` and `message` of each clip.
+        max_bad_share: in [0, 1].
+
+    Raises:
+        UserError: more clips, or all of them, cannot be used (with the reasons).
+    """
+    bad = status[status["status"] != OK]
+    if len(bad):
+        reasons = ", ".join(
+            f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
+        )
+        print(
+            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; "
+            f"first: {bad['message'].iloc[0]}"
+        )
+        if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
+            raise UserError(
+                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); "
+                f"first: {bad['message'].iloc[0]}. "
+                "Repair them, or raise cache.max_bad_share in the plan"
+            )
 
 
 def training_rows(index: pd.DataFrame) -> np.ndarray:

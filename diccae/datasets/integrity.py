@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 
 from diccae.datasets.benchmark.check import rendered_differences
 from diccae.datasets.checksums import ARRAYS, column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, Stamp, digest_of, is_replaced, stamp
+from diccae.datasets.clip_files import ABSENT, Stamp, is_replaced, stamp
 from diccae.datasets.clips import OK, read_meta
 from diccae.datasets.ledger_files import is_edited, read_ledger
 from diccae.datasets.list_changes import list_changes
@@ -148,6 +149,8 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
     root, stamps = plan.manifest.parent, known_stamps(plan, len(index))
+    # the spans of a long recording follow each other
+    read = lru_cache(64)(file_digest)
     found, gone, arrived, used = [], [], [], 0
     columns = index[["path", "status", "file_sha256"]].itertuples(index=False)
     for row, (name, status, digest) in enumerate(columns):
@@ -162,9 +165,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
         used += 1
         if now == ABSENT:
             gone.append(path)
-        elif (every and digest_of(str(path), now) != digest) or is_replaced(
-            path, stamps[row], digest
-        ):
+        elif read(path) != digest if every else is_replaced(path, stamps[row], digest):
             found.append(Problem(str(path), "is not the clip that was decoded", again))
     if arrived:
         words = f"and {len(arrived) - 1} more clips were missing when the cache was made"

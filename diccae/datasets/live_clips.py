@@ -20,6 +20,7 @@ from diccae.datasets.clips import (
     WINDOW_MS,
     ClipCache,
     ClipSettings,
+    check_share,
     fbank_statistics,
     log_mels,
     span,
@@ -139,9 +140,10 @@ def build_live(
         status, message = status.mask(other, "altered"), message.mask(other, f"altered: {ALTERED}")
     index = table.assign(
         status=status.to_numpy(),
-        message=message.to_numpy(),
+        message=message.where(message == "", table["id"] + ": " + message).to_numpy(),
         file_sha256=checked["sha256"].where(status == OK, "").to_numpy(),
     )
+    check_share(manifest, index, max_bad_share)
     (out_dir / "meta.json").unlink(missing_ok=True)
     index_digest = write_index(out_dir, index)
     rows = training_rows(index)

@@ -45,7 +45,7 @@ def forget_changed(root: Path, table: pd.DataFrame, status: pd.DataFrame, out_di
         if digest_of(path, now) != digest:
             replaced.append(int(row))
         else:
-            status.loc[row, list(Stamp._fields)] = now
+            status.loc[row, "bytes"], status.loc[row, "mtime_ns"] = now
     damaged = sorted(
         {
             row

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from diccae.datasets.clip_files import Stamp
 from diccae.datasets.clips import (
-    OK,
     ClipCache,
     ClipSettings,
+    check_share,
     fbank_statistics,
     training_rows,
     write_index,
@@ -90,7 +90,7 @@ def build_stored(
     save = partial(save_progress, out_dir, status, digest, settings)
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
-    _check_share(manifest, status, max_bad_share)
+    check_share(manifest, status, max_bad_share)
     # stamps of files differ between machines, so the index does not hold them
     index = pd.concat([table, status.drop(columns=list(Stamp._fields))], axis=1)
     index_digest = write_index(out_dir, index)
@@ -179,21 +179,3 @@ def _decode(
             if pool:
                 pool.terminate()
             save()
-
-
-def _check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
-    bad = status[status["status"] != OK]
-    if len(bad):
-        reasons = ", ".join(
-            f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
-        )
-        print(
-            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; "
-            f"first: {bad['message'].iloc[0]}"
-        )
-        if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
-            raise UserError(
-                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); "
-                f"first: {bad['message'].iloc[0]}. "
-                "Repair them, or raise cache.max_bad_share in the plan"
-            )
