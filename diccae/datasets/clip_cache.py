@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
+from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.clips import ClipCache, ClipSettings, read_meta
 from diccae.datasets.live_clips import build_live, open_live
 from diccae.datasets.media import Backend, require_backend
@@ -95,7 +96,8 @@ def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
             their checksums, once a process.
 
     Raises:
-        UserError: the cache is missing, incomplete, damaged, or was built from another manifest.
+        UserError: the cache is missing, incomplete or damaged, was built from another manifest, or
+            one of its clips was replaced since.
     """
     folder = Path(folder)
     live = (folder / "meta.json").is_file() and read_meta(folder).get("mode") == "live"
@@ -128,4 +130,12 @@ def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> Cli
             f"{folder}/index.parquet: it is not the file that was written with the cache; run "
             "`diccae data cache` again, which writes it anew"
         )
-    return (open_live if meta.get("mode") == "live" else open_stored)(folder, meta)
+    if meta.get("mode") == "live":
+        return open_live(folder, meta)
+    replaced = replaced_clips(folder)
+    if replaced:
+        raise UserError(
+            f"{folder}: {len(replaced)} clips were replaced by other files after they were "
+            f"decoded, {replaced[0]} first; run `diccae data cache` again, which decodes them anew"
+        )
+    return open_stored(folder, meta)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 from diccae.digests import file_digest
 
@@ -13,6 +17,9 @@ ALTERED = (
     "its bytes are not those that were rendered (remove the file and run `diccae data render`, "
     "which makes it again)"
 )
+
+# bytes of clips that every process can afford to read
+QUICK_BYTES = 1_000_000_000
 
 
 class Stamp(NamedTuple):
@@ -28,7 +35,7 @@ ABSENT = Stamp(-1, -1)
 def stamp(path: Path | str) -> Stamp:
     """Size and modification time of a file."""
     try:
-        found = Path(path).stat()
+        found = os.stat(path)
     except OSError:
         return ABSENT
     return Stamp(found.st_size, found.st_mtime_ns)
@@ -55,3 +62,48 @@ def is_replaced(path: Path | str, known: Stamp, sha256: str) -> bool:
     if now in (known, ABSENT):
         return False
     return digest_of(str(path), now) != sha256
+
+
+def known_stamps(cache: Path, clips: int) -> list[Stamp]:
+    """The stamps of the files of a cache's clips when they were decoded, one for each clip.
+
+    They are ABSENT where they are unknown, as in a cache that was copied without progress.json.
+    """
+    progress, ledger = cache / "progress.json", cache.parent / "ledger.parquet"
+    try:
+        known = json.loads(progress.read_text()) if progress.is_file() else pd.read_parquet(ledger)
+        sizes, times = list(known["bytes"]), list(known["mtime_ns"])
+    except (OSError, ValueError, KeyError):
+        sizes, times = [], []
+    if len(sizes) != clips:
+        return [ABSENT] * clips
+    return [Stamp(size, time) for size, time in zip(sizes, times, strict=True)]
+
+
+def replaced_clips(cache: Path) -> list[str]:
+    """The files of a stored cache's clips that are other files than those that were decoded.
+
+    Files of the same size with another time are read only if they have at most QUICK_BYTES
+    together: where more of them have other times, the folder was copied, and only `diccae doctor`
+    and `diccae verify` take the time to read it. A cache without progress.json or index has no
+    replaced files: what was decoded is not known there.
+    """
+    if not (cache / "progress.json").is_file() or not (cache / "index.parquet").is_file():
+        return []
+    try:
+        index = pd.read_parquet(cache / "index.parquet", columns=["path", "file_sha256"])
+    except (OSError, ValueError):
+        return []
+    stamps = known_stamps(cache, len(index))
+    paths = (os.path.join(cache.parent, name) for name in index["path"])
+    changed = [
+        (path, known, digest, now)
+        for path, digest, known in zip(paths, index["file_sha256"], stamps, strict=True)
+        if digest and known != ABSENT and (now := stamp(path)) not in (known, ABSENT)
+    ]
+    read = sum(now.bytes for _, known, _, now in changed if now.bytes == known.bytes) <= QUICK_BYTES
+    return [
+        path
+        for path, known, digest, now in changed
+        if now.bytes != known.bytes or (read and digest_of(path, now) != digest)
+    ]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +15,9 @@ import pandas as pd
 
 from diccae.datasets.benchmark.check import rendered_differences
 from diccae.datasets.checksums import ARRAYS, column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, Stamp, is_replaced, stamp
+from diccae.datasets.clip_files import ABSENT, is_replaced, known_stamps, stamp
 from diccae.datasets.clips import OK, read_meta
-from diccae.datasets.ledger_files import is_edited, read_ledger
+from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
 from diccae.digests import file_digest
 from diccae.errors import UserError
@@ -148,7 +147,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     index = _index(plan.cache_dir)
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
-    root, stamps = plan.manifest.parent, known_stamps(plan, len(index))
+    root, stamps = plan.manifest.parent, known_stamps(plan.cache_dir, len(index))
     # the spans of a long recording follow each other
     read = lru_cache(64)(file_digest)
     found, gone, arrived, used = [], [], [], 0
@@ -180,23 +179,3 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
         )
         found.append(Problem(str(plan.data_root), words, way_out, wrong=needed))
     return found
-
-
-def known_stamps(plan: Plan, clips: int) -> list[Stamp]:
-    """Size and time of every clip's file when it was decoded; ABSENT where this is unknown, as on
-    another machine."""
-    unknown = [ABSENT] * clips
-    try:
-        progress = json.loads((plan.cache_dir / "progress.json").read_text())
-        sizes, times = progress["bytes"], progress["mtime_ns"]
-    except (OSError, ValueError, KeyError):
-        try:
-            book = read_ledger(
-                plan.manifest.with_name("ledger.parquet"), ["bytes", "mtime_ns"]
-            ).to_pydict()
-        except UserError:
-            return unknown
-        sizes, times = book["bytes"], book["mtime_ns"]
-    if len(sizes) != clips:
-        return unknown
-    return [Stamp(size, time) for size, time in zip(sizes, times, strict=True)]

@@ -20,15 +20,19 @@ from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.integrity import Problem, data_problems
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
-from diccae.plans import load_plan
+from diccae.plans import Plan, load_plan
+from diccae.workflow import Workflow
 from tests.datasets.clip_cache.conftest import COUNTS, SETTINGS, build, clip_path
 
 ARRAYS = ("frames", "fbank")
 
 
+def plan_of(manifest: Path) -> Plan:
+    return load_plan("smoke").model_copy(update={"data_root": str(manifest.parent)})
+
+
 def problems(manifest: Path, clips: bool = False) -> list[Problem]:
-    plan = load_plan("smoke").model_copy(update={"data_root": str(manifest.parent)})
-    return data_problems(plan, settings=SETTINGS, clips=clips)
+    return data_problems(plan_of(manifest), settings=SETTINGS, clips=clips)
 
 
 def without_digests(manifest: Path) -> None:
@@ -96,6 +100,10 @@ def test_a_replaced_clip_is_named_and_decoded_again_alone(
     (problem,) = problems(manifest)
     assert problem.where == str(clip_path(manifest, 6))
     assert problem.way_out == "diccae data cache --plan smoke"
+    with pytest.raises(UserError, match="1 clips were replaced by other files .*data cache"):
+        load_cache(folder)
+    Workflow([plan_of(manifest)]).drop_untrue_caches()
+    assert not (folder / "meta.json").exists()
     decoded = []
 
     def decode(path: str, **settings: object) -> object:
@@ -116,6 +124,7 @@ def test_a_copy_with_other_times_is_the_same_data(
     meta = (build(manifest) / "meta.json").read_bytes()
     for row in range(10):
         os.utime(clip_path(manifest, row), (row, row))
+    load_cache(manifest.parent / "cache", ARRAYS)
     assert problems(manifest) == []
     (manifest.parent / "cache" / "progress.json").rename(manifest.parent / "progress.json")
     assert problems(manifest) == []
