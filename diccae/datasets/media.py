@@ -123,7 +123,8 @@ def decode_sound(
 ) -> np.ndarray:
     """Decode sound, float32 (S,) in [-1, 1], of the span [start, end) of the first audio stream.
 
-    It is the mean of the channels. Sound that begins after `start` is preceded by zeros.
+    It is the mean of the channels, or the loudest where they cancel each other (see
+    `containers.mono`). Sound that begins after `start` is preceded by zeros.
 
     Args:
         path: the file.

@@ -15,9 +15,9 @@ from diccae.datasets.containers import (
     VideoSpan,
     beginning,
     centres,
-    cut,
     display_matrix,
     fit,
+    mix,
     needed_streams,
     open_media,
 )
@@ -194,20 +194,47 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
         MediaError: a stream is missing.
         av.FFmpegError: PyAV cannot decode the file.
     """
-    resampler = av.AudioResampler(format="flt", rate=sample_rate)
+    sounds: list[np.ndarray] = []
     parts: list[Any] = []
-    first: float | None = None
+    resampler, setup, first = None, None, 0.0
     with closing(_frames(path, "audio", start, RUN_UP)) as decoded:
         for shown in decoded:
             if end is not None and shown.time >= end:
                 break
-            first = shown.time if first is None else first
-            parts += resampler.resample(shown.frame)
+            frame = shown.frame
+            # a resampler takes one format only, and streams may change theirs
+            found = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if resampler is None or found != setup:
+                if resampler is None:
+                    first = shown.time
+                else:
+                    sounds.append(_finished(resampler, parts))
+                    _extend(sounds, round((shown.time - first) * sample_rate))
+                parts, setup = [], found
+                resampler = av.AudioResampler(format="flt", rate=sample_rate)
+            parts += resampler.resample(frame)
+    if resampler is not None:
+        sounds.append(_finished(resampler, parts))
+    return mix(sounds, start - first, None if end is None else end - start, sample_rate)
+
+
+def _finished(resampler: av.AudioResampler, parts: list[Any]) -> np.ndarray:
+    """All samples (S, C) of a resampler that gave `parts` until now."""
     # a resampler that has nothing to do returns its argument, None
-    parts += [part for part in resampler.resample(None) if part is not None]
-    if first is None or not parts:
-        return np.zeros(0, np.float32)
-    # the mean of the channels; the resampler's own mono is 0.7 times their sum, beyond [-1, 1]
+    parts = parts + [part for part in resampler.resample(None) if part is not None]
+    if not parts:
+        return np.zeros((0, 1), np.float32)
     samples = np.concatenate([part.to_ndarray() for part in parts], axis=1)
-    audio = samples.reshape(-1, parts[0].layout.nb_channels).mean(axis=1)
-    return cut(audio, start - first, None if end is None else end - start, sample_rate)
+    return samples.reshape(-1, parts[0].layout.nb_channels)
+
+
+def _extend(sounds: list[np.ndarray], length: int) -> None:
+    """Cut the last of `sounds`, or add zeros, so that all together have `length` samples.
+
+    What follows then begins at its time: resamplers round, and between two formats may be a gap.
+    """
+    excess = sum(map(len, sounds)) - length
+    if excess > 0:
+        sounds[-1] = sounds[-1][: max(0, len(sounds[-1]) - excess)]
+    elif excess < 0:
+        sounds.append(np.zeros((-excess, 1), np.float32))

@@ -74,7 +74,7 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None
     skip, length = start + zero - samples.pts_seconds, None if end is None else end - start
-    return containers.cut(samples.data.numpy().mean(axis=0), skip, length, sample_rate)
+    return containers.mix([samples.data.numpy().T], skip, length, sample_rate)
 
 
 def _streams(path: Path) -> tuple[int, int, float, bool]:

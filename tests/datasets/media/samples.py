@@ -56,6 +56,7 @@ def write(
     late: float = 0.0,
     videos: int = 1,
     draw: Callable[[int], np.ndarray] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Encode frames that show their number, with sound.
 
@@ -65,7 +66,7 @@ def write(
     pts = list(range(50)) if pts is None else pts
     sounds = (sine(2.0, rate),) if sounds is None else sounds
     height, width = size
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=muxer) as container:
         streams = []
         for number in range(videos):
             stream = container.add_stream(codec, rate=fps, options={"g": "12"} | (options or {}))
