@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from diccae.digests import file_digest
@@ -64,20 +65,25 @@ def is_replaced(path: Path | str, known: Stamp, sha256: str) -> bool:
     return digest_of(str(path), now) != sha256
 
 
-def known_stamps(cache: Path, clips: int) -> list[Stamp]:
-    """The stamps of the files of a cache's clips when they were decoded, one for each clip.
+def known_stamps(cache: Path, clips: int) -> np.ndarray:
+    """Size and modification time of the files of a cache's clips when they were decoded.
 
-    They are ABSENT where they are unknown, as in a cache that was copied without progress.json.
+    Returns:
+        (clips, 2) int64; -1 where they are unknown, as in a cache that was copied without its
+        progress.json and the ledger.
     """
     progress, ledger = cache / "progress.json", cache.parent / "ledger.parquet"
     try:
-        known = json.loads(progress.read_text()) if progress.is_file() else pd.read_parquet(ledger)
-        sizes, times = list(known["bytes"]), list(known["mtime_ns"])
+        known = (
+            pd.DataFrame({name: json.loads(progress.read_text())[name] for name in Stamp._fields})
+            if progress.is_file()
+            else pd.read_parquet(ledger, columns=list(Stamp._fields))
+        )
     except (OSError, ValueError, KeyError):
-        sizes, times = [], []
-    if len(sizes) != clips:
-        return [ABSENT] * clips
-    return [Stamp(size, time) for size, time in zip(sizes, times, strict=True)]
+        known = pd.DataFrame()
+    if len(known) != clips:
+        return np.full((clips, 2), -1)
+    return known.fillna(-1).to_numpy(np.int64, copy=True)
 
 
 def replaced_clips(cache: Path) -> list[str]:
@@ -94,7 +100,7 @@ def replaced_clips(cache: Path) -> list[str]:
         index = pd.read_parquet(cache / "index.parquet", columns=["path", "file_sha256"])
     except (OSError, ValueError):
         return []
-    stamps = known_stamps(cache, len(index))
+    stamps = map(Stamp._make, known_stamps(cache, len(index)).tolist())
     paths = (os.path.join(cache.parent, name) for name in index["path"])
     changed = [
         (path, known, digest, now)

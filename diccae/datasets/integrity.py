@@ -15,7 +15,7 @@ import pandas as pd
 
 from diccae.datasets.benchmark.check import rendered_differences
 from diccae.datasets.checksums import ARRAYS, column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, is_replaced, known_stamps, stamp
+from diccae.datasets.clip_files import ABSENT, Stamp, is_replaced, known_stamps, stamp
 from diccae.datasets.clips import OK, read_meta
 from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
@@ -147,7 +147,8 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     index = _index(plan.cache_dir)
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
-    root, stamps = plan.manifest.parent, known_stamps(plan.cache_dir, len(index))
+    root = plan.manifest.parent
+    stamps = [Stamp(*known) for known in known_stamps(plan.cache_dir, len(index)).tolist()]
     # the spans of a long recording follow each other
     read = lru_cache(64)(file_digest)
     found, gone, arrived, used = [], [], [], 0

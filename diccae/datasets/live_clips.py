@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
-from diccae.datasets.clip_files import ALTERED
+from diccae.datasets.clip_files import ABSENT, ALTERED, Stamp, is_replaced, known_stamps, stamp
 from diccae.datasets.clips import (
     OK,
     SAMPLE_RATE,
@@ -36,17 +36,20 @@ STATISTICS_CLIPS = 2000
 
 
 class _Files:
-    """The file and the span of each row."""
+    """The file and the span of each row, and what is known of the file."""
 
-    def __init__(self, root: Path, index: pd.DataFrame) -> None:
-        self.root, self.paths, self.spans = (
-            root,
+    def __init__(self, cache: Path, index: pd.DataFrame) -> None:
+        self.root, self.paths, self.digests, self.spans = (
+            cache.parent,
             index["path"],
+            index["file_sha256"],
             index[["start", "end"]].to_numpy(np.float64),
         )
+        self.stamps = known_stamps(cache, len(index))
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
         path = self.root / self.paths.iloc[row]
+        self._require_same(row, path)
         try:
             return decode(path, **span(*self.spans[row]))
         except MediaError as error:
@@ -55,6 +58,18 @@ class _Files:
                 f"{path}: {error.problem}, but the ledger lists it as usable; "
                 "restore the file, or run `diccae data cache` again, which leaves it out"
             ) from None
+
+    def _require_same(self, row: int, path: Path) -> None:
+        known, now = Stamp(*self.stamps[row].tolist()), stamp(path)
+        if now in (known, ABSENT) or known == ABSENT:
+            return
+        if is_replaced(path, known, self.digests.iloc[row]):
+            raise UserError(
+                f"{path}: it was replaced by another file after it was checked; run "
+                "`diccae data cache` again, which checks it anew"
+            )
+        # a file that only has another time is read once
+        self.stamps[row] = now
 
 
 class LiveFrames:
@@ -148,7 +163,7 @@ def build_live(
     index_digest = write_index(out_dir, index)
     rows = training_rows(index)
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
-    fbank = LiveFbank(_Files(manifest.parent, index), settings)
+    fbank = LiveFbank(_Files(out_dir, index), settings)
     mean, std = fbank_statistics(fbank, sample)
     meta = {
         "mode": "live",
@@ -167,5 +182,5 @@ def build_live(
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Open a live cache: `frames` and `fbank` decode on access."""
     index = pd.read_parquet(folder / "index.parquet")
-    files, settings = _Files(folder.parent, index), meta["settings"]
+    files, settings = _Files(folder, index), meta["settings"]
     return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)

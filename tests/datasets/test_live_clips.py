@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,22 @@ def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: 
         caught.value
     )
     assert "run `diccae data cache` again" in str(caught.value)
+
+
+def test_a_file_that_was_replaced_after_the_check_is_named_and_a_copy_is_not(
+    manifest: Path,
+) -> None:
+    folder = build(manifest)
+    os.utime(clip_path(manifest, 8), (1, 1))
+    dataset = AVClipDataset(str(folder), ["test"], TRAINING)
+    load(dataset, 0)
+    shutil.copy(clip_path(manifest, 2), clip_path(manifest, 8))
+    with pytest.raises(UserError, match="replaced by another file .*`diccae data cache` again"):
+        load(dataset, 0)
+    table = pd.read_parquet(manifest).drop(columns="sha256")
+    table.to_parquet(manifest, index=False)
+    cache = load_cache(build(manifest))
+    assert np.array_equal(cache.frames[8], cache.frames[2])
 
 
 def test_other_settings_are_taken_without_probing_again(manifest: Path) -> None:
