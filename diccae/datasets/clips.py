@@ -141,20 +141,24 @@ def check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> N
         UserError: more clips, or all of them, cannot be used (with the reasons).
     """
     bad = status[status["status"] != OK]
-    if len(bad):
-        reasons = ", ".join(
-            f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
+    if len(bad) == 0:
+        return
+    counts = Counter(bad["status"])
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common(10))
+    words = f"{len(bad)} of {len(status)} clips cannot be used"
+    first = bad["message"].iloc[0]
+    print(f"{words}: {reasons}; first: {first}")
+    if counts["missing"] == len(status):
+        raise UserError(
+            f"{manifest}: none of the files of its {len(status)} clips is there, first: {first}. "
+            "Put the folder of the clips back, or, if it was moved, name it in the plan and run "
+            "`diccae data manifest` again"
         )
-        print(
-            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; "
-            f"first: {bad['message'].iloc[0]}"
+    if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
+        raise UserError(
+            f"{manifest}: {words} ({reasons}); first: {first}. "
+            "Repair them, or raise cache.max_bad_share in the plan"
         )
-        if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
-            raise UserError(
-                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); "
-                f"first: {bad['message'].iloc[0]}. "
-                "Repair them, or raise cache.max_bad_share in the plan"
-            )
 
 
 def training_rows(index: pd.DataFrame) -> np.ndarray:

@@ -13,12 +13,6 @@ from diccae.errors import UserError
 from diccae.sections import Lists
 
 
-def arrived(stated: pd.DataFrame, now: pd.DataFrame) -> list[str]:
-    """Ids of clips without a file in one manifest and with one in another."""
-    without = set(stated.loc[stated["path"] == "", "id"])
-    return [name for name in now.loc[now["path"] != "", "id"] if name in without]
-
-
 def list_changes(lists: Lists, manifest: Path) -> tuple[str, bool] | None:
     """Read the lists again and compare them with a manifest.
 
@@ -35,9 +29,12 @@ def list_changes(lists: Lists, manifest: Path) -> tuple[str, bool] | None:
         now, stated = assemble(lists), read_manifest(manifest)
     except UserError as error:
         return f"cannot be made again from the lists: {error}", True
-    new = arrived(stated, now)
+    new = _with_file_only_in(now, stated)
     if new:
         return f"lists {len(new)} clips without a file that have one now, {new[0]} first", False
+    # files that are gone are counted where the clips are checked, and change the drawn splits
+    if _with_file_only_in(stated, now):
+        return None
     if len(now) == len(stated) and all(_equal(now[name], stated[name]) for name in COLUMNS):
         return None
     added, removed = set(now["id"]) - set(stated["id"]), set(stated["id"]) - set(now["id"])
@@ -51,6 +48,12 @@ def list_changes(lists: Lists, manifest: Path) -> tuple[str, bool] | None:
     row = int(np.argmin(_same(now[name], stated[name])))
     words = f"{name} of {now['id'].iloc[row]} is {stated[name].iloc[row]!r}"
     return f"{words}, the lists give {now[name].iloc[row]!r}", True
+
+
+def _with_file_only_in(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    """Ids of clips of both manifests whose file was found for one of them only."""
+    without = set(other.loc[other["path"] == "", "id"])
+    return [name for name in one.loc[one["path"] != "", "id"] if name in without]
 
 
 def _same(one: pd.Series, other: pd.Series) -> np.ndarray:

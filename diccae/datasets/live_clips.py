@@ -130,12 +130,11 @@ def build_live(
         The path of meta.json.
 
     Raises:
-        UserError: more than `max_bad_share` of the clips cannot be used (with the ten most common
+        UserError: more than `max_bad_share` of the clips or all of them are unusable (with the
             reasons).
     """
     ledger_path = manifest.with_name("ledger.parquet")
     ledger.check(manifest, ledger_path, jobs=jobs, progress=progress)
-    ledger.require_usable(ledger_path, max_bad_share)
     table = pd.read_parquet(manifest)
     checked = pq.read_table(
         ledger_path, columns=["status", "usable", "reason", "start", "audio_end", "sha256"]
