@@ -52,7 +52,8 @@ class ClipCache:
         frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row.
         fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row.
         index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
-            clip's file when it was decoded) and, in a stored cache, the checksums of its rows.
+            clip's file when it was decoded) and, in a stored cache, `decoder` (the library that
+            decoded it) and the checksums of its rows.
         meta: the content of meta.json: settings, counts, statistics and digests.
         checked: names of the arrays whose rows this process has checked.
     """

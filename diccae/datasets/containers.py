@@ -1,8 +1,7 @@
-"""What both decoders share: files, streams and clocks, resizing of frames, mixing of sound."""
+"""What both decoders share: files, streams and clocks, resizing of frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from diccae.errors import UserError
 
 # times that differ by less, in seconds, count as equal
 CLOSE = 1e-6
-# share of the energy of the channels that their mean has at least, unless they cancel
-CANCELLED = 0.01
 
 
 class MediaError(UserError):
@@ -139,48 +136,6 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(found), np.int32)[:5])
     signs = tuple(-1 if value < 0 else 1 for value in (a, b, c, d))
     return (0, signs[1], signs[2], 0) if abs(b) > abs(a) else (signs[0], 0, 0, signs[3])
-
-
-def mix(
-    sounds: Sequence[np.ndarray], skip: float, length: float | None, sample_rate: int
-) -> np.ndarray:
-    """Cut sounds that follow each other to a span, and mix them down to one channel, see `mono`.
-
-    Args:
-        sounds: arrays (S, C); the number of channels may differ.
-        skip: seconds to leave out at the beginning; where it is negative, zeros are put in front.
-        length: seconds to keep at most; None for all.
-        sample_rate: samples per second.
-
-    Returns:
-        (S,) float32.
-    """
-    offset = round(skip * sample_rate)
-    stop = None if length is None else offset + round(length * sample_rate)
-    parts, position = [np.zeros(0, np.float32)], 0
-    if offset < 0 and any(map(len, sounds)):
-        parts.append(np.zeros(-offset if stop is None else min(-offset, stop - offset), np.float32))
-    for sound in sounds:
-        begin = max(0, offset - position)
-        part = sound[begin : None if stop is None else max(begin, stop - position)]
-        position += len(sound)
-        if len(part):
-            parts.append(mono(part))
-    return np.concatenate(parts).astype(np.float32)
-
-
-def mono(samples: np.ndarray) -> np.ndarray:
-    """Mix samples (S, C) down to (S,): the mean of the channels.
-
-    Where the channels cancel each other, as those of stereo in opposite phase do, it is the channel
-    with the most energy instead (the first of equal ones). They cancel where the mean has less
-    than CANCELLED of the mean energy of the channels.
-    """
-    mean = samples.mean(axis=1)
-    energies = np.square(samples, dtype=np.float64).mean(axis=0)
-    if np.square(mean, dtype=np.float64).mean() < CANCELLED * energies.mean():
-        return samples[:, int(energies.argmax())]
-    return mean
 
 
 def check_exists(path: Path) -> None:

@@ -17,10 +17,10 @@ from diccae.datasets.containers import (
     centres,
     display_matrix,
     fit,
-    mix,
     needed_streams,
     open_media,
 )
+from diccae.datasets.sound_mix import extend, mix
 
 # seconds of sound that are decoded before a span
 RUN_UP = 0.2
@@ -34,6 +34,11 @@ class _Shown(NamedTuple):
     time: float
     leaves: float
     frame: av.VideoFrame | av.AudioFrame
+
+
+def takes(path: Path) -> bool:
+    """Whether this decoder is used for a file; it is for every one."""
+    return True
 
 
 def decode_video(
@@ -136,11 +141,18 @@ def _frames(
                 back = float("inf")
                 continue
             found = False
-            for shown in _timed(container, stream, zero, float("nan") if sought else 0.0):
-                if sought and not found and not shown.time <= start + CLOSE:
-                    break
-                found = True
-                yield shown
+            try:
+                for shown in _timed(container, stream, zero, float("nan") if sought else 0.0):
+                    if sought and not found and not shown.time <= start + CLOSE:
+                        break
+                    found = True
+                    yield shown
+            except av.FFmpegError:
+                if found or not sought:
+                    raise
+                # a program stream can be entered in the middle of a packet of sound
+                back = float("inf")
+                continue
             if found or not sought:
                 return
         back = 4 * back + 1
@@ -209,7 +221,7 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
                     first = shown.time
                 else:
                     sounds.append(_finished(resampler, parts))
-                    _extend(sounds, round((shown.time - first) * sample_rate))
+                    extend(sounds, round((shown.time - first) * sample_rate))
                 parts, setup = [], found
                 resampler = av.AudioResampler(format="flt", rate=sample_rate)
             parts += resampler.resample(frame)
@@ -226,15 +238,3 @@ def _finished(resampler: av.AudioResampler, parts: list[Any]) -> np.ndarray:
         return np.zeros((0, 1), np.float32)
     samples = np.concatenate([part.to_ndarray() for part in parts], axis=1)
     return samples.reshape(-1, parts[0].layout.nb_channels)
-
-
-def _extend(sounds: list[np.ndarray], length: int) -> None:
-    """Cut the last of `sounds`, or add zeros, so that all together have `length` samples.
-
-    What follows then begins at its time: resamplers round, and between two formats may be a gap.
-    """
-    excess = sum(map(len, sounds)) - length
-    if excess > 0:
-        sounds[-1] = sounds[-1][: max(0, len(sounds[-1]) - excess)]
-    elif excess < 0:
-        sounds.append(np.zeros((-excess, 1), np.float32))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from diccae.datasets.clip_files import Stamp
 from diccae.datasets.clips import (
+    OK,
     ClipCache,
     ClipSettings,
     check_share,
@@ -91,6 +92,12 @@ def build_stored(
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
     check_share(manifest, status, max_bad_share)
+    others = (status["status"] == OK) & (status["decoder"] != settings["decoder"])
+    if others.any():
+        print(
+            f"{others.sum()} of {len(table)} clips were decoded by pyav: {settings['decoder']} "
+            f"would give other frames; first: {table['id'][others].iloc[0]}"
+        )
     # stamps of files differ between machines, so the index does not hold them
     index = pd.concat([table, status.drop(columns=list(Stamp._fields))], axis=1)
     index_digest = write_index(out_dir, index)

@@ -20,13 +20,14 @@ from diccae.whole_file import whole_file
 TODO = ""
 Known = dict[str, str | int]
 # what is known of a clip that is not decoded yet: its status, the stamp and the digest of its file,
-# and the checksums of its rows in the arrays
+# the library that decoded it, and the checksums of its rows in the arrays
 UNKNOWN: Known = {
     "status": TODO,
     "message": "",
     "bytes": -1,
     "mtime_ns": -1,
     "file_sha256": "",
+    "decoder": "",
     **{column(name): 0 for name in ARRAYS},
 }
 

@@ -74,4 +74,4 @@ def _decode(row: Row, settings: ClipSettings) -> tuple[dict[str, np.ndarray], Kn
     if row.sha256 not in ("", digest):
         raise MediaError(row.path, "altered", ALTERED)
     sums = {column(name): checksum(array) for name, array in values.items()}
-    return values, {**now._asdict(), "file_sha256": digest, **sums}
+    return values, {**now._asdict(), "file_sha256": digest, "decoder": clip.decoder, **sums}

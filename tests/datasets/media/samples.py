@@ -107,6 +107,21 @@ def write(
     return path
 
 
+def cut(source: Path, path: Path, seconds: float) -> Path:
+    """A copy of a file without its first `seconds`, cut without decoding: an edit list hides the
+    frames between the key frame and the cut."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as part:
+        streams = [part.add_stream_from_template(stream) for stream in whole.streams]
+        whole.seek(round(seconds * av.time_base))
+        for packet in whole.demux():
+            if packet.dts is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = streams[packet.stream.index]
+                part.mux(packet)
+    return path
+
+
 def everything(path: Path, stream: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
     """All frames as RGB, and their times from the beginning of the file."""
     with av.open(str(path)) as container:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diccae.datasets.containers import mix, mono
 from diccae.datasets.media import decode_clip
+from diccae.datasets.sound_mix import mix, mono
 from tests.datasets.media.samples import loudest, sine, write
 
 BACKENDS = [
