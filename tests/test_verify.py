@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -216,3 +217,13 @@ def test_a_report_of_other_tables_is_stale(sealed: Plan) -> None:
     assert problems(sealed) == []
     make(sealed, "ablations/no_confusion_loss")
     assert any("was rendered from other tables" in line for line in problems(sealed))
+
+
+def test_a_damaged_cache_is_named(sealed: Plan) -> None:
+    fbank = np.load(sealed.cache_dir / "fbank.npy", mmap_mode="r+")
+    fbank[0] = 1
+    fbank.flush()
+    assert problems(sealed) == [
+        "data: data/cache/fbank.npy: is not the file that was written with the cache: 1 of 1 clips "
+        "are damaged, a first; diccae data cache --plan fake"
+    ]

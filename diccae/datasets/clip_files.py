@@ -14,11 +14,7 @@ import pandas as pd
 from diccae.digests import file_digest
 
 # why a rendered clip with another digest than in the manifest is not used
-ALTERED = (
-    "its bytes are not those that were rendered (remove the file and run `diccae data render`, "
-    "which makes it again)"
-)
-
+ALTERED = "its bytes are not those that were rendered (`diccae data render` makes it again)"
 # bytes of clips that every process can afford to read
 QUICK_BYTES = 1_000_000_000
 

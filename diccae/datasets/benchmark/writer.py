@@ -96,7 +96,7 @@ def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool 
     """Render all clips that do not exist yet.
 
     Digests of finished clips are kept in `clips/<split>.json`, so that an interrupted rendering
-    continues; a clip whose file is missing or has another size is rendered again.
+    continues; a clip whose file is missing or has other bytes is rendered again.
 
     Args:
         spec: what to render.
@@ -179,7 +179,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
 
 def _finished(folder: Path, done: dict[str, dict[str, object]], name: str) -> bool:
     path = folder / f"{name}.mp4"
-    return name in done and path.is_file() and path.stat().st_size == done[name]["bytes"]
+    return name in done and path.is_file() and file_digest(path) == done[name]["sha256"]
 
 
 def _read_digests(folder: Path) -> dict[str, dict[str, object]]:
