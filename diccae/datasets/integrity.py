@@ -168,8 +168,11 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
         elif read(path) != digest if every else is_replaced(path, stamps[row], digest):
             found.append(Problem(str(path), "is not the clip that was decoded", again))
     if arrived:
-        words = f"and {len(arrived) - 1} more clips were missing when the cache was made"
-        found.append(Problem(str(arrived[0]), words, again, wrong=False))
+        words = (
+            f"{len(arrived)} clips are there that were missing when the cache was made, "
+            f"{arrived[0]} first"
+        )
+        found.append(Problem(str(plan.data_root), words, again, wrong=False))
     if gone:
         # training with a stored cache does not read them
         needed = every or meta.get("mode") == "live"

@@ -180,12 +180,13 @@ def _probe_isolated(path: Path, start: float, end: float | None) -> dict[str, ob
             return pool.submit(probe_clip, path, start, end).result()
         except BrokenProcessPool:
             reason = "unreadable: its decoder crashed or ran out of memory"
-            # without the modification time, so that the next check tries it again
+            # without time and digest, so that the next check tries it again
             return asdict(UNKNOWN) | {
                 "status": "unreadable",
                 "usable": False,
                 "reason": reason,
                 "mtime_ns": None,
+                "sha256": "",
             }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from diccae.datasets.benchmark.truth import truth
 from diccae.datasets.benchmark.writer import BenchmarkSpec, tables
+from diccae.errors import UserError
 
 known_truth = lru_cache(truth)
 # floats of another processor may differ in the last place
@@ -33,33 +34,36 @@ def rendered_differences(root: Path) -> Iterator[tuple[Path, str]]:
     marker = root / "clips" / "spec.json"
     if not marker.is_file():
         return
-    stated = pd.read_parquet(root / "manifest.parquet")
-    counts = {str(split): int(count) for split, count in stated["split"].value_counts().items()}
-    digests = {split: _digests(root / "clips" / f"{split}.json") for split in counts}
+    manifest = root / "manifest.parquet"
     try:
-        spec = BenchmarkSpec(counts, json.loads(marker.read_text())["seed"])
-        listed, hidden = tables(spec, digests)
-    except (ValueError, KeyError):
-        yield root / "manifest.parquet", "lists clips that were not rendered here"
+        seed = json.loads(marker.read_text())["seed"]
+        splits = pd.read_parquet(manifest, columns=["split"])["split"].value_counts()
+        counts = {str(split): int(count) for split, count in splits.items()}
+        digests = {split: _digests(root / "clips" / f"{split}.json") for split in counts}
+        listed, hidden = tables(BenchmarkSpec(counts, seed), digests)
+    except (OSError, ValueError, KeyError, UserError):
+        yield manifest, f"is not that of the clips in {marker.parent}"
         return
-    for name, wanted in (("manifest", listed), ("truth", hidden)):
-        path = root / f"{name}.parquet"
-        if not path.is_file():
-            yield path, "is missing"
-        elif words := _difference(pd.read_parquet(path), wanted):
+    for path, wanted in ((manifest, listed), (root / "truth.parquet", hidden)):
+        try:
+            words = _difference(pd.read_parquet(path), wanted)
+        except (OSError, ValueError):
+            words = "is missing or damaged"
+        if words:
             yield path, words
     path = root / "truth.json"
-    if not path.is_file():
-        yield path, "is missing"
-    else:
+    try:
         known = json.loads(path.read_text())
-        for key, value in known_truth().items():
-            if not _same(known.get(key), value):
-                yield path, f"{key} is not what the benchmark has"
+    except (OSError, ValueError):
+        yield path, "is missing or damaged"
+        return
+    for key, value in known_truth().items():
+        if not _same(known.get(key), value):
+            yield path, f"{key} is not what the benchmark has"
 
 
 def _digests(path: Path) -> dict[str, dict[str, object]]:
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text())
 
 
 def _difference(stated: pd.DataFrame, wanted: pd.DataFrame) -> str:

@@ -167,8 +167,11 @@ def test_clips_that_arrive_late_and_a_folder_that_was_moved(manifest: Path, mode
     assert problems(manifest) == []
     (manifest.parent / "late.mp4").rename(clip_path(manifest, 6))
     (problem,) = problems(manifest)
-    assert (problem.where, problem.wrong) == (str(clip_path(manifest, 6)), False)
-    assert "missing when the cache was made" in problem.message
+    assert (
+        f"1 clips are there that were missing when the cache was made, {clip_path(manifest, 6)}"
+        in (problem.message)
+    )
+    assert not problem.wrong
     assert load_cache(build(manifest, mode=mode)).meta["counts"] == {"ok": 10}
     assert problems(manifest) == []
     (manifest.parent / "clips").rename(manifest.parent / "moved")
