@@ -41,13 +41,10 @@ def without_digests(manifest: Path) -> None:
     (manifest.parent / "clips" / "spec.json").unlink()
 
 
-def zero_rows(name: str) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        array = np.load(folder / f"{name}.npy", mmap_mode="r+")
-        array[3:7] = 0
-        array.flush()
-
-    return edit
+def zero_rows(folder: Path) -> None:
+    frames = np.load(folder / "frames.npy", mmap_mode="r+")
+    frames[3:7] = 0
+    frames.flush()
 
 
 def edit_index(folder: Path) -> None:
@@ -64,8 +61,7 @@ def edit_meta(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "edit", "words"),
     [
-        ("frames.npy", zero_rows("frames"), "4 of 10 clips"),
-        ("fbank.npy", zero_rows("fbank"), "4 of 10 clips"),
+        ("frames.npy", zero_rows, "4 of 10 clips"),
         ("index.parquet", edit_index, "is not the file that was written with the cache"),
         ("meta.json", edit_meta, "was changed after the cache was made"),
         ("meta.json", lambda folder: (folder / "meta.json").write_text("{"), "it is damaged"),
@@ -167,10 +163,8 @@ def test_clips_that_arrive_late_and_a_folder_that_was_moved(manifest: Path, mode
     assert problems(manifest) == []
     (manifest.parent / "late.mp4").rename(clip_path(manifest, 6))
     (problem,) = problems(manifest)
-    assert (
-        f"1 clips are there that were missing when the cache was made, {clip_path(manifest, 6)}"
-        in (problem.message)
-    )
+    words = "1 clips are there that were missing when the cache was made"
+    assert problem.message == f"{words}, {clip_path(manifest, 6)} first"
     assert not problem.wrong
     assert load_cache(build(manifest, mode=mode)).meta["counts"] == {"ok": 10}
     assert problems(manifest) == []
