@@ -225,5 +225,5 @@ def test_a_damaged_cache_is_named(sealed: Plan) -> None:
     fbank.flush()
     assert problems(sealed) == [
         "data: data/cache/fbank.npy: is not the file that was written with the cache: 1 of 1 clips "
-        "are damaged, a first; diccae data cache --plan fake"
+        "are damaged, a first; run `diccae data cache --plan fake`"
     ]

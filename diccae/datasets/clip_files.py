@@ -38,10 +38,18 @@ def stamp(path: Path | str) -> Stamp:
     return Stamp(found.st_size, found.st_mtime_ns)
 
 
+def clip_digest(path: Path | str) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        return file_digest(Path(path))
+    except OSError:
+        return ""
+
+
 @lru_cache(maxsize=64)
 def digest_of(path: str, _stamp: Stamp) -> str:
-    """SHA-256 of a file, computed once for all spans of a long recording."""
-    return file_digest(Path(path))
+    """`clip_digest` of a file, computed once for all spans of a long recording."""
+    return clip_digest(path)
 
 
 def is_replaced(path: Path | str, known: Stamp, sha256: str) -> bool:

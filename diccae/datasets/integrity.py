@@ -15,7 +15,14 @@ import pandas as pd
 
 from diccae.datasets.benchmark.check import rendered_differences
 from diccae.datasets.checksums import ARRAYS, column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, Stamp, is_replaced, known_stamps, stamp
+from diccae.datasets.clip_files import (
+    ABSENT,
+    Stamp,
+    clip_digest,
+    is_replaced,
+    known_stamps,
+    stamp,
+)
 from diccae.datasets.clips import OK, read_meta
 from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
@@ -37,7 +44,7 @@ class Problem:
 
     where: str
     message: str
-    way_out: str = ""
+    way_out: str
     wrong: bool = True
 
 
@@ -150,7 +157,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     root = plan.manifest.parent
     stamps = [Stamp(*known) for known in known_stamps(plan.cache_dir, len(index)).tolist()]
     # the spans of a long recording follow each other
-    read = lru_cache(64)(file_digest)
+    read = lru_cache(64)(clip_digest)
     found, gone, arrived, used = [], [], [], 0
     columns = index[["path", "status", "file_sha256"]].itertuples(index=False)
     for row, (name, status, digest) in enumerate(columns):

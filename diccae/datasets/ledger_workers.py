@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diccae.datasets.clip_files import ABSENT, Stamp, digest_of, stamp
+from diccae.datasets.clip_files import digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
 from diccae.errors import UserError
@@ -161,13 +161,13 @@ def run_task(task: Task, isolated: bool = False) -> Done:
         if all(known[name] == now[name] for name in ("path", "start", "end")) and (
             found == (known["bytes"], known["mtime_ns"])
             # a copy of a folder has other times and the same bytes
-            or (known["sha256"] and known["sha256"] == _digest(path, found))
+            or (known["sha256"] and known["sha256"] == digest_of(str(path), found))
         ):
             rows.append(known | now)
             continue
         started = time.perf_counter()
         span = path, names["start"] or 0.0, names["end"]
-        now["sha256"] = _digest(path, found)
+        now["sha256"] = digest_of(str(path), found)
         rows.append(now | (_probe_isolated(*span) if isolated else probe_clip(*span)))
         probed, seconds = probed + 1, seconds + time.perf_counter() - started
     write_rows(pa.Table.from_pylist(rows, SCHEMA), Path(task.part))
@@ -188,11 +188,3 @@ def _probe_isolated(path: Path, start: float, end: float | None) -> dict[str, ob
                 "mtime_ns": None,
                 "sha256": "",
             }
-
-
-def _digest(path: Path, found: Stamp) -> str:
-    """SHA-256 of a file; empty where it cannot be read."""
-    try:
-        return "" if found == ABSENT else digest_of(str(path), found)
-    except OSError:
-        return ""

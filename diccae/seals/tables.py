@@ -24,15 +24,13 @@ def check_data(plan: Plan, clips: bool) -> list[Finding]:
             return [
                 Finding("data", str(path), "is missing, so no record can be held against the data")
             ]
-    return [
-        Finding(
-            "data",
-            problem.where,
-            "; ".join(filter(None, (problem.message, problem.way_out))),
-            problem.wrong,
-        )
-        for problem in data_problems(plan, settings=plan_settings(plan)["cache"], clips=clips)
-    ]
+    findings = []
+    for problem in data_problems(plan, settings=plan_settings(plan)["cache"], clips=clips):
+        way_out = problem.way_out
+        way_out = f"run `{way_out}`" if way_out.startswith("diccae ") else way_out
+        words = f"{problem.message}; {way_out}"
+        findings.append(Finding("data", problem.where, words, problem.wrong))
+    return findings
 
 
 def check_tables(plan: Plan, root: str, built: list[str]) -> list[Finding]:
