@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 from diccae.artifacts import artifacts_of
-from diccae.digests import file_digest
+from diccae.datasets.integrity import data_problems
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting.compare import compare
 from diccae.reporting.page_seal import page_seal, tables_seal
 from diccae.seals.finding import Finding
+from diccae.settings import plan_settings
 
 
 def check_data(plan: Plan, clips: bool) -> list[Finding]:
-    """The manifest against the cache that was built from it; with `clips`, every clip against the
-    manifest."""
+    """Manifest, cache, clips, truth and ledger against the digests that were written with them;
+    with `clips`, every clip is read."""
     meta_path = plan.cache_dir / "meta.json"
     for path in (plan.manifest, meta_path):
         if not path.is_file():
@@ -27,22 +25,11 @@ def check_data(plan: Plan, clips: bool) -> list[Finding]:
                 Finding("data", str(path), "is missing, so no record can be held against the data")
             ]
     findings = []
-    stated = json.loads(meta_path.read_text())["manifest_sha256"]
-    if stated != file_digest(plan.manifest):
-        findings.append(
-            Finding("data", str(plan.manifest), "is not the manifest that the cache was built from")
-        )
-    if clips:
-        manifest = pd.read_parquet(plan.manifest)
-        if "sha256" not in manifest:
-            words = "was read from lists, which hold no hashes of clips: the clips were not checked"
-            return [*findings, Finding("data", str(plan.manifest), words, problem=False)]
-        for name, wanted in manifest[["path", "sha256"]].itertuples(index=False):
-            path = plan.manifest.parent / name
-            if not path.is_file() or file_digest(path) != wanted:
-                findings.append(
-                    Finding("data", str(path), "is missing or not the clip that the manifest lists")
-                )
+    for problem in data_problems(plan, settings=plan_settings(plan)["cache"], clips=clips):
+        way_out = problem.way_out
+        way_out = f"run `{way_out}`" if way_out.startswith("diccae ") else way_out
+        words = f"{problem.message}; {way_out}"
+        findings.append(Finding("data", problem.where, words, problem.wrong))
     return findings
 
 
