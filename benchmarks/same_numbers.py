@@ -5,7 +5,8 @@
 Each commit is checked out into a folder of its own and trains there, with the Python environment at
 hand: the plan `smoke` whole, and of the default plan seed 0 of three variants with A and A-V. The
 folders stay, so a second call resumes where the first one stopped. `--share-clips` takes the
-rendered clips and their cache from the first commit, for changes that do not concern them.
+rendered clips and their cache from the first commit, for changes that do not concern them. Threads
+and instruction sets are those of the default plan, also for a commit that does not set them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from diccae import kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIANTS = ("full", "no_confusion_loss", "no_kmeans_audioset")
@@ -63,6 +66,7 @@ def share_clips(source: Path, tree: Path) -> None:
 
 def train(tree: Path) -> None:
     """Run the workflow of a checkout with its own code."""
+    kernels.fix()
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(tree),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from diccae.datasets.checksums import checksums
+from diccae.datasets.clips import write_index, write_meta
 from diccae.datasets.readers.columns import join, text
 from diccae.datasets.readers.manifest import COLUMNS, write_manifest
 from diccae.engine.records import write_atomically
@@ -51,22 +52,18 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
 
     cache = root / "cache"
     cache.mkdir()
-    table.assign(
-        status=text(pa.array(np.full(rows, "ok"), pa.large_string())), message=empty
-    ).to_parquet(cache / "index.parquet", index=False)
-    np.lib.format.open_memmap(
+    frames = np.lib.format.open_memmap(
         cache / "frames.npy", mode="w+", dtype=np.uint8, shape=(rows, 1, 1, 1, 3)
     )
-    np.lib.format.open_memmap(cache / "fbank.npy", mode="w+", dtype=np.float16, shape=(rows, 1, 1))
-    (cache / "meta.json").write_text(
-        json.dumps(
-            {
-                "manifest_sha256": hashlib.sha256(
-                    (root / "manifest.parquet").read_bytes()
-                ).hexdigest()
-            }
-        )
+    fbank = np.lib.format.open_memmap(
+        cache / "fbank.npy", mode="w+", dtype=np.float16, shape=(rows, 1, 1)
     )
+    index = table.assign(
+        status=text(pa.array(np.full(rows, "ok"), pa.large_string())), message=empty
+    )
+    digest = write_index(cache, pd.concat([index, checksums(frames, fbank)], axis=1))
+    manifest = hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()
+    write_meta(cache, {"manifest_sha256": manifest, "sha256": {"index": digest}})
 
     generator = np.random.default_rng(0)
     group = generator.integers(0, clusters, rows).astype(np.int32)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
+from diccae.datasets.clip_files import replaced_clips
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.planned_job import PlannedJob, unsuited
@@ -96,6 +97,14 @@ class Workflow:
             job = planned.job
             if job.stamp.is_file() and any(run.record() is None for run in job.runs):
                 job.stamp.unlink()
+
+    def drop_untrue_caches(self) -> None:
+        """Remove meta.json of every clip cache of which a clip has been replaced by another file
+        of its name, so that Snakemake makes it again: it sees the manifest alone."""
+        for folder in {plan.cache_dir for plan in self.plans.values()}:
+            meta = folder / "meta.json"
+            if meta.is_file() and replaced_clips(folder):
+                meta.unlink()
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
         """The artifacts of the plan whose results folder is `root`."""
@@ -227,4 +236,5 @@ def load_workflow(seeds: int | None = None) -> Workflow:
             broken[str(results_root_of(name))] = str(error)
     built = Workflow(plans, seeds, broken)
     built.drop_untrue_stamps()
+    built.drop_untrue_caches()
     return built

@@ -44,8 +44,8 @@ class AVClipDataset(Dataset):
         metainfo: `classes`, the class names in the order of their indices.
 
     Raises:
-        UserError: the cache is missing or out of date, no clip is left, a source is unknown, or a
-            class or the pool has too few clips.
+        UserError: the cache is missing, damaged or out of date, no clip is left, a source is
+            unknown, or a class or the pool has too few clips.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class AVClipDataset(Dataset):
         limit: int | None = None,
         test_mode: bool = False,
     ) -> None:
-        self.cache = load_cache(cache_dir)
+        arrays = {"audio": "fbank", "video": "frames"}
+        self.cache = load_cache(cache_dir, [arrays[modality] for modality in modalities])
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
         self.per_class = per_class
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])

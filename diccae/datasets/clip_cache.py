@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
-from diccae.datasets.clips import ClipCache, ClipSettings
+from diccae.datasets.clip_files import replaced_clips
+from diccae.datasets.clips import ClipCache, ClipSettings, read_meta
 from diccae.datasets.live_clips import build_live, open_live
 from diccae.datasets.media import Backend, require_backend
+from diccae.datasets.stored_checks import require_undamaged
 from diccae.datasets.stored_clips import build_stored, open_stored
 from diccae.digests import file_digest
 from diccae.errors import UserError
-from diccae.stored_file import CACHE_AGAIN, read_json
 from diccae.whole_file import write_error
 
 
@@ -85,14 +87,20 @@ def build_cache(
         raise write_error(out_dir, error) from None
 
 
-def load_cache(folder: str | Path) -> ClipCache:
+def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
     """Open a complete cache; the arrays of a stored one are memory maps.
 
+    Args:
+        folder: folder of the cache.
+        arrays: `frames`, `fbank` or both: arrays of a stored cache whose rows are compared with
+            their checksums, once a process.
+
     Raises:
-        UserError: the cache is missing, incomplete, or was built from another manifest.
+        UserError: the cache is missing, incomplete or damaged, was built from another manifest, or
+            one of its clips was replaced since.
     """
     folder = Path(folder)
-    live = (folder / "meta.json").is_file() and _is_live(folder / "meta.json")
+    live = (folder / "meta.json").is_file() and read_meta(folder).get("mode") == "live"
     for name in ("meta.json", "index.parquet", *(() if live else ("frames.npy", "fbank.npy"))):
         if not (folder / name).is_file():
             raise UserError(
@@ -100,21 +108,34 @@ def load_cache(folder: str | Path) -> ClipCache:
                 "run `diccae data cache` first"
             )
     manifest = folder.parent / "manifest.parquet"
-    return _load(
+    cache = _load(
         folder,
         (folder / "meta.json").stat().st_mtime_ns,
         manifest.stat().st_mtime_ns if manifest.is_file() else None,
     )
-
-
-def _is_live(meta: Path) -> bool:
-    return read_json(meta, CACHE_AGAIN).get("mode") == "live"
+    for name in sorted(set(arrays) - cache.checked) if not live else ():
+        require_undamaged(folder, cache, name)
+        cache.checked.add(name)
+    return cache
 
 
 @lru_cache(maxsize=4)
 def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> ClipCache:
-    meta = read_json(folder / "meta.json", CACHE_AGAIN)
+    meta = read_meta(folder)
     manifest = folder.parent / "manifest.parquet"
     if manifest_changed is not None and file_digest(manifest) != meta["manifest_sha256"]:
         raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
-    return (open_live if meta.get("mode") == "live" else open_stored)(folder, meta)
+    if file_digest(folder / "index.parquet") != meta["sha256"]["index"]:
+        raise UserError(
+            f"{folder}/index.parquet: it is not the file that was written with the cache; run "
+            "`diccae data cache` again, which writes it anew"
+        )
+    if meta.get("mode") == "live":
+        return open_live(folder, meta)
+    replaced = replaced_clips(folder)
+    if replaced:
+        raise UserError(
+            f"{folder}: {len(replaced)} clips were replaced by other files after they were "
+            f"decoded, {replaced[0]} first; run `diccae data cache` again, which decodes them anew"
+        )
+    return open_stored(folder, meta)

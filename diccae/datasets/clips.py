@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,6 +17,8 @@ import pandas as pd
 
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import Backend
+from diccae.digests import file_digest, text_digest
+from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, reading
 from diccae.whole_file import whole_file
 
@@ -49,14 +52,18 @@ class ClipCache:
     Attributes:
         frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row.
         fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row.
-        index: the manifest with the columns `status` and `message`, one row per clip.
-        meta: the content of meta.json: settings, counts and statistics.
+        index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
+            clip's file when it was decoded) and, in a stored cache, `decoder` (the library that
+            decoded it) and the checksums of its rows.
+        meta: the content of meta.json: settings, counts, statistics and digests.
+        checked: names of the arrays whose rows this process has checked.
     """
 
     frames: Any
     fbank: Any
     index: pd.DataFrame
     meta: dict[str, Any]
+    checked: set[str] = field(default_factory=set)
 
 
 class Span(TypedDict):
@@ -124,6 +131,38 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
     return features[:frames].numpy().astype(np.float16)
 
 
+def check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
+    """Print how many clips cannot be used, and check that they are at most a share.
+
+    Args:
+        manifest: named in the error.
+        status: `status` and `message` of each clip.
+        max_bad_share: in [0, 1].
+
+    Raises:
+        UserError: more clips, or all of them, cannot be used (with the reasons).
+    """
+    bad = status[status["status"] != OK]
+    if len(bad) == 0:
+        return
+    counts = Counter(bad["status"])
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common(10))
+    words = f"{len(bad)} of {len(status)} clips cannot be used"
+    first = bad["message"].iloc[0]
+    print(f"{words}: {reasons}; first: {first}")
+    if counts["missing"] == len(status):
+        raise UserError(
+            f"{manifest}: none of the files of its {len(status)} clips is there, first: {first}. "
+            "Put the folder of the clips back, or, if it was moved, name it in the plan and run "
+            "`diccae data manifest` again"
+        )
+    if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
+        raise UserError(
+            f"{manifest}: {words} ({reasons}); first: {first}. "
+            "Repair them, or raise cache.max_bad_share in the plan"
+        )
+
+
 def training_rows(index: pd.DataFrame) -> np.ndarray:
     """Rows of the usable clips of the training splits; of all usable clips if there are none."""
     usable = index["status"] == OK
@@ -152,12 +191,54 @@ def read_index(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(folder / "index.parquet")
 
 
+def write_index(folder: Path, index: pd.DataFrame) -> str:
+    """Write index.parquet; returns its SHA-256.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(folder / "index.parquet") as temporary:
+        index.to_parquet(temporary, index=False)
+        return file_digest(temporary)
+
+
 def write_meta(folder: Path, meta: dict[str, Any]) -> Path:
     """Write meta.json, whose presence says that the cache is complete; returns its path.
+
+    The key `seal` is the digest of all others.
 
     Raises:
         UserError: the file cannot be written.
     """
     with whole_file(folder / "meta.json") as temporary:
-        temporary.write_text(json.dumps(meta, indent=1) + "\n")
+        temporary.write_text(json.dumps({**meta, "seal": _seal(meta)}, indent=1) + "\n")
     return folder / "meta.json"
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """The content of meta.json, without its seal.
+
+    Raises:
+        UserError: the file is not what `write_meta` wrote.
+    """
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(path.read_text())
+        seal = meta.pop("seal", None)
+    except (ValueError, AttributeError):
+        meta, seal = {}, None
+    if seal is None:
+        raise UserError(
+            f"{path}: it is damaged or was written by another version; run `diccae data cache` "
+            "again"
+        )
+    if seal != _seal(meta):
+        raise UserError(
+            f"{path}: it was changed after the cache was made; run `diccae data cache` again, "
+            "which writes it anew"
+        )
+    return meta
+
+
+def _seal(meta: dict[str, Any]) -> str:
+    return text_digest(json.dumps(meta, sort_keys=True))

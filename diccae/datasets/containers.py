@@ -1,4 +1,4 @@
-"""What both decoders share: files, streams and clocks, resizing of frames, cutting of sound."""
+"""What both decoders share: files, streams and clocks, resizing of frames."""
 
 from __future__ import annotations
 
@@ -136,18 +136,6 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(found), np.int32)[:5])
     signs = tuple(-1 if value < 0 else 1 for value in (a, b, c, d))
     return (0, signs[1], signs[2], 0) if abs(b) > abs(a) else (signs[0], 0, 0, signs[3])
-
-
-def cut(audio: np.ndarray, skip: float, length: float | None, sample_rate: int) -> np.ndarray:
-    """Cut sound (S,) to at most `length` seconds after its first `skip` seconds.
-
-    Where `skip` is negative, zeros are put in front instead. The result is float32.
-    """
-    offset = round(skip * sample_rate)
-    if len(audio) and offset < 0:
-        audio = np.concatenate([np.zeros(-offset, np.float32), audio])
-    audio = audio[max(0, offset) :]
-    return audio[: len(audio) if length is None else round(length * sample_rate)].astype(np.float32)
 
 
 def check_exists(path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from diccae.datasets.clip_files import digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
 from diccae.errors import UserError
@@ -154,14 +155,19 @@ def run_task(task: Task, isolated: bool = False) -> Done:
     rows, probed, seconds = [], 0, 0.0
     for names, known in zip(task.shard.to_pylist(), task.known.to_pylist(), strict=True):
         path = Path(task.root, names["path"])
-        stamp = _stamp(path)
+        found = stamp(path)
+        now = names | found._asdict()
         # equal hashes of another path or span are rejected here; the id may differ (a renamed clip)
-        now = names | stamp
-        if all(known[name] == now[name] for name in ("path", "start", "end", "bytes", "mtime_ns")):
-            rows.append(known | names)
+        if all(known[name] == now[name] for name in ("path", "start", "end")) and (
+            found == (known["bytes"], known["mtime_ns"])
+            # a copy of a folder has other times and the same bytes
+            or (known["sha256"] and known["sha256"] == digest_of(str(path), found))
+        ):
+            rows.append(known | now)
             continue
         started = time.perf_counter()
         span = path, names["start"] or 0.0, names["end"]
+        now["sha256"] = digest_of(str(path), found)
         rows.append(now | (_probe_isolated(*span) if isolated else probe_clip(*span)))
         probed, seconds = probed + 1, seconds + time.perf_counter() - started
     write_rows(pa.Table.from_pylist(rows, SCHEMA), Path(task.part))
@@ -174,18 +180,11 @@ def _probe_isolated(path: Path, start: float, end: float | None) -> dict[str, ob
             return pool.submit(probe_clip, path, start, end).result()
         except BrokenProcessPool:
             reason = "unreadable: its decoder crashed or ran out of memory"
-            # without the modification time, so that the next check tries it again
+            # without time and digest, so that the next check tries it again
             return asdict(UNKNOWN) | {
                 "status": "unreadable",
                 "usable": False,
                 "reason": reason,
                 "mtime_ns": None,
+                "sha256": "",
             }
-
-
-def _stamp(path: Path) -> dict[str, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return {"bytes": -1, "mtime_ns": -1}
-    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}

@@ -13,40 +13,45 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
+from diccae.datasets.clip_files import ABSENT, ALTERED, Stamp, is_replaced, known_stamps, stamp
 from diccae.datasets.clips import (
     OK,
     SAMPLE_RATE,
     WINDOW_MS,
     ClipCache,
     ClipSettings,
+    check_share,
     fbank_statistics,
     log_mels,
     read_index,
     span,
     training_rows,
+    write_index,
     write_meta,
 )
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import decode_frames, decode_sound
 from diccae.errors import UserError
 from diccae.stored_file import MAKE_AGAIN, reading
-from diccae.whole_file import whole_file
 
 STATISTICS_CLIPS = 2000
 
 
 class _Files:
-    """The file and the span of each row."""
+    """The file and the span of each row, and what is known of the file."""
 
-    def __init__(self, root: Path, index: pd.DataFrame) -> None:
-        self.root, self.paths, self.spans = (
-            root,
+    def __init__(self, cache: Path, index: pd.DataFrame) -> None:
+        self.root, self.paths, self.digests, self.spans = (
+            cache.parent,
             index["path"],
+            index["file_sha256"],
             index[["start", "end"]].to_numpy(np.float64),
         )
+        self.stamps = known_stamps(cache, len(index))
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
         path = self.root / self.paths.iloc[row]
+        self._require_same(row, path)
         try:
             return decode(path, **span(*self.spans[row]))
         except MediaError as error:
@@ -55,6 +60,18 @@ class _Files:
                 f"{path}: {error.problem}, but the ledger lists it as usable; "
                 "restore the file, or run `diccae data cache` again, which leaves it out"
             ) from None
+
+    def _require_same(self, row: int, path: Path) -> None:
+        known, now = Stamp(*self.stamps[row].tolist()), stamp(path)
+        if now in (known, ABSENT) or known == ABSENT:
+            return
+        if is_replaced(path, known, self.digests.iloc[row]):
+            raise UserError(
+                f"{path}: it was replaced by another file after it was checked; run "
+                "`diccae data cache` again, which checks it anew"
+            )
+        # a file that only has another time is read once
+        self.stamps[row] = now
 
 
 class LiveFrames:
@@ -115,16 +132,15 @@ def build_live(
         The path of meta.json.
 
     Raises:
-        UserError: more than `max_bad_share` of the clips cannot be used (with the ten most common
+        UserError: more than `max_bad_share` of the clips or all of them are unusable (with the
             reasons).
     """
     ledger_path = manifest.with_name("ledger.parquet")
     ledger.check(manifest, ledger_path, jobs=jobs, progress=progress)
-    ledger.require_usable(ledger_path, max_bad_share)
     with reading(manifest, MAKE_AGAIN):
         table = pd.read_parquet(manifest)
     checked = pq.read_table(
-        ledger_path, columns=["status", "usable", "reason", "start", "audio_end"]
+        ledger_path, columns=["status", "usable", "reason", "start", "audio_end", "sha256"]
     ).to_pandas()
     # the ledger does not know the window of the log-mels
     brief = checked["usable"] & (
@@ -136,13 +152,20 @@ def build_live(
         .fillna("")
         .mask(brief, f"too_short: its sound lasts less than {WINDOW_MS:.0f} ms")
     )
-    index = table.assign(status=status.to_numpy(), message=message.to_numpy())
+    if "sha256" in table:
+        other = (status == OK) & (table["sha256"].fillna("") != checked["sha256"])
+        status, message = status.mask(other, "altered"), message.mask(other, f"altered: {ALTERED}")
+    index = table.assign(
+        status=status.to_numpy(),
+        message=message.where(message == "", table["id"] + ": " + message).to_numpy(),
+        file_sha256=checked["sha256"].where(status == OK, "").to_numpy(),
+    )
+    check_share(manifest, index, max_bad_share)
     (out_dir / "meta.json").unlink(missing_ok=True)
-    with whole_file(out_dir / "index.parquet") as temporary:
-        index.to_parquet(temporary, index=False)
+    index_digest = write_index(out_dir, index)
     rows = training_rows(index)
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
-    fbank = LiveFbank(_Files(manifest.parent, index), settings)
+    fbank = LiveFbank(_Files(out_dir, index), settings)
     mean, std = fbank_statistics(fbank, sample)
     meta = {
         "mode": "live",
@@ -153,6 +176,7 @@ def build_live(
         "fbank_mean": mean,
         "fbank_std": std,
         "statistics_clips": len(sample),
+        "sha256": {"index": index_digest},
     }
     return write_meta(out_dir, meta)
 
@@ -160,5 +184,5 @@ def build_live(
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Open a live cache: `frames` and `fbank` decode on access."""
     index = read_index(folder)
-    files, settings = _Files(folder.parent, index), meta["settings"]
+    files, settings = _Files(folder, index), meta["settings"]
     return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)

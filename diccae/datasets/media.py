@@ -32,6 +32,7 @@ class DecodedClip:
         duration: seconds of the span.
         video_end: when the picture ends, in seconds of the file, at most at the end of the span.
         audio_end: when the sound ends, in seconds of the file.
+        decoder: the library that decoded it, see `decoder_of`.
     """
 
     frames: np.ndarray
@@ -39,6 +40,7 @@ class DecodedClip:
     duration: float
     video_end: float
     audio_end: float
+    decoder: Backend
 
 
 def decode_clip(
@@ -67,7 +69,12 @@ def decode_clip(
     audio_end = start + len(audio) / sample_rate
     _check_sound_length(path, start, video.stop, audio_end)
     return DecodedClip(
-        np.stack(video.images), audio, video.stop - start, _video_end(video, start), audio_end
+        np.stack(video.images),
+        audio,
+        video.stop - start,
+        _video_end(video, start),
+        audio_end,
+        decoder_of(Path(path), backend),
     )
 
 
@@ -91,7 +98,7 @@ def decode_frames(
         end: seconds from the beginning of the file; None for its end.
         num_frames: number of frames.
         size: height and width of the frames in pixels.
-        backend: the library that decodes.
+        backend: the library that decodes the files that it takes (see `decoder_of`).
 
     Raises:
         MediaError: the file is missing, empty or no media file, has no picture or no sound, or
@@ -100,7 +107,10 @@ def decode_frames(
     """
     path = Path(path)
     video = _read(
-        path, start, end, lambda: _module(backend).decode_video(path, start, end, num_frames, size)
+        path,
+        start,
+        end,
+        lambda: _module_for(path, backend).decode_video(path, start, end, num_frames, size),
     )
     if video is None:
         raise MediaError(path, "no_video", f"no frame {_describe_span(start, end)}")
@@ -123,14 +133,15 @@ def decode_sound(
 ) -> np.ndarray:
     """Decode sound, float32 (S,) in [-1, 1], of the span [start, end) of the first audio stream.
 
-    It is the mean of the channels. Sound that begins after `start` is preceded by zeros.
+    It is the mean of the channels, or the loudest where they cancel each other (see
+    `sound_mix.mono`). Sound that begins after `start` is preceded by zeros.
 
     Args:
         path: the file.
         start: seconds from the beginning of the file.
         end: seconds from the beginning of the file; None for its end.
         sample_rate: samples per second of the result.
-        backend: the library that decodes.
+        backend: the library that decodes the files that it takes (see `decoder_of`).
 
     Raises:
         MediaError: the file is missing, empty or no media file, has no picture or no sound, or
@@ -139,7 +150,10 @@ def decode_sound(
     """
     path = Path(path)
     audio = _read(
-        path, start, end, lambda: _module(backend).decode_audio(path, start, end, sample_rate)
+        path,
+        start,
+        end,
+        lambda: _module_for(path, backend).decode_audio(path, start, end, sample_rate),
     )
     if len(audio) == 0:
         raise MediaError(path, "no_audio", f"no sound {_describe_span(start, end)}")
@@ -150,6 +164,18 @@ def decode_sound(
     if end is not None:
         _check_sound_length(path, start, end, start + len(audio) / sample_rate)
     return audio
+
+
+def decoder_of(path: Path, backend: Backend) -> Backend:
+    """The library that decodes a file where `backend` is chosen.
+
+    It is PyAV for every file for which torchcodec is known to give other frames.
+
+    Raises:
+        MediaError: a stream is missing.
+        av.FFmpegError: PyAV cannot decode the file.
+    """
+    return backend if _module(backend).takes(path) else "pyav"
 
 
 def require_backend(backend: Backend) -> None:
@@ -192,6 +218,10 @@ def _check_sound_length(path: Path | str, start: float, stop: float, audio_end: 
         raise MediaError(
             path, "truncated", f"its sound ends at {audio_end:.2f} s, the span at {stop:.2f} s"
         )
+
+
+def _module_for(path: Path, backend: Backend) -> ModuleType:
+    return _module(decoder_of(path, backend))
 
 
 def _module(backend: Backend) -> ModuleType:

@@ -15,12 +15,12 @@ from diccae.datasets.containers import (
     VideoSpan,
     beginning,
     centres,
-    cut,
     display_matrix,
     fit,
     needed_streams,
     open_media,
 )
+from diccae.datasets.sound_mix import extend, mix
 
 # seconds of sound that are decoded before a span
 RUN_UP = 0.2
@@ -34,6 +34,11 @@ class _Shown(NamedTuple):
     time: float
     leaves: float
     frame: av.VideoFrame | av.AudioFrame
+
+
+def takes(path: Path) -> bool:
+    """Whether this decoder is used for a file; it is for every one."""
+    return True
 
 
 def decode_video(
@@ -136,11 +141,18 @@ def _frames(
                 back = float("inf")
                 continue
             found = False
-            for shown in _timed(container, stream, zero, float("nan") if sought else 0.0):
-                if sought and not found and not shown.time <= start + CLOSE:
-                    break
-                found = True
-                yield shown
+            try:
+                for shown in _timed(container, stream, zero, float("nan") if sought else 0.0):
+                    if sought and not found and not shown.time <= start + CLOSE:
+                        break
+                    found = True
+                    yield shown
+            except av.FFmpegError:
+                if found or not sought:
+                    raise
+                # a program stream can be entered in the middle of a packet of sound
+                back = float("inf")
+                continue
             if found or not sought:
                 return
         back = 4 * back + 1
@@ -194,20 +206,35 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
         MediaError: a stream is missing.
         av.FFmpegError: PyAV cannot decode the file.
     """
-    resampler = av.AudioResampler(format="flt", rate=sample_rate)
+    sounds: list[np.ndarray] = []
     parts: list[Any] = []
-    first: float | None = None
+    resampler, setup, first = None, None, 0.0
     with closing(_frames(path, "audio", start, RUN_UP)) as decoded:
         for shown in decoded:
             if end is not None and shown.time >= end:
                 break
-            first = shown.time if first is None else first
-            parts += resampler.resample(shown.frame)
+            frame = shown.frame
+            # a resampler takes one format only, and streams may change theirs
+            found = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if resampler is None or found != setup:
+                if resampler is None:
+                    first = shown.time
+                else:
+                    sounds.append(_finished(resampler, parts))
+                    extend(sounds, round((shown.time - first) * sample_rate))
+                parts, setup = [], found
+                resampler = av.AudioResampler(format="flt", rate=sample_rate)
+            parts += resampler.resample(frame)
+    if resampler is not None:
+        sounds.append(_finished(resampler, parts))
+    return mix(sounds, start - first, None if end is None else end - start, sample_rate)
+
+
+def _finished(resampler: av.AudioResampler, parts: list[Any]) -> np.ndarray:
+    """All samples (S, C) of a resampler that gave `parts` until now."""
     # a resampler that has nothing to do returns its argument, None
-    parts += [part for part in resampler.resample(None) if part is not None]
-    if first is None or not parts:
-        return np.zeros(0, np.float32)
-    # the mean of the channels; the resampler's own mono is 0.7 times their sum, beyond [-1, 1]
+    parts = parts + [part for part in resampler.resample(None) if part is not None]
+    if not parts:
+        return np.zeros((0, 1), np.float32)
     samples = np.concatenate([part.to_ndarray() for part in parts], axis=1)
-    audio = samples.reshape(-1, parts[0].layout.nb_channels).mean(axis=1)
-    return cut(audio, start - first, None if end is None else end - start, sample_rate)
+    return samples.reshape(-1, parts[0].layout.nb_channels)

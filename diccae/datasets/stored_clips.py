@@ -12,33 +12,34 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from diccae.datasets.clip_files import Stamp
 from diccae.datasets.clips import (
     OK,
-    SAMPLE_RATE,
     ClipCache,
     ClipSettings,
-    clip_log_mels,
+    check_share,
     fbank_statistics,
     read_index,
-    span,
     training_rows,
+    write_index,
     write_meta,
 )
-from diccae.datasets.containers import MediaError
-from diccae.datasets.media import decode_clip
+from diccae.datasets.stored_checks import forget_changed
 from diccae.datasets.stored_files import (
     TODO,
     array_bytes,
     array_shapes,
     create_arrays,
     load_progress,
+    new_status,
+    note,
     save_progress,
 )
+from diccae.datasets.stored_workers import Row, decode_rows
 from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
-from diccae.whole_file import whole_file
 
 CHUNK = 64
 
@@ -82,7 +83,9 @@ def build_stored(
     status = load_progress(out_dir, digest, settings, len(table))
     if status is None:
         create_arrays(out_dir, shapes)
-        status = pd.DataFrame({"status": [TODO] * len(table), "message": [""] * len(table)})
+        status = new_status(len(table))
+    else:
+        forget_changed(manifest.parent, table, status, out_dir)
     without_file = table["path"] == ""
     status.loc[without_file, "status"] = "missing"
     status.loc[without_file, "message"] = (
@@ -91,10 +94,16 @@ def build_stored(
     save = partial(save_progress, out_dir, status, digest, settings)
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
-    _check_share(manifest, status, max_bad_share)
-    index = pd.concat([table, status], axis=1)
-    with whole_file(out_dir / "index.parquet") as temporary:
-        index.to_parquet(temporary, index=False)
+    check_share(manifest, status, max_bad_share)
+    others = (status["status"] == OK) & (status["decoder"] != settings["decoder"])
+    if others.any():
+        print(
+            f"{others.sum()} of {len(table)} clips were decoded by pyav: {settings['decoder']} "
+            f"would give other frames; first: {table['id'][others].iloc[0]}"
+        )
+    # stamps of files differ between machines, so the index does not hold them
+    index = pd.concat([table, status.drop(columns=list(Stamp._fields))], axis=1)
+    index_digest = write_index(out_dir, index)
     mean, std = fbank_statistics(
         np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index)
     )
@@ -106,7 +115,10 @@ def build_stored(
         "fbank_mean": mean,
         "fbank_std": std,
         "bytes": array_bytes(shapes),
-        "sha256": {name: file_digest(out_dir / f"{name}.npy") for name in shapes},
+        "sha256": {
+            **{name: file_digest(out_dir / f"{name}.npy") for name in shapes},
+            "index": index_digest,
+        },
     }
     return write_meta(out_dir, meta)
 
@@ -118,7 +130,7 @@ def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
     for name in ("frames", "fbank"):
         with reading(folder / f"{name}.npy", CACHE_AGAIN):
             arrays[name] = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-    return ClipCache(**arrays, index=read_index(folder), meta=meta)
+    return ClipCache(arrays["frames"], arrays["fbank"], read_index(folder), meta)
 
 
 def _decode(
@@ -132,14 +144,21 @@ def _decode(
     jobs: int,
     progress: bool,
 ) -> None:
-    """Decode every clip whose status is TODO and record its new status.
+    """Decode every clip whose status is TODO and record what is then known of it.
 
     `save` is called regularly and at the end, also where an error ends the work.
     """
     todo = np.flatnonzero(status["status"] == TODO)
     columns = table[["path", "start", "end"]].to_numpy()
+    listed = table["sha256"].fillna("") if "sha256" in table else pd.Series([""] * len(table))
     rows = [
-        (int(row), str(root / columns[row][0]), float(columns[row][1]), float(columns[row][2]))
+        Row(
+            int(row),
+            str(root / columns[row][0]),
+            float(columns[row][1]),
+            float(columns[row][2]),
+            listed.iloc[row],
+        )
         for row in todo
     ]
     tasks = [
@@ -157,10 +176,9 @@ def _decode(
         pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             for count, results in enumerate(
-                pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)
+                pool.imap_unordered(decode_rows, tasks) if pool else map(decode_rows, tasks)
             ):
-                for row, state, message in results:
-                    status.loc[row, ["status", "message"]] = [state, message]
+                note(status, [row for row, _ in results], [found for _, found in results])
                 if count % 16 == 15:
                     save()
                 bar.update(len(results))
@@ -168,53 +186,3 @@ def _decode(
             if pool:
                 pool.terminate()
             save()
-
-
-def _decode_chunk(
-    task: tuple[str, list[tuple[int, str, float, float]], ClipSettings],
-) -> list[tuple[int, str, str]]:
-    """Decode the clips of a task into the arrays; (row, status, message) of each."""
-    import torch
-
-    torch.set_num_threads(1)
-    folder, rows, settings = task
-    frames, fbank = (
-        np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ("frames", "fbank")
-    )
-    results = []
-    for row, path, start, end in rows:
-        try:
-            clip = decode_clip(
-                path,
-                **span(start, end),
-                num_frames=settings["num_frames"],
-                size=(settings["frame_size"],) * 2,
-                sample_rate=SAMPLE_RATE,
-                backend=settings["decoder"],
-            )
-            fbank[row] = clip_log_mels(path, clip.audio, settings)
-            frames[row] = clip.frames
-            results.append((row, OK, ""))
-        except MediaError as error:
-            results.append((row, error.reason, str(error)))
-    frames.flush()
-    fbank.flush()
-    return results
-
-
-def _check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
-    bad = status[status["status"] != OK]
-    if len(bad):
-        reasons = ", ".join(
-            f"{count} {reason}" for reason, count in Counter(bad["status"]).most_common(10)
-        )
-        print(
-            f"{len(bad)} of {len(status)} clips cannot be used: {reasons}; "
-            f"first: {bad['message'].iloc[0]}"
-        )
-        if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
-            raise UserError(
-                f"{manifest}: {len(bad)} of {len(status)} clips cannot be used ({reasons}); "
-                f"first: {bad['message'].iloc[0]}. "
-                "Repair them, or raise cache.max_bad_share in the plan"
-            )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from diccae.datasets.checksums import ARRAYS, column
 from diccae.datasets.clips import OK, ClipSettings
 from diccae.errors import UserError
 from diccae.stored_file import json_or_nothing
@@ -18,6 +19,18 @@ from diccae.whole_file import whole_file
 
 # status of a clip that is not decoded yet
 TODO = ""
+Known = dict[str, str | int]
+# what is known of a clip that is not decoded yet: its status, the stamp and the digest of its file,
+# the library that decoded it, and the checksums of its rows in the arrays
+UNKNOWN: Known = {
+    "status": TODO,
+    "message": "",
+    "bytes": -1,
+    "mtime_ns": -1,
+    "file_sha256": "",
+    "decoder": "",
+    **{column(name): 0 for name in ARRAYS},
+}
 
 Shapes = dict[str, tuple[tuple[int, ...], type]]
 
@@ -82,10 +95,15 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: type) -> None:
                 raise
 
 
+def new_status(clips: int) -> pd.DataFrame:
+    """What is known of each clip before it is decoded: one row per clip."""
+    return pd.DataFrame({name: [value] * clips for name, value in UNKNOWN.items()})
+
+
 def load_progress(
     out_dir: Path, digest: str, settings: ClipSettings, clips: int
 ) -> pd.DataFrame | None:
-    """`status` and `message` of each clip of an interrupted build.
+    """What is known of each clip from an earlier build, see `UNKNOWN`.
 
     Clips that could not be used are decoded again, since they may have been repaired.
 
@@ -106,23 +124,31 @@ def load_progress(
     if (
         saved.get("manifest_sha256") != digest
         or saved.get("settings") != settings
-        or len(saved.get("status", [])) != clips
+        or any(len(saved.get(name, [])) != clips for name in UNKNOWN)
     ):
         return None
-    return pd.DataFrame(
-        {
-            "status": [state if state == OK else TODO for state in saved["status"]],
-            "message": [""] * clips,
-        }
-    )
+    status = pd.DataFrame({name: saved[name] for name in UNKNOWN})
+    forget(status, np.flatnonzero(status["status"] != OK).tolist())
+    return status
+
+
+def note(status: pd.DataFrame, rows: list[int], found: list[Known]) -> None:
+    """Record what is now known of clips."""
+    for name in UNKNOWN:
+        status.loc[rows, name] = pd.Series([known[name] for known in found], rows)
+
+
+def forget(status: pd.DataFrame, rows: list[int]) -> None:
+    """Mark clips as not decoded."""
+    note(status, rows, [UNKNOWN] * len(rows))
 
 
 def save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: ClipSettings) -> None:
-    """Write the status of each clip, from which an interrupted build continues.
+    """Write what is known of each clip, from which an interrupted build continues.
 
     Raises:
         UserError: the file cannot be written.
     """
-    content = {"manifest_sha256": digest, "settings": settings, "status": status["status"].tolist()}
+    content = {"manifest_sha256": digest, "settings": settings, **status.to_dict("list")}
     with whole_file(out_dir / "progress.json") as temporary:
         temporary.write_text(json.dumps(content))

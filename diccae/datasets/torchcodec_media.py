@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from torchcodec.decoders import AudioDecoder, VideoDecoder
 
-from diccae.datasets import containers, pyav_media
+from diccae.datasets import containers
+from diccae.datasets.clip_files import Stamp, stamp
+from diccae.datasets.sound_mix import mix
 
+# FFmpeg's names of the containers that torchcodec reads as PyAV does
+CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 # seconds before the end of a span at which its last frame is on screen, at any frame rate
 WITHIN = 5e-4
 
@@ -18,8 +23,6 @@ def decode_video(
 ) -> containers.VideoSpan | None:
     """Decode the frames of a span; see `media.decode_frames` for the arguments.
 
-    Files for which torchcodec is known to give other frames than PyAV are decoded by PyAV.
-
     Returns:
         None where the span has no frame.
 
@@ -27,13 +30,9 @@ def decode_video(
         MediaError: a stream is missing.
         ValueError: torchcodec cannot decode the file.
     """
-    stream, _, zero, differs = _streams(path)
-    if differs:
-        return pyav_media.decode_video(path, start, end, num_frames, size)
+    stream, _, zero = _streams(path)
     try:
-        decoder = VideoDecoder(
-            str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1
-        )
+        decoder = _video(path, stream)
         about = decoder.metadata
         first, leaves = about.begin_stream_seconds - zero, about.end_stream_seconds - zero
         stop = leaves if end is None else end
@@ -65,7 +64,7 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
         MediaError: a stream is missing.
         ValueError: torchcodec cannot decode the file.
     """
-    _, stream, zero, _ = _streams(path)
+    _, stream, zero = _streams(path)
     try:
         decoder = AudioDecoder(str(path), stream_index=stream, sample_rate=sample_rate)
         samples = decoder.get_samples_played_in_range(
@@ -74,21 +73,57 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None
     skip, length = start + zero - samples.pts_seconds, None if end is None else end - start
-    return containers.cut(samples.data.numpy().mean(axis=0), skip, length, sample_rate)
+    return mix([samples.data.numpy().T], skip, length, sample_rate)
 
 
-def _streams(path: Path) -> tuple[int, int, float, bool]:
-    """Indices of the video and the audio stream, the time that counts as 0, and whether torchcodec
-    is known to give other frames than PyAV.
+@lru_cache(maxsize=1)
+def _takes(path: Path, _stamp: Stamp) -> bool:
+    with containers.open_media(path) as container:
+        if container.format.name not in CONTAINERS:
+            return False
+        video, _ = containers.needed_streams(container, path)
+        index, begins = video.index, video.start_time or 0
+        frame = next(container.decode(video), None)
+        # some versions turn pictures upright and some do not; colours at the edge of odd sizes
+        # differ
+        if (
+            frame is None
+            or frame.width % 2
+            or frame.height % 2
+            or containers.is_turned(frame)
+            or frame.pts != begins
+        ):
+            return False
+    try:
+        about = _video(path, index).metadata
+    except (RuntimeError, IndexError):
+        return False
+    # an edit list hides frames that the header counts
+    return about.num_frames_from_header in (None, about.num_frames_from_content)
 
-    Some versions turn pictures upright and some do not; colours at the edge of odd sizes differ;
-    seeking in AVI and transport streams is not exact.
+
+def takes(path: Path) -> bool:
+    """Whether torchcodec gives the same frames as PyAV for a file, as far as is known.
+
+    It does not after a seek in transport and program streams, AVI and FLV, nor in files that were
+    cut without decoding (MP4 with an edit list): its frames are then those of another time. Turned
+    pictures and odd sizes differ too.
+
+    Raises:
+        MediaError: a stream is missing.
+        av.FFmpegError: PyAV cannot decode the file.
     """
+    return _takes(path, stamp(path))
+
+
+def _video(path: Path, stream: int) -> VideoDecoder:
+    return VideoDecoder(
+        str(path), stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1
+    )
+
+
+def _streams(path: Path) -> tuple[int, int, float]:
+    """Indices of the video and the audio stream, and the time that counts as 0."""
     with containers.open_media(path) as container:
         video, audio = containers.needed_streams(container, path)
-        zero, kind = containers.beginning(container), container.format.name
-        frame = next(container.decode(video), None)
-        odd = frame is not None and (
-            frame.width % 2 or frame.height % 2 or containers.is_turned(frame)
-        )
-        return video.index, audio.index, zero, bool(odd) or kind in ("avi", "mpegts")
+        return video.index, audio.index, containers.beginning(container)

@@ -8,12 +8,10 @@ import tempfile
 from pathlib import Path
 
 from diccae.checkout import ROOT, check_checkout
-from diccae.digests import file_digest
-from diccae.doctor.check import GB, Check, shorten
+from diccae.doctor.check import GB, Check, Status, shorten
 from diccae.errors import UserError
 from diccae.folder_lock import MEMORY, is_locked, other_workflow
 from diccae.plans import Plan
-from diccae.stored_file import read_json
 
 # bytes of a rendered clip, and of the files of a run of the embedded scale (weights, predictions,
 # checkpoint); measured and rounded up
@@ -140,7 +138,12 @@ def writable(plan: Plan) -> Check:
 
 
 def data(plan: Plan) -> Check:
-    """Check that the plan's clips can be listed, and that the cache is that of the manifest."""
+    """Check that the plan's clips can be listed, and that manifest, cache, clips and truth are
+    those that were written together."""
+    from diccae.datasets.clips import read_meta
+    from diccae.datasets.integrity import data_problems
+    from diccae.settings import plan_settings
+
     root, embedded = plan.data_root, plan.dataset == "embedded"
     if not plan.manifest.is_file():
         if embedded:
@@ -150,15 +153,16 @@ def data(plan: Plan) -> Check:
     clips = "rendered" if embedded else "listed"
     if not meta.is_file():
         return Check("data", "ok", f"{root} is {clips}, not cached yet; the workflow does it")
-    content = read_json(meta, f"run `diccae data cache --plan {plan.name}` again")
-    if content["manifest_sha256"] != file_digest(plan.manifest):
-        return Check(
-            "data",
-            "problem",
-            f"{meta.parent} was made from another manifest than {plan.manifest}",
-            f"diccae data cache --plan {plan.name}",
-        )
-    counts = ", ".join(f"{count} {status}" for status, count in content["counts"].items())
+    problems = data_problems(plan, settings=plan_settings(plan)["cache"])
+    problems.sort(key=lambda problem: not problem.wrong)
+    if problems:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more; see diccae verify)" if len(problems) > 1 else ""
+        status: Status = "problem" if first.wrong else "warning"
+        return Check("data", status, f"{first.where}: {first.message}{more}", first.way_out)
+    counts = ", ".join(
+        f"{count} {status}" for status, count in read_meta(meta.parent)["counts"].items()
+    )
     return Check("data", "ok", f"{root} is {clips} and cached: {counts}")
 
 

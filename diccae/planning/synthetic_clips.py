@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import pandas as pd
 from mmaction.registry import DATASETS
 from mmengine.config import ConfigDict
 
+from diccae.datasets.checksums import checksums
+from diccae.datasets.clips import write_index, write_meta
 from diccae.plans import Plan
 from diccae.run_graph import Run
 from diccae.settings import plan_settings
@@ -31,18 +32,14 @@ def write_synthetic_cache(plan: Plan, runs: list[Run], folder: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     size = cache["frame_size"]
-    np.save(
-        folder / "frames.npy",
-        rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8),
-    )
-    np.save(
-        folder / "fbank.npy",
-        rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16),
-    )
+    frames = rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8)
+    fbank = rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16)
+    np.save(folder / "frames.npy", frames)
+    np.save(folder / "fbank.npy", fbank)
     # several clips of each class in a row, as in P x K batches
     classes = min(run.config().model.num_classes for run in runs)
     labels = np.arange(CLIPS) // data["samples_per_class"] % classes
-    pd.DataFrame(
+    index = pd.DataFrame(
         {
             "id": np.arange(CLIPS).astype(str),
             "split": "train",
@@ -51,8 +48,9 @@ def write_synthetic_cache(plan: Plan, runs: list[Run], folder: Path) -> Path:
             "label_name": labels.astype(str),
             "status": "ok",
         }
-    ).to_parquet(folder / "index.parquet")
-    (folder / "meta.json").write_text(json.dumps({"fbank_mean": 0.0, "fbank_std": 1.0}))
+    )
+    digest = write_index(folder, pd.concat([index, checksums(frames, fbank)], axis=1))
+    write_meta(folder, {"fbank_mean": 0.0, "fbank_std": 1.0, "sha256": {"index": digest}})
     return folder
 
 

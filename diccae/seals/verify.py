@@ -117,7 +117,7 @@ class Verification:
     def _check(self, fresh: Path, changed: str) -> None:
         """Data, runs, code and tables; those are computed again in the folder `fresh`."""
         plan, runs = self.plan, self.runs
-        self.findings += check_data(plan, self.clips, self.digests, self._as_sealed)
+        self.findings += check_data(plan, self.clips, self._as_sealed)
         for run, users in self._users().items():
             runs.check(run, users)
         self.findings += runs.findings

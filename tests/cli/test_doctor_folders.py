@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from diccae.datasets.clips import write_meta
+from diccae.digests import file_digest
 from diccae.doctor import folders, results
 from diccae.doctor.check import Check
 from diccae.hashes import lock_hash
@@ -35,12 +37,11 @@ def write_record(plan: Plan, **changes: object) -> Path:
     return path
 
 
-def write_cache(plan: Plan, digest: str) -> None:
-    plan.cache_dir.mkdir(parents=True)
+def write_cache(plan: Plan, digest: str, **more: object) -> None:
+    plan.cache_dir.mkdir(parents=True, exist_ok=True)
     plan.manifest.write_bytes(b"a list of clips")
-    (plan.cache_dir / "meta.json").write_text(
-        json.dumps({"manifest_sha256": digest, "counts": {"ok": 7, "missing": 1}})
-    )
+    counts = {"ok": 7, "missing": 1}
+    write_meta(plan.cache_dir, {"manifest_sha256": digest, "counts": counts, **more})
 
 
 def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan) -> None:
@@ -118,6 +119,15 @@ def test_data_are_missing_listed_cached_or_cached_from_another_list(plan: Plan) 
     assert folders.data(plan) == Check(
         "data", "ok", "results/data/smoke is rendered and cached: 7 ok, 1 missing"
     )
+    (plan.cache_dir / "index.parquet").write_bytes(b"an index")
+    write_cache(plan, file_digest(plan.manifest), sha256={"frames": "0" * 64, "index": "0" * 64})
+    check = folders.data(plan)
+    assert check.status == "problem"
+    assert "index.parquet: is not the file that was written with the cache (and 1" in check.message
+    (plan.cache_dir / "index.parquet").unlink()
+    check = folders.data(plan)
+    assert check.status == "warning"
+    assert "frames.npy: is not here, so it was not checked" in check.message
     plan.manifest.write_bytes(b"another list")
     check = folders.data(plan)
     assert check.status == "problem"

@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from diccae.datasets.checksums import checksums
+from diccae.datasets.clips import write_index, write_meta
+from diccae.digests import file_digest
 from diccae.plans import Plan, load_plan
 from diccae.settings import settings_of
 from tests.conftest import made_once
@@ -146,11 +149,7 @@ def _write_all(plan: Plan) -> None:
                     seed,
                     SKILL.get(name, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality],
                 )
-    cache = plan.cache_dir
-    cache.mkdir(parents=True)
-    (cache / "meta.json").write_text(
-        json.dumps({"clips": 480, "counts": {"ok": 480}, "manifest_sha256": "ab" * 32})
-    )
+    Path("data").mkdir()
     names = [f"class {index}" for index in range(CLASSES)]
     overlap = np.random.default_rng(0).random((CLASSES, CLASSES)).tolist()
     Path("data/truth.json").write_text(
@@ -162,6 +161,27 @@ def _write_all(plan: Plan) -> None:
             }
         )
     )
-    pd.DataFrame(
-        {"id": ["a"], "split": ["test"], "source": ["b"], "label": [0], "label_name": ["class 0"]}
-    ).to_parquet("data/manifest.parquet")
+    _write_cache(plan)
+
+
+def _write_cache(plan: Plan) -> None:
+    """A manifest and a cache of one clip, which is not there."""
+    plan.cache_dir.mkdir()
+    row = {"id": "a", "split": "test", "source": "b", "label": 0, "label_name": "class 0"}
+    manifest = pd.DataFrame([{**row, "path": "a.mp4"}])
+    manifest.to_parquet(plan.manifest)
+    frames, fbank = np.zeros((1, 2, 4, 4, 3), np.uint8), np.zeros((1, 3, 2), np.float16)
+    digests = {}
+    for name, array in (("frames", frames), ("fbank", fbank)):
+        np.save(plan.cache_dir / f"{name}.npy", array)
+        digests[name] = file_digest(plan.cache_dir / f"{name}.npy")
+    index = pd.concat([manifest, checksums(frames, fbank)], axis=1).assign(status="ok")
+    write_meta(
+        plan.cache_dir,
+        {
+            "clips": 480,
+            "counts": {"ok": 480},
+            "manifest_sha256": file_digest(plan.manifest),
+            "sha256": {**digests, "index": write_index(plan.cache_dir, index)},
+        },
+    )

@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from diccae.artifacts import artifacts_of
+from diccae.datasets.checksums import checksums
+from diccae.datasets.clips import write_index, write_meta
 from diccae.digests import file_digest
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.runs import origin_of
@@ -118,7 +120,6 @@ def _write_data(plan: Plan) -> None:
     plan.cache_dir.mkdir(parents=True)
     manifest.to_parquet(plan.manifest)
     manifest[["id", "label"]].to_parquet("data/truth.parquet")
-    manifest.assign(status="ok").to_parquet(plan.cache_dir / "index.parquet")
     overlap = np.random.default_rng(0).random((CLASSES, CLASSES)).tolist()
     truth = {
         "classes": names,
@@ -126,15 +127,25 @@ def _write_data(plan: Plan) -> None:
         "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0},
     }
     write_atomically(Path("data/truth.json"), truth)
-    for name in ("frames", "fbank"):
-        np.save(plan.cache_dir / f"{name}.npy", np.arange(600).reshape(3, 200))
+    _write_cache(plan, manifest)
+
+
+def _write_cache(plan: Plan, manifest: pd.DataFrame) -> None:
+    """A cache of clips that are not there."""
+    rng, digests = np.random.default_rng(0), {}
+    frames = rng.integers(0, 256, (len(manifest), 1, 2, 2, 3)).astype(np.uint8)
+    fbank = rng.random((len(manifest), 3, 2)).astype(np.float16)
+    for name, array in (("frames", frames), ("fbank", fbank)):
+        np.save(plan.cache_dir / f"{name}.npy", array)
+        digests[name] = file_digest(plan.cache_dir / f"{name}.npy")
+    index = pd.concat([manifest, checksums(frames, fbank)], axis=1).assign(status="ok")
     meta = {
         "clips": len(manifest),
         "counts": {"ok": len(manifest)},
         "manifest_sha256": file_digest(plan.manifest),
-        "sha256": {n: file_digest(plan.cache_dir / f"{n}.npy") for n in ("frames", "fbank")},
+        "sha256": {**digests, "index": write_index(plan.cache_dir, index)},
     }
-    write_atomically(plan.cache_dir / "meta.json", meta)
+    write_meta(plan.cache_dir, meta)
 
 
 def _write_run(run: Run) -> None:

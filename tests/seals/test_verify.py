@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -18,7 +17,6 @@ from diccae.hashes import file_hash
 from diccae.plans import Plan
 from diccae.reporting import html, pictures
 from diccae.seals.data import check_data
-from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
 from diccae.seals.seal import root_digest, seal_text
 from diccae.seals.verify import verify
@@ -179,7 +177,7 @@ def test_a_changed_plan_makes_results_stale_and_not_edited(sealed: Plan) -> None
 
 def test_missing_data_and_an_empty_folder(sealed: Plan) -> None:
     (sealed.cache_dir / "meta.json").unlink()
-    (finding,) = check_data(sealed, False, FileDigests(), lambda path: False)
+    (finding,) = check_data(sealed, False, lambda path: False)
     assert (finding.kind, finding.where) == ("data", f"{sealed.cache_dir}/meta.json")
     shutil.rmtree("results")
     with pytest.raises(UserError, match="holds no table of plan small; build one first"):
@@ -230,18 +228,3 @@ def test_what_cannot_be_rendered_is_not_sealed(sealed: Plan) -> None:
         finding["where"] == str(PAGE) and finding["message"].startswith("cannot be rendered: ")
         for finding in verdict["findings"]
     )
-
-
-def test_clips_are_hashed_on_request(sealed: Plan) -> None:
-    def found() -> list[Finding]:
-        return check_data(sealed, True, FileDigests(), lambda path: False)
-
-    manifest = pd.read_parquet(sealed.manifest)[:1]
-    manifest = manifest.assign(path="a.mp4", sha256=hashlib.sha256(b"clip").hexdigest())
-    manifest.to_parquet(sealed.manifest, index=False)
-    Path("data/a.mp4").write_bytes(b"clip")
-    assert "data/a.mp4" not in [finding.where for finding in found()]
-    Path("data/a.mp4").write_bytes(b"edited")
-    assert "data/a.mp4" in [finding.where for finding in found()]
-    manifest.drop(columns="sha256").to_parquet(sealed.manifest, index=False)
-    assert any("the clips were not checked" in str(each) and not each.problem for each in found())

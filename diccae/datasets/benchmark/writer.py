@@ -98,7 +98,7 @@ def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool 
     """Render all clips that do not exist yet.
 
     Digests of finished clips are kept in `clips/<split>.json`, so that an interrupted rendering
-    continues; a clip whose file is missing or has another size is rendered again.
+    continues; a clip whose file is missing or has other bytes is rendered again.
 
     Args:
         spec: what to render.
@@ -180,7 +180,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
 
 def _finished(folder: Path, done: dict[str, dict[str, object]], name: str) -> bool:
     path = folder / f"{name}.mp4"
-    return name in done and path.is_file() and path.stat().st_size == done[name]["bytes"]
+    return name in done and path.is_file() and file_digest(path) == done[name]["sha256"]
 
 
 def _read_digests(folder: Path) -> dict[str, dict[str, object]]:
@@ -195,6 +195,22 @@ def _write_json(path: Path, content: object) -> None:
 def _write_manifest(
     spec: BenchmarkSpec, root: Path, digests: dict[str, dict[str, dict[str, object]]]
 ) -> Path:
+    listed, hidden = tables(spec, digests)
+    for name, table in (("truth", hidden), ("manifest", listed)):
+        with whole_file(root / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+    return root / "manifest.parquet"
+
+
+def tables(
+    spec: BenchmarkSpec, digests: dict[str, dict[str, dict[str, object]]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The manifest of a benchmark, and the truth of each clip.
+
+    Args:
+        spec: what is rendered.
+        digests: by split and clip, a dictionary with the `sha256` of its file.
+    """
     rows, hidden = [], []
     for split in SPLITS:
         for index in range(spec.counts.get(split, 0)):
@@ -224,9 +240,7 @@ def _write_manifest(
                     "deaf": scene.deaf,
                 }
             )
-    for name, content in (("truth", hidden), ("manifest", rows)):
-        table = pd.DataFrame(content)
+    made = (pd.DataFrame(rows), pd.DataFrame(hidden))
+    for table in made:
         table["label"] = table["label"].astype(np.int32)
-        with whole_file(root / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
-    return root / "manifest.parquet"
+    return made

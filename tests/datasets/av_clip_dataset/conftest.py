@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+
+from diccae.datasets.checksums import checksums
+from diccae.datasets.clips import write_index, write_meta
+from diccae.digests import file_digest
 
 SPLITS = {"unlabelled": 40, "train": 30, "update": 18, "test": 12}
 
@@ -34,11 +34,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     manifest.to_parquet(root / "manifest.parquet", index=False)
     folder = root / "cache"
     folder.mkdir()
-    np.save(folder / "frames.npy", rng.integers(0, 256, (count, 4, 8, 8, 3), np.uint8))
-    np.save(folder / "fbank.npy", rng.normal(size=(count, 5, 3)).astype(np.float16))
-    manifest.assign(
-        status=["silent" if row == 41 else "ok" for row in range(count)], message=""
-    ).to_parquet(folder / "index.parquet", index=False)
-    digest = hashlib.sha256((root / "manifest.parquet").read_bytes()).hexdigest()
-    Path(folder, "meta.json").write_text(json.dumps({"manifest_sha256": digest}))
+    frames = rng.integers(0, 256, (count, 4, 8, 8, 3), np.uint8)
+    fbank = rng.normal(size=(count, 5, 3)).astype(np.float16)
+    np.save(folder / "frames.npy", frames)
+    np.save(folder / "fbank.npy", fbank)
+    status = ["silent" if row == 41 else "ok" for row in range(count)]
+    index = pd.concat([manifest, checksums(frames, fbank)], axis=1).assign(status=status)
+    digest = write_index(folder, index)
+    manifest_digest = file_digest(root / "manifest.parquet")
+    write_meta(folder, {"manifest_sha256": manifest_digest, "sha256": {"index": digest}})
     return str(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ def test_too_many_bad_clips_are_an_error_and_can_be_repaired(manifest: Path) -> 
 
 def test_a_manifest_without_any_usable_clip_is_an_error_for_any_share(manifest: Path) -> None:
     shutil.rmtree(manifest.parent / "clips")
-    with pytest.raises(UserError, match=r"10 of 10 clips cannot be used \(10 missing\)"):
+    with pytest.raises(UserError, match="none of the files of its 10 clips is there"):
         build(manifest, max_bad_share=1.0)
 
 
@@ -171,6 +171,18 @@ def test_the_decoder_is_the_one_of_the_config(
     assert found.meta["settings"]["decoder"] == "torchcodec"
 
 
+def test_clips_that_another_decoder_has_read_are_counted(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing = SimpleNamespace(takes=lambda path: path.stem != "train-000002")
+    refusing.decode_video, refusing.decode_audio = pyav_media.decode_video, pyav_media.decode_audio
+    modules = {"pyav": pyav_media, "torchcodec": refusing}
+    monkeypatch.setattr(media, "_module", modules.get)
+    index = load_cache(build(manifest, decoder="torchcodec")).index
+    assert index["decoder"].tolist() == 6 * ["torchcodec"] + ["pyav"] + 3 * ["torchcodec"]
+    assert "1 of 10 clips were decoded by pyav" in capsys.readouterr().out
+
+
 def test_a_decoder_that_is_unknown_or_not_installed_is_an_error(
     manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +190,7 @@ def test_a_decoder_that_is_unknown_or_not_installed_is_an_error(
         build(manifest, decoder="opencv")
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     monkeypatch.delitem(sys.modules, "diccae.datasets.torchcodec_media", raising=False)
+    monkeypatch.delattr("diccae.datasets.torchcodec_media", raising=False)
     with pytest.raises(UserError, match="torchcodec cannot be imported .*cache.decoder to pyav"):
         build(manifest, decoder="torchcodec")
     assert not (manifest.parent / "cache").exists()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets import stored_clips, stored_files
+from diccae.datasets import stored_clips, stored_files, stored_workers
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
@@ -37,7 +37,7 @@ def test_an_interrupted_cache_is_continued_to_the_same_bytes(
             raise KeyboardInterrupt
         return decode_clip(path, **settings)
 
-    monkeypatch.setattr(stored_clips, "decode_clip", decode)
+    monkeypatch.setattr(stored_workers, "decode_clip", decode)
     monkeypatch.setattr(stored_clips, "CHUNK", 3)
     with pytest.raises(KeyboardInterrupt):
         build(manifest)
@@ -53,7 +53,9 @@ def test_an_interrupted_cache_is_continued_to_the_same_bytes(
 
 def test_nothing_is_decoded_twice(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(manifest)
-    monkeypatch.setattr(stored_clips, "decode_clip", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr(
+        stored_workers, "decode_clip", lambda *_, **__: pytest.fail("decoded again")
+    )
     build(manifest)
 
 

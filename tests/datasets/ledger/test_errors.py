@@ -86,7 +86,8 @@ def test_command(clips: Path, made: Path) -> None:
     app.callback()(lambda: None)
     cli.register(app)
     arguments = ["check", "--manifest", str(clips), "--out", str(made), "--jobs", "1"]
-    (clips.parent / "still.mp4").touch()
+    with open(clips.parent / "still.mp4", "ab") as clip:
+        clip.write(b"\0")
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
     assert "16 listed, 15 found, 11 readable, 9 with sound, 6 used" in done.output

@@ -134,8 +134,10 @@ def test_nothing_that_is_unchanged_is_probed_again(clips: Path, made: Path, tmp_
     shutil.copy(folder / "good.mp4", folder / "gone.mp4")
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 2
     assert rows_of(out)["text"]["status"] == rows_of(out)["gone"]["status"] == "ok"
-    # a file that was touched, one that went
+    # a file that was only touched, another one of the same size, one that went
     os.utime(folder / "still.mp4", (1, 1))
+    clip = folder / "text.mp4"
+    clip.write_bytes(clip.read_bytes()[::-1])
     (folder / "mute.mp4").unlink()
     assert check(folder / "manifest.parquet", out, jobs=1, progress=False).probed == 2
     assert rows_of(out)["mute"]["status"] == "missing"

@@ -56,6 +56,7 @@ def write(
     late: float = 0.0,
     videos: int = 1,
     draw: Callable[[int], np.ndarray] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Encode frames that show their number, with sound.
 
@@ -65,7 +66,7 @@ def write(
     pts = list(range(50)) if pts is None else pts
     sounds = (sine(2.0, rate),) if sounds is None else sounds
     height, width = size
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=muxer) as container:
         streams = []
         for number in range(videos):
             stream = container.add_stream(codec, rate=fps, options={"g": "12"} | (options or {}))
@@ -103,6 +104,21 @@ def write(
         ]
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
             container.mux(packet)
+    return path
+
+
+def cut(source: Path, path: Path, seconds: float) -> Path:
+    """A copy of a file without its first `seconds`, cut without decoding: an edit list hides the
+    frames between the key frame and the cut."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as part:
+        streams = [part.add_stream_from_template(stream) for stream in whole.streams]
+        whole.seek(round(seconds * av.time_base))
+        for packet in whole.demux():
+            if packet.dts is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = streams[packet.stream.index]
+                part.mux(packet)
     return path
 
 

@@ -11,7 +11,16 @@ import pytest
 from diccae.datasets import pyav_media
 from diccae.datasets.media import decode_clip
 from diccae.datasets.media_facts import describe
-from tests.datasets.media.samples import agrees, everything, loudest, picture, refused, sine, write
+from tests.datasets.media.samples import (
+    agrees,
+    cut,
+    everything,
+    loudest,
+    picture,
+    refused,
+    sine,
+    write,
+)
 
 # streams
 
@@ -86,3 +95,30 @@ def test_times_count_from_the_beginning_of_a_transport_stream(tmp_path: Path) ->
         assert container.start_time > 9_000_000
     agrees(path, 0.2, 1.8)
     assert np.abs(decode_clip(path, end=0.5).audio[2000:8000]).max() > 0.3
+
+
+# cut files
+
+
+@pytest.mark.parametrize("start", [0.0, 0.3, 1.1])
+def test_program_streams_and_files_with_an_edit_list(tmp_path: Path, start: float) -> None:
+    sounds = (sine(4.0, 44100, 2),)
+    program = write(
+        tmp_path / "clip.mpg",
+        codec="mpeg2video",
+        pts=list(range(100)),
+        sounds=sounds,
+        sound_codec="mp2",
+        rate=44100,
+    )
+    whole = write(
+        tmp_path / "whole.mp4",
+        pts=list(range(100)),
+        sounds=sounds,
+        rate=44100,
+        options={"bf": "2", "g": "30"},
+    )
+    for path in (program, cut(whole, tmp_path / "cut.mp4", 1.5)):
+        agrees(path, start, start + 1.0)
+        audio = decode_clip(path, start=start, end=start + 1.0).audio[1000:15000]
+        assert loudest(audio) == pytest.approx(440, abs=2)

@@ -9,7 +9,7 @@ import pytest
 
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
-from tests.datasets.media.samples import refused, sine, write
+from tests.datasets.media.samples import cut, refused, sine, write
 
 
 def has_torchcodec() -> bool:
@@ -92,3 +92,21 @@ def test_torchcodec_raises_the_same_errors(tmp_path: Path) -> None:
         backend="torchcodec",
     )
     refused(path, "truncated", "its video ends at 1.96 s", end=10.0, backend="torchcodec")
+
+
+@pytest.mark.skipif(not TORCHCODEC, reason="torchcodec is not installed, or does not load")
+def test_files_that_torchcodec_reads_at_other_times_are_left_to_pyav(tmp_path: Path) -> None:
+    long = {"pts": list(range(150)), "sounds": (sine(6.0, 44100, 2),), "rate": 44100}
+    whole = write(tmp_path / "whole.mp4", options={"bf": "2", "g": "50"}, **long)
+    program = write(tmp_path / "clip.mpg", codec="mpeg2video", sound_codec="mp2", **long)
+    cuts = [cut(whole, tmp_path / f"cut{at}.mp4", at) for at in (0.5, 3.37)]
+    assert decode_clip(whole, backend="torchcodec").decoder == "torchcodec"
+    for path in (*cuts, program):
+        for start, end in [(0.0, 2.0), (0.3, 1.7), (1.1, 2.4)]:
+            ours, theirs = (
+                decode_clip(path, start=start, end=end, num_frames=8, backend=backend)
+                for backend in ("pyav", "torchcodec")
+            )
+            assert theirs.decoder == "pyav"
+            assert np.array_equal(ours.frames, theirs.frames)
+            assert np.array_equal(ours.audio, theirs.audio)

@@ -1,0 +1,119 @@
+"""Whether the file of a clip is still the one that was decoded."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from diccae.digests import file_digest
+
+# why a rendered clip with another digest than in the manifest is not used
+ALTERED = "its bytes are not those that were rendered (`diccae data render` makes it again)"
+# bytes of clips that every process can afford to read
+QUICK_BYTES = 1_000_000_000
+
+
+class Stamp(NamedTuple):
+    """Size and modification time of a file; -1 for both where there is none."""
+
+    bytes: int
+    mtime_ns: int
+
+
+ABSENT = Stamp(-1, -1)
+
+
+def stamp(path: Path | str) -> Stamp:
+    """Size and modification time of a file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ABSENT
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def clip_digest(path: Path | str) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        return file_digest(Path(path))
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def digest_of(path: str, _stamp: Stamp) -> str:
+    """`clip_digest` of a file, computed once for all spans of a long recording."""
+    return clip_digest(path)
+
+
+def is_replaced(path: Path | str, known: Stamp, sha256: str) -> bool:
+    """Whether a file is another one than before.
+
+    Only a file whose size or modification time differs is read: a copy of a folder has other times
+    and the same bytes. A file that does not exist is not replaced.
+
+    Args:
+        path: the file.
+        known: its stamp when it was decoded.
+        sha256: its digest when it was decoded.
+    """
+    now = stamp(path)
+    if now in (known, ABSENT):
+        return False
+    return digest_of(str(path), now) != sha256
+
+
+def known_stamps(cache: Path, clips: int) -> np.ndarray:
+    """Size and modification time of the files of a cache's clips when they were decoded.
+
+    Returns:
+        (clips, 2) int64; -1 where they are unknown, as in a cache that was copied without its
+        progress.json and the ledger.
+    """
+    progress, ledger = cache / "progress.json", cache.parent / "ledger.parquet"
+    try:
+        known = (
+            pd.DataFrame({name: json.loads(progress.read_text())[name] for name in Stamp._fields})
+            if progress.is_file()
+            else pd.read_parquet(ledger, columns=list(Stamp._fields))
+        )
+    except (OSError, ValueError, KeyError):
+        known = pd.DataFrame()
+    if len(known) != clips:
+        return np.full((clips, 2), -1)
+    return known.fillna(-1).to_numpy(np.int64, copy=True)
+
+
+def replaced_clips(cache: Path) -> list[str]:
+    """The files of a stored cache's clips that are other files than those that were decoded.
+
+    Files of the same size with another time are read only if they have at most QUICK_BYTES
+    together: where more of them have other times, the folder was copied, and only `diccae doctor`
+    and `diccae verify` take the time to read it. A cache without progress.json or index has no
+    replaced files: what was decoded is not known there.
+    """
+    if not (cache / "progress.json").is_file() or not (cache / "index.parquet").is_file():
+        return []
+    try:
+        index = pd.read_parquet(cache / "index.parquet", columns=["path", "file_sha256"])
+    except (OSError, ValueError):
+        return []
+    stamps = map(Stamp._make, known_stamps(cache, len(index)).tolist())
+    paths = (os.path.join(cache.parent, name) for name in index["path"])
+    changed = [
+        (path, known, digest, now)
+        for path, digest, known in zip(paths, index["file_sha256"], stamps, strict=True)
+        if digest and known != ABSENT and (now := stamp(path)) not in (known, ABSENT)
+    ]
+    read = sum(now.bytes for _, known, _, now in changed if now.bytes == known.bytes) <= QUICK_BYTES
+    return [
+        path
+        for path, known, digest, now in changed
+        if now.bytes != known.bytes or (read and digest_of(path, now) != digest)
+    ]
