@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,9 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Pat
     page = (root / "report.html").read_text()
     assert "This is a test run on a few clips" in page
     assert "data:image/jpeg" in page
+    seal = json.loads((root / "verify.json").read_text())
+    assert seal["sealed"]
+    assert f'<code id="root">{seal["root"]}</code>' in page
     assert not list((checkout / "results" / "work").iterdir())
     again = snakemake(checkout, "smoke")
     assert "Nothing to do" in again.stdout + again.stderr
