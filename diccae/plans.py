@@ -25,7 +25,7 @@ from diccae.sections import (
     Section,
     modalities_of,
 )
-from diccae.validation import checked, did_you_mean
+from diccae.validation import checked, choices
 
 CONFIG_ROOT = Path(__file__).resolve().parent.parent / "configs"
 VARIANT = re.compile(r"(?P<name>[a-z0-9_]+)(?:@(?P<short>[a-z]+)=(?P<value>[0-9.eE+-]+))?")
@@ -107,8 +107,13 @@ class Plan(Strict):
         match = VARIANT.fullmatch(variant)
         known = known_variants()
         if match is None or match["name"] not in known:
-            hint = did_you_mean(variant.split("@")[0], known)
-            raise ValueError(f"unknown variant {variant!r}{hint} Known: {', '.join(known)}")
+            name, parameter, _ = variant.partition("@")
+            if parameter and name in known:
+                raise ValueError(
+                    f"variant {variant!r}: wanted a number after the name of a parameter, such as "
+                    f"{name}@{next(iter(self.parameters), 'lr')}=0.5"
+                )
+            raise ValueError(f"unknown variant {variant!r}{choices(name, known, 'known variants')}")
         if match["short"] is None:
             return match["name"], {}
         if match["short"] not in self.parameters:
@@ -185,6 +190,12 @@ class Plan(Strict):
         """The list of all clips."""
         return Path(self.data_root) / "manifest.parquet"
 
+    @property
+    def manifest_command(self) -> str:
+        """The command that makes the manifest."""
+        step = "render" if self.dataset == "embedded" else "manifest"
+        return f"diccae data {step} --plan {self.name}"
+
 
 def known_variants() -> list[str]:
     """Names of the variants: the files of `configs/variants`, and every system but the default one,
@@ -214,12 +225,11 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
     if not path.is_file():
         raise UserError(
             f"plan {str(name_or_path)!r} not found at {path}"
-            f"{did_you_mean(str(name_or_path), known_plans())}; "
-            f"known plans: {', '.join(known_plans())}"
+            f"{choices(str(name_or_path), known_plans(), 'known plans')}"
         )
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: wanted a mapping of keys, got {type(content).__name__}")

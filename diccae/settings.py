@@ -14,10 +14,10 @@ from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.systems.spec import System
-from diccae.validation import checked, did_you_mean
+from diccae.validation import checked, choices, did_you_mean
 
 # what a variant's file may hold beside the name of its system
-VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method"}
+VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def system_of(name: str) -> System[Any]:
         UserError: there is none; names those that there are.
     """
     if name not in known_systems():
-        hint = did_you_mean(name, known_systems())
-        raise UserError(f"unknown system {name!r}{hint}; there are: {', '.join(known_systems())}")
+        raise UserError(f"unknown system {name!r}{choices(name, known_systems(), 'known systems')}")
     return importlib.import_module(f"diccae.systems.{name}").SYSTEM
 
 
@@ -181,6 +180,11 @@ def variant_of(plan: Plan, variant: str) -> Variant:
     if unknown:
         hint = did_you_mean(unknown[0], [*VARIANT_PARTS, *names])
         raise UserError(f"{where}: unknown key {unknown[0]!r}{hint}")
+    parameter = difference.get("parameter")
+    if parameter is not None and not parameters:
+        raise UserError(
+            f"variant {variant!r} needs a value in its name, for example {name}@{parameter}=4"
+        )
     left_out = {key for key, wanted in difference.get("stages", {}).items() if not wanted}
     return Variant(system, difference, frozenset(names - left_out), parameters, where)
 
@@ -197,11 +201,10 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     """
     own = variant_of(plan, variant)
     system, where = own.system, own.where
-    names = [known.name for known in system.stages]
+    names = [known.name for known in system.stages if known.name in own.stages]
     if stage not in names:
         raise UserError(
-            f"variant {variant!r} has no stage {stage!r}{did_you_mean(stage, names)}; "
-            f"its stages: {', '.join(names)}"
+            f"variant {variant!r} has no stage {stage!r}{choices(stage, names, 'its stages')}"
         )
     config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
     parts = (stage,) if system.stage(stage).shared else ("method", stage)

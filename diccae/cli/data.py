@@ -23,6 +23,11 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
+    if chosen.dataset != "embedded":
+        raise UserError(
+            f"plan {chosen.name} is not about the embedded benchmark, so there is nothing to "
+            f"render; its clips come from its lists: {chosen.manifest_command}"
+        )
     settings = plan_settings(chosen)["benchmark"]
     watch = Stopwatch()
     render_benchmark(
@@ -41,8 +46,12 @@ def manifest(plan: PlanName) -> None:
     chosen = load_plan(plan)
     if chosen.lists is None:
         raise UserError(
-            f"plan {chosen.name} names no lists; `diccae data render` makes the clips of the "
-            "embedded benchmark"
+            f"plan {chosen.name} names no lists; "
+            + (
+                f"its clips are rendered: {chosen.manifest_command}"
+                if chosen.dataset == "embedded"
+                else f"add `lists` to it, or put a manifest at {chosen.manifest}; docs/data.md"
+            )
         )
     table = assemble(chosen.lists)
     for source, counts in table.attrs["sources"].items():
@@ -68,6 +77,8 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
+    if not chosen.manifest.is_file():
+        raise UserError(f"{chosen.manifest} is missing; run `{chosen.manifest_command}` first")
     watch = Stopwatch()
     build_cache(
         chosen.manifest,
@@ -92,7 +103,7 @@ def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
-    group = typer.Typer(no_args_is_help=True, help="Data: render, decode, cache.")
+    group = typer.Typer(no_args_is_help=True, help="Render, list, combine, check and cache clips.")
     for command in (render, manifest, cache):
         group.command()(command)
     lists.register(group)

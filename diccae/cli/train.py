@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diccae.cli.options import Out, PlanName, Seed, Variant
+from diccae.cli.options import ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
-from diccae.validation import did_you_mean
+from diccae.validation import choices
 from diccae.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from diccae.run_graph import Run
 
 StageName = Annotated[
     str, typer.Option("--stage", help="A single stage, e.g. pretrain; by default all stages.")
-]
-ModalityName = Annotated[
-    str, typer.Option("--modality", help="A, V or AV; by default all that the plan scores.")
 ]
 
 
@@ -26,7 +27,7 @@ def train(
     plan: PlanName = "embedded",
     seed: Seed = 0,
     stage: StageName = "",
-    modality: ModalityName = "",
+    modality: ModalityName = None,
 ) -> None:
     """Train and score one variant with one seed, in every stage and modality that the plan needs.
 
@@ -41,7 +42,7 @@ def train(
     if job is not None:
         runs = list(job.runs)
     elif stage:
-        runs = [Run(chosen, stage, variant, seed, modality or "AV").owner]
+        runs = [_single(chosen, stage, variant, seed, modality).owner]
     else:
         wanted = [modality] if modality else _modalities(chosen, variant)
         runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
@@ -53,34 +54,53 @@ def train(
             temporary.write_text(json.dumps(runs_done, indent=1) + "\n")
 
 
-def _modalities(plan: Plan, variant: str) -> list[str]:
-    known = plan.variants()
-    if variant not in known:
+def _single(plan: Plan, stage: str, variant: str, seed: int, modality: str | None) -> Run:
+    """The run of one stage; without a modality, on audio and video."""
+    from diccae.run_graph import Run
+
+    run = Run(plan, stage, variant, seed, modality or "AV")
+    if modality not in (None, "AV") and not run.spec.labelled:
         raise UserError(
-            f"plan {plan.name} has no variant {variant!r}{did_you_mean(variant, known)}; "
-            f"name a modality with --modality, or use one of: {', '.join(known)}"
+            f"--modality {modality}: stage {stage} trains on audio and video together; leave "
+            "--modality out"
         )
-    return [str(modality) for modality in known[variant]]
+    return run
+
+
+def _modalities(plan: Plan, variant: str) -> list[str]:
+    from diccae.run_graph import job_name
+    from diccae.settings import variant_of
+
+    known = plan.variants()
+    if variant in known:
+        return [str(modality) for modality in known[variant]]
+    # an unknown name is refused here
+    variant_of(plan, variant)
+    raise UserError(
+        f"plan {plan.name} does not score variant {variant!r}; name a modality with --modality, or "
+        "take a variant of the plan"
+        f"{choices(variant, dict.fromkeys(map(job_name, known)), 'it scores')}"
+    )
 
 
 def compose(
     variant: Variant,
     stage: Annotated[str, typer.Option("--stage", help="A stage, e.g. finetune.")] = "pretrain",
-    modality: Annotated[str, typer.Option("--modality", help="A, V or AV.")] = "AV",
+    modality: ModalityName = None,
     plan: PlanName = "embedded",
     seed: Seed = 0,
-    out: Out = None,
+    out: Annotated[
+        Path | None, out_option(".py", "File to write; by default it is printed.")
+    ] = None,
 ) -> None:
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and
     tools/test.py."""
-    from diccae.run_graph import Run
-
-    config = Run(load_plan(plan), stage, variant, seed, modality).config()
+    config = _single(load_plan(plan), stage, variant, seed, modality).config()
     if out is None:
         print(config.pretty_text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        config.dump(out)
+        return
+    with whole_file(out) as temporary:
+        temporary.write_text(config.pretty_text)
 
 
 def register(app: typer.Typer) -> None:
