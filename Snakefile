@@ -6,16 +6,15 @@ import sys
 
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
-from diccae.workflow import load_workflow
+from diccae.workflow import load_workflow, number_of_seeds
 
 
 container: "docker://diccae-repro"
 
 
-SEEDS = config.get("seeds")
 try:
-    FLOW = load_workflow(SEEDS and int(SEEDS))
-except (UserError, ValueError) as error:
+    FLOW = load_workflow(number_of_seeds(config))
+except UserError as error:
     sys.exit(f"diccae: {error}")
 
 # one run at a time on a GPU (`resources` in profiles/default), where there is one

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import PurePath
+from typing import Any
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
@@ -15,6 +17,7 @@ from diccae.plans import Plan, known_plans, load_plan
 from diccae.run_graph import Job, check, job_name, jobs, scored_runs, stamp_of
 from diccae.settings import plan_settings
 from diccae.source import source_hash
+from diccae.validation import choices, did_you_mean
 
 
 class PlannedJob:
@@ -128,6 +131,24 @@ class Workflow:
         report = [f"{root}/report.html"] if self.plans[root].table2 else []
         return [*self.tables(root), *report]
 
+    def explain_unknown(self, target: str) -> str:
+        """A sentence on a target that no rule makes: the closest target, and those of a plan."""
+        of_plan = {root: [*self.targets(root), *self.figures(root)] for root in self.plans}
+        known = [target for targets in of_plan.values() for target in targets]
+        hint = did_you_mean(target, ["all", "smoke", *known, *map("{}/job.json".format, self.jobs)])
+        folder = str(PurePath(target).parent)
+        root = folder if folder in of_plan else next(iter(of_plan))
+        names = ", ".join(name.removeprefix(f"{root}/") for name in of_plan[root])
+        return (
+            f"no rule makes the target {target!r}{hint or '.'} Targets: all, smoke, and in {root}: "
+            f"{names}; other plans write to {', '.join(name for name in of_plan if name != root)}"
+        )
+
+    def figures(self, root: str) -> list[str]:
+        """The SVG file of every figure of a plan."""
+        drawn = (artifact for artifact in self.artifacts(root).values() if artifact.draw)
+        return [f"{root}/{artifact.name}.svg" for artifact in drawn]
+
     def data_plan(self, data_root: str) -> Plan:
         """The first plan that uses a data folder.
 
@@ -176,6 +197,24 @@ class Workflow:
             raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
 
 
+def number_of_seeds(config: Mapping[str, Any]) -> int | None:
+    """The value of `--config seeds=`; None without one.
+
+    Args:
+        config: what Snakemake was given with `--config`.
+
+    Raises:
+        UserError: another key, or no number from 1.
+    """
+    for key in config:
+        if key != "seeds":
+            raise UserError(f"--config {key}: unknown key{choices(key, ['seeds'])}")
+    value = config.get("seeds")
+    if value is not None and not (isinstance(value, int) and value >= 1):
+        raise UserError(f"--config seeds={value}: wanted a number of seeds from 1")
+    return value
+
+
 def data_key(plan: Plan) -> str:
     """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
     base = plan_settings(plan)
@@ -200,8 +239,6 @@ def load_workflow(seeds: int | None = None) -> Workflow:
         UserError: a plan is wrong; names the file and the key.
     """
     plans = [load_plan(name) for name in known_plans()]
-    if seeds is not None and seeds < 1:
-        raise UserError(f"--config seeds={seeds}: wanted a number of seeds from 1")
     built = Workflow([plan.first_seeds(_at_most(plan, seeds)) for plan in plans], seeds)
     for plan in built.plans.values():
         check(plan)

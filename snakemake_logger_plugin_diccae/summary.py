@@ -87,6 +87,16 @@ def count_by_rule(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {rule}" for rule, count in counts.items())
 
 
+def explained(error: str) -> str:
+    """Snakemake's error, or, for a target that no rule makes, a sentence with the known ones."""
+    unknown = re.search(r"No rule to produce (.+?) \(if you use input functions", error)
+    if unknown is None:
+        return error
+    from diccae.workflow import load_workflow
+
+    return f"diccae: {load_workflow().explain_unknown(unknown[1])}"
+
+
 def command_line() -> str:
     """The Snakemake command that the user typed."""
     return shlex.join(["snakemake", *sys.argv[1:]])

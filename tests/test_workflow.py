@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from diccae.errors import UserError
+from diccae.workflow import number_of_seeds
 from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
 
 
@@ -49,17 +52,41 @@ def test_the_first_seeds_alone(checkout: Path) -> None:
     result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
     assert "--plan embedded-10 --seeds 2" in result.stdout
-    none = snakemake(checkout, "all", "--dry-run", "--config", "seeds=0")
-    assert none.returncode != 0
-    assert "seeds=0: wanted a number of seeds from 1" in none.stdout + none.stderr
 
 
 def test_an_unknown_ablation_is_named_without_a_traceback(checkout: Path) -> None:
     result = snakemake(checkout, "results/ablations/no_infonc.csv", "--dry-run")
     words = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "no artifact 'ablations/no_infonc'; did you mean 'ablations/no_infonce'?" in words
+    assert "no ablation 'no_infonc' in table2; did you mean 'no_infonce'?" in words
     assert "Traceback" not in words
+
+
+def test_an_unknown_target_is_answered_with_the_known_ones(checkout: Path) -> None:
+    profile = ("--workflow-profile", "profiles/default")
+    result = snakemake(checkout, "results/smoke/tabel1.csv", "--dry-run", *profile)
+    words = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "'results/smoke/tabel1.csv'; did you mean 'results/smoke/table1.csv'?" in words
+    assert "all, smoke, and in results/smoke: table1.csv, table2.csv" in words
+    assert "No rule to produce" not in words
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({"seeds": "four"}, "seeds=four: wanted a number of seeds from 1"),
+        ({"seeds": 0}, "seeds=0: wanted a number of seeds from 1"),
+        ({"sedes": 4}, "sedes: unknown key; did you mean 'seeds'"),
+    ],
+)
+def test_the_configuration_on_the_command_line_is_checked(
+    given: dict[str, object], answer: str
+) -> None:
+    assert number_of_seeds({"seeds": 4}) == 4
+    assert number_of_seeds({}) is None
+    with pytest.raises(UserError, match=re.escape(answer)):
+        number_of_seeds(given)
 
 
 def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
