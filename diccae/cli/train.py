@@ -33,8 +33,6 @@ def train(
 
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
-    from diccae import registry  # noqa: F401
-    from diccae.engine.runs import execute
     from diccae.run_graph import Run, jobs, with_parents
 
     chosen = load_plan(plan)
@@ -46,7 +44,12 @@ def train(
     else:
         wanted = [modality] if modality else _modalities(chosen, variant)
         runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
-    for run in with_parents(runs):
+    runs = with_parents(runs)
+    # after the errors above, because torch takes seconds to import
+    from diccae import registry  # noqa: F401
+    from diccae.engine.runs import execute
+
+    for run in runs:
         execute(run)
     if job is not None:
         with whole_file(job.stamp) as temporary:
