@@ -7,15 +7,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from diccae.cli.main import app
 from diccae.datasets.readers import plain_csv
 from diccae.plans import load_plan
 from diccae.run_graph import check
+from tests.documents import example_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,21 +30,6 @@ def test_the_example_of_the_loss_runs(tmp_path: Path) -> None:
         text=True,
     )
     assert result.returncode == 0, result.stderr
-
-
-@pytest.mark.parametrize("text", [README, DATA, CLUSTER], ids=["README", "data", "cluster"])
-def test_every_command_in_the_text_exists_with_its_options(text: str) -> None:
-    commands: Any = get_command(app)
-    for line in re.findall(r"^ +(diccae [a-z].*?)(?:  +#.*)?$", text, flags=re.MULTILINE):
-        for call in line.split(" && "):
-            words = call.split()[1:]
-            command = commands.commands[words.pop(0)]
-            if hasattr(command, "commands"):
-                command = command.commands[words.pop(0)]
-            known = {option for parameter in command.params for option in parameter.opts} | {
-                "--help"
-            }
-            assert {word for word in words if word.startswith("--")} <= known, call
 
 
 @pytest.mark.parametrize(
@@ -68,7 +51,7 @@ def indented(text: str, first: str) -> str:
 
 
 def test_the_example_plan_and_list_for_own_clips_are_valid(tmp_path: Path) -> None:
-    (tmp_path / "kitchen.yaml").write_text(indented(DATA, "name: kitchen").split("\ndiccae ")[0])
+    (tmp_path / "kitchen.yaml").write_text(example_plan())
     plan = load_plan(tmp_path / "kitchen.yaml")
     check(plan)
     assert plan.dataset_name == "my kitchen clips"

@@ -15,7 +15,7 @@ from diccae.validation import choices
 from diccae.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from diccae.run_graph import Run
+    from diccae.run_graph import Job, Run
 
 StageName = Annotated[
     str, typer.Option("--stage", help="A single stage, e.g. pretrain; by default all stages.")
@@ -33,18 +33,7 @@ def train(
 
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
-    from diccae.run_graph import Run, jobs, with_parents
-
-    chosen = load_plan(plan)
-    job = None if stage or modality else jobs(chosen).get((variant, seed))
-    if job is not None:
-        runs = list(job.runs)
-    elif stage:
-        runs = [_single(chosen, stage, variant, seed, modality).owner]
-    else:
-        wanted = [modality] if modality else _modalities(chosen, variant)
-        runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
-    runs = with_parents(runs)
+    job, runs = wanted_runs(load_plan(plan), variant, seed, stage, modality)
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
     from diccae.engine.runs import execute
@@ -55,6 +44,27 @@ def train(
         with whole_file(job.stamp) as temporary:
             runs_done = {"runs": [str(run.folder) for run in job.runs]}
             temporary.write_text(json.dumps(runs_done, indent=1) + "\n")
+
+
+def wanted_runs(
+    plan: Plan, variant: str, seed: int = 0, stage: str = "", modality: str | None = None
+) -> tuple[Job | None, list[Run]]:
+    """The runs that a command asks for, parents first, and their job where they are a whole one.
+
+    Raises:
+        UserError: variant, stage or modality do not exist or do not fit together.
+    """
+    from diccae.run_graph import Run, jobs, with_parents
+
+    job = None if stage or modality else jobs(plan).get((variant, seed))
+    if job is not None:
+        runs = list(job.runs)
+    elif stage:
+        runs = [_single(plan, stage, variant, seed, modality).owner]
+    else:
+        wanted = [modality] if modality else _modalities(plan, variant)
+        runs = [Run(plan, SCORED_STAGE, variant, seed, each) for each in wanted]
+    return job, with_parents(runs)
 
 
 def _single(plan: Plan, stage: str, variant: str, seed: int, modality: str | None) -> Run:

@@ -1,0 +1,171 @@
+"""Every command in README and docs, as written. A new command is found without being listed: it
+must be one that is checked here, or its program is named with the reason why it is not run."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import builtins
+import re
+import subprocess
+import tomllib
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snakemake.cli import get_argument_parser
+from typer.main import get_command
+
+from diccae.artifacts import artifact_of
+from diccae.cli.main import app
+from diccae.cli.train import wanted_runs
+from diccae.plans import load_plan
+from diccae.settings import variant_of
+from tests.documents import ROOT, Command, example_plan, in_blocks, in_sentences
+
+BLOCKS = in_blocks()
+CHECKED = {"diccae", "snakemake", "make", "python", "pytest", "pip"}
+NOT_RUN = {
+    "conda": "needs a conda channel; tests/test_lock.py compares environment.yml with the lock",
+    "docker": "needs a Docker engine; what the container runs is checked",
+    "export": "a builtin of the shell",
+    "hadolint": "was run by hand",
+    "kubectl": "needs a Kubernetes cluster",
+    "ln": "needs the reader's own folders",
+    "mkdir": "makes a folder for Docker",
+    "run.sh": "needs a Slurm cluster or a Docker engine, see the page",
+    "scancel": "needs a Slurm cluster",
+    "scontrol": "needs a Slurm cluster",
+    "shellcheck": "was run by hand",
+    "squeue": "needs a Slurm cluster",
+}
+# first words of indented blocks that hold no command
+OTHER_BLOCKS = {
+    "0": "output of tests/cluster/run.sh",
+    "211": "output of tests/container/run.sh",
+    "args:": "Kubernetes",
+    "cli": "the layers of the package",
+    "method": "a variant",
+    "name:": "a plan, with commands behind it",
+    "path,label_name,split": "a list of clips",
+    "slurm_partition:": "settings of a profile",
+}
+# `key: value`, `--option value`, `path with <a mark>`, `name = value`
+NO_COMMAND = re.compile(r"\S+:( |$)|-|\S*<|\w+ = |\w+=|#")
+SENTENCES = [command for command in in_sentences() if not NO_COMMAND.match(command.text)]
+EVERY = [*chain.from_iterable(BLOCKS), *SENTENCES]
+
+
+def of(program: str) -> list[Command]:
+    return [command for command in EVERY if command.program == program]
+
+
+def test_every_command_is_checked_or_named_with_a_reason() -> None:
+    known = CHECKED | NOT_RUN.keys()
+    blocks = [block for block in BLOCKS if block[0].program not in OTHER_BLOCKS]
+    unknown = [c.text for c in [*chain(*blocks), *SENTENCES] if c.program not in known]
+    assert unknown == []
+    programs = {command.program for command in EVERY}
+    assert NOT_RUN.keys() <= programs, "a program with a reason is in no page"
+    assert OTHER_BLOCKS.keys() <= {block[0].program for block in BLOCKS}
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with the plan of docs/data.md among the plans."""
+    configs = tmp_path / "configs"
+    (configs / "plans").mkdir(parents=True)
+    for path in (ROOT / "configs").rglob("*.*"):
+        copy = configs / path.relative_to(ROOT / "configs")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to(path)
+    (configs / "plans" / "kitchen.yaml").write_text(example_plan())
+    monkeypatch.setattr("diccae.plans.CONFIG_ROOT", configs)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", of("diccae"), ids=lambda command: command.text)
+def test_a_diccae_command_is_complete_and_names_what_exists(
+    command: Command, kitchen: Path
+) -> None:
+    parse(command)
+
+
+def parse(command: Command) -> None:
+    """Parse a command without running it; every plan, variant, stage and table in it must exist."""
+    words = command.arguments
+    parser: Any = get_command(app)
+    if words in ([], ["--help"]):
+        return
+    context = parser.make_context("diccae", list(words))
+    while hasattr(parser, "commands"):
+        name, parser, words = parser.resolve_command(context, words)
+        if hasattr(parser, "commands"):
+            context = parser.make_context(name, list(words), parent=context)
+    if not words and not command.alone or "--help" in words:
+        # a sentence about a command
+        return
+    given = parser.make_context(name, list(words), parent=context).params
+    if "plan" in given:
+        plan = load_plan(given["plan"], given.get("seeds"))
+        if name == "train":
+            keys = ("variant", "seed", "stage", "modality")
+            _, runs = wanted_runs(plan, *(given[key] for key in keys))
+            assert all(run.config_hash for run in runs)
+        elif "variant" in given:
+            variant_of(plan, given["variant"])
+        if name == "ablation":
+            artifact_of(plan, f"ablations/{given['name']}")
+
+
+def test_snakemake_knows_every_option() -> None:
+    parser = get_argument_parser()
+    for command in of("snakemake"):
+        options = parser.parse_args(command.arguments)
+        profile = options.workflow_profile
+        assert profile is None or (ROOT / profile / "profile.yaml").is_file(), command.text
+
+
+def test_make_has_every_target(tmp_path: Path) -> None:
+    targets = {word for command in of("make") for word in command.arguments}
+    dry_run = ["make", "--dry-run", "--directory", str(ROOT), *sorted(targets), f"VENV={tmp_path}"]
+    result = subprocess.run(dry_run, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", of("python"), ids=lambda command: command.text)
+def test_a_script_takes_the_options_that_it_is_given(command: Command) -> None:
+    script, *options = command.arguments
+    if "mmaction/.mim/" in script:
+        # mmaction2's own
+        return
+    arguments_of(ROOT / script).parse_args(options)
+
+
+def arguments_of(script: Path) -> argparse.ArgumentParser:
+    """The parser of a script, built without importing what the script imports."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            names = [ast.literal_eval(name) for name in node.args]
+            wanted: dict[str, Any] = {}
+            for keyword in node.keywords:
+                if keyword.arg == "type" and isinstance(keyword.value, ast.Name):
+                    kind = keyword.value.id
+                    wanted["type"] = Path if kind == "Path" else getattr(builtins, kind)
+                elif keyword.arg in ("action", "nargs", "required", "choices"):
+                    wanted[keyword.arg] = ast.literal_eval(keyword.value)
+            parser.add_argument(*names, **wanted)
+    return parser
+
+
+def test_every_tested_file_and_every_extra_exists() -> None:
+    for command in of("pytest"):
+        for path in command.arguments:
+            assert (ROOT / path).is_file(), command.text
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for command in of("pip"):
+        for name in re.findall(r"\[(\w+)\]", command.text):
+            assert name in extras["optional-dependencies"], command.text
