@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from diccae.planning import costs
@@ -73,7 +73,8 @@ def estimate(
     elif calibrated:
         measured = calibrate(plan, report=report)
         seconds = {run: costs.run_seconds(run, work[run], measured) for run in runs}
-        result["calibration"] = asdict(measured) | {
+        # without the kinds of runs as keys, which asdict cannot convert and JSON does not have
+        result["calibration"] = asdict(replace(measured, speeds={})) | {
             "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
         }
         result["hours"] = _seconds(runs, seconds) / 3600

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from diccae.cli import plan as command
 from diccae.errors import UserError
+from diccae.planning.speeds import Calibration, Speed, Timing, kind_of, kinds
+from diccae.plans import Plan
 
 app = typer.Typer()
 command.register(app)
@@ -58,6 +60,29 @@ def test_text_for_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN00
 
 def test_other_values_of_a_parameter_are_explained(run) -> None:  # noqa: ANN001
     assert "...@lr=X: the variant with schedule.finetune.lr = X" in run("--plan", "tuning")
+
+
+def test_the_time_of_a_plan_contains_the_start_of_each_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    none = Timing(0.0, batch=2, full=32, repeats=1)
+
+    def instant(plan: Plan, report: object) -> Calibration:
+        speeds = {kind_of(run): Speed(none, none, none) for run in kinds(plan)}
+        return Calibration("a core", False, 0.0, speeds, kmeans=0.0, loading=None, remarks=[])
+
+    monkeypatch.setattr("diccae.planning.calibration.calibrate", instant)
+    result = CliRunner().invoke(app, ["--plan", "smoke", "--gpus", "1"], catch_exceptions=False)
+    assert result.exit_code == 0
+    # two seeds of full, from_scratch, three other pre-trainings, the sweep and the leakage twin
+    jobs = 2 * 7
+    wall = f"wall time with 1 core, one run on each: {4 * jobs} s"
+    assert wall in result.stdout
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
+    # `full`, whose warm-up the twin uses, was counted by the rows above
+    assert rows["leakage"][-4:] == ["16", "s", "8", "s"]
+    assert "fine-tuning A training 0 ms per clip (batch 2 instead of 32)" in result.stdout
 
 
 def test_json_is_one_object(run) -> None:  # noqa: ANN001
