@@ -39,6 +39,7 @@ NOT_RUN = {
     "scontrol": "needs a Slurm cluster",
     "shellcheck": "was run by hand",
     "squeue": "needs a Slurm cluster",
+    "uv": "resolves against a package index",
 }
 # first words of indented blocks that hold no command
 OTHER_BLOCKS = {
