@@ -29,10 +29,12 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(help="Time each kind of run, for about a minute in all, to estimate hours."),
+        typer.Option(
+            help="Time each kind of run, for about a minute in all, to estimate the time."
+        ),
     ] = True,
 ) -> None:
-    """Check a plan and print its runs, hours, wall time and disk space, and how many seeds each
+    """Check a plan and print its runs, its time and disk space, and how many seeds each
     claim of Table 2 needs."""
     from diccae.run_graph import check
 
