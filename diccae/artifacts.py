@@ -197,9 +197,12 @@ def artifact_of(plan: Plan, name: str) -> Artifact:
         # without the folder, which makes all names alike
         ablations = [key.removeprefix(ABLATIONS) for key in known if key.startswith(ABLATIONS)]
         wanted = name.removeprefix(ABLATIONS)
+        tables = (a.name for a in known.values() if wanted in {n.variant for n in a.runs(plan)})
+        place = next(tables, None)
         raise UserError(
             f"plan {plan.name} has no ablation {wanted!r} in table2"
-            f"{choices(wanted, ablations, 'it has')}"
+            + (f" (it is in {place})" if place else "")
+            + choices(wanted, ablations, "it has")
         )
     raise UserError(f"plan {plan.name} has no artifact {name!r}{choices(name, known, 'it has')}")
 

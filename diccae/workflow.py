@@ -242,5 +242,7 @@ def load_workflow(seeds: int | None = None) -> Workflow:
     built = Workflow([plan.first_seeds(_at_most(plan, seeds)) for plan in plans], seeds)
     for plan in built.plans.values():
         check(plan)
+        # plans that share a data folder describe the same data
+        built.data_plan(plan.data_root)
     built.drop_untrue_stamps()
     return built

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
+from diccae import workflow
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.workflow import load_workflow, number_of_seeds
 from tests.documents import every_command, example_plan
-from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
+from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,17 @@ def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
     words = result.stdout + result.stderr
     assert "figur2: unknown key; did you mean 'figure2'?" in words
     assert "Traceback" not in words
+
+
+def test_plans_that_share_a_folder_but_not_its_data_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = (ROOT / "configs" / "plans" / "smoke.yaml").read_text()
+    twin = twin.replace("name: smoke", "name: twin").replace("unlabelled: 360", "unlabelled: 300")
+    (tmp_path / "twin.yaml").write_text(twin)
+    monkeypatch.setattr(workflow, "known_plans", lambda: ["smoke", str(tmp_path / "twin.yaml")])
+    with pytest.raises(UserError, match="plans smoke, twin share results/data/smoke but describe"):
+        load_workflow.__wrapped__()
 
 
 def test_lint(checkout: Path) -> None:
