@@ -19,6 +19,9 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", flags=re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")
 INLINE = re.compile(r"`([^`]+)`")
 ASSIGNMENT = re.compile(r"\w+=")
+# commands that run as they are written on synthetic results, in
+# tests/reporting/test_documented_commands.py
+ON_RESULTS = ("compare", "verify", "export")
 # what stands in a page for a value that the reader chooses
 EXAMPLES = {"<name>": "no_infonce"}
 

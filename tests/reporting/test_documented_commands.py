@@ -10,14 +10,12 @@ import pytest
 
 from diccae.cli.main import main
 from diccae.plans import Plan, load_plan
-from tests.documents import ROOT, every_command
+from tests.documents import ON_RESULTS, ROOT, every_command
 
-# those that need no data, no training and less than a second
-QUICK = ("compare", "verify", "export")
 SHOWN = {
     command.text: command.arguments
     for command in every_command()
-    if command.program == "diccae" and command.arguments[:1] and command.arguments[0] in QUICK
+    if command.program == "diccae" and command.arguments[:1] and command.arguments[0] in ON_RESULTS
     # a name in a sentence, without its options
     if command.alone or len(command.arguments) > 1
 }
