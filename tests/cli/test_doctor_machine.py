@@ -73,4 +73,4 @@ def test_the_decoder_of_the_plan_must_be_installed(
     check = installation.decoder(with_overrides(plan, **{"cache.decoder": "torchcodec"}))
     assert check.status == "problem"
     assert "torchcodec not installed; the plan uses torchcodec" in check.message
-    assert check.way_out == "pip install 'diccae[torchcodec]'"
+    assert check.way_out == "pip install -e '.[torchcodec]'"
