@@ -1,12 +1,12 @@
 # Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
 # `--config seeds=4` takes the first four seeds of every plan.
-import re
 import sys
 
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
-from diccae.workflow import load_workflow, number_of_seeds
+from diccae.snakemake_request import number_of_seeds
+from diccae.workflow import load_workflow
 
 
 container: "docker://diccae-repro"
@@ -22,9 +22,9 @@ GPU = {"gpu": 1} if driver_version() else {}
 
 
 wildcard_constraints:
-    root="|".join(FLOW.plans),
+    root=FLOW.root_pattern,
     data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
-    job="|".join(map(re.escape, FLOW.jobs)),
+    job=FLOW.job_pattern,
     figure=FLOW.names(drawn=True),
     table=FLOW.names(drawn=False) + "|ablations/[a-z0-9_]+",
 
@@ -37,12 +37,12 @@ localrules:
 rule all:
     default_target: True
     input:
-        FLOW.targets("results"),
+        lambda wildcards: FLOW.targets("results"),
 
 
 rule smoke:
     input:
-        FLOW.targets("results/smoke"),
+        lambda wildcards: FLOW.targets("results/smoke"),
 
 
 rule render:
@@ -102,7 +102,7 @@ rule cache:
 # all stages and modalities of one variant with one seed
 rule train:
     input:
-        lambda wildcards: FLOW.jobs[wildcards.job].inputs,
+        lambda wildcards: FLOW.job(wildcards.job).inputs,
     output:
         "{job}/job.json",
     log:
@@ -117,8 +117,8 @@ rule train:
         # training a step of its own (profiles/slurm)
         launcher="",
     params:
-        command=lambda wildcards: FLOW.jobs[wildcards.job].command,
-        key=lambda wildcards: FLOW.jobs[wildcards.job].key,
+        command=lambda wildcards: FLOW.job(wildcards.job).command,
+        key=lambda wildcards: FLOW.job(wildcards.job).key,
     shell:
         '{resources.launcher} sh -c \'exec "$@" > "$0" 2>&1\' {log:q} {params.command}'
 

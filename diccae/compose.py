@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from diccae.plans import CONFIG_ROOT
+from diccae.schedule import classes_per_batch
 from diccae.settings import Settings
 from diccae.systems.spec import DataUse, RunContext
 
@@ -28,8 +29,11 @@ def _runtime() -> Config:
 
 
 def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
-    """The self-contained mmengine config of one run (paths are relative to the working
-    directory)."""
+    """The self-contained mmengine config of one run (paths are relative to the working directory).
+
+    Raises:
+        UserError: choices of the stage do not fit together.
+    """
     system, stage, budget = settings.system, run.stage, run.budget
     use = system.data(stage, run.choices, budget)
     clips = _Clips(run, use, cache_dir)
@@ -152,6 +156,7 @@ class _Clips:
         if self.use.batches == "p_x_k":
             # mmengine hands batch_size to the batch sampler
             size = self.data["samples_per_class"]
+            classes_per_batch(self.run.budget.batch_size, size)
             batches = dict(type="PKSampler", samples_per_class=size, seed=seed)
             return dict(sampler=order, batch_sampler=batches)
         return dict(sampler=order, drop_last=True)

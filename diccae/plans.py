@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -23,9 +22,11 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
+    Seeds,
     modalities_of,
 )
 from diccae.validation import checked, choices
+from diccae.yaml_file import read_yaml
 
 CONFIG_ROOT = Path(__file__).resolve().parent.parent / "configs"
 VARIANT = re.compile(r"(?P<name>[a-z0-9_]+)(?:@(?P<short>[a-z]+)=(?P<value>[0-9.eE+-]+))?")
@@ -47,7 +48,8 @@ class Plan(Strict):
         reference: the variant that every drop is measured against.
         table1, ..., tuning: what each artifact needs.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
-        overrides: dotted keys of the configs, with their values in this plan.
+        overrides: dotted keys of the configs, with their values in this plan; a variant that sets
+            the same key keeps its own value.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -55,7 +57,7 @@ class Plan(Strict):
     dataset: str
     data_root: str
     lists: Lists | None = None
-    seeds: list[int] = Field(min_length=1)
+    seeds: Seeds
     reference: str = "full"
     table1: Section | None = None
     table2: Section | None = None
@@ -72,13 +74,6 @@ class Plan(Strict):
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
         return hash(self.name)
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct_seeds(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"wanted distinct seeds >= 0, got {seeds}")
-        return seeds
 
     @model_validator(mode="after")
     def _purpose(self) -> Plan:
@@ -166,7 +161,7 @@ class Plan(Strict):
     def results_root(self) -> Path:
         """`results` for the default plan, `results/<plan>` for any other; relative to the working
         directory."""
-        return Path("results") if self.name == "embedded" else Path("results") / self.name
+        return results_root_of(self.name)
 
     def run_folder(
         self, variant: str, seed: int, stage: str = SCORED_STAGE, modality: str | None = None
@@ -195,6 +190,11 @@ class Plan(Strict):
         """The command that makes the manifest."""
         step = "render" if self.dataset == "embedded" else "manifest"
         return f"diccae data {step} --plan {self.name}"
+
+
+def results_root_of(name: str) -> Path:
+    """The results folder of the plan of that name, relative to the working directory."""
+    return Path("results") if name == "embedded" else Path("results") / name
 
 
 def known_variants() -> list[str]:
@@ -227,13 +227,7 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
             f"plan {str(name_or_path)!r} not found at {path}"
             f"{choices(str(name_or_path), known_plans(), 'known plans')}"
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: wanted a mapping of keys, got {type(content).__name__}")
-    plan = checked(Plan, content, str(path))
+    plan = checked(Plan, read_yaml(path), str(path))
     if plan.name != path.stem:
         raise UserError(
             f"{path}: name is {plan.name!r}, wanted {path.stem!r} "

@@ -15,11 +15,12 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.compose import compose
+from diccae.errors import UserError
 from diccae.hashes import config_hash
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.sections import Need
 from diccae.settings import Settings, settings_of, variant_of
-from diccae.systems.spec import Parent, RunContext, Stage
+from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Run:
             UserError: the system has no such stage.
         """
         return self.settings.system.stage(self.stage)
+
+    @property
+    def data_use(self) -> DataUse:
+        """Which clips it uses beside its training clips."""
+        settings = self.settings
+        budget = settings.schedule.stages[self.stage]
+        return settings.system.data(self.spec, settings.choices, budget)
 
     @property
     def folder(self) -> Path:
@@ -105,8 +113,17 @@ class Run:
         )
 
     def config(self) -> Config:
-        """The composed config, made anew at each call."""
-        return compose(self.settings, self.context(), str(self.plan.cache_dir))
+        """The composed config, made anew at each call.
+
+        Raises:
+            UserError: choices do not fit together; names plan, stage and variant.
+        """
+        context = self.context()
+        try:
+            return compose(self.settings, context, str(self.plan.cache_dir))
+        except UserError as error:
+            place = f"plan {self.plan.name}, {self.stage} of {self.variant}"
+            raise UserError(f"{place}: {error}") from None
 
     @property
     def config_hash(self) -> str:
@@ -201,6 +218,15 @@ def _place_of_seed(run: Run) -> int:
     return seeds.index(run.seed) if run.seed in seeds else len(seeds)
 
 
+def runs_of_a_seed(plan: Plan) -> list[Run]:
+    """The runs of a plan's first seed, each once, parents first."""
+    return with_parents(
+        Run(plan, SCORED_STAGE, variant, plan.seeds[0], modality)
+        for variant, modalities in plan.variants().items()
+        for modality in modalities
+    )
+
+
 def check(plan: Plan) -> None:
     """Compose every run of a plan's first seed, so that an impossible choice is refused before any
     job starts.
@@ -208,8 +234,5 @@ def check(plan: Plan) -> None:
     Raises:
         UserError: a variant, an override or a number is not possible; names the file and the key.
     """
-    for variant, modalities in plan.variants().items():
-        for run in with_parents(
-            Run(plan, SCORED_STAGE, variant, plan.seeds[0], modality) for modality in modalities
-        ):
-            run.config()
+    for run in runs_of_a_seed(plan):
+        run.config()

@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from diccae.errors import UserError
+
 
 class Strict(BaseModel):
-    """A model whose unknown keys are errors and whose values cannot be changed."""
+    """A model whose unknown keys are errors, whose numbers are finite, and whose values cannot be
+    changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StageSchedule(Strict):
@@ -86,3 +89,22 @@ class Schedule(Strict):
         """The content as the configs write it: stages by their names beside the shared keys."""
         content = self.model_dump()
         return content.pop("stages") | content
+
+
+def classes_per_batch(batch_size: int, samples_per_class: int) -> int:
+    """P of P x K batches.
+
+    Raises:
+        UserError: `batch_size` is no multiple of K, or too small for clips of two classes.
+    """
+    if batch_size % samples_per_class:
+        raise UserError(
+            f"batch size {batch_size} is no multiple of data.samples_per_class "
+            f"{samples_per_class}; change one of them in the plan"
+        )
+    if batch_size == samples_per_class:
+        raise UserError(
+            f"a batch of {batch_size} holds data.samples_per_class {samples_per_class} clips of "
+            "one class and no pair of two classes; lower data.samples_per_class in the plan"
+        )
+    return batch_size // samples_per_class

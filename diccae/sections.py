@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
 
 Modality = Literal["A", "V", "AV"]
+# faiss takes seeds below 2^31, and epochs and the numbers of workers are added to a seed
+MAX_SEED = 2_000_000_000
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    wrong = [seed for seed in seeds if not 0 <= seed <= MAX_SEED]
+    if wrong or len(set(seeds)) != len(seeds):
+        raise ValueError(f"wanted distinct seeds from 0 to {MAX_SEED:,}, got {seeds}")
+    return seeds
+
+
+Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Need(NamedTuple):
@@ -91,7 +103,7 @@ class LearningRates(Strict):
 
     variants: list[str]
     values: list[float]
-    seeds: list[int]
+    seeds: Seeds
     modality: Modality
 
     def at_rates(self, variant: str) -> list[str]:
@@ -127,6 +139,13 @@ class Lists(Strict):
     labelled: str
     update_per_class: int = Field(ge=0)
     validation_per_class: int = Field(ge=0)
+
+    @field_validator("update_per_class")
+    @classmethod
+    def _circles_have_a_radius(cls, clips: int) -> int:
+        if clips == 1:
+            raise ValueError("wanted 2 or more, since one clip makes no circle, or 0 for none")
+        return clips
 
     @model_validator(mode="after")
     def _labelled_is_a_source(self) -> Lists:

@@ -1,4 +1,4 @@
-"""base + system + variant + plan -> the choices of one run, before any of them becomes a config."""
+"""base + system + plan + variant -> the choices of one run, before any of them becomes a config."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mmengine.config import Config
-
+from diccae.config_file import read_config
+from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
+from diccae.variant_file import check_parts
 
 # what a variant's file may hold beside the name of its system
 VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
@@ -22,7 +23,7 @@ VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one stage of a variant after base, system, variant and plan were merged.
+    """The choices of one stage of a variant after base, system, plan and variant were merged.
 
     Attributes:
         system: whose runs these are.
@@ -77,7 +78,7 @@ def system_of(name: str) -> System[Any]:
 @lru_cache
 def _config(name: str) -> dict[str, Any]:
     path = CONFIG_ROOT / f"{name}.py"
-    return Config.fromfile(path).to_dict() if path.is_file() else {}
+    return read_config(path) if path.is_file() else {}
 
 
 def _base(scale: str, inputs: str) -> dict[str, Any]:
@@ -122,13 +123,22 @@ def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
     """The merged config of scale, input family and system."""
     config = _base(plan.scale, inputs)
     defaults = _config(f"systems/{system.name}")
+    unknown = sorted(set(defaults) - {"method", "scales"})
+    if unknown:
+        raise UserError(
+            f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}"
+            f"{did_you_mean(unknown[0], ('method', 'scales'))}"
+        )
     config["method"] = copy.deepcopy(defaults.get("method", {}))
     _merge(config, defaults.get("scales", {}).get(plan.scale, {}))
     return config
 
 
 def _override(plan: Plan, config: dict[str, Any], system: System[Any]) -> None:
-    """The plan's overrides; one of a method key acts on the systems that have this key."""
+    """What a plan sets. An override of a method key acts on the systems that have this key."""
+    if plan.lists is not None and plan.lists.update_per_class:
+        # the number of update clips that the manifest withholds; an override may take fewer
+        config["data"]["update_per_class"] = plan.lists.update_per_class
     for key, value in plan.overrides.items():
         part, _, name = key.partition(".")
         if part == "method" and name not in system.choices.model_fields and _some_system_has(name):
@@ -180,6 +190,7 @@ def variant_of(plan: Plan, variant: str) -> Variant:
     if unknown:
         hint = did_you_mean(unknown[0], [*VARIANT_PARTS, *names])
         raise UserError(f"{where}: unknown key {unknown[0]!r}{hint}")
+    check_parts(difference, [stage.name for stage in system.stages], where)
     parameter = difference.get("parameter")
     if parameter is not None and not parameters:
         raise UserError(
@@ -207,19 +218,20 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
             f"variant {variant!r} has no stage {stage!r}{choices(stage, names, 'its stages')}"
         )
     config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
+    # first, so that a variant stays itself: without refinement it has none, whatever the plan says
+    _override(plan, config, system)
     parts = (stage,) if system.stage(stage).shared else ("method", stage)
     for layer in (own.difference, own.difference.get("scales", {}).get(plan.scale, {})):
         for part in parts:
             for key, value in layer.get(part, {}).items():
                 _set(config, f"method.{key}", value, where)
-    _override(plan, config, system)
     for key, value in own.parameters.items():
         _set(config, key, value, f"plan {plan.name}, parameters")
     return Settings(
         system=system,
         choices=checked(system.choices, config.pop("method"), f"{where}, method"),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
-        base=config,
+        base=config | checked_sections(config, f"plan {plan.name}"),
         stages=own.stages,
     )
 
@@ -234,4 +246,4 @@ def plan_settings(plan: Plan) -> dict[str, Any]:
     system = system_of(DEFAULT_SYSTEM)
     config = _base_of(plan, system, system.input_family)
     _override(plan, config, system)
-    return config
+    return config | checked_sections(config, f"plan {plan.name}")

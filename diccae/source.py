@@ -27,6 +27,8 @@ COMPOSING = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
         "compose",
+        "config_file",
+        "data_settings",
         "plans",
         "run_graph",
         "schedule",
@@ -34,6 +36,8 @@ COMPOSING = frozenset(
         "settings",
         "systems.spec",
         "validation",
+        "variant_file",
+        "yaml_file",
     )
 )
 # Imports every component for the registries; a run executes those that its config names.

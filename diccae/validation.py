@@ -30,16 +30,18 @@ def checked(model: type[Any], content: dict[str, Any], where: str) -> Any:
     Raises:
         UserError: it does not fit; names `where` and the first three keys that are wrong.
     """
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: wanted a mapping of keys, got {content!r}")
     try:
         return model(**content)
     except ValidationError as error:
         lines = []
         for problem in error.errors()[:3]:
-            key = ".".join(str(part) for part in problem["loc"]) or "plan"
+            key = ".".join(str(part) for part in problem["loc"])
             message = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
                 message = "unknown key" + did_you_mean(str(problem["loc"][-1]), model.model_fields)
             elif "did you mean" not in message and not isinstance(problem.get("input"), dict):
                 message = f"{message}, got {problem.get('input')!r}"
-            lines.append(f"{key}: {message}")
+            lines.append(f"{key}: {message}" if key else message)
         raise UserError(f"{where}: " + " | ".join(lines)) from None

@@ -5,71 +5,84 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import PurePath
-from typing import Any
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.hashes import digest
-from diccae.plans import Plan, known_plans, load_plan
-from diccae.run_graph import Job, check, job_name, jobs, scored_runs, stamp_of
+from diccae.planned_job import PlannedJob, unsuited
+from diccae.plans import Plan, known_plans, load_plan, results_root_of
+from diccae.run_graph import check, job_name, jobs, scored_runs, stamp_of
 from diccae.settings import plan_settings
-from diccae.source import source_hash
-from diccae.validation import choices, did_you_mean
-
-
-class PlannedJob:
-    """A job with what Snakemake has to know of it."""
-
-    def __init__(self, job: Job, others: dict[tuple[str, int], Job]) -> None:
-        self.job = job
-        self.stamps = [str(others[key].stamp) for key in job.owners]
-
-    @property
-    def inputs(self) -> list[str]:
-        """The clip cache, and the stamps of the jobs whose runs this one starts from."""
-        return [str(self.job.plan.cache_dir / "meta.json"), *self.stamps]
-
-    @property
-    def command(self) -> str:
-        """Trains all runs of the job."""
-        job = self.job
-        return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}"
-
-    @property
-    def key(self) -> str:
-        """Changes when a composed config does, or the code that a run executes; a rule parameter,
-        so that Snakemake runs the job again."""
-        parts = [
-            run.config_hash + source_hash(run.config(), run.settings.system.name)
-            for run in self.job.runs
-        ]
-        return digest("".join(parts))
 
 
 class Workflow:
     """Plans by results folder, and all their jobs by the folder of their stamp.
 
+    Every method that is asked for a plan that cannot be used, or whose clips do not suit it, raises
+    SystemExit, because Snakemake puts a traceback around every other exception. Other plans work.
+
     Args:
         plans: cut down to their first `seeds` seeds already.
         seeds: number of seeds to name in the commands; None for all.
+        broken: what is wrong with each plan that cannot be used, by its results folder.
     """
 
-    def __init__(self, plans: Iterable[Plan], seeds: int | None = None) -> None:
+    def __init__(
+        self,
+        plans: Iterable[Plan],
+        seeds: int | None = None,
+        broken: Mapping[str, str] | None = None,
+    ) -> None:
         self.plans = {str(plan.results_root()): plan for plan in plans}
-        self.seeds = seeds
+        self.seeds, self.broken = seeds, dict(broken or {})
         self.jobs: dict[str, PlannedJob] = {}
+        # what is wrong with the clips of each plan that was asked for; empty for nothing
+        self._unsuited: dict[str, str] = {}
         for plan in self.plans.values():
             of_plan = jobs(plan)
             for job in of_plan.values():
                 self.jobs[str(job.stamp.parent)] = PlannedJob(job, of_plan)
 
+    @property
+    def root_pattern(self) -> str:
+        """Regular expression of the results folders."""
+        return "|".join(map(re.escape, [*self.plans, *self.broken]))
+
+    @property
+    def job_pattern(self) -> str:
+        """Regular expression of the folders of all jobs."""
+        unknown = (re.escape(f"{root}/runs/") + ".+" for root in self.broken)
+        return "|".join([*map(re.escape, self.jobs), *unknown])
+
+    def plan(self, root: str) -> Plan:
+        """The plan whose results folder is `root`."""
+        if root in self.broken:
+            raise SystemExit(f"diccae: {self.broken[root]}")
+        return self.plans[root]
+
+    def job(self, folder: str) -> PlannedJob:
+        """The job of a folder, of a plan whose clips suit it as far as they are known."""
+        for root in self.broken:
+            if folder.startswith(f"{root}/runs/"):
+                self.plan(root)
+        planned = self.jobs[folder]
+        problem = self._problem(planned.job.plan)
+        if problem:
+            raise SystemExit(f"diccae: {problem}")
+        return planned
+
+    def _problem(self, plan: Plan) -> str:
+        if plan.name not in self._unsuited:
+            self._unsuited[plan.name] = unsuited(plan)
+        return self._unsuited[plan.name]
+
     def priority(self, folder: str) -> int:
         """Seed by seed across all variants, and first what others wait for: every seed that is
         complete is a result."""
-        planned = self.jobs[folder]
+        planned = self.job(folder)
         seeds = planned.job.plan.seeds
         later = len(seeds) - seeds.index(planned.job.seed) if planned.job.seed in seeds else 0
         stamp = str(planned.job.stamp)
@@ -86,24 +99,23 @@ class Workflow:
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
         """The artifacts of the plan whose results folder is `root`."""
-        return artifacts_of(self.plans[root])
+        return artifacts_of(self.plan(root))
 
     def artifact(self, name: str, root: str) -> Artifact:
         """An artifact (`table2`, `ablations/no_infonce`) of the plan whose results folder is
         `root`.
 
         Raises:
-            SystemExit: the plan has none of that name; Snakemake puts a traceback around every
-                other exception.
+            SystemExit: the plan has none of that name.
         """
         try:
-            return artifact_of(self.plans[root], name)
+            return artifact_of(self.plan(root), name)
         except UserError as error:
             raise SystemExit(f"diccae: {error}") from None
 
     def inputs(self, name: str, root: str) -> list[str]:
         """Stamps of the jobs that an artifact is computed from."""
-        plan = self.plans[root]
+        plan = self.plan(root)
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
         stamps = (str(stamp_of(plan, job_name(run.variant), run.seed)) for run in runs)
         return list(dict.fromkeys(stamps))
@@ -115,7 +127,7 @@ class Workflow:
     def options(self, root: str) -> str:
         """Options that name a plan and, where fewer than all are asked for, the number of its
         seeds."""
-        plan = self.plans[root]
+        plan = self.plan(root)
         return f"--plan {plan.name}" + (f" --seeds {len(plan.seeds)}" if self.seeds else "")
 
     def names(self, drawn: bool) -> str:
@@ -128,40 +140,23 @@ class Workflow:
 
     def targets(self, root: str) -> list[str]:
         """Everything of a plan: its tables and, where it has Table 2, its report."""
-        report = [f"{root}/report.html"] if self.plans[root].table2 else []
+        report = [f"{root}/report.html"] if self.plan(root).table2 else []
         return [*self.tables(root), *report]
 
-    def explain_unknown(self, target: str) -> str:
-        """A sentence on a target that no rule makes: the closest target, and those of a plan."""
-        of_plan = {root: [*self.targets(root), *self.figures(root)] for root in self.plans}
-        known = [target for targets in of_plan.values() for target in targets]
-        hint = did_you_mean(target, ["all", "smoke", *known, *map("{}/job.json".format, self.jobs)])
-        folder = str(PurePath(target).parent)
-        root = folder if folder in of_plan else next(iter(of_plan))
-        names = ", ".join(name.removeprefix(f"{root}/") for name in of_plan[root])
-        return (
-            f"no rule makes the target {target!r}{hint or '.'} Targets: all, smoke, and in {root}: "
-            f"{names}; other plans write to {', '.join(name for name in of_plan if name != root)}"
-        )
-
-    def figures(self, root: str) -> list[str]:
-        """The SVG file of every figure of a plan."""
-        drawn = (artifact for artifact in self.artifacts(root).values() if artifact.draw)
-        return [f"{root}/{artifact.name}.svg" for artifact in drawn]
-
     def data_plan(self, data_root: str) -> Plan:
-        """The first plan that uses a data folder.
+        """The first plan that uses a data folder and that the clips suit; the first one if they
+        suit none.
 
         Raises:
-            UserError: plans that share it describe different data.
+            SystemExit: plans that share it describe different data.
         """
         sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
         if len({data_key(plan) for plan in sharing}) > 1:
-            raise UserError(
-                f"plans {', '.join(plan.name for plan in sharing)} share {data_root} but describe "
-                "different data; give one another data_root"
+            raise SystemExit(
+                f"diccae: plans {', '.join(plan.name for plan in sharing)} share {data_root} but "
+                "describe different data; give one another data_root"
             )
-        return sharing[0]
+        return next((plan for plan in sharing if not self._problem(plan)), sharing[0])
 
     def data_key(self, data_root: str) -> str:
         """Changes when what a data folder is made from does."""
@@ -181,8 +176,7 @@ class Workflow:
         """The lists that a manifest is made from.
 
         Raises:
-            SystemExit: one is missing, and the manifest is not there either; Snakemake puts a
-                traceback around every other exception.
+            SystemExit: one is missing, and the manifest is not there either.
         """
         plan = self.data_plan(data_root)
         if plan.lists is None:
@@ -195,24 +189,6 @@ class Workflow:
             if plan.manifest.is_file():
                 return [path for source in plan.lists.sources for path in source.lists]
             raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
-
-
-def number_of_seeds(config: Mapping[str, Any]) -> int | None:
-    """The value of `--config seeds=`; None without one.
-
-    Args:
-        config: what Snakemake was given with `--config`.
-
-    Raises:
-        UserError: another key, or no number from 1.
-    """
-    for key in config:
-        if key != "seeds":
-            raise UserError(f"--config {key}: unknown key{choices(key, ['seeds'])}")
-    value = config.get("seeds")
-    if value is not None and not (isinstance(value, int) and value >= 1):
-        raise UserError(f"--config seeds={value}: wanted a number of seeds from 1")
-    return value
 
 
 def data_key(plan: Plan) -> str:
@@ -228,21 +204,22 @@ def _at_most(plan: Plan, seeds: int | None) -> int | None:
 
 @lru_cache
 def load_workflow(seeds: int | None = None) -> Workflow:
-    """Read and check every plan once; a wrong key, variant or number ends here, before any job is
-    planned.
+    """Read and check every plan once. A plan with a wrong key, variant or number is named here, and
+    refused when something of it is asked for.
 
     Args:
         seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
             all.
-
-    Raises:
-        UserError: a plan is wrong; names the file and the key.
     """
-    plans = [load_plan(name) for name in known_plans()]
-    built = Workflow([plan.first_seeds(_at_most(plan, seeds)) for plan in plans], seeds)
-    for plan in built.plans.values():
-        check(plan)
-        # plans that share a data folder describe the same data
-        built.data_plan(plan.data_root)
+    plans, broken = [], {}
+    for name in known_plans():
+        try:
+            plan = load_plan(name)
+            check(plan)
+            plans.append(plan.first_seeds(_at_most(plan, seeds)))
+        except UserError as error:
+            print(f"diccae: plan {name} is left out: {error}", file=sys.stderr)
+            broken[str(results_root_of(name))] = str(error)
+    built = Workflow(plans, seeds, broken)
     built.drop_untrue_stamps()
     return built

@@ -92,9 +92,10 @@ def explained(error: str) -> str:
     unknown = re.search(r"No rule to produce (.+?) \(if you use input functions", error)
     if unknown is None:
         return error
+    from diccae.snakemake_request import unknown_target
     from diccae.workflow import load_workflow
 
-    return f"diccae: {load_workflow().explain_unknown(unknown[1])}"
+    return f"diccae: {unknown_target(unknown[1], load_workflow())}"
 
 
 def command_line() -> str:

@@ -75,7 +75,11 @@ def commands(line: str, page: str, alone: bool) -> list[Command]:
         plain = re.sub(r"\[(--.*?)\]", r"\1", text).replace(" ...", "")
         for mark, example in EXAMPLES.items():
             plain = plain.replace(mark, example)
-        words = shlex.split(plain)
+        try:
+            words = shlex.split(plain)
+        except ValueError:
+            # an apostrophe: words of a sentence
+            words = plain.split()
         while words and ASSIGNMENT.match(words[0]):
             words.pop(0)
         if words:

@@ -60,8 +60,8 @@ OTHER_BLOCKS = {
     "path,label_name,split": "a list of clips",
     "slurm_partition:": "settings of a profile",
 }
-# `key: value`, `--option value`, `path with <a mark>`, `name = value`
-NO_COMMAND = re.compile(r"\S+:( |$)|-|\S*<|\w+ = |\w+=|#")
+# `key: value`, `--option value`, `path with <a mark>`, `name = value`, `[a, list]`
+NO_COMMAND = re.compile(r"\S+:( |$)|-|\S*<|\w+ = |\w+=|#|\[")
 SENTENCES = [command for command in in_sentences() if not NO_COMMAND.match(command.text)]
 EVERY = [*chain.from_iterable(BLOCKS), *SENTENCES]
 

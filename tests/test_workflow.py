@@ -13,7 +13,8 @@ from snakemake.cli import get_argument_parser
 from diccae import workflow
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.workflow import load_workflow, number_of_seeds
+from diccae.snakemake_request import number_of_seeds
+from diccae.workflow import load_workflow
 from tests.documents import every_command, example_plan
 from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
 
@@ -117,7 +118,7 @@ def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
     }
 
 
-def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
+def test_a_plan_with_a_typo_is_refused_and_blocks_no_other(checkout: Path) -> None:
     path = checkout / "configs" / "plans" / "broken.yaml"
     path.write_text(
         (checkout / "configs" / "plans" / "smoke.yaml")
@@ -126,13 +127,16 @@ def test_a_typo_in_a_plan_ends_before_the_dag(checkout: Path) -> None:
         .replace("figure2:", "figur2:")
     )
     try:
-        result = snakemake(checkout, "all", "--dry-run")
+        broken = snakemake(checkout, "results/broken/report.html", "--dry-run")
+        other = snakemake(checkout, "smoke", "--dry-run")
     finally:
         path.unlink()
-    assert result.returncode != 0
-    words = result.stdout + result.stderr
-    assert "figur2: unknown key; did you mean 'figure2'?" in words
+    words = broken.stdout + broken.stderr
+    assert broken.returncode != 0
+    assert f"\ndiccae: {path}: figur2: unknown key; did you mean 'figure2'?" in words
     assert "Traceback" not in words
+    assert other.returncode == 0
+    assert "plan broken is left out" in other.stderr
 
 
 def test_plans_that_share_a_folder_but_not_its_data_are_refused(
@@ -142,8 +146,8 @@ def test_plans_that_share_a_folder_but_not_its_data_are_refused(
     twin = twin.replace("name: smoke", "name: twin").replace("unlabelled: 360", "unlabelled: 300")
     (tmp_path / "twin.yaml").write_text(twin)
     monkeypatch.setattr(workflow, "known_plans", lambda: ["smoke", str(tmp_path / "twin.yaml")])
-    with pytest.raises(UserError, match="plans smoke, twin share results/data/smoke but describe"):
-        load_workflow.__wrapped__()
+    with pytest.raises(SystemExit, match="plans smoke, twin share results/data/smoke but describe"):
+        load_workflow.__wrapped__().data_plan("results/data/smoke")
 
 
 def test_lint(checkout: Path) -> None:

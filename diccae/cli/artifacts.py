@@ -48,26 +48,9 @@ def report(plan: PlanName = "embedded", seeds: Seeds = None, out: Page = None) -
     html.write_report(chosen, out or chosen.results_root() / "report.html")
 
 
-def compare(
-    mine: Annotated[Path, typer.Argument(help="Results folder.")] = Path("results"),
-    reference: Annotated[Path, typer.Argument(help="Folder to compare with.")] = Path(
-        "results/reference"
-    ),
-    tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0, help="Largest difference that counts as equal.")
-    ] = 0.0,
-) -> None:
-    """Compare the tables of two results folders, value by value; exit code 1 if they differ."""
-    from diccae.reporting.compare import compare as compare_folders
-
-    table = compare_folders(mine, reference, tolerance)
-    print("all common values agree" if table.empty else table.to_string(index=False))
-    raise typer.Exit(code=int(not table.empty))
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for artifact in TABLES:
         app.command(name=artifact.command, help=artifact.help)(_command(artifact.name))
-    for command in (ablation, report, compare):
+    for command in (ablation, report):
         app.command()(command)

@@ -39,9 +39,16 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
 
 def manifest(plan: PlanName) -> None:
-    """Make a plan's manifest from the lists that it names; prints what was listed and found."""
+    """Make a plan's manifest from the lists that it names; prints what was listed and found.
+
+    Notes are about what may be wrong in the lists. Nothing is written if the clips do not suit the
+    plan.
+    """
+    from diccae.clip_counts import count_table
+    from diccae.data_check import check_data
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import write_manifest
+    from diccae.run_graph import check
 
     chosen = load_plan(plan)
     if chosen.lists is None:
@@ -53,14 +60,21 @@ def manifest(plan: PlanName) -> None:
                 else f"add `lists` to it, or put a manifest at {chosen.manifest}; docs/data.md"
             )
         )
+    check(chosen)
     table = assemble(chosen.lists)
     for source, counts in table.attrs["sources"].items():
         print(
             f"{source}: "
             + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         )
+        splits = table.loc[table["source"] == source, "split"].value_counts(sort=False)
+        shown = ", ".join(f"{clips} {split}" for split, clips in splits.items())
+        print(f"  in the manifest: {shown or 'no clip'}")
     for split, clips in table["split"].value_counts(sort=False).items():
         print(f"  {split}: {clips} clips")
+    for note in table.attrs["notes"]:
+        print(f"note: {note}")
+    check_data(chosen, count_table(table, "its lists"))
     names = write_manifest(table, chosen.manifest)
     print(
         f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; "
@@ -71,14 +85,20 @@ def manifest(plan: PlanName) -> None:
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest to frames (uint8) and log-mels (float16).
 
-    Prints how many clips cannot be used and why. With cache.mode live, clips are only checked.
+    Prints how many clips cannot be used and why. With cache.mode live, clips are only checked. It
+    ends with an error if the clips, before or after decoding, do not suit the plan.
     """
+    from diccae.clip_counts import count_manifest
+    from diccae.data_check import check_data
     from diccae.datasets.clip_cache import build_cache
+    from diccae.run_graph import check
     from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
+    check(chosen)
     if not chosen.manifest.is_file():
         raise UserError(f"{chosen.manifest} is missing; run `{chosen.manifest_command}` first")
+    check_data(chosen, count_manifest(chosen.manifest))
     watch = Stopwatch()
     build_cache(
         chosen.manifest,
@@ -87,6 +107,8 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
         **plan_settings(chosen)["cache"],
     )
     _note_time(Path(chosen.data_root), "cache", watch)
+    # again: clips that cannot be used are known now
+    check_data(chosen)
 
 
 def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:

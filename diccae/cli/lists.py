@@ -47,6 +47,7 @@ def lists(
 ) -> None:
     """Make a manifest from official list files; prints what was listed, dropped and found."""
     from diccae.datasets.readers import vggsound
+    from diccae.datasets.readers.leaks import check_leaks
     from diccae.datasets.readers.manifest import write_manifest
 
     reader = importlib.import_module(f"diccae.datasets.readers.{source}")
@@ -75,6 +76,8 @@ def lists(
     if vggsound_test:
         table, removed = vggsound.exclude_vggsound_test(table, vggsound.read(vggsound_test, None))
         print(f"  {removed} clips of recordings in VGGSound's test list removed, {len(table)} left")
+    for note in [*counts["notes"], *check_leaks(table)]:
+        print(f"  note: {note}")
     names = write_manifest(table, out)
     print(
         f"{out}: {len(table)} clips, {(table['path'] != '').sum()} of them on the disk; "
@@ -90,6 +93,7 @@ def combine(
     ] = None,
 ) -> None:
     """Combine the training clips of several manifests, without their labels, for pre-training."""
+    from diccae.datasets.readers.leaks import check_leaks
     from diccae.datasets.readers.manifest import combine as combined
     from diccae.datasets.readers.manifest import read_manifest, write_manifest
 
@@ -100,6 +104,8 @@ def combine(
             f"{source}: {clips} clips"
             + ("" if left is None else f", {left} of held-out splits left out")
         )
+    for note in check_leaks(table):
+        print(f"note: {note}")
     names = write_manifest(table, out)
     print(f"{out}: {len(table)} clips; class order in {names}")
 

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from diccae.cli import artifacts, data, doctor, export, plan, train, verify, vggsounder
+from diccae.cli import artifacts, compare, data, doctor, export, plan, train, verify, vggsounder
 from diccae.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 data.register(app)
 train.register(app)
 artifacts.register(app)
+compare.register(app)
 plan.register(app)
 verify.register(app)
 doctor.register(app)

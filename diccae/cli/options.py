@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from diccae.errors import UserError
-from diccae.sections import Modality
+from diccae.sections import MAX_SEED, Modality
 from diccae.whole_file import write_error
 
 
@@ -50,7 +50,7 @@ Seeds = Annotated[
 Variant = Annotated[
     str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of the run.")]
 ModalityName = Annotated[
     Modality | None,
     typer.Option(

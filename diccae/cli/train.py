@@ -33,11 +33,18 @@ def train(
 
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
-    job, runs = wanted_runs(load_plan(plan), variant, seed, stage, modality)
+    chosen = load_plan(plan)
+    job, runs = wanted_runs(chosen, variant, seed, stage, modality)
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
+    from diccae.data_check import check_data
+    from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
+    from diccae.hashes import data_hash
 
+    # names the command that makes a missing manifest or cache
+    data_hash(chosen)
+    check_data(chosen, runs=runs, processes=process_count())
     for run in runs:
         execute(run)
     if job is not None:

@@ -10,6 +10,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 
 from diccae.errors import UserError
+from diccae.schedule import classes_per_batch
 
 
 @DATA_SAMPLERS.register_module()
@@ -30,17 +31,14 @@ class PKSampler:
         seed: seed of the run.
 
     Raises:
-        UserError: batch_size is no multiple of K, or there are fewer than two classes.
+        UserError: batch_size is no multiple of K or no larger, or there are fewer than two
+            classes.
     """
 
     def __init__(
         self, sampler: DefaultSampler, batch_size: int, samples_per_class: int, seed: int = 0
     ) -> None:
-        if batch_size % samples_per_class:
-            raise UserError(
-                f"batch size {batch_size} is no multiple of data.samples_per_class "
-                f"{samples_per_class}; change one of them in the plan"
-            )
+        self.classes = classes_per_batch(batch_size, samples_per_class)
         self.sampler, self.dataset = sampler, sampler.dataset
         self.batch_size, self.samples_per_class, self.seed = batch_size, samples_per_class, seed
         self.rank, self.world_size = get_dist_info()
@@ -57,7 +55,7 @@ class PKSampler:
                 f"P x K batches need two classes or more, got {len(classes)}; "
                 "raise method.kmeans_k or check the labels"
             )
-        wanted, size = self.batch_size // self.samples_per_class, self.samples_per_class
+        wanted, size = self.classes, self.samples_per_class
         members = {int(label): np.flatnonzero(labels == label) for label in classes}
         # groups are taken from the end; `left` counts those that remain
         groups: dict[int, np.ndarray] = {}

@@ -54,6 +54,7 @@ def cluster(
             spherical=options.spherical,
             init=options.init,
         )
-    nearest = nearest_centroid(update, clustering.centroids, spherical=options.spherical)
+    with explained("clusters of the update clips"):
+        nearest = nearest_centroid(update, clustering.centroids, spherical=options.spherical)
     inertia = float(clustering.inertia)
     return clustering.assignments.astype(np.int32), nearest.astype(np.int32), inertia

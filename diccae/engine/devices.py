@@ -31,10 +31,15 @@ def keep_freed_memory() -> None:
             mallopt(*option)
 
 
+def process_count() -> int:
+    """Number of processes that torchrun started, 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+
+
 def join_process_group() -> int:
     """Initialise the process group if torchrun started several processes, with NCCL on GPUs and
     gloo on CPUs; returns the number of processes."""
-    processes = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+    processes = process_count()
     if processes > 1 and not is_distributed():
         if torch.cuda.is_available():
             init_dist("pytorch", backend="nccl")

@@ -12,6 +12,7 @@ REMEDIES = {
     "features": "training diverged: lower schedule.<stage>.lr in the plan",
     "labels": "correct the labels of the manifest",
     "pca_dim": "set method.pca_dim to 2 in the plan, or choose another method.circle",
+    "seed": "choose smaller seeds in the plan",
     "k": "lower method.kmeans_k in the plan",
 }
 

@@ -15,6 +15,8 @@ from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
+from diccae.errors import UserError
+
 
 @VISUALIZERS.register_module()
 class NoVisualizer(Visualizer):
@@ -43,9 +45,19 @@ class LeanRunner(Runner):
         super().__init__(*arguments, **options)
 
     def build_dataloader(self, *arguments: Any, **options: Any) -> DataLoader:
-        """Build a loader as `Runner` does."""
-        self._loaders.append(Runner.build_dataloader(*arguments, **options))
-        return self._loaders[-1]
+        """Build a loader as `Runner` does.
+
+        Raises:
+            UserError: it has no batch.
+        """
+        loader = Runner.build_dataloader(*arguments, **options)
+        if not len(loader):
+            raise UserError(
+                f"{len(loader.dataset)} clips make no batch of {loader.batch_size}; lower the "
+                "batch_size of the stage in the plan's schedule"
+            )
+        self._loaders.append(loader)
+        return loader
 
     def end_workers(self) -> None:
         """End the persistent worker processes of all loaders.

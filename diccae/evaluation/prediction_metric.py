@@ -10,6 +10,8 @@ import pandas as pd
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
+from diccae.errors import UserError
+
 TOP = 5
 
 
@@ -27,18 +29,22 @@ class PredictionMetric(BaseMetric):
     default_prefix = "predictions"
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep scores (C,) and embedding (D,) of each sample of a batch."""
+        """Keep scores (C,) and embedding (D,) of each sample of a batch.
+
+        Raises:
+            UserError: a score is not finite, or the label is not one of the C classes.
+        """
         for sample in data_samples:
-            self.results.append(
-                {
-                    "row": sample["row"],
-                    "split": sample["split"],
-                    "label": int(sample["gt_label"]),
-                    "multi": sample["pred_score"].cpu().numpy(),
-                    "single": sample["single_score"].cpu().numpy(),
-                    "embedding": sample["embedding"].cpu().numpy(),
-                }
-            )
+            result = {
+                "row": sample["row"],
+                "split": sample["split"],
+                "label": int(sample["gt_label"]),
+                "multi": sample["pred_score"].cpu().numpy(),
+                "single": sample["single_score"].cpu().numpy(),
+                "embedding": sample["embedding"].cpu().numpy(),
+            }
+            _check(result)
+            self.results.append(result)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Compute the accuracies of all kept samples; see `accuracies` for the keys."""
@@ -60,6 +66,23 @@ class PredictionMetric(BaseMetric):
         self.embeddings = np.stack([result["embedding"] for result in results])
         self.rows = np.array([result["row"] for result in results])
         return accuracies(self.predictions)
+
+
+def _check(result: dict[str, Any]) -> None:
+    """Sorting puts NaN last and calls the first class the best: such a clip must not be scored."""
+    place = f"row {result['row']} of the cache (split {result['split']})"
+    for view in ("multi", "single"):
+        if not np.isfinite(result[view]).all():
+            raise UserError(
+                f"the model gives {place} scores that are not finite, so nothing was scored: "
+                "training diverged; lower schedule.finetune.lr in the plan and train this run again"
+            )
+    if not 0 <= result["label"] < len(result["multi"]):
+        raise UserError(
+            f"{place} has the label {result['label']}, and the model the classes 0 to "
+            f"{len(result['multi']) - 1}; set data.num_classes to the number of classes of the "
+            "manifest, or correct the labels of the manifest"
+        )
 
 
 def accuracies(predictions: pd.DataFrame) -> dict[str, float]:

@@ -1,8 +1,18 @@
-"""Errors of arguments, in terms of the function that was called."""
+"""Errors of arguments, in terms of the function that was called.
+
+Checks of arrays use methods that NumPy and PyTorch share.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
+
+from diccae.functional.scratch import BLOCK
+
+# largest numbers of float32 and float64
+FLOAT32, FLOAT64 = 3.4028234663852886e38, 1.7976931348623157e308
 
 
 class ArgumentError(ValueError):
@@ -27,3 +37,79 @@ def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
     choices = tuple(choices)
     if value not in choices:
         raise ArgumentError(argument, f"wanted one of {', '.join(choices)}, got {value!r}")
+
+
+def check_positive(argument: str, value: Any) -> None:
+    """Raise `ArgumentError` unless a number, or a tensor of one element, is above 0."""
+    if not value > 0:
+        raise ArgumentError(argument, f"wanted a number above 0, got {float(value)}")
+
+
+def check_table(argument: str, values: Any) -> None:
+    """Raise `ArgumentError` unless an array or tensor is (N, D) with D at least 1."""
+    if values.ndim != 2 or values.shape[1] < 1:
+        raise ArgumentError(
+            argument, f"wanted shape (N, D) with D at least 1, got {tuple(values.shape)}"
+        )
+
+
+def check_features(argument: str, features: Any, limit: float = FLOAT64) -> None:
+    """Raise `ArgumentError` unless features are (N, D), finite, and small enough to be squared.
+
+    Args:
+        argument: name of the argument.
+        features: array or tensor.
+        limit: the largest number of the type that squared distances, and their sum over all rows,
+            are computed in.
+    """
+    check_table(argument, features)
+    largest = 0.0
+    for start in range(0, len(features), BLOCK):
+        block = features[start : start + BLOCK]
+        ends = float(block.max()), float(block.min())
+        if not all(map(math.isfinite, ends)):
+            bad = sum(
+                int((~_finite(features[row : row + BLOCK])).sum())
+                for row in range(0, len(features), BLOCK)
+            )
+            raise ArgumentError(argument, f"{bad} of {len(features)} rows are NaN or infinite")
+        largest = max(largest, *map(abs, ends))
+    # no squared distance of two rows exceeds 4 D largest^2
+    if 4 * features.shape[0] * features.shape[1] * largest * largest > limit:
+        raise ArgumentError(
+            argument,
+            f"wanted values whose squares can be summed below {limit:.1e}, got {largest:.1e}; "
+            "divide all values by the largest",
+        )
+
+
+def _finite(rows: Any) -> Any:
+    # a comparison with NaN is false
+    return (abs(rows) < math.inf).all(1)
+
+
+def check_square(argument: str, matrix: Any) -> None:
+    """Raise `ArgumentError` unless an array or tensor is (C, C)."""
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ArgumentError(argument, f"wanted shape (C, C), got {tuple(matrix.shape)}")
+
+
+def check_labels(argument: str, labels: Any, classes: int | None, lowest: int = 0) -> None:
+    """Raise `ArgumentError` unless labels are (N,) and in [lowest, classes).
+
+    Args:
+        argument: name of the argument.
+        labels: array or tensor of integers.
+        classes: number of classes; None if it is not known.
+        lowest: 0, or -1 where -1 stands for no label.
+    """
+    if labels.ndim != 1:
+        raise ArgumentError(argument, f"wanted shape (N,), got {tuple(labels.shape)}")
+    if not len(labels):
+        return
+    smallest, largest = int(labels.min()), int(labels.max())
+    if smallest < lowest or (classes is not None and largest >= classes):
+        found = smallest if smallest < lowest else largest
+        some = "0 and above" if classes is None else f"0 to {classes - 1} for {classes} classes"
+        none = ", or -1 for none" if lowest < 0 and found < 0 else ""
+        raise ArgumentError(argument, f"wanted {some}{none}, got {found}")

@@ -1,11 +1,14 @@
 """Intervals, paired tests and bootstraps over seeds and over clips.
 
+Statistics over seeds need at least `MIN_SEEDS` of them, and values that are not all equal: without
+a spread to estimate there is no interval and no p-value, and both are NaN.
+
 NumPy and SciPy only; randomness comes from the Generator that is handed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +16,16 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy import stats
 
+# fewer seeds give no interval, no p-value and no support
+MIN_SEEDS = 4
+# limits of an accuracy and of a difference of two, in percent
+ACCURACY, DIFFERENCE = (0.0, 100.0), (-100.0, 100.0)
+
 
 class Interval(NamedTuple):
     """An estimate and the ends of its interval, in the unit of the values.
 
-    Both ends are NaN where one value gives no interval.
+    Both ends are NaN where the values give no interval.
     """
 
     estimate: float
@@ -25,51 +33,75 @@ class Interval(NamedTuple):
     high: float
 
 
-def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Student's t interval of the mean of (S,) values, one per seed; both ends NaN with one seed.
+def enough_seeds(values: ArrayLike, scale: float | None = None) -> bool:
+    """Whether (S,) values, one per seed, have a spread that can be estimated.
+
+    Args:
+        values: at least `MIN_SEEDS` of them, not all equal.
+        scale: size of the numbers that the values are differences of, which bounds their rounding
+            errors; None if it is not known.
 
     Raises:
         ValueError: no values, or a shape other than (S,).
     """
     sample = _vector(values)
-    mean = float(sample.mean())
-    if len(sample) < 2:
-        return Interval(mean, float("nan"), float("nan"))
-    half = (
-        float(stats.t.ppf((1 + level) / 2, len(sample) - 1))
-        * float(sample.std(ddof=1))
-        / len(sample) ** 0.5
-    )
-    return Interval(mean, mean - half, mean + half)
+    rounding = 1e-9 * float(np.abs(sample).max()) if scale is None else 1e-12 * scale
+    return len(sample) >= MIN_SEEDS and not float(sample.std(ddof=1)) <= rounding
 
 
-def paired_t_interval(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Interval:
+def t_interval(
+    values: ArrayLike,
+    level: float = 0.95,
+    *,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """Student's t interval of the mean of (S,) values, one per seed.
+
+    Both ends are NaN with fewer than `MIN_SEEDS` values, or if all are equal.
+
+    Args:
+        values: one per seed.
+        level: of the interval, in (0, 1).
+        limits: lowest and highest possible mean; the ends of the interval are clipped to them. The
+            interval covers as often as before, since no mean lies in what is cut off.
+
+    Raises:
+        ValueError: no values, or a shape other than (S,).
+    """
+    return _t_interval(_vector(values), level, limits, None)
+
+
+def paired_t_interval(
+    first: ArrayLike,
+    second: ArrayLike,
+    level: float = 0.95,
+    *,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
     """Student's t interval of the mean of first - second, (S,) each, paired by seed.
 
-    With one seed both ends are NaN.
+    Both ends are NaN with fewer than `MIN_SEEDS` seeds, or if all differences are equal. Arguments
+    as in `t_interval`.
 
     Raises:
         ValueError: no values, shapes other than (S,), or different numbers of seeds.
     """
-    return t_interval(_differences(first, second), level)
+    return _t_interval(_differences(first, second), level, limits, _scale(first, second))
 
 
 def paired_t_pvalue(first: ArrayLike, second: ArrayLike) -> float:
-    """Two-sided p-value of the paired t-test, (S,) each. NaN with one seed.
+    """Two-sided p-value of the paired t-test, (S,) each.
 
-    Differences that are all the same have no spread: the p-value is then its limit, 1.0 if they are
-    all 0 and 0.0 otherwise.
+    NaN with fewer than `MIN_SEEDS` seeds, or if all differences are equal: these have no spread to
+    hold their mean against.
 
     Raises:
         ValueError: no values, shapes other than (S,), or different numbers of seeds.
     """
     difference = _differences(first, second)
-    if len(difference) < 2:
+    if not enough_seeds(difference, _scale(first, second)):
         return float("nan")
     mean, spread = float(difference.mean()), float(difference.std(ddof=1))
-    rounding = 1e-12 * float(np.abs(np.concatenate([_vector(first), _vector(second)])).max())
-    if spread <= rounding:
-        return 1.0 if abs(mean) <= rounding else 0.0
     return float(2 * stats.t.sf(abs(mean) / spread * len(difference) ** 0.5, len(difference) - 1))
 
 
@@ -138,28 +170,6 @@ def paired_clip_bootstrap(
     return _resample(a - b, strata, n, level, rng)
 
 
-def order_support(
-    drops: ArrayLike, order: Sequence[int], *, n: int = 10000, rng: np.random.Generator
-) -> float:
-    """Share of bootstrap resamples of the seeds whose mean drops fall strictly in the given order.
-
-    In [0, 1]; NaN with one seed.
-
-    Args:
-        drops: (S, V) drop of each of V variants in each of S seeds; a resample takes whole seeds.
-        order: columns of `drops`, largest drop first.
-        n: number of resamples.
-        rng: the source of randomness.
-    """
-    table = np.asarray(drops, dtype=np.float64)[:, list(order)]
-    if len(table) < 2:
-        return float("nan")
-    # counts times drops: seeds drawn in another order give the same bits, and ties stay ties
-    counts = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=n)
-    steps = counts @ (table[:, :-1] - table[:, 1:])
-    return float((steps > 1e-12 * max(1.0, float(np.abs(table).max()))).all(axis=1).mean())
-
-
 def _vector(values: ArrayLike) -> Float[np.ndarray, "s"]:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not len(sample):
@@ -174,6 +184,27 @@ def _differences(first: ArrayLike, second: ArrayLike) -> Float[np.ndarray, "s"]:
             f"paired statistics: wanted one value a seed in both, got {len(a)} and {len(b)}"
         )
     return a - b
+
+
+def _scale(first: ArrayLike, second: ArrayLike) -> float:
+    return float(np.abs(np.concatenate([_vector(first), _vector(second)])).max())
+
+
+def _t_interval(
+    sample: Float[np.ndarray, "s"],
+    level: float,
+    limits: tuple[float, float],
+    scale: float | None,
+) -> Interval:
+    mean = float(sample.mean())
+    if not enough_seeds(sample, scale):
+        return Interval(mean, float("nan"), float("nan"))
+    half = (
+        float(stats.t.ppf((1 + level) / 2, len(sample) - 1))
+        * float(sample.std(ddof=1))
+        / len(sample) ** 0.5
+    )
+    return Interval(mean, max(mean - half, limits[0]), min(mean + half, limits[1]))
 
 
 def _per_clip(correct: ArrayLike) -> Float[np.ndarray, "n"]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError
+from diccae.functional.arguments import FLOAT64, ArgumentError, check_features
 
 
 def geometric_median(
@@ -20,7 +20,11 @@ def geometric_median(
         points: (N, D), N at least 1.
         iterations: of Weiszfeld's algorithm, at most.
         tolerance: relative step below which it ends.
+
+    Raises:
+        ArgumentError: points of another shape, none, not finite or too large to be squared.
     """
+    _check(points)
     center = points.mean(0)
     for _ in range(iterations):
         weights = 1 / (points - center).norm(dim=1).clamp(min=1e-12)
@@ -43,8 +47,9 @@ def min_enclosing(
         The centre (2,) and the radius.
 
     Raises:
-        ArgumentError: points of another dimension.
+        ArgumentError: points of another dimension, none, not finite or too large to be cubed.
     """
+    _check(points, FLOAT64**0.5)
     if points.shape[1] != 2:
         raise ArgumentError("points", f"wanted shape (N, 2), got {tuple(points.shape)}")
     rows = [complex(x, y) for x, y in points.tolist()]
@@ -89,7 +94,11 @@ def least_squares(
 
     Returns:
         The centre (d,) and the radius.
+
+    Raises:
+        ArgumentError: points of another shape, none, not finite or too large to be squared.
     """
+    _check(points)
     offset = points.mean(0)
     centred = points - offset
     design = torch.cat([2 * centred, torch.ones_like(centred[:, :1])], dim=1)
@@ -98,6 +107,12 @@ def least_squares(
     ).solution[:, 0]
     center = solution[:-1]
     return center + offset, (solution[-1] + center @ center).clamp(min=0).sqrt()
+
+
+def _check(points: Tensor, limit: float | None = None) -> None:
+    check_features("points", points, limit or torch.finfo(points.dtype).max)
+    if not len(points):
+        raise ArgumentError("points", "wanted at least one point, got none")
 
 
 FITS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {

@@ -10,7 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_choice
+from diccae.functional.arguments import (
+    ArgumentError,
+    check_choice,
+    check_features,
+    check_labels,
+)
 from diccae.functional.circle_fits import FITS, geometric_median
 from diccae.functional.pca import principal_axes, project
 
@@ -94,16 +99,20 @@ def class_circles(
 
     Args:
         features: (N, D) features of the update set.
-        labels: (N,) classes in [0, num_classes); samples with a negative label are left out.
+        labels: (N,) classes in [0, num_classes), -1 for none; samples without one are left out.
         num_classes: C.
         spec: how the circles are computed.
 
     Raises:
-        ArgumentError: features that are not finite or too wide or narrow for the kind of circle,
-            labels outside of the classes.
+        ArgumentError: features of another shape, not finite, too large to be squared in float64,
+            or too wide or narrow for the kind of circle; labels outside of the classes, or not one
+            a sample.
     """
+    check_features("features", features)
     spec.check_width(features.shape[1])
-    _check_samples(features, labels, num_classes)
+    check_labels("labels", labels, num_classes, lowest=-1)
+    if len(labels) != len(features):
+        raise ArgumentError("labels", f"wanted {len(features)}, one a sample, got {len(labels)}")
     labelled = labels >= 0
     if not bool(labelled.all()):
         features, labels = features[labelled], labels[labelled]
@@ -118,19 +127,6 @@ def class_circles(
     else:
         centers, radii = _fitted_circles(features, labels, counts, centers, spec)
     return Circles(centers, radii, counts, _pair_distances(centers))
-
-
-def _check_samples(features: Tensor, labels: Tensor, num_classes: int) -> None:
-    # any NaN or infinity survives a sum, which is 50 times cheaper than looking at every element
-    if not bool(torch.isfinite(features.sum())):
-        bad = int((~torch.isfinite(features).all(dim=1)).sum())
-        if bad:
-            raise ArgumentError("features", f"{bad} of {len(features)} rows are NaN or infinite")
-    largest = int(labels.max()) if len(labels) else -1
-    if largest >= num_classes:
-        raise ArgumentError(
-            "labels", f"wanted 0 to {num_classes - 1} for {num_classes} classes, got {largest}"
-        )
 
 
 def _centroids(

@@ -7,24 +7,35 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from diccae.functional.arguments import check_choice
+from diccae.functional.arguments import (
+    ArgumentError,
+    check_choice,
+    check_labels,
+    check_positive,
+)
+from diccae.functional.precision import wide, without_autocast
 from diccae.functional.similarity import cosine_matrix
 
 REDUCTIONS = ("balanced", "plain_mean", "sum")
 
 
+@without_autocast
 def confusion_loss(
     logits: Float[Tensor, "b b2"], same: Bool[Tensor, "b b2"]
 ) -> Float[Tensor, "b b2"]:
     """Eq. 1 for each pair: -y log F_p - (1 - y) log(1 - F_p), in nats, at least 0.
 
+    Half types are computed in float32, also under autocast.
+
     Args:
         logits: (B, B') logits of F_p, see `diccae.functional.similarity`.
         same: (B, B') y of Eq. 1: whether both features belong to the same class.
     """
+    logits = wide(logits)
     return F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="none")
 
 
+@without_autocast
 def weighted_confusion_loss(
     logits: Float[Tensor, "b b2"],
     labels_i: Int[Tensor, "b"],
@@ -42,19 +53,30 @@ def weighted_confusion_loss(
 
     Args:
         logits: (B, B') logits of F_p, see `diccae.functional.similarity`.
-        labels_i, labels_j: (B,), (B',) classes in [0, C); pairs with a negative label are left out.
+        labels_i, labels_j: (B,), (B',) classes in [0, C), -1 for none; pairs with a clip without
+            class are left out.
         weights: (C, C) weight of each pair of classes (Eq. 3); None for 1.
         mask: (B, B') the pairs to take; None for all.
         reduction: `balanced` (a kind of pair that the batch lacks counts 0), `plain_mean` over all
             pairs, or `sum`.
 
     Returns:
-        A scalar; 0 with gradients of 0 if there is no pair.
+        A scalar in float32, or float64 for such logits; 0 with gradients of 0 if there is no pair.
 
     Raises:
-        ArgumentError: an unknown reduction.
+        ArgumentError: an unknown reduction, a label outside of the classes of the weights, or
+            labels of another number than the rows or columns of the logits.
     """
     check_choice("reduction", reduction, REDUCTIONS)
+    if weights is not None and (weights.ndim != 2 or weights.shape[0] != weights.shape[1]):
+        raise ArgumentError("weights", f"wanted shape (C, C), got {tuple(weights.shape)}")
+    for argument, labels, size in (
+        ("labels_i", labels_i, logits.shape[0]),
+        ("labels_j", labels_j, logits.shape[1]),
+    ):
+        check_labels(argument, labels, None if weights is None else len(weights), lowest=-1)
+        if len(labels) != size:
+            raise ArgumentError(argument, f"wanted {size} as in the logits, got {len(labels)}")
     same = labels_i[:, None] == labels_j[None]
     taken = (labels_i >= 0)[:, None] & (labels_j >= 0)[None]
     if mask is not None:
@@ -74,6 +96,7 @@ def weighted_confusion_loss(
     return (same_class + other) / 2
 
 
+@without_autocast
 def info_nce(
     first: Float[Tensor, "b d"],
     second: Float[Tensor, "b d"],
@@ -88,7 +111,16 @@ def info_nce(
         temperature: divides the cosines, above 0.
         one_way: rows of `first` look for theirs in `second` only; otherwise the mean of both
             directions.
+
+    Returns:
+        A scalar in float32, or float64 for such features, also under autocast.
+
+    Raises:
+        ArgumentError: a temperature of 0 or below, or features of other shapes.
     """
+    check_positive("temperature", temperature)
+    if len(first) != len(second):
+        raise ArgumentError("second", f"wanted {len(first)} rows as in `first`, got {len(second)}")
     logits = cosine_matrix(first, second) / temperature
     target = torch.arange(len(logits), device=logits.device)
     forward = F.cross_entropy(logits, target)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diccae.functional.arguments import ArgumentError, check_square
 from diccae.functional.circles import Circles
 
 
@@ -44,9 +45,18 @@ def smooth_degree(
             first epoch.
         degree: (C, C) degrees of this epoch (Eq. 2).
         share: of the previous degrees in the result, in [0, 1).
+
+    Raises:
+        ArgumentError: a share outside of [0, 1), or degrees of two shapes.
     """
+    if not 0 <= share < 1:
+        raise ArgumentError("share", f"wanted a share in [0, 1), got {share}")
     if previous is None or not share:
         return degree
+    if previous.shape != degree.shape:
+        raise ArgumentError(
+            "previous", f"wanted shape {tuple(degree.shape)}, got {tuple(previous.shape)}"
+        )
     return share * previous + (1 - share) * degree
 
 
@@ -56,7 +66,13 @@ def degree_statistics(degree: Float[Tensor, "c c"]) -> dict[str, Any]:
     Returns:
         `mean`, `variance` (of the population), `zero_share` (share of exact zeros) and `quantiles`
         (0.5, 0.9, 0.99) of the upper triangle.
+
+    Raises:
+        ArgumentError: degrees of another shape; fewer than two classes.
     """
+    check_square("degree", degree)
+    if len(degree) < 2:
+        raise ArgumentError("degree", f"wanted at least two classes, got {len(degree)}")
     rows, columns = torch.triu_indices(len(degree), len(degree), offset=1)
     values = degree[rows, columns].double()
     return {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from diccae.functional.arguments import ArgumentError, check_choice
+from diccae.functional.arguments import FLOAT32, ArgumentError, check_choice, check_features
 from diccae.functional.scratch import BLOCK, empty_rows
 
 # names of the constants of faiss
@@ -57,11 +57,12 @@ def kmeans(
     stored.
 
     Args:
-        features: (N, D), finite.
+        features: (N, D), finite, and so small that 4 N D times the largest squared value is a
+            float32: beyond that, distances overflow and faiss ends the process.
         k: number of clusters; a cluster that runs empty takes over a part of a large one.
         restarts: runs from different starts; the one with the least inertia is kept.
         iterations: of each run.
-        seed: of the random starts.
+        seed: of the random starts, a signed integer of 32 bits.
         spherical: scale features and centroids to length 1; inertia is then that of the scaled
             features.
         init: the starts: `random` samples (Sec. 2.3, step 1), `k-means++`, or `afk_mc2`, which
@@ -71,22 +72,20 @@ def kmeans(
         threads: of faiss, for the length of this call; None leaves them as they are.
 
     Raises:
-        ArgumentError: fewer samples than clusters, features that are not finite, an unknown
-            option, or `always` without a GPU.
+        ArgumentError: fewer samples than clusters, features of another shape, not finite or too
+            large, a seed that faiss cannot take, an unknown option, or `always` without a GPU.
         OSError: no room for the scaled copy of large features, see `empty_rows`.
     """
     import faiss
 
     if k < 1:
         raise ArgumentError("k", f"wanted at least 1 cluster, got {k}")
+    if not -(2**31) <= seed < 2**31:
+        raise ArgumentError("seed", f"wanted -2147483648 to 2147483647, got {seed}")
     check_choice("init", init, STARTS)
     gpu = _wants_gpu(use_gpu)
-    features = np.ascontiguousarray(features, dtype=np.float32)
-    bad = sum(
-        int((~np.isfinite(features[rows]).all(axis=1)).sum()) for rows in _blocks(len(features))
-    )
-    if bad:
-        raise ArgumentError("features", f"{bad} of {len(features)} rows are NaN or infinite")
+    features = _float32(features)
+    check_features("features", features, FLOAT32)
     if len(features) < k:
         raise ArgumentError("k", f"{len(features)} samples are too few for {k} clusters")
     if spherical:
@@ -123,9 +122,27 @@ def nearest_centroid(
         features: (N, D).
         centroids: (k, D), as `kmeans` returned them.
         spherical: scale the features to length 1 first.
+
+    Raises:
+        ArgumentError: features or centroids of another shape, not finite or too large, see
+            `kmeans`; or no centroid.
     """
-    features = np.ascontiguousarray(features, dtype=np.float32)
+    features = _float32(features)
+    centroids = np.ascontiguousarray(centroids, dtype=np.float32)
+    check_features("features", features, FLOAT32)
+    check_features("centroids", centroids, FLOAT32)
+    if not len(centroids) or centroids.shape[1] != features.shape[1]:
+        raise ArgumentError(
+            "centroids",
+            f"wanted shape (k, {features.shape[1]}) with k at least 1, got {centroids.shape}",
+        )
     return _assign(_scaled(features) if spherical else features, centroids)
+
+
+def _float32(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    # values beyond float32 become infinite, which the check of the features names
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(features, dtype=np.float32)
 
 
 def _scaled(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
+from diccae.functional.arguments import ArgumentError, check_labels
+
 
 def match_clusters(
     old: Int[np.ndarray, "n"], new: Int[np.ndarray, "n"], k: int
@@ -22,7 +24,14 @@ def match_clusters(
         mapping: (k,) the old id that each new id takes, a permutation that maximises the number of
             samples which keep their id.
         unmatched: the new ids that share no sample with the id they take.
+
+    Raises:
+        ArgumentError: ids outside of [0, k), or different numbers of samples.
     """
+    check_labels("old", old, k)
+    check_labels("new", new, k)
+    if len(old) != len(new):
+        raise ArgumentError("new", f"wanted the {len(old)} samples of `old`, got {len(new)}")
     # half a second of import, for the stages alone that cluster again
     from scipy.optimize import linear_sum_assignment
 

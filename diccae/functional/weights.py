@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_choice
+from diccae.functional.arguments import ArgumentError, check_choice, check_square
 
 NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
 
@@ -40,7 +40,7 @@ class WeightSpec:
         if isinstance(self.diagonal_weight, str):
             check_choice("diagonal_weight", self.diagonal_weight, ("row_mean",))
         for name in ("weight_range", "weight_floor"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ArgumentError(name, f"wanted at least 0, got {getattr(self, name)}")
 
 
@@ -65,10 +65,18 @@ def normalize_degree(
 
     Returns:
         The (C, C) weights in float32.
+
+    Raises:
+        ArgumentError: degrees of another shape, or not finite off the diagonal.
     """
+    check_square("degree", degree)
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
     measured = off if valid is None else off & valid[:, None] & valid[None]
-    values = _scale(degree[measured].double(), spec.normalization)
+    values = degree[measured].double()
+    bad = int((~torch.isfinite(values)).sum())
+    if bad:
+        raise ArgumentError("degree", f"{bad} of {len(values)} pairs of classes are not finite")
+    values = _scale(values, spec.normalization)
     if not len(values) or values.max() == values.min():
         return torch.ones_like(degree, dtype=torch.float32)
     scaled = (
@@ -123,5 +131,10 @@ def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"
 
     Returns:
         (C, C) in torch's default dtype.
+
+    Raises:
+        ArgumentError: a negative weight.
     """
+    if not weight >= 0:
+        raise ArgumentError("weight", f"wanted at least 0, got {weight}")
     return torch.full((num_classes, num_classes), float(weight))

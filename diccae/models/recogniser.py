@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from diccae.errors import UserError
 
 
 class Recogniser(BaseModel):
@@ -92,6 +94,22 @@ class Recogniser(BaseModel):
     ) -> dict[str, Float[Tensor, ""]]:
         """Scalar losses by name; those with `loss` in their name are summed."""
         raise NotImplementedError
+
+    def classes(self, data_samples: list[ActionDataSample]) -> Int[Tensor, "b"]:
+        """(B,) classes of a batch, for the cross entropy.
+
+        Raises:
+            UserError: a label is not in [0, C).
+        """
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        for label in (int(labels.min()), int(labels.max())):
+            if not 0 <= label < self.num_classes:
+                raise UserError(
+                    f"a clip of this batch has the label {label}, and the model the classes 0 to "
+                    f"{self.num_classes - 1}; set data.num_classes to the number of classes of the "
+                    "manifest, or correct the labels of the manifest"
+                )
+        return labels
 
     def history(self) -> dict[str, float]:
         """Statistics of the network for the row of an epoch in history.csv."""

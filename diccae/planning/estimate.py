@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
+from diccae.clips_of_plan import count_clips
+from diccae.data_check import check_data
 from diccae.planning import costs
-from diccae.planning.clips import count_clips
 from diccae.planning.seeds import claims_of_table2
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
@@ -34,10 +35,12 @@ def estimate(
         report: called with the name of each kind of run before it is timed.
 
     Raises:
-        UserError: the number of clips is not known; names the missing file.
+        UserError: the number of clips is not known (names the missing file), or the clips do not
+            suit the plan, see `check_data`.
     """
     clips = count_clips(plan)
-    # after the error above, because torch takes seconds to import
+    check_data(plan, clips)
+    # after the errors above, because torch takes seconds to import
     from diccae.planning.bench import parameters as count_parameters
     from diccae.planning.calibration import calibrate
 

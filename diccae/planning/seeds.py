@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import collect, paper
 from diccae.sections import Modality
@@ -69,7 +70,7 @@ class SeedsNeeded:
 def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> float:
     """Probability that the two-sided t-interval of a mean of normal differences excludes zero.
 
-    NaN with one seed, which has no interval.
+    NaN with one seed. The tables give no interval with fewer than `MIN_SEEDS` seeds.
 
     Args:
         effect: mean of the differences.
@@ -91,7 +92,7 @@ def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> flo
 def seeds_needed(
     effect: float, spread: float, level: float = LEVEL, wanted: float = POWER
 ) -> int | None:
-    """The smallest number of seeds, two or more, with at least the `wanted` power.
+    """The smallest number of seeds, `MIN_SEEDS` or more, with at least the `wanted` power.
 
     Returns None if a million seeds are not enough.
 
@@ -100,7 +101,7 @@ def seeds_needed(
     """
     if not (np.isfinite(spread) and spread >= 0):
         raise ValueError(f"seeds_needed: wanted a spread >= 0, got {spread}")
-    high = 2
+    high = MIN_SEEDS
     while not power(effect, spread, high, level) >= wanted:
         high *= 2
         if high > LARGEST:
@@ -108,7 +109,7 @@ def seeds_needed(
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if middle >= 2 and power(effect, spread, middle, level) >= wanted:
+        if middle >= MIN_SEEDS and power(effect, spread, middle, level) >= wanted:
             high = middle
         else:
             low = middle

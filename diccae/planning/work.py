@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diccae.artifacts import artifacts_of
-from diccae.planning.clips import Clips
+from diccae.clip_counts import Clips
 from diccae.plans import Plan
 from diccae.run_graph import Run, scored_runs, with_parents
 
@@ -41,7 +41,7 @@ def work_of(run: Run, clips: Clips) -> Work:
     """
     settings, stage = run.settings, run.spec
     data, budget = settings.base["data"], settings.schedule.stages[run.stage]
-    use = settings.system.data(stage, settings.choices, budget)
+    use = run.data_use
     if stage.labelled:
         classes, per_class = data["num_classes"], data["train_per_class"]
         pool = clips.of(["train"]) if per_class is None else per_class * classes

@@ -3,43 +3,64 @@ before any result was known."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diccae.functional.bootstrap import order_support, t_interval
+from diccae.functional.bootstrap import DIFFERENCE, MIN_SEEDS, t_interval
+from diccae.functional.support import extreme_support, order_support
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
 from diccae.reporting.figures import figure2, figure3
 
 REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
 INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
-SELF_CONTRADICTION = "the paper contradicts itself"
-VERDICTS = (REPRODUCED, DIRECTION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SELF_CONTRADICTION)
+TOO_FEW, SELF_CONTRADICTION = "too few seeds", "the paper contradicts itself"
+VERDICTS = (
+    REPRODUCED,
+    DIRECTION,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    TOO_FEW,
+    NOT_TESTABLE,
+    SELF_CONTRADICTION,
+)
 MISSING = "the plan does not run what this claim needs"
-SEED = 0
+
+
+def _without_interval(seeds: int) -> str:
+    """Why these seeds have no interval, in words."""
+    if seeds >= MIN_SEEDS:
+        return f"{seeds} seeds, all equal: no interval"
+    return f"{seeds} seed{'s' if seeds > 1 else ''}, {MIN_SEEDS} are needed: no interval"
 
 
 def judge_difference(
-    values: NDArray[np.float64], vggsound: bool, printed: float | None = None
+    values: NDArray[np.float64],
+    vggsound: bool,
+    printed: float | None = None,
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[str, str]:
     """Judge differences that a claim says are positive by the t-interval of their mean.
 
     Args:
-        values: (S,) differences in percentage points, one for each seed.
+        values: (S,) differences, one for each seed. With fewer than four, or if all are equal,
+            there is no interval and the verdict is `too few seeds`.
         vggsound: whether they were measured on the paper's dataset.
         printed: the difference in the paper; None if it prints none.
+        limits: smallest and largest possible difference.
 
     Returns:
         Verdict and evidence, in words.
     """
-    _, low, high = t_interval(values)
-    evidence = f"{values.mean():+.2f}" + (
-        f" [{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else " (one seed: no interval)"
-    )
-    if not np.isfinite(low) or low <= 0 <= high:
+    _, low, high = t_interval(values, limits=limits)
+    if not np.isfinite(low):
+        return TOO_FEW, f"{values.mean():+.2f} ({_without_interval(len(values))})"
+    evidence = f"{values.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+    if low <= 0 <= high:
         return INCONCLUSIVE, evidence
     if high < 0:
         return CONTRADICTED, evidence
@@ -52,7 +73,8 @@ def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
     """Judge an order of variants by its support.
 
     Args:
-        support: share of seed resamplings in which the order holds; NaN with one seed.
+        support: share of seed resamplings in which the order holds, exact ties counted one half;
+            NaN with too few seeds.
         vggsound: whether it was measured on the paper's dataset.
 
     Returns:
@@ -60,7 +82,7 @@ def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
     """
     wanted = paper.claims()["tolerance"]["support"]
     if not np.isfinite(support):
-        return INCONCLUSIVE, "one seed: no resampling"
+        return TOO_FEW, f"{MIN_SEEDS} seeds that differ are needed: no resampling"
     evidence = f"holds in {100 * support:.0f} % of the resamplings"
     if support >= wanted:
         return (REPRODUCED if vggsound else DIRECTION), evidence
@@ -81,6 +103,8 @@ def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, s
     evidence = f"measured {values.mean():.1f} % on {article}{plan.dataset_name}"
     if not vggsound:
         return NOT_TESTABLE, evidence
+    if len(values) < MIN_SEEDS:
+        return TOO_FEW, f"{evidence} ({_without_interval(len(values))})"
     close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]
     return (REPRODUCED if close else CONTRADICTED), evidence
 
@@ -90,6 +114,7 @@ def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
         drops(plan, claim["variant"], claim["modality"]),
         vggsound,
         paper.printed_drop(claim["variant"], claim["modality"]),
+        DIFFERENCE,
     )
 
 
@@ -105,7 +130,8 @@ def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
         best = np.maximum(
             collect.accuracy(plan, plan.reference, "A"), collect.accuracy(plan, plan.reference, "V")
         )
-        return judge_difference(collect.accuracy(plan, plan.reference, "AV") - best, vggsound)
+        gain = collect.accuracy(plan, plan.reference, "AV") - best
+        return judge_difference(gain, vggsound, limits=DIFFERENCE)
     table, sweep = figure3(plan), plan.figure3
     assert sweep is not None
     chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
@@ -113,45 +139,26 @@ def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     if claim["test"] == "threshold":
         largest = sweep.variants[len(sweep.weights) - 1]
         verdict, evidence = judge_difference(
-            best_fixed - collect.accuracy(plan, largest, sweep.modality), vggsound
+            best_fixed - collect.accuracy(plan, largest, sweep.modality),
+            vggsound,
+            limits=DIFFERENCE,
         )
         return verdict, f"{chosen} over {largest}: {evidence}"
     verdict, evidence = judge_difference(
-        collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed, vggsound
+        collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed,
+        vggsound,
+        limits=DIFFERENCE,
     )
     return verdict, f"dynamic over {chosen}: {evidence}"
 
 
 def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     names = paper.claims()["order"]
-    matrix = {name: drops(plan, name, claim["modality"]) for name in names}
-    rng = np.random.default_rng(SEED)
+    matrix = np.stack([drops(plan, name, claim["modality"]) for name in names], axis=1)
     if claim["test"] == "full_order":
-        return judge_order(
-            order_support(
-                np.stack([matrix[name] for name in names], axis=1), range(len(names)), rng=rng
-            ),
-            vggsound,
-        )
-    own = matrix.pop(claim["variant"])
+        return judge_order(order_support(matrix, range(len(names))), vggsound)
     sign = 1 if claim["test"] == "largest" else -1
-    return judge_order(
-        _extreme_support(sign * own, sign * np.stack(list(matrix.values())), rng), vggsound
-    )
-
-
-def _extreme_support(
-    own: NDArray[np.float64],
-    others: NDArray[np.float64],
-    rng: np.random.Generator,
-    draws: int = 5000,
-) -> float:
-    """Share of seed resamplings in which the mean of `own` (S,) exceeds the mean of every row of
-    `others` (V, S)."""
-    if len(own) < 2:
-        return float("nan")
-    pick = rng.integers(len(own), size=(draws, len(own)))
-    return float((own[pick].mean(axis=1) > others[:, pick].mean(axis=2).max(axis=0)).mean())
+    return judge_order(extreme_support(sign * matrix, names.index(claim["variant"])), vggsound)
 
 
 RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}

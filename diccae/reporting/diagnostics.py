@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from diccae.functional.bootstrap import paired_t_interval, t_interval
+from diccae.functional.bootstrap import ACCURACY, DIFFERENCE, paired_t_interval, t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import section_of
@@ -99,7 +99,7 @@ def leakage(plan: Plan) -> pd.DataFrame:
         ("train_holdout, the same clips", None, sizes[1]),
         ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1]),
     ):
-        mean, low, high = t_interval(scores[name])
+        mean, low, high = t_interval(scores[name], limits=ACCURACY)
         entry: dict[str, Any] = {
             "arm": name,
             "modality": twin.modality,
@@ -110,7 +110,7 @@ def leakage(plan: Plan) -> pd.DataFrame:
         }
         if partner:
             entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(
-                scores[name], scores[partner]
+                scores[name], scores[partner], limits=DIFFERENCE
             )
         rows.append(entry)
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from diccae.functional.bootstrap import t_interval
+from diccae.functional.bootstrap import ACCURACY, t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import section_of
@@ -128,7 +128,7 @@ def figure3(plan: Plan) -> pd.DataFrame:
             collect.accuracy(plan, variant, sweep.modality, split)
             for split in ("test", "validation")
         )
-        _, low, high = t_interval(values)
+        _, low, high = t_interval(values, limits=ACCURACY)
         rows.append(
             {
                 "weighting": "dynamic" if weight is None else "fixed",
@@ -160,7 +160,12 @@ def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         figure, axes = plt.subplots()
         place = np.arange(len(fixed))
         axes.plot(place, fixed["top1"], marker="o", color=BLUE, label="fixed weight")
-        axes.fill_between(place, fixed["low"], fixed["high"], color=BLUE, alpha=0.15, linewidth=0)
+        if np.isfinite(fixed["low"]).any():
+            axes.fill_between(
+                place, fixed["low"], fixed["high"], color=BLUE, alpha=0.15, linewidth=0
+            )
+        else:
+            axes.plot([], [], linestyle="none", label="no band: too few seeds")
         axes.axhline(dynamic["top1"], color=GREEN, linestyle="--", label="dynamic weighting")
         if np.isfinite(dynamic["low"]):
             axes.axhspan(dynamic["low"], dynamic["high"], color=GREEN, alpha=0.12, linewidth=0)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
+from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
@@ -77,7 +78,7 @@ def write_report(plan: Plan, out: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"num": _number, "interval": _interval}
+    environment.filters |= {"num": _number, "interval": _interval, "pvalue": _pvalue}
     page = environment.get_template("report.html.jinja").render(context(plan))
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -124,6 +125,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "claims": verdicts.to_dict("records"),
         "counts": Counter(verdicts["verdict"]),
         "verdicts": claims.VERDICTS,
+        "min_seeds": MIN_SEEDS,
         "ambiguities": ambiguities(reference["settings"]),
         "clips": pictures.sample_clips(plan),
         "purity": pictures.purity(plan),
@@ -228,5 +230,15 @@ def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
 
 def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
     if low not in row or not np.isfinite(row[low]):
-        return "–"
+        # drop_low and drop_clip_low are ends of intervals of drop
+        value = {"low": "top1"}.get(low, low.removesuffix("_low").removesuffix("_clip"))
+        return claims.TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
+
+
+def _pvalue(row: dict[str, Any], column: str) -> str:
+    """A p-value of three digits; those of the primary family alone are corrected."""
+    value = row.get(column, np.nan)
+    if not np.isfinite(value):
+        return claims.TOO_FEW if row["family"] == "primary" else "–"
+    return "< 0.001" if value < 0.001 else _number(value, 3)

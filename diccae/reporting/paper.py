@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from diccae.plans import CONFIG_ROOT
+from diccae.yaml_file import read_yaml
 
 # the row of the paper's Table 2 that drops are measured from
 WHOLE = "full"
@@ -16,7 +15,7 @@ WHOLE = "full"
 @lru_cache
 def claims() -> dict[str, Any]:
     """Content of configs/claims.yaml."""
-    return yaml.safe_load((CONFIG_ROOT / "claims.yaml").read_text())
+    return read_yaml(CONFIG_ROOT / "claims.yaml")
 
 
 def printed(table: str, row: str, modality: str) -> float | None:

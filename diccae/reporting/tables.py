@@ -9,6 +9,10 @@ import pandas as pd
 
 from diccae.errors import UserError
 from diccae.functional.bootstrap import (
+    ACCURACY,
+    DIFFERENCE,
+    MIN_SEEDS,
+    Interval,
     clip_bootstrap,
     holm,
     paired_clip_bootstrap,
@@ -35,6 +39,9 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     """Accuracy of a variant and its drop from a reference, each with a t-interval over seeds and a
     bootstrap interval over clips.
 
+    With fewer than four seeds there are no intervals, neither over seeds nor over clips, and no
+    p-value. Intervals of an accuracy are clipped to 0 and 100 percent.
+
     Args:
         plan: gives seeds and runs.
         variant, modality: the row.
@@ -48,8 +55,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     classes = collect.labels(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    _, low, high = t_interval(values)
-    _, clip_low, clip_high = clip_bootstrap(100.0 * own, classes, rng=rng)
+    _, low, high = t_interval(values, limits=ACCURACY)
+    _, clip_low, clip_high = _of_enough(clip_bootstrap(100.0 * own, classes, rng=rng), len(own))
     result = {
         "variant": variant,
         "modality": modality,
@@ -66,8 +73,10 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     if variant != reference:
         other = collect.hits(plan, reference, modality)
         drop, clips = (
-            paired_t_interval(100 * other.mean(axis=1), values),
-            paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng),
+            paired_t_interval(100 * other.mean(axis=1), values, limits=DIFFERENCE),
+            _of_enough(
+                paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng), len(own)
+            ),
         )
         result |= {
             "drop": drop.estimate,
@@ -78,6 +87,17 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
             "p": paired_t_pvalue(100 * other.mean(axis=1), values),
         }
     return result
+
+
+def _of_enough(interval: Interval, seeds: int) -> Interval:
+    """An interval over clips, without ends where there are too few seeds.
+
+    It keeps the trained models as they are: beside a mean of few seeds it would pass for the whole
+    uncertainty.
+    """
+    if seeds >= MIN_SEEDS:
+        return interval
+    return Interval(interval.estimate, float("nan"), float("nan"))
 
 
 def table1(plan: Plan) -> pd.DataFrame:
@@ -105,7 +125,7 @@ def table1(plan: Plan) -> pd.DataFrame:
         }
         for modality in section.modalities:
             values = collect.accuracy(plan, variant, modality)
-            mean, low, high = t_interval(values)
+            mean, low, high = t_interval(values, limits=ACCURACY)
             entry |= {
                 modality: mean,
                 f"{modality}_low": low,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from diccae.errors import UserError
 from diccae.schedule import StageSchedule, Strict
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
@@ -51,7 +52,16 @@ class DiccaeChoices(Strict):
     initial_features: Literal["warmup", "warmup_weights"]
     reinit_head: Literal["unmatched", "all"]
     cluster_cross_entropy: bool
-    sources: Literal["all"] | list[str]
+    sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _circles_exist(self) -> DiccaeChoices:
+        if self.circle == "min_enclosing" and self.pca_dim != 2:
+            raise ValueError(
+                f"circle min_enclosing exists in 2 dimensions, got pca_dim {self.pca_dim}; set "
+                "pca_dim to 2 or choose another circle"
+            )
+        return self
 
 
 class Diccae(System[DiccaeChoices]):
@@ -111,7 +121,11 @@ class Diccae(System[DiccaeChoices]):
         )
 
     def model(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
-        """Encoders, fusion and the losses that the stage has (Fig. 1)."""
+        """Encoders, fusion and the losses that the stage has (Fig. 1).
+
+        Raises:
+            UserError: it has none.
+        """
         choices, base = run.choices, run.base
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
         confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
@@ -148,6 +162,11 @@ class Diccae(System[DiccaeChoices]):
             else None,
             cls_head=run.stage == FINETUNE or (clusters and choices.cluster_cross_entropy),
         )
+        if not (model["confusion_loss"] or model["info_nce"] or model["cls_head"]):
+            raise UserError(
+                "no loss is left to train with; set method.infonce_weight, or (not in the warm-up) "
+                "method.confusion_weight or method.cluster_cross_entropy, or leave the stage out"
+            )
         if confusion and choices.weighting == "static":
             model["static_weight"] = choices.static_weight
         weights = run.parent()

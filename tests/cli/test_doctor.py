@@ -37,7 +37,7 @@ def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(
     assert result.exit_code == 0
     assert list(checks) == [
         *("python", "versions", "torch", "cuda", "gpu", "faiss", "decoder", "shared memory"),
-        *("disk", "folders", "user", "data", "lock", "results"),
+        *("disk", "folders", "user", "data", "plan", "lock", "results"),
     ]
     assert checks["decoder"]["message"].startswith("PyAV ")
     (tmp_path / ".snakemake" / "locks").mkdir(parents=True)

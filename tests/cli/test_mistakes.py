@@ -28,7 +28,7 @@ MISTAKES = {
     "table1 --plan smok": "did you mean 'smoke'? Known plans: embedded",
     "table1 --plan no.yaml": "plan 'no.yaml' not found at no.yaml; known plans",
     "table1 --plan folder.yaml": "plan 'folder.yaml' not found",
-    "table1 --plan binary.yaml": "binary.yaml is not valid YAML",
+    "table1 --plan binary.yaml": "binary.yaml: not valid YAML",
     "table1 --plan smoke": "predictions.parquet is missing; run `diccae train --plan smoke",
     "tuning": "plan embedded has no artifact 'tuning'; it has: table1",
     "ablation no_infonc": "no ablation 'no_infonc' in table2; did you mean 'no_infonce'?",

@@ -138,6 +138,8 @@ def test_errors_say_what_and_the_way_out() -> None:
         kmeans(features, 64)
     with pytest.raises(ArgumentError, match="k: wanted at least 1 cluster, got 0"):
         kmeans(features, 0)
+    with pytest.raises(ArgumentError, match="seed: wanted -2147483648 to 2147483647, got 2147"):
+        kmeans(features, 4, seed=2**31)
     features[[3, 8], 1] = np.nan, np.inf
     with pytest.raises(ArgumentError, match="features: 2 of 40 rows are NaN or infinite"):
         kmeans(features, 4)

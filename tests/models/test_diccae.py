@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import DATASETS, MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
 
 from diccae import registry  # noqa: F401
+from diccae.errors import UserError
 from diccae.run_graph import Run
 from tests.conftest import tiny_plan
 
@@ -112,3 +114,15 @@ def test_compiled_encoders_keep_the_names_of_a_checkpoint(workspace: Path, tiny_
         for encoder in model.encoders.values()
     ]
     assert compiled_calls == [False, False, True, True]
+
+
+def test_labels_that_the_classifier_has_no_class_for(workspace: Path, tiny_data: Path) -> None:
+    config = Run(tiny_plan(workspace, tiny_data), "finetune", "full", 0, "A").config()
+    config.model.pop("init_cfg")
+    model = MODELS.build(config.model)
+    last = model.num_classes - 1
+    for label in (last + 1, -1):
+        samples = [ActionDataSample().set_gt_label(value) for value in (0, label)]
+        message = f"has the label {label}, and the model the classes 0 to {last}; set data.num_cl"
+        with pytest.raises(UserError, match=message):
+            model.loss({"audio": torch.zeros(2, 1, 64, 64)}, samples)

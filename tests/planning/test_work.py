@@ -3,15 +3,18 @@ hand."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from diccae.clip_counts import Clips
+from diccae.clips_of_plan import count_clips
+from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.planning import costs
-from diccae.planning.clips import Clips, count_clips
 from diccae.planning.speeds import Calibration, Kind, Speed, Timing
 from diccae.planning.work import Work, artifacts, work_of
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
@@ -40,6 +43,8 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
             "split": ["train", "train", "test", "test", "unlabelled", "unlabelled"],
             "source": ["one", "one", "one", "one", "one", "two"],
             "path": ["a", "b", "c", "", "e", "f"],
+            "label": [0, 1, 0, 1, -1, -1],
+            "label_name": ["hail", "rain", "hail", "rain", "", ""],
         }
     )
     smoke.manifest.parent.mkdir(parents=True)
@@ -54,12 +59,20 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
         }
     )
     assert "5 found of 6" in listed.origin
+    assert listed.names == {0: "hail", 1: "rain"}
+    assert listed.of_classes("test") == {0: 1, 1: 0}
     smoke.cache_dir.mkdir()
     table.assign(status=["ok", "missing", "ok", "missing", "ok", "ok"]).to_parquet(
         smoke.cache_dir / "index.parquet"
     )
+    assert count_clips(smoke) == listed
+    meta = smoke.cache_dir / "meta.json"
+    meta.write_text(json.dumps({"manifest_sha256": file_digest(smoke.manifest)}))
     assert count_clips(smoke).of(["train"]) == 1
     assert "4 usable of 6" in count_clips(smoke).origin
+    # a cache of another manifest says nothing
+    meta.write_text(json.dumps({"manifest_sha256": "0"}))
+    assert count_clips(smoke) == listed
 
 
 def test_without_lists_the_official_numbers_are_used_and_the_missing_file_is_named(

@@ -24,6 +24,12 @@ SHOWN = {
 @pytest.fixture
 def finished(fake: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The synthetic results in the place of those of the default plan and of the smoke plan."""
+    # a folder beside, as another checkout has
+    Path("checkout").mkdir()
+    for name in ("results", "data", "fake.yaml"):
+        Path(name).rename(Path("checkout", name))
+    monkeypatch.chdir("checkout")
+    shutil.copytree("results/fake", "../other/results")
     shutil.copytree(ROOT / "results" / "reference", "results/reference")
     for folder in ("results/smoke", "results"):
         shutil.copytree("results/fake", folder, dirs_exist_ok=True)

@@ -1,6 +1,6 @@
 # The learning rates have the highest mean validation accuracy, over A, V and A-V and over a
 # from-scratch and an InfoNCE-only model, of the values in configs/plans/tuning.yaml; the results
-# are in results/reference/tuning.csv. The epochs keep a pre-training below 45 core-seconds,
+# are in results/reference/tuning/tuning.csv. The epochs keep a pre-training below 45 core-seconds,
 # including evaluation.
 schedule = dict(
     warmup=dict(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.0, steps=None),

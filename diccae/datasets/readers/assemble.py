@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.readers import vggsound
+from diccae.datasets.readers.leaks import check_leaks, remove_evaluated
 from diccae.datasets.readers.manifest import combine
 from diccae.errors import UserError
 from diccae.sections import Lists, SourceLists
@@ -18,21 +19,26 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
-    labels, and update and validation clips are split off its training clips.
+    labels, and update and validation clips are split off its training clips. Recordings in its
+    validation and test split are then removed from all other sources.
 
     Args:
         lists: the plan's `lists`.
         search: whether to search for the files of the clips.
 
     Returns:
-        The manifest; `attrs['sources']` has the counts of each source.
+        The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
+        about what may be wrong in the lists.
 
     Raises:
-        UserError: a list or a folder is wrong, or a class has too few clips (with the file and
-            line, or the class).
+        UserError: a list or a folder is wrong, a labelled clip has no label, a class has too few
+            clips, or a recording is in two splits (with the file and line, or the class).
     """
     lists.files()
-    tables = {source.reader: _read(source, search) for source in lists.sources}
+    tables: dict[str, pd.DataFrame] = {
+        source.reader: read_source(source, search) for source in lists.sources
+    }
+    notes = [f"{name}: {note}" for name, table in tables.items() for note in table.attrs["notes"]]
     removed: dict[str, int] = {}
     if "vggsound" in tables:
         for name in tables:
@@ -45,14 +51,33 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         name: {**_counts(table), "vggsound_test_removed": removed.get(name, 0)}
         for name, table in tables.items()
     }
+    listed = combined["split"].to_numpy()
     combined = split_off(
-        combined, lists.update_per_class, lists.validation_per_class, found_only=search
+        combined,
+        lists.update_per_class,
+        lists.validation_per_class,
+        found_only=search,
+        missing=tables[lists.labelled].attrs.get("missing", ""),
     )
-    combined.attrs |= {"sources": counts}
+    drawn = (combined["split"].to_numpy() != listed) & (combined["split"] == "validation")
+    combined, again = remove_evaluated(combined.assign(drawn=drawn), lists.labelled)
+    for name, clips in again.items():
+        counts[name]["validation_or_test_removed"] = clips
+    notes += check_leaks(combined, combined.pop("drawn").to_numpy(bool))
+    combined.attrs |= {"sources": counts, "notes": notes}
     return combined
 
 
-def _read(source: SourceLists, search: bool) -> pd.DataFrame:
+def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
+    """Read the lists of one source of a plan to a manifest.
+
+    Args:
+        source: one of the plan's `lists.sources`.
+        search: whether to search for the files of the clips.
+
+    Raises:
+        UserError: a list or a folder is wrong, or the folder has none of the clips.
+    """
     if search and not Path(source.media).is_dir():
         raise UserError(
             f"lists.sources: there is no folder {source.media} with the clips of {source.reader}; "
@@ -65,9 +90,16 @@ def _read(source: SourceLists, search: bool) -> pd.DataFrame:
         options["classes"] = (
             source.classes if source.classes in ("31", "32") else Path(source.classes)
         )
-    return reader.read(
+    table = reader.read(
         [Path(path) for path in source.lists], Path(source.media) if search else None, **options
     )
+    if search and not table.attrs["found"]:
+        raise UserError(
+            f"lists.sources: the folder {source.media} has no clip of {source.reader}: "
+            + (table.attrs.get("missing") or f"{len(table)} clips have no file")
+            + "; change media of this source in the plan or put the clips there"
+        )
+    return table
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
@@ -78,7 +110,12 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def split_off(
-    table: pd.DataFrame, update: int, validation: int, found_only: bool, seed: int = 0
+    table: pd.DataFrame,
+    update: int,
+    validation: int,
+    found_only: bool,
+    seed: int = 0,
+    missing: str = "",
 ) -> pd.DataFrame:
     """Split update and validation clips off the training clips of each class.
 
@@ -90,6 +127,7 @@ def split_off(
         validation: clips per class of the new split `validation`.
         found_only: whether to draw from clips with a file only.
         seed: seed of the draw.
+        missing: a sentence about clips without a file, for the error.
 
     Raises:
         UserError: a class has too few training clips.
@@ -126,7 +164,7 @@ def split_off(
             f"lists: wanted more than {wanted} training clips a class ({update} update, "
             f"{validation} validation), {shown or 'there are none'}{more}; lower "
             "lists.update_per_class or lists.validation_per_class in the plan, "
-            "or find the missing files"
+            "or find the missing files" + (f"; {missing}" if missing else "")
         )
     split = table["split"].to_numpy(dtype=object).copy()
     split[rows[place < update]] = "update"

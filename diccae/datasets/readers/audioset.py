@@ -18,14 +18,14 @@ from diccae.datasets.readers.checks import (
     drop_duplicates,
     numbers,
 )
+from diccae.datasets.readers.classes import read_classes
 from diccae.datasets.readers.columns import join, map_text
 from diccae.datasets.readers.layouts import youtube_layouts
-from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.list_files import read_lists, read_rows, read_table
 from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
-from diccae.errors import UserError
+from diccae.datasets.readers.split_words import split_of_list
 
-# in this order: 'unbalanced' contains 'balanced'
 SPLITS = {"unbalanced": "unbalanced_train", "balanced": "balanced_train", "eval": "eval"}
 
 
@@ -45,6 +45,7 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     """
     rows = read_lists(lists, _read_list)
     check_youtube_ids(rows)
+    check_rows(rows, rows["mids"] == "", lambda row: "there is no class")
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
     check_spans(rows)
     rows["id"] = join(
@@ -68,17 +69,14 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
 
 
 def _read_list(path: Path) -> pd.DataFrame:
-    split = next((split for word, split in SPLITS.items() if word in Path(path).stem.lower()), None)
-    if split is None:
-        raise UserError(
-            f"{path}: the name must say which segments it lists; rename it to one of "
-            "unbalanced_train_segments.csv, balanced_train_segments.csv, eval_segments.csv"
-        )
+    split = split_of_list(
+        path,
+        SPLITS,
+        "one of unbalanced_train_segments.csv, balanced_train_segments.csv, eval_segments.csv",
+    )
     return read_rows(path, ["video", "start", "end", "mids"], spaced=True).assign(split=split)
 
 
 def _names(path: Path) -> tuple[dict[str, str], list[str]]:
-    rows = read_rows(path)
-    check_columns(path, rows, ["index", "mid", "display_name"])
-    order = rows.iloc[np.argsort(rows["index"].astype(int))]
-    return dict(zip(rows["mid"], rows["display_name"], strict=True)), order["display_name"].tolist()
+    rows = read_table(path, ["index", "mid", "display_name"])
+    return dict(zip(rows["mid"], rows["display_name"], strict=True)), read_classes(path)

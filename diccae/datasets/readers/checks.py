@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from diccae.datasets.readers.columns import arrow, map_values
 from diccae.errors import UserError
+from diccae.validation import did_you_mean
 
 
 def check_rows(
-    rows: pd.DataFrame, bad: np.ndarray | pd.Series, describe: Callable[[pd.Series], str]
+    rows: pd.DataFrame,
+    bad: np.ndarray | pd.Series,
+    describe: Callable[[pd.Series], str],
+    way_out: str = "correct the line or remove it",
 ) -> None:
     """Check that no row is bad.
 
@@ -20,6 +24,7 @@ def check_rows(
         rows: N rows of lists.
         bad: bool (N,), whether a row is bad.
         describe: says what is wrong with a row.
+        way_out: what to do about it.
 
     Raises:
         UserError: a row is bad (with the list and line of the first one).
@@ -28,13 +33,28 @@ def check_rows(
     if len(at):
         row = rows.iloc[at[0]]
         more = f" ({len(at)} rows are like this)" if len(at) > 1 else ""
-        raise UserError(
-            f"{_place(rows, row)}: {describe(row)}{more}; correct the line or remove it"
-        )
+        raise UserError(f"{place(rows, row)}: {describe(row)}{more}; {way_out}")
 
 
-def _place(rows: pd.DataFrame, row: pd.Series) -> str:
+def place(rows: pd.DataFrame, row: pd.Series) -> str:
+    """`my.csv, line 3`: where a row of lists stands; its id where that is not known."""
+    if "list" not in row:
+        return f"{row['source']}, {row['id']}"
     return f"{rows.attrs['lists'][row['list']]}, line {row['line']}"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for a known word in another case, a longer or shorter form, or one
+    with a typing error; else nothing."""
+    known, folded = list(known), word.strip().casefold()
+    same = [other for other in known if other.casefold() == folded]
+    begins = [
+        other
+        for other in known
+        if len(folded) > 1 and (other.startswith(folded) or folded.startswith(other))
+    ]
+    close = "" if same else did_you_mean(folded, known)
+    return close or (f"; did you mean {(same + begins)[0]!r}?" if same + begins else "")
 
 
 def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -62,8 +82,8 @@ def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
                 at = np.flatnonzero(differs)[0]
                 row, other = members.iloc[at], first.iloc[at]
                 raise UserError(
-                    f"{_place(rows, row)}: {row['id']} has {column} {str(row[column])!r}, "
-                    f"but {str(other[column])!r} in {_place(rows, other)}; "
+                    f"{place(rows, row)}: {row['id']} has {column} {str(row[column])!r}, "
+                    f"but {str(other[column])!r} in {place(rows, other)}; "
                     "remove one of the two lines"
                 )
         rows = rows[~again].reset_index(drop=True)

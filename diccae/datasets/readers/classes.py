@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.readers.checks import check_rows
+from diccae.datasets.readers.checks import check_rows, closest, place
 from diccae.datasets.readers.columns import arrow
-from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows
+from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows, separator
 from diccae.errors import UserError
+
+HEADERS = [["index", "mid", "display_name"], ["label", "label_name"]]
 
 
 def read_classes(path: Path) -> list[str]:
@@ -23,11 +27,14 @@ def read_classes(path: Path) -> list[str]:
     order; stat.csv is sorted, as in VGGSound's own code; a list of names keeps its order.
 
     Raises:
-        UserError: the indices have a gap, or a name or an index occurs twice.
+        UserError: the indices have a gap, a name or an index occurs twice, or two names differ by
+            case, blanks or Unicode form only.
     """
-    cells = [cell.lower() for cell in first_cells(path)]
-    if cells in (["index", "mid", "display_name"], ["label", "label_name"]):
-        rows = read_rows(path)
+    cells = [cell.lower() for cell in first_cells(path, published=False)]
+    if re.split(r"[;\t]", cells[0]) in HEADERS:
+        raise UserError(f"{path}: wanted cells separated by commas{separator(cells[0])}")
+    if cells in HEADERS:
+        rows = read_rows(path, published=False)
         indices, names = rows.iloc[:, 0].tolist(), rows.iloc[:, len(cells) - 1].tolist()
     elif re.fullmatch(r"\d+ \S+", cells[0]):
         pairs = [line.split(maxsplit=1) for line in _lines(path)]
@@ -55,7 +62,66 @@ def read_classes(path: Path) -> list[str]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{path}: the class {twice!r} occurs twice; remove one")
+    for one, other, difference in alike(names):
+        raise UserError(
+            f"{path}: the classes {one!r} and {other!r} differ by {difference} only; remove one"
+        )
     return [names[place] for place in np.argsort(order)]
+
+
+def alike(names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Pairs of distinct names that a reader takes for one, and what they differ by: case, blanks
+    (also non-breaking or invisible ones) or Unicode form."""
+    first: dict[str, str] = {}
+    pairs = []
+    for name in names:
+        other = first.setdefault(_folded(name), name)
+        if other != name:
+            pairs.append((other, name, _difference(other, name)))
+    return pairs
+
+
+def _folded(name: str) -> str:
+    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Cf: invisible characters, such as a zero-width space
+    seen = "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
+    return "".join(seen.split())
+
+
+def _difference(one: str, other: str) -> str:
+    changes: dict[str, Callable[[str], str]] = {
+        "blanks": lambda name: "".join(name.split()),
+        "case": str.casefold,
+        "Unicode form": partial(unicodedata.normalize, "NFKC"),
+    }
+    for word, change in changes.items():
+        if change(one) == change(other):
+            return word
+    return "case, blanks or Unicode form"
+
+
+def check_names(rows: pd.DataFrame, classes: Sequence[str] = ()) -> None:
+    """Check that no two class names are alike.
+
+    Args:
+        rows: rows of lists, with `label_name`.
+        classes: the names of a class list.
+
+    Raises:
+        UserError: two names are alike (with both spellings, and the list and line of each).
+    """
+    found = arrow(rows["label_name"]).unique().to_pylist()
+
+    def where(name: str) -> str:
+        if name not in found:
+            return "the class list"
+        return place(rows, rows.iloc[int((rows["label_name"] == name).to_numpy(bool).argmax())])
+
+    for one, other, difference in alike([*classes, *found]):
+        raise UserError(
+            f"{where(other)}: the class {other!r} and {one!r} in {where(one)} differ by "
+            f"{difference} only; write both alike"
+        )
 
 
 def _lines(path: Path) -> list[str]:
@@ -74,18 +140,28 @@ def add_labels(rows: pd.DataFrame, classes: Sequence[str] | None) -> None:
         classes: class names in the order of their indices; None for the sorted names of the rows.
 
     Raises:
-        UserError: a name is not one of `classes` (with the list and line).
+        UserError: a name is not one of `classes`, or two names differ by case, blanks or Unicode
+            form only (with the lists and lines).
     """
+    check_names(rows, classes or ())
     encoded = arrow(rows["label_name"]).dictionary_encode()
     found = encoded.dictionary.to_pylist()
     if classes is None:
         classes = sorted(name for name in found if name)
+    if len(set(classes)) < len(classes):
+        raise UserError(
+            f"{rows.attrs['lists'][0]}: two classes have one name, "
+            f"{next(name for name in classes if list(classes).count(name) > 1)!r}; "
+            "give a class list in which each has its own"
+        )
     known = {name: label for label, name in enumerate(classes)} | {"": -1}
     lookup = np.array([known.get(name, -2) for name in found], np.int32)
     rows["label"] = lookup[encoded.indices.to_numpy()]
     check_rows(
         rows,
         rows["label"].to_numpy() == -2,
-        lambda row: f"{row['label_name']!r} is not one of the classes",
+        lambda row: (
+            f"{row['label_name']!r} is not one of the classes" + closest(row["label_name"], known)
+        ),
     )
     rows.attrs["classes"] = list(classes)

@@ -10,16 +10,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.readers.checks import check_spans, drop_duplicates, numbers
+from diccae.datasets.readers.checks import check_rows, check_spans, drop_duplicates, numbers
 from diccae.datasets.readers.classes import add_labels
 from diccae.datasets.readers.layouts import Layout
-from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
+from diccae.datasets.readers.split_words import split_of_list
 from diccae.errors import UserError
 
 NEEDED = ["narration_id", "video_id", "start_timestamp", "stop_timestamp"]
-SPLITS = ("train", "validation", "test")
+LABELS = ["verb", "verb_class"]
+UNUSED = [
+    "participant_id",
+    "narration_timestamp",
+    "start_frame",
+    "stop_frame",
+    "narration",
+    "noun",
+    "noun_class",
+    "all_nouns",
+    "all_noun_classes",
+]
+SPLITS = {"train": "train", "validation": "validation", "test": "test"}
 LAYOUTS = [
     Layout("<narration_id>", lambda rows: rows["id"], True),
     Layout("<video_id>", lambda rows: rows["video"], False),
@@ -44,6 +57,11 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     check_spans(rows)
     rows = drop_duplicates(rows, ["video", "start", "end", "verb_class", "split"])
     labelled = rows["verb_class"] != ""
+    check_rows(
+        rows,
+        ~labelled & (rows["split"] != "test"),
+        lambda row: f"a clip of split {row['split']} has no verb_class",
+    )
     labels = np.full(len(rows), -1, np.int32)
     some = rows[labelled]
     some.attrs = rows.attrs
@@ -61,17 +79,12 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
 
 
 def _read_list(path: Path) -> pd.DataFrame:
-    split = next((split for split in SPLITS if split in Path(path).stem.lower()), None)
-    if split is None:
-        raise UserError(
-            f"{path}: the name must say which split it lists; "
-            "rename it to EPIC_100_train.csv, for example"
-        )
-    rows = read_rows(path)
-    check_columns(path, rows, NEEDED)
-    for column in ("verb", "verb_class"):
+    split = split_of_list(path, SPLITS, "EPIC_100_train.csv, for example")
+    # the test list has no labels
+    wanted = NEEDED if split == "test" else [*NEEDED, *LABELS]
+    rows = read_table(path, wanted, [*LABELS, *UNUSED])
+    for column in LABELS:
         if column not in rows:
-            # the test list has no labels
             rows[column] = ""
     rows = rows.rename(
         columns={
@@ -90,8 +103,7 @@ def _seconds(stamp: str) -> float:
 
 
 def _class_names(path: Path) -> list[str]:
-    rows = read_rows(path)
-    check_columns(path, rows, ["id", "key"])
+    rows = read_table(path, ["id", "key"], ["instances", "category"])
     try:
         names = dict(zip(rows["id"].astype(int).tolist(), rows["key"], strict=True))
     except ValueError:

@@ -19,15 +19,17 @@ from diccae.datasets.readers.checks import (
     drop_duplicates,
     numbers,
 )
-from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.classes import add_labels, check_names, read_classes
 from diccae.datasets.readers.columns import arrow, join, map_text
 from diccae.datasets.readers.layouts import youtube_layouts
-from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
+from diccae.datasets.readers.split_words import check_splits
 from diccae.errors import UserError
 
 NEEDED = ["label", "youtube_id", "time_start", "time_end", "split"]
+UNUSED = ["is_cc"]
 SPLITS = {
     "train": "train",
     "val": "validation",
@@ -94,6 +96,9 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
         else [name.replace("_", " ") for name in read_classes(Path(classes))]
     )
     rows = read_lists(lists, _read_list)
+    check_splits(rows, SPLITS)
+    check_rows(rows, rows["label_name"] == "", lambda row: "the class name is empty")
+    check_names(rows, names)
     chosen = pc.is_in(arrow(rows["label_name"]), value_set=pa.array(names, pa.large_string()))
     chosen = chosen.to_numpy(zero_copy_only=False)
     attrs = rows.attrs | {"other_classes": int((~chosen).sum())}
@@ -109,11 +114,6 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     check_youtube_ids(rows)
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
     check_spans(rows)
-    check_rows(
-        rows,
-        ~rows["split"].isin(SPLITS),
-        lambda row: f"wanted a split of train, val, test, got {row['split']!r}",
-    )
     rows["split"] = map_text(rows["split"], SPLITS.__getitem__)
     show = "{:06.0f}".format
     rows["id"] = join(
@@ -125,8 +125,7 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
 
 
 def _read_list(path: Path) -> pd.DataFrame:
-    rows = read_rows(path)
-    check_columns(path, rows, NEEDED)
+    rows = read_table(path, NEEDED, UNUSED)
     rows = rows.rename(
         columns={
             "label": "label_name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from diccae.datasets.readers.checks import closest
 from diccae.datasets.readers.columns import text
 from diccae.errors import UserError
 
 
 def read_rows(
-    path: Path, names: Sequence[str] | None = None, *, spaced: bool = False
+    path: Path,
+    names: Sequence[str] | None = None,
+    *,
+    spaced: bool = False,
+    published: bool = True,
 ) -> pd.DataFrame:
     """Read a list file as columns of text.
 
@@ -29,6 +34,7 @@ def read_rows(
         path: a file of comma-separated values.
         names: the columns of a list without a header; None where the first row names them.
         spaced: whether a space follows each comma, also before quotes, as in AudioSet's lists.
+        published: whether the list can be downloaded again.
 
     Raises:
         UserError: the file is missing, not UTF-8 or without rows, or a row has another number of
@@ -37,7 +43,8 @@ def read_rows(
     data = read_bytes(path)
     if spaced:
         data = data.replace(b", ", b",")
-    comments = _comments(path, data)
+    comments = _comments(path, data, published)
+    again = "correct the list" + (" or download it again" if published else "")
     if names is None:
         names, header = _cells(path, data, comments), 1
     else:
@@ -49,11 +56,10 @@ def read_rows(
         if not row.text.strip():
             blank.append(row.number)
             return "skip"
-        hint = (
-            "; a name with a comma needs quotes around it"
-            if row.actual_columns > row.expected_columns
-            else ""
-        )
+        if row.actual_columns > row.expected_columns:
+            hint = "; a name with a comma needs quotes around it"
+        else:
+            hint = separator(row.text) if row.actual_columns == 1 else ""
         bad.append(
             f"{path}, line {row.number}: wanted {row.expected_columns} cells ({','.join(names)}), "
             f"got {row.actual_columns} ({row.text[:120]!r}){hint}"
@@ -75,7 +81,7 @@ def read_rows(
         )
     except pa.ArrowInvalid as error:
         problem = f"{path}: not a list of comma-separated UTF-8 text ({str(error).splitlines()[0]})"
-        raise UserError(f"{(bad or [problem])[0]}; correct the list or download it again") from None
+        raise UserError(f"{(bad or [problem])[0]}; {again}") from None
     rows = pd.DataFrame({name: text(pc.utf8_trim_whitespace(table[name])) for name in names})
     lines = np.arange(1, len(rows) + len(blank) + 1) + comments + header
     rows["line"] = lines[~np.isin(lines, blank)].astype(np.int32)
@@ -84,18 +90,77 @@ def read_rows(
         filled |= (rows[name] != "").to_numpy(bool)
     rows = rows[filled].reset_index(drop=True)
     if rows.empty:
-        raise UserError(f"{path}: there is no row in this list; download it again")
+        raise _empty(path, published)
     return rows
 
 
-def first_cells(path: Path) -> list[str]:
+def read_table(
+    path: Path,
+    wanted: Sequence[str],
+    optional: Sequence[str] = (),
+    other_words: Mapping[str, str] | None = None,
+    published: bool = True,
+) -> pd.DataFrame:
+    """Read a list whose header names its columns, in any order.
+
+    Args:
+        path: a file of comma-separated values.
+        wanted: columns that it must have.
+        optional: further columns that it may have.
+        other_words: frequent wrong name of a column -> its name, for the message.
+        published: whether the list can be downloaded again.
+
+    Raises:
+        UserError: a column is missing, unknown, without a name or there twice; cells are not
+            separated by commas; or as `read_rows`.
+    """
+    names = first_cells(path, published)
+    header = ",".join(names)
+    if len(names) == 1 and separator(header):
+        raise UserError(f"{path}: wanted cells separated by commas{separator(header)}")
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise UserError(
+            f"{path}: wanted the columns {','.join(wanted)}, {','.join(missing)} missing; "
+            f"correct its first line, {header[:120]!r}"
+        )
+    known = [*wanted, *optional]
+    for number, name in enumerate(names, 1):
+        if name in names[: number - 1]:
+            raise UserError(f"{path}: the column {name!r} is there twice; remove one")
+        if not name:
+            raise UserError(f"{path}: column {number} has no name; name it or remove it")
+        if name not in known:
+            other = (other_words or {}).get(name.casefold())
+            hint = f"; did you mean {other!r}?" if other else closest(name, known)
+            raise UserError(
+                f"{path}: unknown column {name!r}{hint or '; remove it'} "
+                f"(known are {', '.join(known)})"
+            )
+    return read_rows(path, published=published)
+
+
+def first_cells(path: Path, published: bool = True) -> list[str]:
     """The cells of the first row after comments and blank lines.
 
     Raises:
         UserError: the file is missing or without rows.
     """
     data = read_bytes(path)
-    return _cells(path, data, _comments(path, data))
+    return _cells(path, data, _comments(path, data, published))
+
+
+def separator(line: str) -> str:
+    """What to do about a line whose cells are separated by semicolons or tabs, else nothing."""
+    for character, name in ((";", "';'"), ("\t", "tabs")):
+        if character in line:
+            return f"; they are separated by {name}: save the list with commas"
+    return ""
+
+
+def _empty(path: Path, published: bool) -> UserError:
+    way_out = "download it again" if published else "write its rows, or name another list"
+    return UserError(f"{path}: there is no row in this list; {way_out}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -115,7 +180,7 @@ def read_bytes(path: Path) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
-def _comments(path: Path, data: bytes) -> int:
+def _comments(path: Path, data: bytes, published: bool) -> int:
     """The number of lines at the top that are comments or blank."""
     start = 0
     for count, match in enumerate(re.finditer(rb"\r\n|\n|\r|\Z", data)):
@@ -123,7 +188,7 @@ def _comments(path: Path, data: bytes) -> int:
         if line and not line.startswith(b"#"):
             return count
         start = match.end()
-    raise UserError(f"{path}: there is no row in this list; download it again")
+    raise _empty(path, published)
 
 
 def _cells(path: Path, data: bytes, comments: int) -> list[str]:
@@ -135,20 +200,6 @@ def _cells(path: Path, data: bytes, comments: int) -> list[str]:
             f"{path}, line {comments + 1}: it is not UTF-8; save the list as UTF-8 text"
         ) from None
     return [cell.strip() for cell in cells]
-
-
-def check_columns(path: Path, rows: pd.DataFrame, wanted: Sequence[str]) -> None:
-    """Check that the header of a list has all `wanted` columns.
-
-    Raises:
-        UserError: a column is missing.
-    """
-    missing = [name for name in wanted if name not in rows]
-    if missing:
-        raise UserError(
-            f"{path}: wanted the columns {','.join(wanted)}, {','.join(missing)} missing; "
-            "see its first line"
-        )
 
 
 def read_lists(lists: Sequence[Path], read_one: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:

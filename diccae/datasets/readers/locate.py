@@ -33,10 +33,12 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
         layouts: possible names of the files.
 
     Returns:
-        The rows with `path` (absolute; empty where no file was found) and with `start` and `end`
-        in seconds of the file. `attrs` counts the clips: `found`; `layouts`, by the description of
-        the layout; `several_files`, with more than one file; and `ambiguous`, not taken because
-        their file is a cut clip whose name fits several spans of the recording.
+        The rows with `path` (absolute; empty where no file was found), `file` (below `media`),
+        `start` and `end` in seconds of the file, and `begin` and `finish` in those of the
+        recording (NaN where the list does not say the end). `attrs` counts the clips: `found`;
+        `layouts`, by the description of the layout; `several_files`, with more than one file; and
+        `ambiguous`, not taken because their file is a cut clip whose name fits several spans of
+        the recording.
 
     Raises:
         UserError: `media` is no folder, or holds both cut clips and whole recordings under names
@@ -87,6 +89,7 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
         for folders, clips in _folders(paths, rows.attrs.get("classes", [])).items():
             counts[f"{folders}{layout.pattern}{remark}"] = clips
     relative = arrow(files["path"]).take(pa.array(found, mask=found < 0))
+    begin = np.where(rows["end"].isna(), np.nan, rows["start"])
     prefix = pa.scalar(os.path.abspath(media).rstrip("/") + "/" if media is not None else "", kind)
     absolute = pc.binary_join_element_wise(prefix, relative, pa.scalar("", kind))
     attrs = rows.attrs | {
@@ -97,7 +100,14 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
         if len(files)
         else 0,
     }
-    rows = rows.assign(path=text(pc.fill_null(absolute, "")), start=start, end=end)
+    rows = rows.assign(
+        path=text(pc.fill_null(absolute, "")),
+        file=text(pc.fill_null(relative, "")),
+        begin=begin,
+        finish=rows["end"],
+        start=start,
+        end=end,
+    )
     rows.attrs = attrs
     return rows
 

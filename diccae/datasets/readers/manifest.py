@@ -3,6 +3,7 @@
 Columns: `id`; `path` (empty where no file was found); `start`, `end` (seconds within the file; an
 `end` of NaN is the end of the file); `label_name`; `label` (int32, -1 for none); `split`;
 `source`; `video` (the recording that the clip was cut from). `attrs` hold counts and class order.
+In memory, a manifest also has the columns ORIGIN, which say where each row comes from.
 """
 
 from __future__ import annotations
@@ -15,26 +16,41 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from diccae.datasets.readers.checks import check_rows
 from diccae.datasets.readers.columns import join, text
+from diccae.datasets.readers.split_words import check_list_names, check_paths
 from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source", "video"]
+# `list`, an index into `attrs['lists']`, and `line`; `begin` and `finish`, the span in seconds of
+# the recording, where the list says it (NaN otherwise)
+ORIGIN = ["list", "line", "begin", "finish"]
+# keys of `attrs` that are not written
+FOR_MESSAGES = ("lists", "notes", "missing")
 TRAIN_SPLITS = ("train", "unbalanced_train", "balanced_train", "unlabelled")
 
 
-def manifest(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+def manifest(rows: pd.DataFrame, source: str, own: bool = False) -> pd.DataFrame:
     """Select the columns of a manifest, and keep the counts in `attrs`.
 
+    `attrs['notes']` are sentences about what may be wrong in the lists.
+
     Args:
-        rows: one row per clip, with all columns but `source`.
+        rows: one row per clip, with all columns of COLUMNS and ORIGIN but `source`, and `file`, the
+            path below the folder of the clips.
         source: name of the source.
+        own: whether the lists are the user's own.
+
+    Raises:
+        UserError: the splits contradict the names of the lists or the paths of the clips (with the
+            list and line).
     """
-    attrs = {key: value for key, value in rows.attrs.items() if key != "lists"}
+    notes = [*check_list_names(rows), *check_paths(rows, rows["file"], own)]
     table = rows.assign(
         source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8))))
-    )[COLUMNS]
-    table.attrs = attrs
+    )[COLUMNS + ORIGIN]
+    table.attrs = rows.attrs | {"notes": [*rows.attrs.get("notes", []), *notes]}
     return table
 
 
@@ -51,9 +67,11 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
         clips of each other source that are in no training split.
 
     Raises:
-        UserError: a source occurs twice, or `labelled` is none of the sources.
+        UserError: a source occurs twice, `labelled` is none of the sources, or one of its clips has
+            no label and is not in the split `unlabelled`.
     """
     tables, classes, held_out = [], [], {}
+    lists: list[str] = []
     sources = [source for table in manifests for source in table["source"].unique()]
     twice = sorted({source for source in sources if sources.count(source) > 1})
     if twice or (labelled is not None and labelled not in sources):
@@ -69,16 +87,40 @@ def combine(manifests: Sequence[pd.DataFrame], labelled: str | None = None) -> p
         for source in table.loc[~kept, "source"].unique():
             held_out[source] = int(((table["source"] == source).to_numpy(bool) & ~training).sum())
         if kept.any():
+            _check_labels(table[kept], str(labelled))
             classes = table.attrs.get("classes", [])
         chosen = table[kept | training].copy()
         others = ~kept[kept | training]
         chosen.loc[others, "split"] = "unlabelled"
         chosen.loc[others, "label"] = -1
         chosen.attrs = {}
+        if "list" in chosen:
+            chosen["list"] += len(lists)
+            lists += table.attrs["lists"]
         tables.append(chosen)
     combined = pd.concat(tables, ignore_index=True)
     combined.attrs = {"held_out": held_out, "classes": classes}
+    if lists:
+        combined.attrs |= {"lists": lists}
     return combined
+
+
+def _check_labels(table: pd.DataFrame, source: str) -> None:
+    unlabelled = (table["label"] < 0).to_numpy(bool)
+    if unlabelled.all():
+        raise UserError(
+            f"{', '.join(table.attrs.get('lists', [source]))}: {source} is the labelled source, "
+            f"but none of its {len(table)} clips has a label; name another source, or give "
+            "their classes"
+        )
+    check_rows(
+        table,
+        unlabelled & (table["split"] != "unlabelled").to_numpy(bool),
+        lambda row: (
+            f"{source} is the labelled source, but a clip of split {row['split']} has no label"
+        ),
+        "give its class, or leave the line or the list out",
+    )
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
@@ -124,10 +166,10 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     """
     out = Path(out)
     names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")
-    written = table.assign(
+    written = table[COLUMNS].assign(
         path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/")
     )
-    written.attrs = table.attrs
+    written.attrs = {key: table.attrs[key] for key in table.attrs if key not in FOR_MESSAGES}
     order = pd.DataFrame(
         {"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}
     ).rename_axis("label")

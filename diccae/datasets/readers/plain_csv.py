@@ -10,13 +10,31 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from diccae.datasets.readers.checks import check_rows, check_spans, drop_duplicates, numbers
+from diccae.datasets.readers.checks import (
+    check_rows,
+    check_spans,
+    drop_duplicates,
+    numbers,
+    place,
+)
 from diccae.datasets.readers.classes import add_labels, read_classes
 from diccae.datasets.readers.columns import join, text
-from diccae.datasets.readers.list_files import check_columns, read_lists, read_rows
+from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.manifest import manifest
+from diccae.datasets.readers.split_words import check_splits
+from diccae.errors import UserError
 
 TEXT = ("id", "label_name", "split", "video", "start", "end", "label")
+LABELLED = ("train", "update", "validation", "test")
+SPLITS = (*LABELLED, "unlabelled")
+# names of columns in other projects -> the column here
+OTHER_WORDS = {
+    "category": "label_name",
+    "class": "label_name",
+    "file": "path",
+    "filename": "path",
+    "name": "label_name",
+}
 
 
 def read(
@@ -60,19 +78,28 @@ def read(
     rows["label_name"] = rows["label_name"].where(rows["label_name"] != "", rows["label"])
     empty = rows["split"] == ""
     rows.loc[empty, "split"] = np.where(rows.loc[empty, "label_name"] == "", "unlabelled", "train")
+    check_splits(rows, SPLITS)
+    check_rows(
+        rows,
+        rows["split"].isin(LABELLED) & (rows["label_name"] == ""),
+        lambda row: f"a clip of split {row['split']} has no label_name",
+        "give its class, or the split unlabelled",
+    )
     rows = drop_duplicates(rows, ["file", "start", "end", "label_name", "label", "split"])
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
-    check_rows(
-        rows,
-        (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
-        lambda row: (
-            f"{row['label_name']!r} has the label {row['given']}, "
-            f"but it is {row['label']} in {classes}"
-        ),
-    )
+    if classes is not None:
+        check_rows(
+            rows,
+            (rows["given"] != "") & (rows["given"] != rows["label"].astype(str)),
+            lambda row: (
+                f"{row['label_name']!r} has the label {row['given']}, but it is {row['label']} in "
+                f"{classes}, counted from 0"
+            ),
+        )
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
+    _check_spellings(rows, [os.path.normpath(file) for file in absolute])
     found = np.array([media is not None and os.path.isfile(file) for file in absolute])
     rows["path"] = text(pa.array(np.where(found, absolute, ""), pa.large_string()))
     counts = {
@@ -82,7 +109,18 @@ def read(
         "ambiguous": 0,
     }
     rows.attrs |= counts
-    return manifest(rows, source)
+    if media is not None and not found.all():
+        gone = int(found.argmin())
+        rows.attrs["missing"] = (
+            f"{(~found).sum()} of {len(rows)} clips have no file, first "
+            f"{place(rows, rows.iloc[gone])}: there is no {absolute[gone]} (path counts from the "
+            f"folder {media})"
+        )
+        rows.attrs["notes"] = [rows.attrs["missing"]]
+    # spans are those of the file
+    alone = rows["video"] == rows["file"]
+    rows["begin"], rows["finish"] = rows["start"].where(alone), rows["end"].where(alone)
+    return manifest(rows, source, own=True)
 
 
 def _order(rows: pd.DataFrame) -> list[str] | None:
@@ -94,7 +132,32 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
     _check_one_to_one(given, "number", "label_name")
     _check_one_to_one(given, "label_name", "number")
     names = dict(zip(given["number"], given["label_name"], strict=True))
-    return [names.get(label, f"class {label}") for label in range(given["number"].max() + 1)]
+    first = given.iloc[int(given["number"].to_numpy().argmax())]
+    missing = next((label for label in range(len(names)) if label not in names), None)
+    if missing is not None:
+        raise UserError(
+            f"{place(rows, first)}: {first['label_name']!r} has the label {first['number']}, but "
+            f"no clip has the label {missing}; count classes from 0 without a gap, leave out the "
+            "column label, or give a class list"
+        )
+    return [names[label] for label in range(len(names))]
+
+
+def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
+    spans = pd.DataFrame({"file": files, "start": rows["start"], "end": rows["end"]})
+    spans["row"] = np.arange(len(rows))
+    first = spans.groupby(["file", "start", "end"], dropna=False)["row"].transform("first")
+
+    def describe(row: pd.Series) -> str:
+        other = rows.iloc[row["first"]]
+        return (
+            f"{row['id']} (split {row['split']}) is the same clip as {other['id']} (split "
+            f"{other['split']}) in {place(rows, other)}"
+        )
+
+    check_rows(
+        rows.assign(first=first), first != spans["row"], describe, "remove one of the two lines"
+    )
 
 
 def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
@@ -109,8 +172,7 @@ def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
 
 
 def _read_list(path: Path) -> pd.DataFrame:
-    rows = read_rows(path)
-    check_columns(path, rows, ["path"])
+    rows = read_table(path, ["path"], TEXT, OTHER_WORDS, published=False)
     rows = rows.rename(columns={"path": "file"})
     for column in TEXT:
         if column not in rows:

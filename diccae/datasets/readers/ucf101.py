@@ -19,9 +19,11 @@ from diccae.datasets.readers.layouts import Layout
 from diccae.datasets.readers.list_files import read_lists, read_rows
 from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
+from diccae.datasets.readers.split_words import split_of_list
 from diccae.errors import UserError
 
 LAYOUT = Layout("v_<class>_g<group>_c<clip>", lambda rows: rows["id"], True)
+WORDS = {"trainlist": "train", "train": "train", "testlist": "test", "test": "test"}
 ROW = r"^(?P<label_name>[^/]+)/(?P<id>(?P<video>v_\w+_g\d+)_c\d+)\.avi(?P<number> +\d+)?$"
 
 
@@ -63,12 +65,7 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
 
 
 def _read_list(path: Path) -> pd.DataFrame:
-    split = next((split for split in ("train", "test") if split in Path(path).stem.lower()), None)
-    if split is None:
-        raise UserError(
-            f"{path}: the name must say which split it lists; "
-            "rename it to trainlist01.txt or testlist01.txt"
-        )
+    split = split_of_list(path, WORDS, "trainlist01.txt or testlist01.txt")
     rows = read_rows(path, ["row"])
     rows.attrs = {"lists": [str(path)]}
     rows["list"] = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from diccae.datasets.readers.checks import check_rows, check_youtube_ids, drop_d
 from diccae.datasets.readers.classes import add_labels, read_classes
 from diccae.datasets.readers.columns import arrow, join, map_text, text
 from diccae.datasets.readers.layouts import youtube_layouts
-from diccae.datasets.readers.list_files import first_cells, read_lists, read_rows
+from diccae.datasets.readers.list_files import first_cells, read_lists, read_rows, separator
 from diccae.datasets.readers.locate import locate
 from diccae.datasets.readers.manifest import manifest
+from diccae.datasets.readers.split_words import check_splits, split_of_list
 from diccae.errors import UserError
 
 SECONDS = 10.0
@@ -52,11 +52,7 @@ def _read_list(path: Path) -> pd.DataFrame:
             rows = rows.iloc[1:]
         rows.attrs = {"lists": [str(path)]}
         rows["list"] = 0
-        check_rows(
-            rows,
-            ~rows["split"].isin(["train", "test"]),
-            lambda row: f"wanted train or test in the last cell, got {row['split']!r}",
-        )
+        check_splits(rows, ["train", "test"])
     elif len(cells) == 2:
         rows = read_rows(path, ["file", "label_name"])
         rows.attrs = {"lists": [str(path)]}
@@ -71,23 +67,16 @@ def _read_list(path: Path) -> pd.DataFrame:
         )
         for column in ("video", "start"):
             rows[column] = text(pc.struct_field(named, column))
-        rows["split"] = _split(path)
+        words = {"train": "train", "test": "test"}
+        rows["split"] = split_of_list(path, words, "train.csv or test.csv")
     else:
+        hint = separator(",".join(cells)) if len(cells) == 1 else ""
         raise UserError(
             f"{path}: wanted 4 cells a row (ytid,start,label,split) or 2 (file,label), its first "
-            f"row has {len(cells)}; a class name with a comma needs quotes around it"
+            f"row has {len(cells)}{hint or '; a class name with a comma needs quotes around it'}"
         )
     check_rows(rows, rows["label_name"] == "", lambda row: "the class name is empty")
     return rows[["video", "start", "label_name", "split", "line"]]
-
-
-def _split(path: Path) -> str:
-    found = set(re.findall("train|test", Path(path).stem.lower()))
-    if len(found) != 1:
-        raise UserError(
-            f"{path}: the name must say which split it lists; rename it to train.csv or test.csv"
-        )
-    return found.pop()
 
 
 def exclude_vggsound_test(table: pd.DataFrame, vggsound: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from diccae.functional import similarity as forms
-from diccae.functional.arguments import ArgumentError, check_choice
+from diccae.functional.arguments import ArgumentError, check_choice, check_labels
 from diccae.functional.contrastive import REDUCTIONS, weighted_confusion_loss
+from diccae.functional.precision import wide, wide_rows, without_autocast
 from diccae.models.losses.gather import gather_rows
 
 SIMILARITIES = ("sigmoid_cosine", "half_cosine", "rbf", "mlp")
 PAIRS = ("fused", "intra_modal", "cross_modal")
+# similarities by cosine; the others look at all D differences of a pair
+COSINES = ("sigmoid_cosine", "half_cosine")
+# numbers that a block of rows may hold, 256 MB
+BLOCK = 2**26
 
 
 class ConfusionLoss(nn.Module):
     """Pulls features of one class together and pushes those of two classes apart (Eq. 1, Eq. 4).
 
     Each pair of features counts with the weight of its pair of classes.
+
+    Half types (float16, bfloat16) are computed in float32, also under autocast, and so is the loss;
+    gradients come back in the type of the features. With the reduction `sum` and thousands of clips
+    the gradients of learned scalars exceed float16: keep the module in float32 there.
 
     Deviation: Eq. 1 needs F_p in (0, 1) and does not define it; the default is
     sigmoid(a cos(f_i, f_j) + b) with learned a and b.
@@ -69,6 +81,7 @@ class ConfusionLoss(nn.Module):
                 raise ArgumentError("feature_dim", "`mlp` needs the size of a feature, got None")
             self.scorer = nn.Sequential(nn.Linear(2 * feature_dim, 64), nn.ReLU(), nn.Linear(64, 1))
 
+    @without_autocast
     def logits(
         self, first: Float[Tensor, "b d"], second: Float[Tensor, "b2 d"]
     ) -> Float[Tensor, "b b2"]:
@@ -78,9 +91,17 @@ class ConfusionLoss(nn.Module):
         if self.similarity == "half_cosine":
             return forms.half_cosine_logits(first, second)
         if self.similarity == "rbf":
-            return forms.rbf_logits(first, second, self.log_scale.exp())
-        return self.scorer(forms.mlp_pair_features(first, second))[..., 0]
+            scale = wide(self.log_scale).exp()
+            return _by_rows(lambda a, b: forms.rbf_logits(a, b, scale), first, second)
+        parameters = {name: wide(value) for name, value in self.scorer.named_parameters()}
 
+        def score(a: Tensor, b: Tensor) -> Tensor:
+            pairs = forms.mlp_pair_features(a, b)
+            return torch.func.functional_call(self.scorer, parameters, pairs)[..., 0]
+
+        return _by_rows(score, first, second)
+
+    @without_autocast
     def forward(
         self,
         features: Float[Tensor, "b d"],
@@ -98,11 +119,14 @@ class ConfusionLoss(nn.Module):
                 without it, as in a run of one modality, the pairs of `features` are taken.
 
         Raises:
-            ArgumentError: weights of another shape.
+            ArgumentError: weights of another shape, or labels outside of the classes.
         """
         wanted = (self.num_classes, self.num_classes)
         if weights is not None and weights.shape != wanted:
             raise ArgumentError("weights", f"wanted shape {wanted}, got {tuple(weights.shape)}")
+        check_labels("labels", labels, self.num_classes, lowest=-1)
+        widen = wide_rows if self.similarity in COSINES else wide
+        features, other = widen(features), None if other is None else widen(other)
         if self.gather:
             features, labels = gather_rows(features), gather_rows(labels)
             other = None if other is None else gather_rows(other)
@@ -125,3 +149,18 @@ class ConfusionLoss(nn.Module):
         if self.pairs == "cross_modal":
             return self.loss_weight * loss(features, other, None)
         return self.loss_weight * (loss(features, features, upper) + loss(other, other, upper)) / 2
+
+
+def _by_rows(function: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
+    """function(first, second), for large batches in blocks of rows of `first`.
+
+    The memory of a whole table of differences grows with B^2 D. A block is computed again in the
+    backward pass.
+    """
+    rows = max(1, BLOCK // max(1, len(second) * first.shape[-1]))
+    if rows >= len(first):
+        return function(first, second)
+    blocks = [
+        checkpoint(function, block, second, use_reentrant=False) for block in first.split(rows)
+    ]
+    return torch.cat(blocks)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diccae.functional.arguments import check_choice
+from diccae.functional.arguments import check_choice, check_positive
 from diccae.functional.contrastive import info_nce
+from diccae.functional.precision import wide_rows
 from diccae.models.losses.gather import gather_rows
 
 CONTRASTS = ("cross_modal", "one_way", "intra_modal", "both")
@@ -14,6 +15,9 @@ CONTRASTS = ("cross_modal", "one_way", "intra_modal", "both")
 
 class InfoNCELoss(nn.Module):
     """Each clip's first feature must find its own second feature among those of the batch.
+
+    Half types (float16, bfloat16) are computed in float32, also under autocast, and so is the loss;
+    gradients come back in the type of the features.
 
     Deviation: Sec. 2.2 contrasts features "within each modality" and calls the same layer
     cross-modal alignment; the default contrasts the two modalities.
@@ -27,7 +31,7 @@ class InfoNCELoss(nn.Module):
             each process must hold as many clips.
 
     Raises:
-        ArgumentError: an unknown contrast.
+        ArgumentError: an unknown contrast, or a temperature of 0 or below.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class InfoNCELoss(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("contrast", contrast, CONTRASTS)
+        check_positive("temperature", temperature)
         self.temperature = temperature
         self.contrast = contrast
         self.loss_weight = loss_weight
@@ -52,6 +57,7 @@ class InfoNCELoss(nn.Module):
         Args:
             first, second: (B, D) features; row i of both belongs to the same clip.
         """
+        first, second = wide_rows(first), wide_rows(second)
         if self.gather:
             first, second = gather_rows(first), gather_rows(second)
         return self.loss_weight * info_nce(

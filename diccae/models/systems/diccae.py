@@ -11,6 +11,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diccae.functional.precision import wide
 from diccae.functional.weights import static_weights
 from diccae.models.recogniser import Recogniser
 
@@ -101,7 +102,8 @@ class DICCAE(Recogniser):
         if self.classifier is not None or self.confusion_loss is not None:
             fused = self.fuse(features)
             if self.classifier is not None:
-                losses["loss_cls"] = F.cross_entropy(self.logits(fused), labels)
+                classes = self.classes(data_samples).to(device)
+                losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused)), classes)
             if self.confusion_loss is not None:
                 first, other = (
                     (projected["audio"], projected["video"])

@@ -64,6 +64,13 @@ def test_an_unknown_class(write: Write) -> None:
         read([path], None, write("class_labels_indices.csv", *CLASSES[:3]))
 
 
+def test_a_bad_class_list(write: Write) -> None:
+    path = write("eval_segments.csv", *HEADER, *ROWS)
+    classes = write("class_labels_indices.csv", CLASSES[0], CLASSES[1].replace("0,", "one,"))
+    with pytest.raises(UserError, match="indices.csv: the first column .* must be a number"):
+        read([path], None, classes)
+
+
 def test_several_lists_and_duplicates(write: Write) -> None:
     lists = [
         write("unbalanced_train_segments.csv", *HEADER, *ROWS[:2], ROWS[0]),
@@ -87,6 +94,7 @@ def test_several_lists_and_duplicates(write: Write) -> None:
         ),
         ('--PJHxphWEs, 50.000, 50.000, "/m/09x0r"', "the clip ends at 50.0 s and starts at 50.0 s"),
         ('--PJHxphWEs, 50.000, nan, "/m/09x0r"', "end: wanted a number >= 0, got 'nan'"),
+        ("--PJHxphWEs, 50.000, 60.000, ", "there is no class"),
         ("--PJHxphWEs, 50.000, 60.000, /m/09x0r,/m/04rlf", "wanted 4 cells .* got 5"),
     ],
 )

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from diccae.cli import lists as command
 from diccae.datasets.readers import audioset, ucf101, vggsound
-from diccae.datasets.readers.manifest import COLUMNS, combine, read_manifest, write_manifest
+from diccae.datasets.readers.manifest import COLUMNS, ORIGIN, combine, read_manifest, write_manifest
 from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
@@ -37,8 +37,11 @@ def test_a_manifest_comes_back_as_it_was(write: Write, hold: Write, tmp_path: Pa
         "",
     ]
     back = read_manifest(tmp_path / "manifest.parquet")
-    assert back.equals(table)
-    assert back.attrs == table.attrs
+    assert back.equals(table[COLUMNS])
+    # where each row comes from is known in memory only
+    assert table["line"].tolist() == [1, 2]
+    assert back.attrs.items() <= table.attrs.items()
+    assert table.attrs.keys() - back.attrs == {"lists", "notes"}
     assert names == tmp_path / "classes.csv"
     assert names.read_text() == 'label,label_name\n0,"bird chirping, tweeting"\n1,people marching\n'
     assert vggsound.read([write("vggsound.csv", *VGGSOUND)], media, names).equals(table)
@@ -86,16 +89,24 @@ def test_combine_takes_training_clips_without_their_labels(write: Write) -> None
         ucf101.read([write("trainlist01.txt", rows[0]), write("testlist01.txt", rows[1])], None),
     ]
     table = combine(tables, "vggsound")
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == COLUMNS + ORIGIN
+    places = [
+        f"{Path(table.attrs['lists'][row.list]).name}:{row.line}" for row in table.itertuples()
+    ]
+    assert places == [
+        "vggsound.csv:1",
+        "vggsound.csv:2",
+        "unbalanced_train_segments.csv:1",
+        "unbalanced_train_segments.csv:2",
+        "trainlist01.txt:1",
+    ]
     assert table["source"].tolist() == ["vggsound", "vggsound", "audioset", "audioset", "ucf101"]
     assert table["split"].tolist() == ["test", "train", "unlabelled", "unlabelled", "unlabelled"]
     assert table["label"].tolist() == [1, 0, -1, -1, -1]
     assert table["label_name"].tolist()[-1] == "Archery"
     assert table["label"].dtype == tables[0]["label"].dtype
-    assert table.attrs == {
-        "held_out": {"audioset": 1, "ucf101": 1},
-        "classes": tables[0].attrs["classes"],
-    }
+    assert table.attrs["held_out"] == {"audioset": 1, "ucf101": 1}
+    assert table.attrs["classes"] == tables[0].attrs["classes"]
     assert tables[2]["label"].tolist() == [0, 0]
 
     alone = combine(tables)

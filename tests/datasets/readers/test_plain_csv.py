@@ -61,10 +61,10 @@ def test_names_without_indices_are_sorted_or_follow_the_class_list(write: Write)
 
 
 def test_indices_without_names_are_their_own_names(write: Write) -> None:
-    table = read([write("my.csv", "path,label", "x.mp4,2", "y.mp4,0")], None)
-    assert table["label"].tolist() == [2, 0]
-    assert table["label_name"].tolist() == ["2", "0"]
-    assert table.attrs["classes"] == ["0", "class 1", "2"]
+    table = read([write("my.csv", "path,label", "x.mp4,1", "y.mp4,0")], None)
+    assert table["label"].tolist() == [1, 0]
+    assert table["label_name"].tolist() == ["1", "0"]
+    assert table.attrs["classes"] == ["0", "1"]
 
 
 def test_spans_of_one_file_are_clips_of_their_own(write: Write) -> None:

@@ -3,12 +3,12 @@ the known length of these lists."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as parquet
-
+from diccae.clip_counts import Clips, count_index, count_listed, count_manifest
+from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.sections import Lists, SourceLists
@@ -19,54 +19,29 @@ NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, 
 NOMINAL_TEST = {"vggsound": 15_496}
 
 
-@dataclass(frozen=True)
-class Clips:
-    """Number of clips by (split, source), and where the numbers come from, in words."""
-
-    counts: Counter[tuple[str, str]]
-    origin: str
-
-    @property
-    def total(self) -> int:
-        """Number of clips in all splits and sources."""
-        return self.counts.total()
-
-    def of(self, splits: list[str], sources: list[str] | None = None) -> int:
-        """Number of clips in some splits, of some sources (None for all)."""
-        return sum(
-            count
-            for (split, source), count in self.counts.items()
-            if split in splits and (sources is None or source in sources)
-        )
-
-
 def count_clips(plan: Plan) -> Clips:
     """Number of clips of a plan: from its cache, else its manifest, else its settings or lists.
 
     Raises:
-        UserError: none of these exists; names the missing file.
+        UserError: none of these exists, or one is damaged; names the file.
     """
     index = plan.cache_dir / "index.parquet"
-    if index.is_file():
-        table = parquet.read_table(index, columns=["split", "source", "status"]).to_pandas()
-        usable = table[table["status"] == "ok"]
-        return Clips(
-            Counter(zip(usable["split"], usable["source"], strict=True)),
-            f"{index}: {len(usable)} usable of {len(table)} clips",
-        )
+    if _is_current(plan) and index.is_file():
+        return count_index(index)
     if plan.manifest.is_file():
-        table = parquet.read_table(plan.manifest, columns=["split", "source", "path"]).to_pandas()
-        found = table[table["path"] != ""]
-        return Clips(
-            Counter(zip(found["split"], found["source"], strict=True)),
-            f"{plan.manifest}: {len(found)} found of {len(table)} listed clips, not probed yet",
-        )
+        return count_manifest(plan.manifest)
+    return count_planned(plan)
+
+
+def count_planned(plan: Plan) -> Clips:
+    """Number of clips that the settings or lists of a plan say.
+
+    Raises:
+        UserError: the plan has neither, or a list is wrong or missing and of unknown length.
+    """
     base = plan_settings(plan)
     if plan.dataset == "embedded":
-        return Clips(
-            _embedded(base["benchmark"]["counts"]),
-            "the plan's benchmark.counts; the clips are not rendered yet",
-        )
+        return _embedded(base["benchmark"]["counts"])
     if plan.lists is None:
         raise UserError(
             f"{plan.manifest} is missing and plan {plan.name} names no lists; "
@@ -75,17 +50,39 @@ def count_clips(plan: Plan) -> Clips:
     return _from_lists(plan.lists, base["data"]["num_classes"])
 
 
-def _embedded(counts: dict[str, int]) -> Counter[tuple[str, str]]:
+def _is_current(plan: Plan) -> bool:
+    """Whether the cache is finished and was made from the present manifest, if there is one."""
+    meta = plan.cache_dir / "meta.json"
+    if not meta.is_file():
+        return False
+    try:
+        made_from = json.loads(meta.read_text()).get("manifest_sha256")
+    except ValueError:
+        return False
+    return not plan.manifest.is_file() or file_digest(plan.manifest) == made_from
+
+
+def _embedded(counts: dict[str, int]) -> Clips:
+    from diccae.datasets.benchmark.activities import NAMES
     from diccae.datasets.benchmark.scene import HOME_SOURCE, SOURCE_SHARES, SOURCES
 
     result: Counter[tuple[str, str]] = Counter()
+    # classes alternate
+    by_class = Counter(
+        {
+            (split, label): len(range(label, count, len(NAMES)))
+            for split, count in counts.items()
+            for label in range(len(NAMES))
+        }
+    )
     for split, count in counts.items():
         if split == "unlabelled":
             for source, share in zip(SOURCES, SOURCE_SHARES, strict=True):
                 result[split, source] = round(share * count)
         else:
             result[split, SOURCES[HOME_SOURCE]] = count
-    return result
+    origin = "the plan's benchmark.counts; the clips are not rendered yet"
+    return Clips(result, origin, by_class, dict(enumerate(NAMES)))
 
 
 def _from_lists(lists: Lists, classes: int) -> Clips:
@@ -94,10 +91,8 @@ def _from_lists(lists: Lists, classes: int) -> Clips:
         from diccae.datasets.readers.assemble import assemble
 
         table = assemble(lists, search=False)
-        return Clips(
-            Counter(zip(table["split"], table["source"], strict=True)),
-            f"the plan's lists: {len(table)} clips, not searched for on the disk yet",
-        )
+        origin = f"the plan's lists: {len(table)} clips, not searched for on the disk yet"
+        return count_listed(table, origin)
     counts: Counter[tuple[str, str]] = Counter()
     origins = []
     for source in lists.sources:
@@ -141,11 +136,8 @@ def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
 
 def _read(source: SourceLists) -> tuple[int, int]:
     """Number of (training, test) clips of a source whose lists exist."""
-    from diccae.datasets.readers.assemble import assemble
+    from diccae.datasets.readers.assemble import read_source
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 
-    alone = Lists(
-        sources=[source], labelled=source.reader, update_per_class=0, validation_per_class=0
-    )
-    splits = assemble(alone, search=False)["split"].value_counts()
+    splits = read_source(source, search=False)["split"].value_counts()
     return int(splits[splits.index.isin(TRAIN_SPLITS)].sum()), int(splits.get("test", 0))

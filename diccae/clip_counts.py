@@ -1,0 +1,153 @@
+"""Number of clips by split, source and class, in a manifest or a cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as parquet
+
+from diccae.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["split", "source", "label", "label_name"]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Number of clips that can be used, and where the numbers come from, in words.
+
+    Attributes:
+        counts: by (split, source).
+        origin: the file and what it says.
+        by_class: by (split, label), -1 for no label; None where labels are not known.
+        names: name of every class that is listed, by its label.
+    """
+
+    counts: Counter[tuple[str, str]]
+    origin: str
+    by_class: Counter[tuple[str, int]] | None = None
+    names: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Number of clips in all splits and sources."""
+        return self.counts.total()
+
+    def of(self, splits: list[str], sources: list[str] | None = None) -> int:
+        """Number of clips in some splits, of some sources (None for all)."""
+        return sum(
+            count
+            for (split, source), count in self.counts.items()
+            if split in splits and (sources is None or source in sources)
+        )
+
+    def of_classes(self, split: str) -> dict[int, int]:
+        """Number of clips of each class that is listed, in one split, by label; empty where labels
+        are not known."""
+        if self.by_class is None:
+            return {}
+        return {label: self.by_class[split, label] for label in sorted(self.names)}
+
+
+def count_index(path: Path) -> Clips:
+    """Number of usable clips of a cache, by its index.
+
+    Raises:
+        UserError: it cannot be read, a label has two names, or a name two labels.
+    """
+    table = _read_columns(path, "status")
+    usable = pc.equal(table["status"], "ok")
+    found = f"{pc.sum(usable).as_py() or 0} usable of {len(table)} clips"
+    return _count(table, usable, f"{path}: {found}")
+
+
+def count_manifest(path: Path) -> Clips:
+    """Number of clips of a manifest whose files were found.
+
+    Raises:
+        UserError: it cannot be read, a label has two names, or a name two labels.
+    """
+    return _count_found(_read_columns(path, "path"), str(path))
+
+
+def count_table(table: pd.DataFrame, name: str) -> Clips:
+    """Number of clips of a manifest that is not written yet, whose files were found.
+
+    Args:
+        table: the manifest.
+        name: where it comes from, in words.
+
+    Raises:
+        UserError: a label has two names, or a name two labels.
+    """
+    return _count_found(pa.Table.from_pandas(table[[*COLUMNS, "path"]]), name)
+
+
+def count_listed(table: pd.DataFrame, origin: str) -> Clips:
+    """Number of clips of a manifest whose files were not searched for.
+
+    Args:
+        table: the manifest.
+        origin: where it comes from, in words.
+
+    Raises:
+        UserError: a label has two names, or a name two labels.
+    """
+    every = pa.chunked_array([pa.repeat(pa.scalar(True), len(table))])
+    return _count(pa.Table.from_pandas(table[COLUMNS]), every, origin)
+
+
+def _read_columns(path: Path, further: str) -> pa.Table:
+    texts = ["split", "source", "label_name"]
+    try:
+        file = parquet.ParquetFile(path, read_dictionary=texts)
+        missing = [name for name in (*COLUMNS, further) if name not in file.schema_arrow.names]
+        if missing:
+            raise UserError(f"{path}: it has no column {missing[0]}; make it again")
+        return file.read(columns=[*COLUMNS, further]).unify_dictionaries()
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: it cannot be read ({reason}); make it again") from None
+
+
+def _count_found(table: pa.Table, name: str) -> Clips:
+    found = pc.not_equal(table["path"], "")
+    listed = f"{pc.sum(found).as_py() or 0} found of {len(table)} listed clips"
+    return _count(table, found, f"{name}: {listed}, not probed yet")
+
+
+def _count(table: pa.Table, usable: pa.ChunkedArray, origin: str) -> Clips:
+    """Count the rows that are usable; classes are those of all rows.
+
+    Raises:
+        UserError: a label has two names, or a name two labels.
+    """
+    keyed = table.select(COLUMNS).append_column("usable", usable)
+    groups = keyed.group_by(keyed.column_names).aggregate([([], "count_all")])
+    counts, by_class = Counter[tuple[str, str]](), Counter[tuple[str, int]]()
+    names: dict[int, str] = {}
+    for group in groups.sort_by("label").to_pylist():
+        label, name = group["label"], group["label_name"]
+        if label >= 0 and names.setdefault(label, name) != name:
+            raise UserError(
+                f"{origin}: label {label} is {names[label]!r} and {name!r}; give each class a "
+                "label of its own"
+            )
+        if group["usable"]:
+            counts[group["split"], group["source"]] += group["count_all"]
+            by_class[group["split"], label] += group["count_all"]
+    labels = {name: label for label, name in names.items()}
+    for label, name in names.items():
+        if labels[name] != label:
+            raise UserError(
+                f"{origin}: {name!r} is label {label} and label {labels[name]}; give each class "
+                "one label"
+            )
+    return Clips(counts, origin, by_class, names)

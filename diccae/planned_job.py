@@ -1,0 +1,69 @@
+"""A job of training as the workflow plans it, and whether the clips of its plan suit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diccae.errors import UserError
+from diccae.hashes import digest
+from diccae.plans import Plan
+from diccae.run_graph import Job
+from diccae.source import source_hash
+
+
+class PlannedJob:
+    """A job with what Snakemake has to know of it."""
+
+    def __init__(self, job: Job, others: dict[tuple[str, int], Job]) -> None:
+        self.job = job
+        self.stamps = [str(others[key].stamp) for key in job.owners]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The clip cache, and the stamps of the jobs whose runs this one starts from."""
+        return [str(self.job.plan.cache_dir / "meta.json"), *self.stamps]
+
+    @property
+    def command(self) -> str:
+        """Trains all runs of the job."""
+        job = self.job
+        return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}"
+
+    @property
+    def key(self) -> str:
+        """Changes when a composed config does, or the code that a run executes; a rule parameter,
+        so that Snakemake runs the job again."""
+        parts = [
+            run.config_hash + source_hash(run.config(), run.settings.system.name)
+            for run in self.job.runs
+        ]
+        return digest("".join(parts))
+
+
+def unsuited(plan: Plan) -> str:
+    """What is wrong with the clips of a plan; empty if nothing is, or if they are not listed yet
+    (`diccae data manifest` checks them then)."""
+    # not imported where nothing is trained
+    from diccae.clips_of_plan import count_clips, count_planned
+    from diccae.data_check import check_data
+
+    try:
+        if plan.dataset == "embedded":
+            # what is rendered next, whatever an older manifest says
+            check_data(plan, count_planned(plan))
+        elif plan.manifest.is_file() and not _lists_changed(plan):
+            check_data(plan, count_clips(plan))
+    except UserError as error:
+        if plan.lists is None:
+            return str(error)
+        again = f"diccae data manifest --plan {plan.name}"
+        return f"{error}; after a change of `lists` in the plan, run `{again}` first"
+    return ""
+
+
+def _lists_changed(plan: Plan) -> bool:
+    """Whether a list is newer than the manifest, which is then made again."""
+    sources = plan.lists.sources if plan.lists else []
+    paths = [Path(path) for source in sources for path in source.lists]
+    made = plan.manifest.stat().st_mtime
+    return any(path.is_file() and path.stat().st_mtime > made for path in paths)

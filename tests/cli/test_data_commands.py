@@ -1,0 +1,104 @@
+"""`diccae data manifest`, `data cache` and `doctor` on clips that do not suit the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from diccae.cli import data
+from diccae.digests import file_digest
+from diccae.doctor import plan_check
+from diccae.errors import UserError
+from diccae.plans import CONFIG_ROOT, Plan, load_plan
+from diccae.whole_file import whole_file
+
+CLASSES = ("hail", "rain", "snow")
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan of twelve clips of three classes, all for training, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    Path("clips").mkdir()
+    paths = [f"{name}{number}.mp4" for name in CLASSES for number in range(4)]
+    for path in paths:
+        (Path("clips") / path).touch()
+    write_list([f"{path},{path[:4]},train" for path in paths])
+    content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
+    source = {"reader": "plain_csv", "lists": ["mine.csv"], "media": "clips"}
+    lists = {"sources": [source], "labelled": "plain_csv"}
+    lists |= {"update_per_class": 2, "validation_per_class": 1}
+    section = {"variants": ["from_scratch"], "modalities": ["A"]}
+    overrides = {"data.num_classes": 3, "data.train_per_class": None, "data.samples_per_class": 1}
+    content = {key: content[key] for key in ("scale", "seeds", "parameters")} | {
+        "name": "mine",
+        "dataset": "my clips",
+        "data_root": "data",
+        "lists": lists,
+        "reference": "from_scratch",
+        "table1": section,
+        "table2": section,
+        "overrides": overrides | {"schedule.finetune.batch_size": 3},
+    }
+    Path("mine.yaml").write_text(yaml.safe_dump(content))
+    return load_plan("mine.yaml")
+
+
+def write_list(rows: list[str]) -> None:
+    Path("mine.csv").write_text("\n".join(["path,label_name,split", *rows]) + "\n")
+
+
+def with_test_clips() -> None:
+    rows = Path("mine.csv").read_text().splitlines()[1:]
+    for name in CLASSES:
+        (Path("clips") / f"{name}-test.mp4").touch()
+        rows.append(f"{name}-test.mp4,{name},test")
+    write_list(rows)
+
+
+def test_a_list_without_test_clips_makes_no_manifest(own: Plan) -> None:
+    message = "plan mine: finetune has no clip in split test, which it scores; name the split of"
+    with pytest.raises(UserError, match=message):
+        data.manifest("mine.yaml")
+    assert not own.manifest.exists()
+    check = plan_check.suits(own)
+    assert check.status == "problem"
+    assert check.message.startswith(message)
+    with_test_clips()
+    data.manifest("mine.yaml")
+    assert own.manifest.is_file()
+    check = plan_check.suits(own)
+    assert check.message.startswith("1 runs a seed, and clips for each of them (data/manifest.parq")
+
+
+def test_clips_that_cannot_be_decoded_count_for_nothing(
+    own: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_test_clips()
+    data.manifest("mine.yaml")
+    built = []
+
+    def build(manifest: Path, out_dir: Path, **_: Any) -> None:
+        built.append(manifest)
+        table = pd.read_parquet(manifest)
+        broken = table["path"].str.contains("rain-test")
+        status = broken.map({True: "unreadable", False: "ok"})
+        out_dir.mkdir(exist_ok=True)
+        table.assign(status=status).to_parquet(out_dir / "index.parquet")
+        with whole_file(out_dir / "meta.json") as temporary:
+            temporary.write_text(f'{{"manifest_sha256": "{file_digest(manifest)}"}}')
+
+    monkeypatch.setattr("diccae.datasets.clip_cache.build_cache", build)
+    with pytest.raises(UserError, match="'rain' has 0 clips in split test.*14 usable of 15 clips"):
+        data.cache("mine.yaml", jobs=1)
+    assert built == [own.manifest]
+    table = pd.read_parquet(own.manifest)
+    table[table["split"] != "test"].to_parquet(own.manifest)
+    # before anything is decoded
+    with pytest.raises(UserError, match="no clip in split test"):
+        data.cache("mine.yaml", jobs=1)
+    assert built == [own.manifest]

@@ -1,0 +1,73 @@
+"""Jobs of plans whose clips do not suit them, as the workflow refuses them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from diccae.plans import Plan, load_plan
+from diccae.sections import Lists
+from diccae.workflow import Workflow
+from tests.own_clips import manifest, plan_of
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan whose number of classes is wrong, and its list, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("path\n")
+    source = {"reader": "plain_csv", "lists": ["mine.csv"], "media": "media"}
+    lists = Lists(
+        sources=[source], labelled="plain_csv", update_per_class=2, validation_per_class=1
+    )
+    changes = {"data_root": "results/data/mine", "lists": lists}
+    return plan_of(data__num_classes=4).model_copy(update=changes)
+
+
+def job_of(*plans: Plan) -> str:
+    """The first input of a job of the first plan."""
+    return Workflow(plans).job(f"{plans[0].results_root()}/runs/full/seed0").inputs[0]
+
+
+def write_manifest(plan: Plan) -> None:
+    plan.manifest.parent.mkdir(parents=True)
+    manifest().to_parquet(plan.manifest)
+
+
+def test_what_is_listed_already_is_checked(mine: Plan) -> None:
+    # nothing is listed yet: `data manifest` checks it
+    assert job_of(mine) == "results/data/mine/cache/meta.json"
+    write_manifest(mine)
+    with pytest.raises(SystemExit) as error:
+        job_of(mine)
+    assert str(error.value).startswith("diccae: plan mine: data.num_classes is 4, but the clips ")
+    assert str(error.value).endswith("run `diccae data manifest --plan mine` first")
+    # other plans are not blocked, even on the same data
+    assert job_of(load_plan("smoke"), mine)
+    right = mine.model_copy(update={"name": "right", "overrides": plan_of().overrides})
+    assert job_of(right, mine)
+    assert Workflow([mine, right]).data_plan(mine.data_root) is right
+
+
+def test_a_manifest_that_is_made_again_is_not_checked_before(mine: Plan) -> None:
+    write_manifest(mine)
+    later = mine.manifest.stat().st_mtime + 10
+    os.utime("mine.csv", (later, later))
+    assert job_of(mine)
+    # a rendered one follows the plan, whatever an older one says
+    smoke = load_plan("smoke")
+    write_manifest(smoke)
+    assert job_of(smoke)
+
+
+def test_a_plan_that_cannot_be_used_is_refused_by_its_words() -> None:
+    flow = Workflow([load_plan("smoke")], broken={"results/odd": "plan odd: no key 'seeds'"})
+    for ask in (
+        lambda: flow.job("results/odd/runs/full/seed0"),
+        lambda: flow.targets("results/odd"),
+        lambda: flow.inputs("table1", "results/odd"),
+    ):
+        with pytest.raises(SystemExit, match="^diccae: plan odd: no key 'seeds'$"):
+            ask()
