@@ -60,8 +60,8 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-
     && mkdir results && chmod 1777 results \
     && ln -s results/.snakemake .snakemake
 
-# An unknown user id has no home and no name: both are given here. One thread a job; the workflow runs jobs side by side.
-ENV HOME=/tmp USER=diccae XDG_CACHE_HOME=/tmp/cache MPLCONFIGDIR=/tmp/matplotlib PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
+# An unknown user id has no home and no name: both are given here.
+ENV HOME=/tmp USER=diccae XDG_CACHE_HOME=/tmp/cache MPLCONFIGDIR=/tmp/matplotlib PYTHONDONTWRITEBYTECODE=1
 
 # The image carries no .git: the commit is told here and written into every record.
 ARG BASE_IMAGE

@@ -3,15 +3,14 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-export OMP_NUM_THREADS ?= 1
 
 .PHONY: reproduce test setup lint lock smoke clean
 
 reproduce: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all
+	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all
 
 smoke: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all smoke
+	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all smoke
 
 test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder

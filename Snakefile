@@ -3,8 +3,10 @@
 # `--config seeds=4` takes the first four seeds of every plan.
 import sys
 
+from diccae.checkout import check_checkout, root_of_command
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
+from diccae.folder_lock import hold_folder
 from diccae.snakemake_request import number_of_seeds
 from diccae.workflow import load_workflow
 
@@ -13,6 +15,10 @@ container: "docker://diccae-repro"
 
 
 try:
+    check_checkout(root=root_of_command())
+    # not in a dry run, nor where a scheduler runs a single job of this workflow
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
+        hold_folder()
     FLOW = load_workflow(number_of_seeds(config))
 except UserError as error:
     sys.exit(f"diccae: {error}")
@@ -110,6 +116,7 @@ rule train:
     benchmark:
         "results/benchmarks/{job}.tsv"
     priority: lambda wildcards: FLOW.priority(wildcards.job)
+    threads: lambda wildcards: FLOW.job(wildcards.job).threads
     resources:
         **GPU,
         mem_mb=4000,

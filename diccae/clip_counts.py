@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from diccae.errors import UserError
+from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def count_index(path: Path) -> Clips:
     Raises:
         UserError: it cannot be read, a label has two names, or a name two labels.
     """
-    table = _read_columns(path, "status")
+    table = _read_columns(path, "status", CACHE_AGAIN)
     usable = pc.equal(table["status"], "ok")
     found = f"{pc.sum(usable).as_py() or 0} usable of {len(table)} clips"
     return _count(table, usable, f"{path}: {found}")
@@ -74,7 +75,7 @@ def count_manifest(path: Path) -> Clips:
     Raises:
         UserError: it cannot be read, a label has two names, or a name two labels.
     """
-    return _count_found(_read_columns(path, "path"), str(path))
+    return _count_found(_read_columns(path, "path", MAKE_AGAIN), str(path))
 
 
 def count_table(table: pd.DataFrame, name: str) -> Clips:
@@ -104,17 +105,14 @@ def count_listed(table: pd.DataFrame, origin: str) -> Clips:
     return _count(pa.Table.from_pandas(table[COLUMNS]), every, origin)
 
 
-def _read_columns(path: Path, further: str) -> pa.Table:
-    texts = ["split", "source", "label_name"]
-    try:
-        file = parquet.ParquetFile(path, read_dictionary=texts)
-        missing = [name for name in (*COLUMNS, further) if name not in file.schema_arrow.names]
+def _read_columns(path: Path, further: str, way_out: str) -> pa.Table:
+    wanted = [*COLUMNS, further]
+    with reading(path, way_out):
+        file = parquet.ParquetFile(path, read_dictionary=["split", "source", "label_name"])
+        missing = [name for name in wanted if name not in file.schema_arrow.names]
         if missing:
-            raise UserError(f"{path}: it has no column {missing[0]}; make it again")
-        return file.read(columns=[*COLUMNS, further]).unify_dictionaries()
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: it cannot be read ({reason}); make it again") from None
+            raise UserError(f"{path}: it has no column {missing[0]}; {way_out}")
+        return file.read(columns=wanted).unify_dictionaries()
 
 
 def _count_found(table: pa.Table, name: str) -> Clips:

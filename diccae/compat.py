@@ -5,12 +5,15 @@ Each function names the defect; delete it when a release fixes it.
 
 from __future__ import annotations
 
-import os
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from diccae.checkpoints import latest_checkpoint
+from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
 
@@ -48,10 +51,47 @@ def write_checkpoints_atomically() -> None:
         def put(self, obj: bytes | memoryview, filepath: str | Path) -> None:
             with whole_file(Path(filepath)) as temporary, open(temporary, "wb") as handle:
                 handle.write(obj)
-                handle.flush()
-                os.fsync(handle.fileno())
+
+        def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
+            self.put(obj.encode(encoding), filepath)
 
     register_backend("local", AtomicLocalBackend, prefixes="", force=True)
+
+
+def resume_from_complete_checkpoints() -> None:
+    """Make `resume` of mmengine's Runner take the newest checkpoint that is complete.
+
+    mmengine 0.10.7 takes the one that the file `last_checkpoint` names, by its absolute path, even
+    if a crash cut off either of the two.
+    """
+    from mmengine.runner import runner
+
+    def find_latest_checkpoint(path: str) -> str | None:
+        found = latest_checkpoint(Path(path))
+        return None if found is None else str(found)
+
+    runner.find_latest_checkpoint = find_latest_checkpoint
+
+
+def print_user_errors_as_sentences() -> None:
+    """Print a `UserError` that ends the process as one sentence, as `diccae` does.
+
+    mmaction2's tools would print a traceback of mmengine's registries.
+    """
+    if sys.excepthook is _print_error:
+        return
+    _previous_hook.append(sys.excepthook)
+    sys.excepthook = _print_error
+
+
+_previous_hook: list[Callable[..., object]] = []
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if isinstance(error, UserError):
+        print(f"diccae: {error}", file=sys.stderr)
+    else:
+        _previous_hook[-1](kind, error, trace)
 
 
 def silence_missing_operators() -> None:
@@ -63,4 +103,6 @@ def apply() -> None:
     """Apply every workaround; calling it again has no further effect."""
     provide_missing_drn()
     write_checkpoints_atomically()
+    resume_from_complete_checkpoints()
+    print_user_errors_as_sentences()
     silence_missing_operators()

@@ -52,6 +52,7 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
             optim_wrapper=system.optimizer(run),
             param_scheduler=system.param_schedulers(run),
             randomness=dict(seed=run.seed, deterministic=False),
+            runtime=run.runtime.model_dump(),
             custom_hooks=_hooks(system.hooks(run), run, use),
             update_dataloader=update and clips.frozen_loader(update),
             extract_dataloader=clips.frozen_loader(clips.extract(train))
@@ -61,15 +62,15 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
     )
     imports = [*config.custom_imports.imports, *system.imports, *run.base["imports"]]
     config.custom_imports.imports = list(dict.fromkeys(imports))
-    if run.schedule.base_batch_size is not None:
-        config.auto_scale_lr = dict(enable=True, base_batch_size=run.schedule.base_batch_size)
+    base_batch_size = run.schedule.base_batch_size
+    config.auto_scale_lr = dict(
+        enable=base_batch_size is not None, base_batch_size=base_batch_size or budget.batch_size
+    )
     if stage.scored:
         config.test_dataloader = ConfigDict(clips.frozen_loader(clips.test()))
         config.test_cfg = dict(type="TestLoop")
-        config.test_evaluator = [
-            dict(type="AccMetric", metric_list=("top_k_accuracy",)),
-            dict(type="PredictionMetric"),
-        ]
+        # by split: AccMetric would mix validation and test clips
+        config.test_evaluator = [dict(type="PredictionMetric")]
     return config
 
 

@@ -30,6 +30,11 @@ class PlannedJob:
         return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}"
 
     @property
+    def threads(self) -> int:
+        """Threads of a run; its runs are trained one after the other."""
+        return self.job.plan.runtime.threads
+
+    @property
     def key(self) -> str:
         """Changes when a composed config does, or the code that a run executes; a rule parameter,
         so that Snakemake runs the job again."""

@@ -20,6 +20,7 @@ from diccae.sections import (
     Lists,
     Modality,
     Need,
+    Runtime,
     Scored,
     Section,
     Seeds,
@@ -47,6 +48,7 @@ class Plan(Strict):
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
         table1, ..., tuning: what each artifact needs.
+        runtime: kernels and threads of every run.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan; a variant that sets
             the same key keeps its own value.
@@ -68,6 +70,7 @@ class Plan(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     tuning: Section | None = None
+    runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
 

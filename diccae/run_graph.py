@@ -90,12 +90,17 @@ class Run:
         return {parent: run.folder / parent.file for parent, run in self.parents.items()}
 
     def record(self) -> dict[str, Any] | None:
-        """The record of the finished run; None if it or a file that it names is missing."""
+        """The record of the finished run; None if it or a file that it names is missing or empty,
+        or if the record cannot be read."""
         path = self.folder / "record.json"
         if not path.is_file():
             return None
-        content: dict[str, Any] = json.loads(path.read_text())
-        whole = all((self.folder / name).is_file() for name in content["files"])
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+            files = [self.folder / name for name in content["files"]]
+        except (ValueError, KeyError, TypeError):
+            return None
+        whole = all(file.is_file() and file.stat().st_size > 0 for file in files)
         return content if whole else None
 
     def context(self) -> RunContext[Any]:
@@ -107,6 +112,7 @@ class Run:
             seed=self.seed,
             choices=settings.choices,
             schedule=settings.schedule,
+            runtime=settings.runtime,
             base=settings.base,
             cache_meta=str(self.plan.cache_dir / "meta.json"),
             parents={parent: str(path) for parent, path in self.parent_files.items()},

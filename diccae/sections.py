@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from diccae.errors import UserError
+from diccae.kernels import Kernels
 from diccae.schedule import Strict
 
 Modality = Literal["A", "V", "AV"]
@@ -40,6 +41,19 @@ class Scored(NamedTuple):
     variant: str
     modality: Modality
     seed: int
+
+
+class Runtime(Strict):
+    """How the processor computes; both decide the last digits of every number.
+
+    Attributes:
+        kernels: `portable` for the same numbers on every x86-64 processor with AVX2, `fastest` to
+            let MKL choose by the processor (`diccae.kernels`).
+        threads: of one run.
+    """
+
+    kernels: Kernels = "fastest"
+    threads: int = Field(default=1, ge=1)
 
 
 class Section(Strict):

@@ -13,6 +13,7 @@ from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
+from diccae.sections import Runtime
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
 from diccae.variant_file import check_parts
@@ -29,6 +30,7 @@ class Settings:
         system: whose runs these are.
         choices: the system's method choices.
         schedule: budgets of all stages.
+        runtime: kernels and threads.
         base: the rest of the merged config (`data`, `cache`, encoders, ...).
         stages: names of the stages that the variant has.
     """
@@ -36,6 +38,7 @@ class Settings:
     system: System[Any]
     choices: Any
     schedule: Schedule
+    runtime: Runtime
     base: dict[str, Any]
     stages: frozenset[str]
 
@@ -50,6 +53,7 @@ class Settings:
             "system": self.system.name,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),
+            "runtime": self.runtime.model_dump(),
             "model": model,
             "data": self.base["data"],
             "cache": self.base["cache"],
@@ -232,6 +236,7 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         choices=checked(system.choices, config.pop("method"), f"{where}, method"),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
         base=config | checked_sections(config, f"plan {plan.name}"),
+        runtime=plan.runtime,
         stages=own.stages,
     )
 

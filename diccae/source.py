@@ -11,7 +11,6 @@ import ast
 import hashlib
 import io
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -20,7 +19,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-PACKAGE = "diccae"
+from diccae.checkout import PACKAGE, git
+
 HARNESS = "diccae.engine.runs"
 # What these make is the composed config, which is hashed by itself.
 COMPOSING = frozenset(
@@ -124,15 +124,8 @@ def present_tree() -> SourceTree:
 @lru_cache
 def tree_of_commit(commit: str) -> SourceTree | None:
     """The package at a commit of this checkout; None where the commit is not known."""
-    root = Path(__file__).resolve().parent.parent
-    try:
-        archive = subprocess.run(
-            ["git", "archive", "--format=tar", commit, PACKAGE],
-            cwd=root,
-            capture_output=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    archive = git("archive", "--format=tar", commit, PACKAGE)
+    if archive is None:
         return None
     return SourceTree(_python_files(archive))
 

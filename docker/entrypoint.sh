@@ -8,27 +8,7 @@ usage='mkdir -p results; docker run --user "$(id -u):$(id -g)" -v "$PWD/results:
 
 say() { printf 'diccae-repro: %s\n' "$*" >&2; }
 
-# Every container holds a shared lock on its results folder while it lives, however it ends. Who can have it alone is alone.
-hold_results() {
-    mkdir -p "$memory" 2>/dev/null && exec 9>>"$memory/container.lock" || return 1
-} 2>/dev/null
-
-# A killed run leaves Snakemake's lock behind. It is removed only when no other container uses this folder.
-remove_stale_lock() {
-    local output
-    if flock --nonblock 9 2>/dev/null; then
-        if [ -n "$(ls -A "$memory/locks" 2>/dev/null)" ]; then
-            say "an earlier run was killed, and no container uses this folder now: removing its lock"
-            if ! output=$(snakemake --cores 1 --unlock 2>&1); then
-                printf '%s\n' "$output" >&2
-                exit 1
-            fi
-        fi
-    elif [ -n "$(ls -A "$memory/locks" 2>/dev/null)" ]; then
-        say "another container uses this folder (or the folder cannot be locked): Snakemake's lock is left alone." \
-            "If you are sure that nothing runs: docker run ... diccae-repro snakemake --cores 1 --unlock"
-    fi
-}
+make_memory() { mkdir -p "$memory" && [ -w "$memory" ]; } 2>/dev/null
 
 # results/smoke/table2.csv, results/data/smoke/manifest.parquet, smoke -> smoke; anything else belongs to the default plan.
 plan_of() {
@@ -68,7 +48,7 @@ run_workflow() {
     mountpoint --quiet results || mounted=no
     say "version $DICCAE_VERSION, commit $DICCAE_COMMIT, base $DICCAE_BASE_IMAGE"
     say "plan $(plan_of "$@"), user $(id -u):$(id -g), snakemake --cores all${*:+ $*}"
-    if ! hold_results; then
+    if ! make_memory; then
         say "user $(id -u):$(id -g) cannot write to /diccae/results; make the folder first, then run as its owner:"
         say "    $usage"
         exit 2
@@ -77,8 +57,6 @@ run_workflow() {
         say "no folder is mounted: the results stay in this container, and with --rm they are lost at its end. To keep them:"
         say "    $usage"
     fi
-    remove_stale_lock
-    flock --shared 9 2>/dev/null || true
 
     trap 'stopped=130; stop_workflow' INT
     trap 'stopped=143; stop_workflow' TERM
@@ -101,7 +79,7 @@ run_workflow() {
 # A first argument that is a command runs as it is; targets and options of Snakemake are not commands.
 if [ $# -gt 0 ] && type -P -- "$1" >/dev/null; then
     # A folder that cannot be written is the command's own matter.
-    if hold_results; then flock --shared 9 2>/dev/null || true; fi
+    make_memory || true
     exec "$@"
 fi
 run_workflow "$@"

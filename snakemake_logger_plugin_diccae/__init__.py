@@ -56,9 +56,9 @@ class LogHandler(LogHandlerBase):
         self.planned: list[tuple[str, str]] = []
         self.failures: dict[int, dict[str, Any]] = {}
         self.errors: list[str] = []
-        # dicts as ordered sets
-        self.outputs: dict[str, None] = {}
+        self.outputs: list[list[str]] = []
         self.inputs: set[str] = set()
+        # a dict as an ordered set
         self.targets: dict[str, None] = {}
         self.started = self.stopping = self.killed = False
         self.ended = threading.Event()
@@ -70,7 +70,6 @@ class LogHandler(LogHandlerBase):
             LogEvent.JOB_FINISHED: self._job_finished,
             LogEvent.JOB_ERROR: self._job_error,
             LogEvent.GROUP_ERROR: self._group_error,
-            LogEvent.PROGRESS: self._progress,
             LogEvent.SHELLCMD: self._shell_command,
         }
 
@@ -126,7 +125,7 @@ class LogHandler(LogHandlerBase):
         label = run_label(record.rule_name, record.wildcards)
         self.inputs.update(record.input)
         if record.output:
-            self.outputs.update(dict.fromkeys(record.output))
+            self.outputs.append(list(record.output))
         else:
             self.targets.update(dict.fromkeys(record.input))
         if self.dry_run:
@@ -165,10 +164,6 @@ class LogHandler(LogHandlerBase):
             self.terminal.write(
                 f"{self.progress.head()} · {label} FAILED · {self.progress.tail(time.monotonic())}"
             )
-
-    def _progress(self, record: Any) -> None:
-        # the number of jobs changes when a checkpoint is evaluated
-        self.progress.total = record.total
 
     def _shell_command(self, record: Any) -> None:
         # sent only with --printshellcmds
@@ -218,12 +213,7 @@ class LogHandler(LogHandlerBase):
                 *summary.failure_lines(self.progress, self.failures.values(), elapsed)
             )
         for text in errors:
-            self.terminal.write(text)
-            if text.startswith("LockException"):
-                self.terminal.write(
-                    "If no other Snakemake runs in this folder: snakemake --unlock, "
-                    f"then {summary.command_line()}"
-                )
+            self.terminal.write(summary.error_text(text))
         if self.dry_run and not errors and self.planned:
             self.terminal.write(*summary.dry_run_lines(self.planned, self.progress))
         elif self.failures or errors or self.dry_run or not self.progress.total:
@@ -235,7 +225,8 @@ class LogHandler(LogHandlerBase):
                 f"Resume with: {summary.command_line()}",
             )
         else:
-            self.terminal.write(f"Done: {self.progress.done} jobs in {elapsed}.")
+            number = "1 job" if self.progress.done == 1 else f"{self.progress.done} jobs"
+            self.terminal.write(f"Done: {number} in {elapsed}.")
             results = summary.results_line(self.targets, self.outputs, self.inputs)
             if results:
                 self.terminal.write(results)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -44,17 +47,22 @@ def failure_lines(
 
 
 def results_line(
-    targets: Iterable[str], outputs: Iterable[str], inputs: Iterable[str]
+    targets: Iterable[str], outputs: Iterable[Sequence[str]], inputs: Iterable[str]
 ) -> str | None:
     """Where the results are, HTML files first; None if the workflow has none.
 
+    Results are the files that were asked for, by the name of a rule or by their own. By-products of
+    jobs whose other files are read by other jobs are not listed.
+
     Args:
-        targets: files that the workflow was asked for.
-        outputs: files that jobs wrote; without targets, those that are no `inputs` are the results.
+        targets: files that the workflow was asked for by the names of rules.
+        outputs: files that each job wrote.
         inputs: files that jobs read.
     """
-    used = set(inputs)
-    files = list(targets) or [path for path in outputs if path not in used]
+    used, words = set(inputs), set(sys.argv[1:])
+    asked = [*targets, *(path for files in outputs for path in files if path in words)]
+    last = [path for files in outputs if used.isdisjoint(files) for path in files]
+    files = list(dict.fromkeys(asked or last))
     if not files:
         return None
     files.sort(key=lambda path: PurePath(path).suffix != ".html")
@@ -62,6 +70,18 @@ def results_line(
     if len(files) > MAX_RESULTS:
         shown += f" and {len(files) - MAX_RESULTS} more"
     return f"Results: {shown}, in {Path.cwd()}"
+
+
+def error_text(text: str) -> str:
+    """An error of Snakemake's; one sentence where it can be told in one."""
+    if text.startswith("LockException"):
+        return (
+            "Another Snakemake works on the same files in this folder; wait for it or end it, "
+            f"then: {command_line()}"
+        )
+    if os.strerror(errno.ENOSPC) in text:
+        return f"The disk is full; free some space, then: {command_line()}"
+    return text
 
 
 def dry_run_lines(planned: list[tuple[str, str]], progress: Progress) -> Iterator[str]:
@@ -99,8 +119,8 @@ def explained(error: str) -> str:
 
 
 def command_line() -> str:
-    """The Snakemake command that the user typed."""
-    return shlex.join(["snakemake", *sys.argv[1:]])
+    """The command that the user typed: Snakemake's, or that of make, which sets DICCAE_COMMAND."""
+    return os.environ.get("DICCAE_COMMAND") or shlex.join(["snakemake", *sys.argv[1:]])
 
 
 def without_redirection(command: str) -> str:
@@ -115,7 +135,8 @@ def last_lines(path: str) -> str:
     except OSError as error:
         return f"  {path} cannot be read: {error.strerror}"
     if not lines:
-        return f"  {path} is empty"
+        full = shutil.disk_usage(Path(path).parent).free < 2**20
+        return f"  {path} is empty" + (": the disk is full; free some space" if full else "")
     # a progress bar overwrites its line: only the text after the last carriage return was visible
     kept = [line.rsplit("\r", 1)[-1] for line in lines[-LAST_LINES:]]
     count = f"the last {len(kept)} of {len(lines)} lines" if len(lines) > LAST_LINES else "complete"

@@ -10,6 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# before the libraries that read the environment are imported
+import tests.fixed_kernels  # noqa: F401
+
+# isort: split
 # mmengine's formatter writes a cache on its first import, and not in one piece: the process that
 # starts the others does it before them
 import mmengine.config  # noqa: F401
@@ -31,7 +35,6 @@ LONGEST = (
     "tests/systems/test_a_new_system.py",
     "tests/engine/test_termination.py",
 )
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -58,6 +58,7 @@ OTHER_BLOCKS = {
     "method": "a variant",
     "name:": "a plan, with commands behind it",
     "path,label_name,split": "a list of clips",
+    "runtime:": "settings of a plan",
     "slurm_partition:": "settings of a profile",
 }
 # `key: value`, `--option value`, `path with <a mark>`, `name = value`, `[a, list]`
@@ -86,7 +87,7 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("kitchen.yaml").write_text(example_plan())
-    words = command.arguments
+    words = ["kitchen.yaml" if word == "kitchen" else word for word in command.arguments]
     parser: Any = get_command(app)
     if words in ([], ["--help"]):
         return
@@ -95,15 +96,15 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
         name, parser, words = parser.resolve_command(context, words)
         if hasattr(parser, "commands"):
             context = parser.make_context(name, list(words), parent=context)
-    if not words and not command.alone or "--help" in words:
-        # a sentence about a command
+    if not command.alone and all(word.startswith("--") for word in words):
+        # a sentence about a command or its options
+        assert set(words) <= {"--help", *(name for p in parser.params for name in p.opts)}
         return
     inner = parser.make_context(name, list(words), parent=context)
     given, path = inner.params, inner.command_path.removeprefix("diccae ")
     assert path in ("compose", *ON_RESULTS, *PARSED), f"{path}: neither run nor named with a reason"
     if "plan" in given:
-        name_or_path = "kitchen.yaml" if given["plan"] == "kitchen" else given["plan"]
-        plan = load_plan(name_or_path, given.get("seeds"))
+        plan = load_plan(given["plan"], given.get("seeds"))
         if name == "train":
             keys = ("variant", "seed", "stage", "modality")
             _, runs = wanted_runs(plan, *(given[key] for key in keys))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pty
 import re
@@ -14,10 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-from snakemake.logging import DefaultFormatter
-from snakemake.settings.types import OutputSettings
-
-from snakemake_logger_plugin_diccae import LogHandler
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = """
@@ -66,7 +61,6 @@ def _snakemake(*arguments: str) -> list[str]:
 def _environment() -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
         "TERM": "xterm",
         "COLUMNS": "100",
     }
@@ -80,6 +74,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
         "good": start(root / "good", GOOD),
         "bad": start(root / "bad", BAD, "--keep-going"),
         "dry": start(root / "dry", GOOD, "--dry-run"),
+        "until": start(root / "until", GOOD, "--until", "train"),
     }
     ends = {}
     try:
@@ -153,56 +148,16 @@ def test_a_dry_run_prints_every_job_with_its_reason_and_the_table(
     assert len(lines) == 13
 
 
-def handle(message: str, level: int = logging.INFO, **settings: bool) -> LogHandler:
-    """Pass one message to a handler and close it."""
-    handler = LogHandler(OutputSettings(**settings), None)
-    handler.setFormatter(DefaultFormatter())
-    handler.handle(
-        logging.makeLogRecord(
-            {"msg": message, "levelno": level, "levelname": logging.getLevelName(level)}
-        )
-    )
-    handler.close()
-    return handler
-
-
-def test_an_error_before_the_first_job_is_shown_with_a_remedy(
-    capsys: pytest.CaptureFixture[str],
+def test_a_workflow_that_was_asked_to_end_earlier_is_done(
+    ends: dict[str, tuple[int, str, str]],
 ) -> None:
-    handle("MissingRuleException:\nNo rule to produce results/table9.csv", logging.ERROR)
-    assert (
-        capsys.readouterr().err == "MissingRuleException:\nNo rule to produce results/table9.csv\n"
-    )
-    handle("LockException:\nDirectory cannot be locked.", logging.ERROR)
-    assert "runs in this folder: snakemake --unlock, then snakemake" in capsys.readouterr().err
-
-
-def test_a_job_that_ctrl_c_ended_is_not_a_failure_even_if_it_is_reported_first(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    text = "RuleException:\nCommand 'diccae train' died with <Signals.SIGINT: 2>."
-    handle(text, logging.ERROR)
-    assert "Stopping: terminating the running jobs." in capsys.readouterr().err
-    handle(
-        text.replace("died with <Signals.SIGINT: 2>", "returned non-zero exit status 130"),
-        logging.ERROR,
-    )
-    assert "Stopping: terminating the running jobs." in capsys.readouterr().err
-
-
-def test_output_of_options_is_shown_and_start_messages_are_not(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    handle("Unlocked working directory.")
-    assert capsys.readouterr().err == "Unlocked working directory.\n"
-    handle("Building DAG of jobs...")
-    assert capsys.readouterr().err == ""
-    handle("Nothing to be done (all requested files are present and up to date).")
-    assert (
-        capsys.readouterr().err == "Nothing to do: all requested files exist and are up to date.\n"
-    )
-    handle("Building DAG of jobs...", verbose=True)
-    assert capsys.readouterr().err == "Building DAG of jobs...\n"
+    code, _, error = ends["until"]
+    lines = error.splitlines()
+    assert code == 0
+    assert lines[0] == "1 jobs to run: 1 train"
+    assert re.fullmatch(r"Done: 1 job in \d+:\d\d\.", lines[2])
+    assert lines[3].startswith("Results: results/runs/full/seed0/job.json, in /")
+    assert len(lines) == 4
 
 
 def _read(terminal: int, until: str | None = None, patience: float = 120) -> str:

@@ -27,7 +27,6 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     environment = os.environ | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
-        "OMP_NUM_THREADS": "1",
     }
     return subprocess.run(
         [BIN / "snakemake", "--cores", "2", *arguments],

@@ -13,6 +13,8 @@ from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
 from diccae.stopwatch import Stopwatch
+from diccae.stored_file import json_or_nothing
+from diccae.whole_file import whole_file
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -113,14 +115,15 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
 def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
     path = folder / "timing.json"
-    timing = json.loads(path.read_text()) if path.is_file() else {}
+    timing = json_or_nothing(path, "the times of earlier steps are lost") or {}
     # a command that finds all work done must not replace the time that the work took
     if watch.wall() > 5 or step not in timing:
         timing[step] = {
             "wall_seconds": round(watch.wall(), 1),
             "cpu_seconds": round(watch.cpu(), 1),
         }
-        path.write_text(json.dumps(timing, indent=1) + "\n")
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(timing, indent=1) + "\n")
 
 
 def register(app: typer.Typer) -> None:

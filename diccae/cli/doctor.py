@@ -21,9 +21,11 @@ def examine(plan: Plan) -> list[Check]:
     from diccae.planning.estimate import disk_of
 
     checks: dict[str, Callable[[], Check]] = {
+        "checkout": folders.checkout,
         "python": installation.python,
         "versions": installation.versions,
         "torch": installation.torch_build,
+        "kernels": partial(installation.kernels, plan),
         "cuda": machine.cuda,
         "gpu": partial(machine.gpus, plan),
         "faiss": installation.faiss_build,

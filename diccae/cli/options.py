@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from diccae import kernels
 from diccae.errors import UserError
+from diccae.plans import load_plan
 from diccae.sections import MAX_SEED, Modality
 from diccae.whole_file import write_error
 
@@ -41,8 +43,19 @@ def _writable(suffix: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
+def _fix_kernels(name: str) -> str:
+    """Set threads and instruction sets as the plan says, before a command imports a library that
+    reads them."""
+    runtime = load_plan(name).runtime
+    kernels.fix(runtime.kernels, runtime.threads)
+    return name
+
+
 PlanName = Annotated[
-    str, typer.Option("--plan", help="Plan name (configs/plans/<name>.yaml) or path.")
+    str,
+    typer.Option(
+        "--plan", help="Plan name (configs/plans/<name>.yaml) or path.", callback=_fix_kernels
+    ),
 ]
 Seeds = Annotated[
     int | None, typer.Option("--seeds", min=1, help="Number of the plan's seeds; by default all.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,13 +101,13 @@ class AVClipDataset(Dataset):
             rows = self._draw(rows, per_class, [seed, 2])
         if limit is not None:
             rows = np.sort(np.random.default_rng([seed, 6]).permutation(rows)[:limit])
-        self.rows = torch.from_numpy(np.ascontiguousarray(rows)).share_memory_()
-        self.labels = torch.from_numpy(self.all_labels[rows].astype(np.int64)).share_memory_()
+        self.rows = _shared(rows)
+        self.labels = _shared(self.all_labels[rows].astype(np.int64))
         names = (
             index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
         )
         self.metainfo = {"classes": tuple(names)}
-        self.epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self.epoch = _shared(np.zeros(1, np.int64))
 
     def _draw(self, rows: np.ndarray, per_class: int, seed: list[int]) -> np.ndarray:
         generator = np.random.default_rng(seed)
@@ -172,3 +173,15 @@ class AVClipDataset(Dataset):
                 "seed": (self.seed, epoch, row),
             }
         )
+
+
+def _shared(values: np.ndarray) -> torch.Tensor:
+    """A copy in memory that forked processes share.
+
+    `Tensor.share_memory_` takes room in /dev/shm, of which a container may have little.
+    """
+    array: np.ndarray = np.ndarray(
+        values.shape, values.dtype, buffer=mmap.mmap(-1, max(1, values.nbytes))
+    )
+    array[...] = values
+    return torch.from_numpy(array)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from diccae.datasets.media import Backend, require_backend
 from diccae.datasets.stored_clips import build_stored, open_stored
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.stored_file import CACHE_AGAIN, read_json
 from diccae.whole_file import write_error
 
 
@@ -108,12 +108,12 @@ def load_cache(folder: str | Path) -> ClipCache:
 
 
 def _is_live(meta: Path) -> bool:
-    return json.loads(meta.read_text()).get("mode") == "live"
+    return read_json(meta, CACHE_AGAIN).get("mode") == "live"
 
 
 @lru_cache(maxsize=4)
 def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> ClipCache:
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = read_json(folder / "meta.json", CACHE_AGAIN)
     manifest = folder.parent / "manifest.parquet"
     if manifest_changed is not None and file_digest(manifest) != meta["manifest_sha256"]:
         raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import Backend
+from diccae.stored_file import CACHE_AGAIN, reading
 from diccae.whole_file import whole_file
 
 SAMPLE_RATE = 16000
@@ -139,6 +140,16 @@ def fbank_statistics(fbank: Any, rows: np.ndarray) -> tuple[float, float]:
         count += block.size
     mean = totals[0] / count
     return float(mean), float(np.sqrt(totals[1] / count - mean**2))
+
+
+def read_index(folder: Path) -> pd.DataFrame:
+    """The index of a cache.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with reading(folder / "index.parquet", CACHE_AGAIN):
+        return pd.read_parquet(folder / "index.parquet")
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> Path:

@@ -21,6 +21,7 @@ from diccae.datasets.clips import (
     ClipSettings,
     fbank_statistics,
     log_mels,
+    read_index,
     span,
     training_rows,
     write_meta,
@@ -28,6 +29,8 @@ from diccae.datasets.clips import (
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import decode_frames, decode_sound
 from diccae.errors import UserError
+from diccae.stored_file import MAKE_AGAIN, reading
+from diccae.whole_file import whole_file
 
 STATISTICS_CLIPS = 2000
 
@@ -118,7 +121,8 @@ def build_live(
     ledger_path = manifest.with_name("ledger.parquet")
     ledger.check(manifest, ledger_path, jobs=jobs, progress=progress)
     ledger.require_usable(ledger_path, max_bad_share)
-    table = pd.read_parquet(manifest)
+    with reading(manifest, MAKE_AGAIN):
+        table = pd.read_parquet(manifest)
     checked = pq.read_table(
         ledger_path, columns=["status", "usable", "reason", "start", "audio_end"]
     ).to_pandas()
@@ -134,7 +138,8 @@ def build_live(
     )
     index = table.assign(status=status.to_numpy(), message=message.to_numpy())
     (out_dir / "meta.json").unlink(missing_ok=True)
-    index.to_parquet(out_dir / "index.parquet", index=False)
+    with whole_file(out_dir / "index.parquet") as temporary:
+        index.to_parquet(temporary, index=False)
     rows = training_rows(index)
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
     fbank = LiveFbank(_Files(manifest.parent, index), settings)
@@ -154,6 +159,6 @@ def build_live(
 
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Open a live cache: `frames` and `fbank` decode on access."""
-    index = pd.read_parquet(folder / "index.parquet")
+    index = read_index(folder)
     files, settings = _Files(folder.parent, index), meta["settings"]
     return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ from diccae.datasets.clips import (
     ClipSettings,
     clip_log_mels,
     fbank_statistics,
+    read_index,
     span,
     training_rows,
     write_meta,
@@ -34,8 +34,11 @@ from diccae.datasets.stored_files import (
     load_progress,
     save_progress,
 )
+from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
+from diccae.whole_file import whole_file
 
 CHUNK = 64
 
@@ -69,7 +72,8 @@ def build_stored(
             are unusable (with the reasons), or the disk is too small.
         OSError: the disk is full or cannot be written.
     """
-    table = pd.read_parquet(manifest)
+    with reading(manifest, MAKE_AGAIN):
+        table = pd.read_parquet(manifest)
     if len(table) == 0:
         raise UserError(
             f"{manifest}: the manifest lists no clip; make it again with `diccae data render`"
@@ -89,7 +93,8 @@ def build_stored(
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
     _check_share(manifest, status, max_bad_share)
     index = pd.concat([table, status], axis=1)
-    index.to_parquet(out_dir / "index.parquet", index=False)
+    with whole_file(out_dir / "index.parquet") as temporary:
+        index.to_parquet(temporary, index=False)
     mean, std = fbank_statistics(
         np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index)
     )
@@ -109,10 +114,11 @@ def build_stored(
 def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Open a stored cache; `frames` and `fbank` are read-only memory maps."""
     # as plain arrays: slices of np.memmap objects are slow
-    frames, fbank = (
-        np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("frames", "fbank")
-    )
-    return ClipCache(frames, fbank, pd.read_parquet(folder / "index.parquet"), meta)
+    arrays = {}
+    for name in ("frames", "fbank"):
+        with reading(folder / f"{name}.npy", CACHE_AGAIN):
+            arrays[name] = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+    return ClipCache(**arrays, index=read_index(folder), meta=meta)
 
 
 def _decode(
@@ -148,11 +154,7 @@ def _decode(
         disable=not progress,
         mininterval=1,
     ) as bar:
-        pool = (
-            multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)))
-            if jobs > 1 and len(tasks) > 1
-            else None
-        )
+        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             for count, results in enumerate(
                 pool.imap_unordered(_decode_chunk, tasks) if pool else map(_decode_chunk, tasks)

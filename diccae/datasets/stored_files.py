@@ -13,6 +13,7 @@ import pandas as pd
 
 from diccae.datasets.clips import OK, ClipSettings
 from diccae.errors import UserError
+from diccae.stored_file import json_or_nothing
 from diccae.whole_file import whole_file
 
 # status of a clip that is not decoded yet
@@ -92,7 +93,8 @@ def load_progress(
         None where there is no build of this manifest (by its SHA-256) with these settings.
     """
     path = out_dir / "progress.json"
-    if not path.is_file():
+    saved = json_or_nothing(path, "every clip is decoded again")
+    if saved is None:
         return None
     for name, (shape, dtype) in array_shapes(clips, settings).items():
         try:
@@ -101,11 +103,10 @@ def load_progress(
             return None
         if array.shape != shape or array.dtype != dtype:
             return None
-    saved = json.loads(path.read_text())
     if (
-        saved["manifest_sha256"] != digest
-        or saved["settings"] != settings
-        or len(saved["status"]) != clips
+        saved.get("manifest_sha256") != digest
+        or saved.get("settings") != settings
+        or len(saved.get("status", [])) != clips
     ):
         return None
     return pd.DataFrame(

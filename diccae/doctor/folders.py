@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from diccae.checkout import ROOT, check_checkout
 from diccae.digests import file_digest
 from diccae.doctor.check import GB, Check, shorten
 from diccae.errors import UserError
+from diccae.folder_lock import MEMORY, is_locked, other_workflow
 from diccae.plans import Plan
+from diccae.stored_file import read_json
 
 
 def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
@@ -70,6 +72,25 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def checkout() -> Check:
+    """Check that the working directory is the checkout whose code runs."""
+    try:
+        check_checkout()
+    except UserError as error:
+        message, _, way_out = str(error).partition("; ")
+        return Check("checkout", "problem", message, way_out)
+    missing = [name for name in ("Snakefile", "configs") if not Path(name).exists()]
+    if not missing:
+        return Check("checkout", "ok", str(Path.cwd()))
+    return Check(
+        "checkout",
+        "warning",
+        f"{Path.cwd()} has no {' and no '.join(missing)}: Snakemake cannot start here, and results "
+        "and data are looked for here",
+        f"cd {ROOT}",
+    )
+
+
 def writable(plan: Plan) -> Check:
     """Check that the folders for results, temporary files and Snakemake's cache are writable."""
     folders = {
@@ -114,7 +135,7 @@ def data(plan: Plan) -> Check:
     clips = "rendered" if embedded else "listed"
     if not meta.is_file():
         return Check("data", "ok", f"{root} is {clips}, not cached yet; the workflow does it")
-    content = json.loads(meta.read_text())
+    content = read_json(meta, f"run `diccae data cache --plan {plan.name}` again")
     if content["manifest_sha256"] != file_digest(plan.manifest):
         return Check(
             "data",
@@ -149,47 +170,15 @@ def _lists(plan: Plan) -> Check:
     )
 
 
-def lock(folder: Path = Path(".snakemake/locks")) -> Check:
-    """Check Snakemake's lock, which stays after a crash and prevents a new start.
+def lock(memory: Path = MEMORY) -> Check:
+    """Check whether another workflow works in this folder.
 
     Args:
-        folder: the folder with the locks.
+        memory: the folder in which Snakemake keeps its state.
     """
-    locks = list(folder.glob("*.lock"))
-    if not locks:
-        return Check("lock", "ok", "no workflow runs here")
-    holders, unseen = _snakemakes(folder.absolute().parent.parent)
-    if holders:
-        return Check("lock", "ok", f"a workflow runs here (process {', '.join(map(str, holders))})")
-    if unseen:
-        return Check(
-            "lock",
-            "warning",
-            f"{folder} holds {len(locks)} locks; Snakemake of another user runs here or elsewhere "
-            f"(process {', '.join(map(str, unseen))})",
-            "wait for it, or, if it works in another folder: snakemake --unlock",
-        )
-    return Check(
-        "lock",
-        "problem",
-        f"{folder} holds {len(locks)} locks and no Snakemake of this machine works here",
-        "unless it runs on another machine or in a container: snakemake --unlock",
-    )
-
-
-def _snakemakes(folder: Path) -> tuple[list[int], list[int]]:
-    """Ids of Snakemake processes in `folder`, and of those whose folder this user may not see."""
-    import psutil
-
-    here, unseen = [], []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        if not any(Path(word).name == "snakemake" for word in (process.info["cmdline"] or [])[:3]):
-            continue
-        try:
-            if Path(process.cwd()) == folder.resolve():
-                here.append(process.pid)
-        except psutil.AccessDenied:
-            unseen.append(process.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return here, unseen
+    other = other_workflow(memory)
+    if other is not None and is_locked(memory):
+        return Check("lock", "problem" if other.way_out else "ok", *other)
+    if is_locked(memory):
+        return Check("lock", "ok", "an earlier workflow was killed; the next one removes its lock")
+    return Check("lock", "ok", "no workflow runs here")

@@ -8,6 +8,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from diccae.doctor.check import Check, Status, shorten
+from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 
 
@@ -64,7 +65,25 @@ def torch_build() -> Check:
     """Report the version of torch."""
     import torch
 
-    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    return Check("torch", "ok", torch.__version__)
+
+
+def kernels(plan: Plan) -> Check:
+    """Check that this process computes with the threads and instruction sets of the plan."""
+    from diccae.engine.held_kernels import held, require
+
+    try:
+        require(plan.runtime)
+    except UserError as error:
+        message, _, way_out = str(error).partition("; ")
+        return Check("kernels", "problem", message, way_out)
+    found = held(plan.runtime)
+    return Check(
+        "kernels",
+        "ok",
+        f"{plan.runtime.kernels}, {found['torch_instructions']}, threads of a run: "
+        f"{found['torch_threads']}",
+    )
 
 
 def faiss_build() -> Check:

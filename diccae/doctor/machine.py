@@ -11,6 +11,7 @@ from pathlib import Path
 
 from diccae.doctor.check import GB, Check
 from diccae.plans import Plan
+from diccae.shared_memory import FOLDER, shortage, wanted_bytes
 
 OLDEST_DRIVER = 525
 
@@ -80,36 +81,27 @@ def gpus(plan: Plan) -> Check:
     )
 
 
-def shared_memory(plan: Plan, folder: Path = Path("/dev/shm"), wanted: float = 1 * GB) -> Check:
+def shared_memory(plan: Plan, folder: Path = FOLDER) -> Check:
     """Check the size of shared memory, through which workers of data loaders pass batches.
 
     Args:
         plan: the plan; without workers it needs no shared memory.
         folder: where shared memory is mounted.
-        wanted: bytes below which there is a warning.
     """
     from diccae.settings import plan_settings
 
-    workers = plan_settings(plan)["schedule"]["num_workers"]
-    if not folder.is_dir():
-        size, message = 0, f"{folder} does not exist"
-    else:
-        size = shutil.disk_usage(folder).total
-        message = f"{size / GB:.2f} GB in {folder}"
-    if workers == 0:
-        return Check(
-            "shared memory",
-            "ok",
-            f"{message}; plan {plan.name} uses no loader workers and needs none",
-        )
-    if size < wanted:
-        return Check(
-            "shared memory",
-            "warning",
-            f"{message}, wanted {wanted / GB:.0f} GB for {workers} loader workers",
-            "docker run --shm-size=2g, or schedule.num_workers: 0 in the plan's overrides",
-        )
-    return Check("shared memory", "ok", message)
+    base = plan_settings(plan)
+    found = shortage(base, folder)
+    if found is not None:
+        return Check("shared memory", "problem", *found)
+    wanted = wanted_bytes(base)
+    if not wanted:
+        message = f"not needed: plan {plan.name} uses no loader workers"
+        return Check("shared memory", "ok", message)
+    size = shutil.disk_usage(folder).free
+    return Check(
+        "shared memory", "ok", f"{size / GB:.2g} GB free in {folder}, {wanted / GB:.2g} GB needed"
+    )
 
 
 def user(uid: int | None = None) -> Check:

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from diccae.checkout import git
+from diccae.engine.held_kernels import held
 from diccae.hashes import data_hash, lock_hash
 from diccae.run_graph import Run
 from diccae.stopwatch import Stopwatch
@@ -43,27 +44,17 @@ PACKAGES = (
 def commit() -> tuple[str, bool]:
     """The commit of the checkout, and whether tracked files differ from it.
 
-    A container image sets DICCAE_COMMIT to the output of `git describe --dirty`. Without it and
-    outside of a git repository, the commit is 'unknown'.
+    A container image sets DICCAE_COMMIT to the output of `git describe --dirty`. Without it, and
+    where the checkout is not the root of a git repository that has the package, the commit is
+    'unknown'.
     """
     if "DICCAE_COMMIT" in os.environ:
         stated = os.environ["DICCAE_COMMIT"]
         return stated.removesuffix("-dirty"), stated.endswith("-dirty")
-    root = Path(__file__).resolve().parent.parent.parent
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    head, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    if head is None or changes is None:
         return "unknown", False
-    return head, bool(changes.strip())
+    return head.decode().strip(), bool(changes.strip())
 
 
 def hardware() -> dict[str, Any]:
@@ -114,6 +105,7 @@ def build_record(
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in PACKAGES},
         },
+        "kernels": held(run.settings.runtime),
         "hardware": hardware(),
         "wall_seconds": round(watch.wall(), 2),
         "cpu_seconds": round(watch.cpu(), 2),

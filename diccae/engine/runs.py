@@ -6,6 +6,7 @@ Checkpoints are in a work folder named by the run's key, so that an interrupted 
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,18 +20,23 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
-from diccae.engine import devices
+from diccae.checkpoints import latest_checkpoint
+from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
 from diccae.engine.lean_runner import LeanRunner, lean_runner
 from diccae.engine.records import build_record, write_atomically
+from diccae.engine.run_lock import sole_trainer
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
 from diccae.hashes import digest, file_hash, run_key
 from diccae.run_graph import Run
+from diccae.settings import plan_settings
+from diccae.shared_memory import shortage
 from diccae.source import source_hash
 from diccae.stopwatch import Stopwatch
+from diccae.whole_file import write_error
 
 RECORD = "record.json"
 
@@ -62,7 +68,8 @@ def execute(run: Run) -> None:
 
     Raises:
         UserError: a file that the run starts from is missing, the plan needs a GPU and there is
-            none, or training diverged.
+            none, this process computes with other kernels or threads than the plan says, or
+            training diverged.
     """
     compat.apply()
     processes = devices.join_process_group()
@@ -70,20 +77,44 @@ def execute(run: Run) -> None:
     # mmengine does this for a config that is read from a file
     import_modules_from_strings(**config.custom_imports)
     origin = origin_of(run, config, processes)
-    finished = run.record()
-    if finished is not None and finished["key"] == origin.key:
-        _print(f"{run.folder}: already finished (key {origin.key})")
+    if _finished(run, origin):
         return
-    watch, started = Stopwatch(), datetime.now(UTC)
+    held_kernels.require(run.settings.runtime)
     work = work_dir(origin.key)
-    runner = train(run, config, work, processes)
+    with sole_trainer(work) if is_main_process() else nullcontext():
+        # the others wait for the main process, and all of them for a process that trains this run
+        barrier()
+        if not _finished(run, origin):
+            _execute(run, config, origin, work)
+        # no process starts the next run before these files exist
+        barrier()
+
+
+def _finished(run: Run, origin: Origin) -> bool:
+    record = run.record()
+    if record is None:
+        if (run.folder / RECORD).is_file():
+            _print(f"{run.folder}: a file is missing or damaged; training this run again")
+        return False
+    if record.get("key") != origin.key:
+        return False
+    for name, stated in record["files"].items():
+        if file_hash(run.folder / name) != stated:
+            path = run.folder / name
+            _print(f"{path} is not the file that was written; training this run again")
+            return False
+    _print(f"{run.folder}: already finished (key {origin.key})")
+    return True
+
+
+def _execute(run: Run, config: Config, origin: Origin, work: Path) -> None:
+    watch, started = Stopwatch(), datetime.now(UTC)
+    runner = train(run, config, work, origin.processes)
     files = collect(runner, run)
     runner.end_workers()
     if is_main_process():
         publish(run, origin, files, started, watch)
         shutil.rmtree(work)
-    # no process starts the next run before these files exist
-    barrier()
 
 
 def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
@@ -98,6 +129,12 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
             raise UserError(
                 f"{path} is missing; run `diccae train --plan {run.plan.name} "
                 f"--variant {source.variant} --seed {run.seed}` first"
+            )
+        record = source.record() or {"files": {}}
+        if file_hash(path) != record["files"].get(parent.file):
+            raise UserError(
+                f"{path} is damaged: it is not the file that its record.json names; remove "
+                f"{source.folder}, then run the same command again, which trains that run again"
             )
     parents = {str(path): file_hash(path) for path in run.parent_files.values()}
     configured, source_digest = run.config_hash, source_hash(config, run.settings.system.name)
@@ -122,7 +159,13 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         work: its work folder, see `work_dir`.
         processes: number of processes that train together.
     """
-    work.mkdir(parents=True, exist_ok=True)
+    lacking = shortage(plan_settings(run.plan), processes=processes)
+    if lacking is not None:
+        raise UserError("; ".join(lacking))
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(work, error) from None
     config.work_dir = str(work)
     config.experiment_name = work.name
     # the logs of the workflow have a progress bar and warnings, not every step
@@ -142,15 +185,6 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
     runner = lean_runner(config)
     runner.train()
     return runner
-
-
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a work folder, None without one; partly written files,
-    which have another suffix, are removed."""
-    for partial in folder.glob("*.tmp"):
-        partial.unlink(missing_ok=True)
-    checkpoints = sorted(folder.glob("epoch_*.pth"), key=lambda path: int(path.stem.split("_")[1]))
-    return checkpoints[-1] if checkpoints else None
 
 
 def collect(runner: Runner, run: Run) -> dict[str, Any]:

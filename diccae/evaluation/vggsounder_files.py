@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.errors import UserError
+from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 MODALITIES = ("A", "V", "AV")
 TOP = 5
@@ -158,7 +158,8 @@ def class_names(manifest: Path) -> list[str]:
         raise UserError(
             f"{manifest} is missing, which names the classes; name the plan of the run with --plan"
         )
-    table = pd.read_parquet(manifest, columns=["label", "label_name"])
+    with reading(manifest, MAKE_AGAIN):
+        table = pd.read_parquet(manifest, columns=["label", "label_name"])
     names = table[table["label"] >= 0].drop_duplicates().sort_values(["label", "label_name"])
     if names["label"].tolist() != list(range(len(names))):
         raise UserError(
@@ -186,13 +187,14 @@ def read_predictions(path: Path, plan_name: str, num_classes: int) -> Prediction
                 f"{file} is missing; name the predictions.parquet in the folder of a fine-tuning "
                 "run"
             )
-    record = json.loads(record_path.read_text())
+    record = read_json(record_path, "run this fine-tuning again")
     if record["plan"] != plan_name:
         raise UserError(
             f"{path} belongs to plan {record['plan']!r}, not to {plan_name!r}; "
             "name its plan with --plan"
         )
-    table = pd.read_parquet(path)
+    with reading(path, "run this fine-tuning again"):
+        table = pd.read_parquet(path)
     tops = [f"top{rank}" for rank in range(1, TOP + 1)]
     missing = [column for column in ("id", "split", "view", *tops) if column not in table]
     if missing:

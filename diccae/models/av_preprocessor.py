@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torchaudio.transforms import FrequencyMasking, TimeMasking
 from torchvision.transforms import v2
+
+from diccae.stored_file import read_json
 
 
 @MODELS.register_module()
@@ -43,7 +44,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
-        meta = json.loads(Path(cache_meta).read_text())
+        meta = read_json(Path(cache_meta), "run `diccae data render` and `diccae data cache` first")
         self.fbank_mean, self.fbank_std = float(meta["fbank_mean"]), float(meta["fbank_std"])
         self.freq_mask = FrequencyMasking(spec_augment["freq_mask"], iid_masks=True)
         self.time_mask = TimeMasking(spec_augment["time_mask"], iid_masks=True)

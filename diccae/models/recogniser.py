@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diccae.errors import UserError
+from diccae.stored_file import reading
 
 
 class Recogniser(BaseModel):
@@ -179,11 +181,14 @@ class Recogniser(BaseModel):
         """Start from the weights of another run, if `init_cfg` names its checkpoint.
 
         Raises:
-            RuntimeError: the checkpoint lacks a weight.
+            UserError: the checkpoint is missing or damaged.
+            RuntimeError: it lacks a weight.
         """
         if not self.init_cfg:
             return
-        state = torch.load(self.init_cfg["checkpoint"], map_location="cpu", weights_only=True)
+        path = Path(self.init_cfg["checkpoint"])
+        with reading(path, "train the run that writes it"):
+            state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.initial_prefixes()
         chosen = {key: value for key, value in state.items() if key.startswith(wanted)}
         missing = [k for k in self.state_dict() if k.startswith(wanted) and k not in chosen]

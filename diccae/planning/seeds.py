@@ -14,6 +14,7 @@ from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import collect, paper
 from diccae.sections import Modality
+from diccae.stored_file import reading
 
 LEVEL, POWER = 0.95, 0.80
 LARGEST = 1_000_000
@@ -164,7 +165,8 @@ def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Sp
     row."""
     if not table.is_file():
         return None
-    rows = pd.read_csv(table)
+    with reading(table, "restore it: git checkout -- results/reference"):
+        rows = pd.read_csv(table)
     row = rows[(rows["variant"] == variant) & (rows["modality"] == modality)]
     if row.empty or not np.isfinite(row["drop_low"].iloc[0]):
         return None

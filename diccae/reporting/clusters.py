@@ -10,6 +10,8 @@ import pandas as pd
 
 from diccae.functional.cluster_quality import cluster_purity, mutual_information
 from diccae.plans import Plan
+from diccae.reporting import collect
+from diccae.stored_file import MAKE_AGAIN, reading
 
 
 def cluster_quality(plan: Plan) -> pd.DataFrame:
@@ -21,7 +23,8 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
     truth = Path(plan.data_root) / "truth.parquet"
     rows: list[dict[str, Any]] = []
     if truth.is_file():
-        labels = pd.read_parquet(truth).set_index("id")["label"]
+        with reading(truth, MAKE_AGAIN):
+            labels = pd.read_parquet(truth).set_index("id")["label"]
         for variant in plan.variants():
             for seed in plan.seeds:
                 path = plan.run_folder(variant, seed, "pretrain") / "assignments.npz"
@@ -52,7 +55,7 @@ def first_and_last(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
-    with np.load(path) as arrays:
+    with reading(path, collect.train_again(path)), np.load(path) as arrays:
         known = labels.reindex(arrays["ids"]).to_numpy()
         return [
             {

@@ -3,7 +3,6 @@ that disagrees with them is an error."""
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
 def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> Path:
@@ -31,14 +31,18 @@ def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> P
     return path
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Content of a JSON file that holds one object."""
-    return json.loads(path.read_text())
+def train_again(path: Path) -> str:
+    """The way out where a file of a run is damaged."""
+    return (
+        f"remove {path.with_name('record.json')}, then run the workflow again, which trains this "
+        "run again"
+    )
 
 
 @lru_cache(maxsize=256)
 def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
-    table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
+    with reading(path, train_again(path)):
+        table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
@@ -47,7 +51,7 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
 
 
 def _check_metrics(path: Path, table: pd.DataFrame) -> None:
-    stated = read_json(path.with_name("metrics.json"))["accuracy"]
+    stated = read_json(path.with_name("metrics.json"), train_again(path))["accuracy"]
     for (split, view), group in table.groupby(["split", "view"]):
         computed = 100 * float((group["top1"] == group["label"]).mean())
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
@@ -122,7 +126,8 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
     Raises:
         UserError: the run is missing.
     """
-    return read_json(run_file(plan, variant, seed, modality, "record.json"))
+    path = run_file(plan, variant, seed, modality, "record.json")
+    return read_json(path, train_again(path))
 
 
 def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.float64]:
@@ -131,8 +136,18 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
     Raises:
         UserError: the run is missing.
     """
-    with np.load(run_file(plan, variant, seed, modality, "confusion.npz")) as arrays:
-        return arrays["test_degree"]
+    return confusion(plan, variant, seed, modality)["test_degree"]
+
+
+def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
+    """The arrays of confusion.npz of a fine-tuning run, by name.
+
+    Raises:
+        UserError: the run is missing or the file damaged.
+    """
+    path = run_file(plan, variant, seed, modality, "confusion.npz")
+    with reading(path, train_again(path)), np.load(path) as arrays:
+        return dict(arrays)
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,10 +158,11 @@ def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def all_records(plan: Plan) -> list[dict[str, Any]]:
     """Every record below the runs folder of the plan with one of its seeds, all stages included."""
     paths = sorted((plan.results_root() / "runs").rglob("record.json"))
-    return [record for record in map(read_json, paths) if record["seed"] in plan.seeds]
+    records = (read_json(path, train_again(path)) for path in paths)
+    return [record for record in records if record["seed"] in plan.seeds]
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
     """What the generator of the embedded benchmark knows of its classes; None for other data."""
     path = Path(plan.data_root) / "truth.json"
-    return read_json(path) if path.is_file() else None
+    return read_json(path, MAKE_AGAIN) if path.is_file() else None

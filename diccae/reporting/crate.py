@@ -183,7 +183,15 @@ def _describe(
 
 def _write(crate: ROCrate, out: Path) -> None:
     with whole_file(out) as temporary:
-        crate.write_zip(temporary)
+        chunks = crate.stream_zip()
+        with open(temporary, "wb") as handle:
+            try:
+                handle.writelines(chunks)
+            except OSError:
+                # an archive that is not written to its end prints a traceback when it is collected
+                for _ in chunks:
+                    pass
+                raise
         # validators expect an entry for each folder, which the library does not write
         with zipfile.ZipFile(temporary, "a") as archive:
             for folder in crate.get_by_type("Dataset", exact=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from diccae.checkout import git
 from diccae.digests import file_digest
 
 
@@ -48,14 +48,10 @@ def _named(changed: set[str]) -> str:
 
 
 def git_output(root: Path, *arguments: str) -> str | None:
-    """Output of a git command in `root`; None if it fails, for example outside of a repository."""
-    command = ["git", "--no-optional-locks", *arguments]
-    try:
-        return subprocess.run(
-            command, cwd=root, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    """Output of a git command in the checkout `root`; None if it fails, for example outside of a
+    repository."""
+    output = git(*arguments, root=root)
+    return None if output is None else output.decode().strip()
 
 
 def origin_of_runs(records: Sequence[dict[str, Any]]) -> str:

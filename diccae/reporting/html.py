@@ -19,6 +19,7 @@ from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.page_seal import tables_seal
 from diccae.reporting.scored_clips import scored_clips
+from diccae.stored_file import MAKE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
 ALL_TABLES = [artifact.name for artifact in TABLES]
@@ -92,10 +93,8 @@ def context(plan: Plan) -> dict[str, Any]:
     modality = "AV" if "AV" in modalities else modalities[0]
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
-    with np.load(
-        collect.run_file(plan, plan.reference, plan.seeds[0], modality, "confusion.npz")
-    ) as arrays:
-        counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
+    arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
+    counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -104,7 +103,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "reference": reference,
         "records": _origin(records),
         "timing": _timing(plan, records),
-        "verdict": collect.read_json(root / "verify.json")
+        "verdict": read_json(root / "verify.json", MAKE_AGAIN)
         if (root / "verify.json").is_file()
         else None,
         "seal": tables_seal(root),
@@ -176,7 +175,7 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "cpu": spent["cpu_seconds"],
                 "held": spent["wall_seconds"] * cores,
             }
-            for step, spent in json.loads(path.read_text()).items()
+            for step, spent in read_json(path, MAKE_AGAIN).items()
         ]
     order = sorted(records, key=lambda record: record["started"])
     for stage in dict.fromkeys(record["stage"] for record in order):
@@ -184,7 +183,7 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
         rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
     files = (Path("results/benchmarks") / plan.results_root() / "runs").rglob("*.tsv")
-    jobs = [float(pd.read_csv(file, sep="\t")["s"].iloc[0]) for file in files]
+    jobs = [float(_table(file, sep="\t")["s"].iloc[0]) for file in files]
     if jobs:
         spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
         rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})
@@ -194,7 +193,8 @@ def _timing(plan: Plan, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _splits(plan: Plan) -> list[dict[str, Any]]:
     if not plan.manifest.is_file():
         return []
-    table = pd.read_parquet(plan.manifest, columns=["split", "source"])
+    with reading(plan.manifest, MAKE_AGAIN):
+        table = pd.read_parquet(plan.manifest, columns=["split", "source"])
     return [
         {
             "split": split,
@@ -207,17 +207,20 @@ def _splits(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
+def _table(path: Path, sep: str = ",") -> pd.DataFrame:
+    with reading(path, MAKE_AGAIN):
+        return pd.read_csv(path, sep=sep)
+
+
 def _rows(path: Path) -> list[dict[str, Any]] | None:
-    return (
-        cast(list[dict[str, Any]], pd.read_csv(path).to_dict("records")) if path.is_file() else None
-    )
+    return cast(list[dict[str, Any]], _table(path).to_dict("records")) if path.is_file() else None
 
 
 def _quality(path: Path) -> list[dict[str, Any]] | None:
     """Feature quality, averaged over seeds."""
     if not path.is_file():
         return None
-    table = pd.read_csv(path).drop(columns="seed")
+    table = _table(path).drop(columns="seed")
     means = table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index()
     return cast(list[dict[str, Any]], means.to_dict("records"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.clusters import cluster_quality
+from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
 mpl.use("Agg")
 
@@ -68,10 +68,13 @@ def sample_clips(
 
     if not plan.manifest.is_file() or not (plan.cache_dir / "index.parquet").is_file():
         return []
-    index = pd.read_parquet(plan.cache_dir / "index.parquet")
+    path = plan.cache_dir / "index.parquet"
+    with reading(path, CACHE_AGAIN):
+        index = pd.read_parquet(path)
     usable = index[(index["split"] == "test") & (index["status"] == "ok")]
     stored = plan.cache_dir / "fbank.npy"
-    fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None
+    with reading(stored, CACHE_AGAIN):
+        fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None
     clips = []
     for row, clip in usable.groupby("label").head(1).sort_values("label").head(classes).iterrows():
         path = plan.manifest.parent / clip["path"]
@@ -168,7 +171,8 @@ def class_names(plan: Plan) -> list[str]:
     known = collect.truth(plan)
     if known:
         return list(known["classes"])
-    table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
+    with reading(plan.manifest, MAKE_AGAIN):
+        table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
     return [
         str(name)
         for name in table[table["label"] >= 0]
@@ -180,4 +184,4 @@ def class_names(plan: Plan) -> list[str]:
 def cache_counts(plan: Plan) -> dict[str, Any]:
     """Content of the cache's meta.json; empty if there is no cache."""
     path = plan.cache_dir / "meta.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return read_json(path, CACHE_AGAIN) if path.is_file() else {}

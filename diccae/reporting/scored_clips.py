@@ -12,6 +12,7 @@ from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.tables import section_of
+from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 
 def scored_clips(plan: Plan) -> dict[str, Any]:
@@ -72,7 +73,8 @@ def _listed(manifest: Path) -> set[str] | None:
     """Ids of the test clips in the manifest; None without the manifest."""
     if not manifest.is_file():
         return None
-    table = pd.read_parquet(manifest, columns=["id", "split"])
+    with reading(manifest, MAKE_AGAIN):
+        table = pd.read_parquet(manifest, columns=["id", "split"])
     return set(table.loc[table["split"] == "test", "id"])
 
 
@@ -80,6 +82,7 @@ def _missing(index: Path) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
     if not index.is_file():
         return {}
-    table = pd.read_parquet(index, columns=["split", "status"])
+    with reading(index, CACHE_AGAIN):
+        table = pd.read_parquet(index, columns=["split", "status"])
     left_out = table.loc[(table["split"] == "test") & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from diccae.schedule import Schedule, StageSchedule, Strict
+from diccae.sections import Runtime
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 WEIGHTS = "weights.pth"
+# Unless fused, these take square roots from MKL, whose last digit depends on the processor.
+FUSED_IN_PORTABLE = ("Adam", "AdamW")
 Choices = TypeVar("Choices", bound=Strict)
 
 
@@ -74,6 +77,7 @@ class RunContext(Generic[Choices]):
         stage, modality, seed: of the run.
         choices: the validated choices of the variant.
         schedule: budgets of all stages.
+        runtime: kernels and threads.
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
         cache_meta: path of the clip cache's `meta.json`.
         parents: path of each file that the run starts from.
@@ -84,6 +88,7 @@ class RunContext(Generic[Choices]):
     seed: int
     choices: Choices
     schedule: Schedule
+    runtime: Runtime
     base: dict[str, Any]
     cache_meta: str
     parents: dict[Parent, str]
@@ -183,6 +188,8 @@ class System(Generic[Choices]):
         """mmengine's `optim_wrapper`, from the stage's schedule."""
         budget = run.budget
         optimizer = budget.optimizer | {"lr": budget.lr, "weight_decay": budget.weight_decay}
+        if run.runtime.kernels == "portable" and optimizer["type"] in FUSED_IN_PORTABLE:
+            optimizer |= {"fused": True}
         wrapper: dict[str, Any] = dict(type="OptimWrapper", optimizer=optimizer)
         if run.schedule.precision != "float32":
             wrapper = dict(

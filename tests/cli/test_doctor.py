@@ -36,14 +36,16 @@ def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(
     assert [name for name, check in checks.items() if check["status"] == "problem"] == []
     assert result.exit_code == 0
     assert list(checks) == [
-        *("python", "versions", "torch", "cuda", "gpu", "faiss", "decoder", "shared memory"),
-        *("disk", "folders", "user", "data", "plan", "lock", "results"),
+        *("checkout", "python", "versions", "torch", "kernels", "cuda", "gpu", "faiss", "decoder"),
+        *("shared memory", "disk", "folders", "user", "data", "plan", "lock", "results"),
     ]
     assert checks["decoder"]["message"].startswith("PyAV ")
-    (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
-    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
+    assert checks["kernels"]["message"].endswith("threads of a run: 1")
+    assert checks["checkout"]["status"] == "warning"
+    assert f"{tmp_path} has no Snakefile and no configs" in checks["checkout"]["message"]
+    (tmp_path / "results").touch()
     result = CliRunner().invoke(app, ["--plan", "smoke"])
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert len(lines) == len(checks)
-    assert [line for line in lines if line.startswith("PROBLEM")][0].startswith("PROBLEM  lock ")
+    assert [line for line in lines if line.startswith("PROBLEM")][0].startswith("PROBLEM  folders ")

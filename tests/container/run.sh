@@ -116,7 +116,7 @@ ok "docker stop after $(wc -l <"$log.first") jobs: took $seconds ms of its 10 s"
 start second 12
 docker run --rm "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 &&
     fail "a second workflow ran on the same volume"
-says "another container uses this folder"
+says "a workflow runs here (process"
 [ "$(docker inspect --format '{{.State.Running}}' "$name-second")" = true ] ||
     fail "the second workflow disturbed the first one"
 docker kill "$name-second" >/dev/null
@@ -125,7 +125,7 @@ ok "a second workflow is refused and does not remove the lock;" \
 
 docker run --name "$name-third" "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 ||
     fail "the workflow did not resume"
-says "removing its lock"
+says "none works here now: lock removed"
 jobs_done quick >"$log.third"
 for run in first second; do
     repeated=$(comm -23 "$log.$run" "$log.third")

@@ -185,14 +185,19 @@ def test_tools_of_mmaction2_train_and_test_the_composed_config(
     Run(plan, "finetune", "from_scratch", 0, "AV").config().dump("run.py")
     tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
     for command in (
-        ["train.py", "run.py", "--work-dir", "stock"],
-        ["test.py", "run.py", "stock/epoch_1.pth", "--work-dir", "stock"],
+        ["train.py", "run.py", "--work-dir", "stock", "--auto-scale-lr", "--no-validate"],
+        ["test.py", "run.py", "stock/epoch_1.pth", "--work-dir", "stock", "--dump", "all.pkl"],
     ):
         result = subprocess.run(
             [sys.executable, str(tools / command[0]), *command[1:]], capture_output=True, text=True
         )
         assert result.returncode == 0, result.stderr[-2000:]
-    assert "acc/top1" in result.stdout + result.stderr
+    words = result.stdout + result.stderr
+    assert "predictions/test_top1_multi" in words
+    assert "predictions/validation_top1_multi" in words
+    # not of both splits together
+    assert "acc/top1" not in words
+    assert Path("all.pkl").stat().st_size > 0
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

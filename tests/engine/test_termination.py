@@ -16,9 +16,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
 from diccae import compat
+from diccae.checkpoints import latest_checkpoint
 from diccae.engine.hooks.reproducibility import ReproducibilityHook
 from diccae.engine.hooks.termination import TerminationHook
-from diccae.engine.runs import latest_checkpoint
 
 EPOCHS, BATCHES = 4, 3
 

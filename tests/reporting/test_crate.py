@@ -50,6 +50,7 @@ def checkout(fake: Plan, tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
     for name, text in {
         "Snakefile": "rule all:\n    pass\n",
+        "diccae/__init__.py": "",
         "requirements.lock": "one==1\n",
         "README.md": "# Package\n",
         "LICENSE": "free\n",

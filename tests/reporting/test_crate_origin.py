@@ -39,6 +39,8 @@ def commit_all(root: Path, author: str) -> None:
 def checkout(tmp_path: Path) -> Path:
     (tmp_path / "Snakefile").write_text("rule all:\n    pass\n")
     (tmp_path / "requirements.lock").write_bytes(LOCK)
+    (tmp_path / "diccae").mkdir()
+    (tmp_path / "diccae" / "__init__.py").touch()
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "method.py").write_text("method = 1\n")
     return tmp_path

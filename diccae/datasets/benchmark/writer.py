@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +16,10 @@ from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.truth import truth
+from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.stored_file import json_or_nothing
 from diccae.whole_file import whole_file, write_error
 
 CHUNK = 48
@@ -53,7 +54,8 @@ def write_clip(scene: Scene, path: Path) -> str:
     Raises:
         UserError: the file cannot be written.
     """
-    with whole_file(path) as temporary:
+    # not durable: a clip that a power cut made shorter is rendered again, see _finished
+    with whole_file(path, durable=False) as temporary:
         _encode(scene, temporary)
         return file_digest(temporary)
 
@@ -120,19 +122,18 @@ def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool 
 def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> Path:
     described = {"seed": spec.seed, "size": SIZE, "fps": FPS, "rate": RATE}
     marker = root / "clips" / "spec.json"
-    if marker.is_file() and json.loads(marker.read_text()) != described:
+    stated = json_or_nothing(marker, "every clip is rendered again")
+    if stated not in (None, described):
         raise UserError(
             f"{root} holds clips of another benchmark ({marker}); "
             f"remove {root} or set another data_root in the plan"
         )
     marker.parent.mkdir(exist_ok=True)
-    if not marker.is_file():
-        _write_json(marker, described)
     tasks, known = [], {}
     for split in SPLITS:
         folder = root / "clips" / split
         folder.mkdir(exist_ok=True)
-        done = _read_digests(folder)
+        done = {} if stated is None else _read_digests(folder)
         known[split] = done
         todo = [
             index
@@ -143,6 +144,11 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
             (spec.seed, split, todo[start : start + CHUNK], str(folder))
             for start in range(0, len(todo), CHUNK)
         ]
+    # after the digests, which count for the clips of this benchmark alone
+    if stated is None:
+        for split in SPLITS:
+            _write_json((root / "clips" / split).with_suffix(".json"), {})
+        _write_json(marker, described)
     total = sum(spec.counts.values())
     with tqdm(
         total=total,
@@ -152,12 +158,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         disable=not progress,
         mininterval=1,
     ) as bar:
-        context = multiprocessing.get_context("spawn")
-        pool = (
-            context.Pool(min(jobs, len(tasks)), maxtasksperchild=None)
-            if jobs > 1 and len(tasks) > 1
-            else None
-        )
+        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
             for task, digests in zip(tasks, results, strict=True):
@@ -183,8 +184,7 @@ def _finished(folder: Path, done: dict[str, dict[str, object]], name: str) -> bo
 
 
 def _read_digests(folder: Path) -> dict[str, dict[str, object]]:
-    path = folder.with_suffix(".json")
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json_or_nothing(folder.with_suffix(".json"), "its clips are rendered again") or {}
 
 
 def _write_json(path: Path, content: object) -> None:

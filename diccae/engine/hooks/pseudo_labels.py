@@ -20,6 +20,7 @@ from diccae.engine.feature_extractor import extract, of_main_process, preprocess
 from diccae.engine.hooks.update_set import UpdateSet
 from diccae.errors import UserError
 from diccae.functional.matching import match_clusters
+from diccae.stored_file import reading
 
 
 class _ClusteringHook(Hook):
@@ -142,8 +143,9 @@ class PseudoLabelHook(_ClusteringHook):
                     f"first clusters not found at {self.initial}; "
                     "train the warm-up of this plan and seed first"
                 )
-            first = np.load(self.initial)
-            known, clusters = _arrow(first["ids"]), first["assign_0"]
+            with reading(Path(self.initial), "train the warm-up of this plan and seed again"):
+                first = np.load(self.initial)
+                known, clusters = _arrow(first["ids"]), first["assign_0"]
             for part, ids in (
                 ("train", runner.train_dataloader.dataset.ids),
                 ("update", self.update_set.ids),

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from diccae.engine.runs import latest_checkpoint
+from diccae.checkpoints import latest_checkpoint
 
 # the exit code that a shell reports for a process ended by SIGTERM
 EXIT_CODE = 128 + signal.SIGTERM

@@ -1,0 +1,45 @@
+"""At most one process trains a run, also when the jobs of a killed workflow still work."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diccae.whole_file import write_error
+
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+@contextmanager
+def sole_trainer(work: Path) -> Iterator[None]:
+    """Hold the lock of a run, `<work>.lock`, and wait first while another process holds it.
+
+    Without effect on a file system that has no locks.
+
+    Args:
+        work: the work folder of the run.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    path = work.with_name(f"{work.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open(path, "a")  # noqa: SIM115
+    except OSError as error:
+        raise write_error(path, error) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{path}: another process trains this run; waiting for its end", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+        # who waits holds the same file open and finds the run finished
+        path.unlink(missing_ok=True)

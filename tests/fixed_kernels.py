@@ -1,0 +1,5 @@
+"""Threads and instruction sets of the default plan, for tests that train in this process."""
+
+from diccae import kernels
+
+kernels.fix()
