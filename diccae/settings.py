@@ -16,7 +16,7 @@ from diccae.schedule import Schedule
 from diccae.sections import Runtime
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
-from diccae.variant_file import check_parts
+from diccae.variant_file import check_parts, check_value
 
 # what a variant's file may hold beside the name of its system
 VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
@@ -195,11 +195,7 @@ def variant_of(plan: Plan, variant: str) -> Variant:
         hint = did_you_mean(unknown[0], [*VARIANT_PARTS, *names])
         raise UserError(f"{where}: unknown key {unknown[0]!r}{hint}")
     check_parts(difference, [stage.name for stage in system.stages], where)
-    parameter = difference.get("parameter")
-    if parameter is not None and not parameters:
-        raise UserError(
-            f"variant {variant!r} needs a value in its name, for example {name}@{parameter}=4"
-        )
+    check_value(difference, parameters, variant)
     left_out = {key for key, wanted in difference.get("stages", {}).items() if not wanted}
     return Variant(system, difference, frozenset(names - left_out), parameters, where)
 
