@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName, Seeds
+from diccae.cli.options import PlanName, Seeds, out_option
 from diccae.plans import load_plan
 from diccae.whole_file import whole_file
 
@@ -21,9 +21,7 @@ def verify(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", help="JSON file for the verdict; the exit code is then 0 whatever it says."
-        ),
+        out_option(".json", "JSON file for the verdict; the exit code is then 0 whatever it says."),
     ] = None,
 ) -> None:
     """Recompute every table from the per-clip predictions and check the provenance of each run;
