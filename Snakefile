@@ -7,20 +7,20 @@ from diccae.checkout import check_checkout, root_of_command
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.folder_lock import hold_folder
+from diccae.snakemake_request import number_of_seeds
 from diccae.workflow import load_workflow
 
 
 container: "docker://diccae-repro"
 
 
-SEEDS = config.get("seeds")
 try:
     check_checkout(root=root_of_command())
     # not in a dry run, nor where a scheduler runs a single job of this workflow
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
-    FLOW = load_workflow(SEEDS and int(SEEDS))
-except (UserError, ValueError) as error:
+    FLOW = load_workflow(number_of_seeds(config))
+except UserError as error:
     sys.exit(f"diccae: {error}")
 
 # one run at a time on a GPU (`resources` in profiles/default), where there is one

@@ -26,10 +26,14 @@ def main() -> None:
     parser.add_argument("--modality", default="AV", choices=["A", "V", "AV"])
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
+    plan = load_plan(arguments.plan)
+    if not (plan.cache_dir / "meta.json").is_file():
+        parser.error(
+            f"{plan.cache_dir} is missing; run `{plan.manifest_command} && "
+            f"diccae data cache --plan {plan.name}` first"
+        )
     torch.set_num_threads(1)
-    config = Run(
-        load_plan(arguments.plan), "finetune", "from_scratch", 0, arguments.modality
-    ).config()
+    config = Run(plan, "finetune", "from_scratch", 0, arguments.modality).config()
     config.train_cfg.max_epochs = arguments.epochs
     config.log_level = "ERROR"
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ computes it. Command line, Snakefile, verifier, comparison, report and planner r
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.sections import Need
-from diccae.validation import did_you_mean
+from diccae.validation import choices
 
 ABLATIONS = "ablations/"
 
@@ -191,12 +191,20 @@ def artifact_of(plan: Plan, name: str) -> Artifact:
         UserError: the plan has none of that name; names those that it has.
     """
     known = artifacts_of(plan)
-    if name not in known:
+    if name in known:
+        return known[name]
+    if name.startswith(ABLATIONS):
+        # without the folder, which makes all names alike
+        ablations = [key.removeprefix(ABLATIONS) for key in known if key.startswith(ABLATIONS)]
+        wanted = name.removeprefix(ABLATIONS)
+        tables = (a.name for a in known.values() if wanted in {n.variant for n in a.runs(plan)})
+        place = next(tables, None)
         raise UserError(
-            f"plan {plan.name} has no artifact {name!r}{did_you_mean(name, known)}; "
-            f"it has: {_names(known)}"
+            f"plan {plan.name} has no ablation {wanted!r} in table2"
+            + (f" (it is in {place})" if place else "")
+            + choices(wanted, ablations, "it has")
         )
-    return known[name]
+    raise UserError(f"plan {plan.name} has no artifact {name!r}{choices(name, known, 'it has')}")
 
 
 def columns_of(table: Path) -> tuple[str, ...]:
@@ -204,7 +212,3 @@ def columns_of(table: Path) -> tuple[str, ...]:
     if table.parent.name == ABLATIONS.rstrip("/"):
         return ABLATION.columns
     return next((artifact.columns for artifact in TABLES if artifact.name == table.stem), ())
-
-
-def _names(artifacts: Iterable[str]) -> str:
-    return ", ".join(artifacts)

@@ -48,9 +48,10 @@ def data_hash(plan: Plan) -> str:
         UserError: one of them is missing; names the command that makes it.
     """
     meta = plan.cache_dir / "meta.json"
-    for path, command in ((plan.manifest, "data render"), (meta, "data cache")):
+    caching = f"diccae data cache --plan {plan.name}"
+    for path, command in ((plan.manifest, plan.manifest_command), (meta, caching)):
         if not path.is_file():
-            raise UserError(f"{path} is missing; run `diccae {command} --plan {plan.name}` first")
+            raise UserError(f"{path} is missing; run `{command}` first")
     return digest(file_hash(plan.manifest) + file_hash(meta))
 
 

@@ -26,7 +26,7 @@ from diccae.sections import (
     Seeds,
     modalities_of,
 )
-from diccae.validation import checked, did_you_mean
+from diccae.validation import checked, choices
 from diccae.yaml_file import read_yaml
 
 CONFIG_ROOT = Path(__file__).resolve().parent.parent / "configs"
@@ -105,8 +105,13 @@ class Plan(Strict):
         match = VARIANT.fullmatch(variant)
         known = known_variants()
         if match is None or match["name"] not in known:
-            hint = did_you_mean(variant.split("@")[0], known)
-            raise ValueError(f"unknown variant {variant!r}{hint} Known: {', '.join(known)}")
+            name, parameter, _ = variant.partition("@")
+            if parameter and name in known:
+                raise ValueError(
+                    f"variant {variant!r}: wanted a number after the name of a parameter, such as "
+                    f"{name}@{next(iter(self.parameters), 'lr')}=0.5"
+                )
+            raise ValueError(f"unknown variant {variant!r}{choices(name, known, 'known variants')}")
         if match["short"] is None:
             return match["name"], {}
         if match["short"] not in self.parameters:
@@ -183,6 +188,12 @@ class Plan(Strict):
         """The list of all clips."""
         return Path(self.data_root) / "manifest.parquet"
 
+    @property
+    def manifest_command(self) -> str:
+        """The command that makes the manifest."""
+        step = "render" if self.dataset == "embedded" else "manifest"
+        return f"diccae data {step} --plan {self.name}"
+
 
 def results_root_of(name: str) -> Path:
     """The results folder of the plan of that name, relative to the working directory."""
@@ -217,8 +228,7 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
     if not path.is_file():
         raise UserError(
             f"plan {str(name_or_path)!r} not found at {path}"
-            f"{did_you_mean(str(name_or_path), known_plans())}; "
-            f"known plans: {', '.join(known_plans())}"
+            f"{choices(str(name_or_path), known_plans(), 'known plans')}"
         )
     plan = checked(Plan, read_yaml(path), str(path))
     if plan.name != path.stem:

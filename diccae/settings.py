@@ -15,11 +15,11 @@ from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.sections import Runtime
 from diccae.systems.spec import System
-from diccae.validation import checked, did_you_mean
-from diccae.variant_file import check_parts
+from diccae.validation import checked, choices, did_you_mean
+from diccae.variant_file import check_parts, check_value
 
 # what a variant's file may hold beside the name of its system
-VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method"}
+VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ def system_of(name: str) -> System[Any]:
         UserError: there is none; names those that there are.
     """
     if name not in known_systems():
-        hint = did_you_mean(name, known_systems())
-        raise UserError(f"unknown system {name!r}{hint}; there are: {', '.join(known_systems())}")
+        raise UserError(f"unknown system {name!r}{choices(name, known_systems(), 'known systems')}")
     return importlib.import_module(f"diccae.systems.{name}").SYSTEM
 
 
@@ -196,6 +195,7 @@ def variant_of(plan: Plan, variant: str) -> Variant:
         hint = did_you_mean(unknown[0], [*VARIANT_PARTS, *names])
         raise UserError(f"{where}: unknown key {unknown[0]!r}{hint}")
     check_parts(difference, [stage.name for stage in system.stages], where)
+    check_value(difference, parameters, variant)
     left_out = {key for key, wanted in difference.get("stages", {}).items() if not wanted}
     return Variant(system, difference, frozenset(names - left_out), parameters, where)
 
@@ -212,11 +212,10 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     """
     own = variant_of(plan, variant)
     system, where = own.system, own.where
-    names = [known.name for known in system.stages]
+    names = [known.name for known in system.stages if known.name in own.stages]
     if stage not in names:
         raise UserError(
-            f"variant {variant!r} has no stage {stage!r}{did_you_mean(stage, names)}; "
-            f"its stages: {', '.join(names)}"
+            f"variant {variant!r} has no stage {stage!r}{choices(stage, names, 'its stages')}"
         )
     config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
     # first, so that a variant stays itself: without refinement it has none, whatever the plan says

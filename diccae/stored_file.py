@@ -27,7 +27,7 @@ DAMAGED = (
 
 # ways out: for a file that the workflow makes, and for one of a clip cache
 MAKE_AGAIN = "remove it, then run the workflow again"
-CACHE_AGAIN = "remove its folder, then run `diccae data cache` again"
+CACHE_AGAIN = "run `diccae data cache` again, which makes it anew"
 
 
 @contextmanager

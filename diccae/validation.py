@@ -17,6 +17,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def choices(word: str, known: Iterable[str], label: str = "known") -> str:
+    """What follows an unknown name: `; did you mean 'x'? Known: x, y`, or `; known: x, y`."""
+    known = list(known)
+    hint, names = did_you_mean(word, known), ", ".join(known)
+    return f"{hint} {label[0].upper()}{label[1:]}: {names}" if hint else f"; {label}: {names}"
+
+
 def checked(model: type[Any], content: dict[str, Any], where: str) -> Any:
     """Validate `content` against a pydantic model.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from diccae.errors import UserError
@@ -36,6 +36,19 @@ def check_parts(difference: dict[str, Any], stages: Iterable[str], where: str) -
     for scale, content in scales.items():
         _check_names(content, parts, f"{where}, scales.{scale}")
         _check_dicts(content, parts, f"{where}, scales.{scale}")
+
+
+def check_value(difference: dict[str, Any], given: Mapping[str, float], variant: str) -> None:
+    """Check that the name of a variant sets the `parameter` that its file asks for.
+
+    Raises:
+        UserError: it sets none.
+    """
+    parameter = difference.get("parameter")
+    if parameter is not None and not given:
+        raise UserError(
+            f"variant {variant!r} needs a value in its name, for example {variant}@{parameter}=4"
+        )
 
 
 def _check_names(content: dict[str, Any], known: list[str], where: str) -> None:

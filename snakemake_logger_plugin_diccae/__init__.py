@@ -174,7 +174,7 @@ class LogHandler(LogHandlerBase):
     def _message(self, record: LogRecord) -> None:
         text = self.format(record).strip()
         if record.levelno > WARNING:
-            self.errors.append(text)
+            self.errors.append(summary.explained(text))
             if INTERRUPTED.search(text):
                 self._stop(killed=True)
         else:

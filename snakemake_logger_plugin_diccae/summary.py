@@ -107,6 +107,17 @@ def count_by_rule(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {rule}" for rule, count in counts.items())
 
 
+def explained(error: str) -> str:
+    """Snakemake's error, or, for a target that no rule makes, a sentence with the known ones."""
+    unknown = re.search(r"No rule to produce (.+?) \(if you use input functions", error)
+    if unknown is None:
+        return error
+    from diccae.snakemake_request import unknown_target
+    from diccae.workflow import load_workflow
+
+    return f"diccae: {unknown_target(unknown[1], load_workflow())}"
+
+
 def command_line() -> str:
     """The command that the user typed: Snakemake's, or that of make, which sets DICCAE_COMMAND."""
     return os.environ.get("DICCAE_COMMAND") or shlex.join(["snakemake", *sys.argv[1:]])

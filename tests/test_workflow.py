@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
-from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
+from diccae import workflow
+from diccae.errors import UserError
+from diccae.plans import Plan, load_plan
+from diccae.snakemake_request import number_of_seeds
+from diccae.workflow import load_workflow
+from tests.documents import every_command, example_plan
+from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -16,25 +24,32 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_workflow(tmp_path_factory.mktemp("checkout"))
 
 
-TARGETS = [
-    "all",
-    "smoke",
-    "results/table1.csv",
-    "results/table2.csv",
-    "results/figure2.svg",
-    "results/figure2.csv",
-    "results/figure3.svg",
-    "results/figure3.csv",
-    "results/sensitivity.csv",
-    "results/ablations/no_infonce.csv",
-    "results/report.html",
-    "results/embedded-10/table2.csv",
-]
+TARGETS = {"all", "smoke", "results/figure2.svg", "results/figure3.svg"}
 
 
-def test_every_target_is_planned_by_name(checkout: Path) -> None:
-    result = snakemake(checkout, *TARGETS, "--dry-run")
+def test_every_target_of_readme_and_docs_is_planned_by_name(checkout: Path) -> None:
+    parser = get_argument_parser()
+    calls = [command for command in every_command() if command.program == "snakemake"]
+    shown = {target for call in calls for target in parser.parse_args(call.arguments).targets}
+    assert {"results/table2.csv", "results/kitchen/report.html"} < shown
+    plans = [*load_workflow().plans.values(), add_kitchen(checkout)]
+    for path in [
+        file for plan in plans if plan.lists for s in plan.lists.sources for file in s.lists
+    ]:
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).touch()
+    try:
+        result = snakemake(checkout, *sorted(TARGETS | shown), "--dry-run")
+    finally:
+        (checkout / "configs" / "plans" / "kitchen.yaml").unlink()
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+
+
+def add_kitchen(checkout: Path) -> Plan:
+    """Add the plan of docs/data.md to a copy of the workflow."""
+    path = checkout / "configs" / "plans" / "kitchen.yaml"
+    path.write_text(example_plan())
+    return load_plan(path)
 
 
 def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Path) -> None:
@@ -49,17 +64,41 @@ def test_the_first_seeds_alone(checkout: Path) -> None:
     result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
     assert "--plan embedded-10 --seeds 2" in result.stdout
-    none = snakemake(checkout, "all", "--dry-run", "--config", "seeds=0")
-    assert none.returncode != 0
-    assert "seeds=0: wanted a number of seeds from 1" in none.stdout + none.stderr
 
 
 def test_an_unknown_ablation_is_named_without_a_traceback(checkout: Path) -> None:
     result = snakemake(checkout, "results/ablations/no_infonc.csv", "--dry-run")
     words = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "no artifact 'ablations/no_infonc'; did you mean 'ablations/no_infonce'?" in words
+    assert "no ablation 'no_infonc' in table2; did you mean 'no_infonce'?" in words
     assert "Traceback" not in words
+
+
+def test_an_unknown_target_is_answered_with_the_known_ones(checkout: Path) -> None:
+    profile = ("--workflow-profile", "profiles/default")
+    result = snakemake(checkout, "results/smoke/tabel1.csv", "--dry-run", *profile)
+    words = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "'results/smoke/tabel1.csv'; did you mean 'results/smoke/table1.csv'?" in words
+    assert "all, smoke, and in results/smoke: table1.csv, table2.csv" in words
+    assert "No rule to produce" not in words
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({"seeds": "four"}, "seeds=four: wanted a number of seeds from 1"),
+        ({"seeds": 0}, "seeds=0: wanted a number of seeds from 1"),
+        ({"sedes": 4}, "sedes: unknown key; did you mean 'seeds'"),
+    ],
+)
+def test_the_configuration_on_the_command_line_is_checked(
+    given: dict[str, object], answer: str
+) -> None:
+    assert number_of_seeds({"seeds": 4}) == 4
+    assert number_of_seeds({}) is None
+    with pytest.raises(UserError, match=re.escape(answer)):
+        number_of_seeds(given)
 
 
 def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
@@ -98,6 +137,17 @@ def test_a_plan_with_a_typo_is_refused_and_blocks_no_other(checkout: Path) -> No
     assert "Traceback" not in words
     assert other.returncode == 0
     assert "plan broken is left out" in other.stderr
+
+
+def test_plans_that_share_a_folder_but_not_its_data_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = (ROOT / "configs" / "plans" / "smoke.yaml").read_text()
+    twin = twin.replace("name: smoke", "name: twin").replace("unlabelled: 360", "unlabelled: 300")
+    (tmp_path / "twin.yaml").write_text(twin)
+    monkeypatch.setattr(workflow, "known_plans", lambda: ["smoke", str(tmp_path / "twin.yaml")])
+    with pytest.raises(SystemExit, match="plans smoke, twin share results/data/smoke but describe"):
+        load_workflow.__wrapped__().data_plan("results/data/smoke")
 
 
 def test_lint(checkout: Path) -> None:

@@ -2,3 +2,4 @@
 # fine-tuning, set with @w=...
 pretrain = dict(confusion_weight=0.0)
 finetune = dict(weighting="static")
+parameter = "w"

@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 
 from diccae.artifacts import ABLATIONS, TABLES, artifact_of
-from diccae.cli.options import Out, PlanName, Seeds
+from diccae.cli.options import PlanName, Seeds, out_option
 from diccae.plans import load_plan
+
+Table = Annotated[Path | None, out_option(".csv", "CSV file to write; a figure lies beside it.")]
+Page = Annotated[Path | None, out_option(".html")]
 
 
 def _make(name: str, plan: str, seeds: int | None, out: Path | None) -> None:
@@ -21,7 +24,7 @@ def _make(name: str, plan: str, seeds: int | None, out: Path | None) -> None:
 
 
 def _command(name: str) -> Callable[..., None]:
-    def command(plan: PlanName = "embedded", seeds: Seeds = None, out: Out = None) -> None:
+    def command(plan: PlanName = "embedded", seeds: Seeds = None, out: Table = None) -> None:
         _make(name, plan, seeds, out)
 
     return command
@@ -31,13 +34,13 @@ def ablation(
     name: Annotated[str, typer.Argument(help="A variant of Table 2, e.g. no_infonce.")],
     plan: PlanName = "embedded",
     seeds: Seeds = None,
-    out: Out = None,
+    out: Table = None,
 ) -> None:
     """One ablation of Table 2 and the reference."""
     _make(f"{ABLATIONS}{name}", plan, seeds, out)
 
 
-def report(plan: PlanName = "embedded", seeds: Seeds = None, out: Out = None) -> None:
+def report(plan: PlanName = "embedded", seeds: Seeds = None, out: Page = None) -> None:
     """The HTML report: all tables, figures and claims in one file."""
     from diccae.reporting import html
 

@@ -25,6 +25,11 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
+    if chosen.dataset != "embedded":
+        raise UserError(
+            f"plan {chosen.name} is not about the embedded benchmark, so there is nothing to "
+            f"render; its clips come from its lists: {chosen.manifest_command}"
+        )
     settings = plan_settings(chosen)["benchmark"]
     watch = Stopwatch()
     render_benchmark(
@@ -50,8 +55,12 @@ def manifest(plan: PlanName) -> None:
     chosen = load_plan(plan)
     if chosen.lists is None:
         raise UserError(
-            f"plan {chosen.name} names no lists; `diccae data render` makes the clips of the "
-            "embedded benchmark"
+            f"plan {chosen.name} names no lists; "
+            + (
+                f"its clips are rendered: {chosen.manifest_command}"
+                if chosen.dataset == "embedded"
+                else f"add `lists` to it, or put a manifest at {chosen.manifest}; docs/data.md"
+            )
         )
     check(chosen)
     table = assemble(chosen.lists)
@@ -89,8 +98,9 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
     chosen = load_plan(plan)
     check(chosen)
-    if chosen.manifest.is_file():
-        check_data(chosen, count_manifest(chosen.manifest))
+    if not chosen.manifest.is_file():
+        raise UserError(f"{chosen.manifest} is missing; run `{chosen.manifest_command}` first")
+    check_data(chosen, count_manifest(chosen.manifest))
     watch = Stopwatch()
     build_cache(
         chosen.manifest,
@@ -118,7 +128,7 @@ def _note_time(folder: Path, step: str, watch: Stopwatch) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
-    group = typer.Typer(no_args_is_help=True, help="Data: render, decode, cache.")
+    group = typer.Typer(no_args_is_help=True, help="Render, list, combine, check and cache clips.")
     for command in (render, manifest, cache):
         group.command()(command)
     lists.register(group)

@@ -18,6 +18,8 @@ from diccae.plans import Plan, load_plan
 
 def examine(plan: Plan) -> list[Check]:
     """Run every check; one that raises is reported as a problem and does not stop the others."""
+    from diccae.planning.estimate import disk_of
+
     checks: dict[str, Callable[[], Check]] = {
         "checkout": folders.checkout,
         "python": installation.python,
@@ -29,7 +31,7 @@ def examine(plan: Plan) -> list[Check]:
         "faiss": installation.faiss_build,
         "decoder": partial(installation.decoder, plan),
         "shared memory": partial(machine.shared_memory, plan),
-        "disk": partial(folders.disk, plan),
+        "disk": partial(folders.disk, plan, partial(disk_of, plan)),
         "folders": partial(folders.writable, plan),
         "user": machine.user,
         "data": partial(folders.data, plan),

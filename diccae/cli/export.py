@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName
+from diccae.cli.options import PlanName, out_option
 from diccae.plans import CONFIG_ROOT, load_plan
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],
+    out: Annotated[Path, out_option(".zip", "Zip file to write.")],
     plan: PlanName = "embedded",
 ) -> None:
     """Write tables, figures, report, predictions and their provenance as an RO-Crate (profile

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import Jobs
+from diccae.cli.options import Jobs, out_option
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -17,9 +17,7 @@ def check(
     manifest: Annotated[
         Path, typer.Option("--manifest", help="Manifest (parquet) with id, path, start, end.")
     ],
-    out: Annotated[
-        Path, typer.Option("--out", help="The ledger (parquet); rows of unchanged files are kept.")
-    ],
+    out: Annotated[Path, out_option(".parquet", "The ledger; rows of unchanged files are kept.")],
     jobs: Jobs = CORES,
     max_unusable: Annotated[
         float | None,

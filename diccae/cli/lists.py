@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from diccae.cli.options import out_option
+
 Source = Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
 Out = Annotated[
     Path,
-    typer.Option("--out", help="The manifest to write; its class order goes to the same folder."),
+    out_option(".parquet", "The manifest to write; its class order goes to the same folder."),
 ]
 
 
@@ -21,7 +23,13 @@ def lists(
     ],
     files: Annotated[list[Path], typer.Option("--lists", help="A list file; may be repeated.")],
     media: Annotated[
-        Path, typer.Option("--media", help="The folder that holds the clips, at any depth.")
+        Path,
+        typer.Option(
+            "--media",
+            exists=True,
+            file_okay=False,
+            help="The folder that holds the clips, at any depth.",
+        ),
     ],
     out: Out,
     classes: Annotated[

@@ -29,10 +29,12 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(help="Time each kind of run, for about a minute in all, to estimate hours."),
+        typer.Option(
+            help="Time each kind of run, for about a minute in all, to estimate the time."
+        ),
     ] = True,
 ) -> None:
-    """Check a plan and print its runs, hours, wall time and disk space, and how many seeds each
+    """Check a plan and print its runs, its time and disk space, and how many seeds each
     claim of Table 2 needs."""
     from diccae.run_graph import check
 
@@ -68,6 +70,9 @@ def _print_variants(chosen: Plan) -> None:
         shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
         before = ", ".join([*own, *shared]) or "from scratch"
         print(f"  {variant:<28} {'+'.join(modalities):<8} {before}")
+    for short, key in chosen.parameters.items():
+        if any(f"@{short}=" in variant for variant in variants):
+            print(f"  ...@{short}=X: the variant with {key} = X")
     counts = Counter(run.stage for run in every)
     print(
         ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs per seed",
@@ -92,27 +97,35 @@ def _clips(answer: dict[str, Any]) -> list[str]:
 def _hours(answer: dict[str, Any]) -> list[str]:
     unit, measured, stages = answer["devices"]["kind"], answer["calibration"], answer["runs"]
     head = f"{'artifact':<34}" + "".join(f" {stage:>9}" for stage in stages)
-    lines = [head + (f" {unit + '-hours':>11} {'added':>11}" if measured else "")]
+    lines = [head + (f" {unit + ' time':>11} {'added':>11}" if measured else "")]
 
     def line(name: str, row: dict[str, Any]) -> str:
         return f"{name:<34}" + "".join(f" {row[stage]:>9}" for stage in stages)
 
     def hours(*values: float) -> str:
-        return "".join(f" {_figure(value):>11}" for value in values)
+        return "".join(f" {_length(value):>11}" for value in values)
 
     for row in answer["artifacts"]:
         end = hours(row["hours"], row["added_hours"]) if measured else ""
         lines.append(line(row["artifact"], row) + end)
     total = line("all, each run once", answer["runs"])
+    if answer["needs_gpu"]:
+        return [
+            *lines,
+            total,
+            f"time: not feasible here, the plan needs a GPU ({answer['needs_gpu']}); run diccae "
+            "plan on the machine with the GPU",
+        ]
     if not measured:
-        return [*lines, total, "no hours: nothing was timed (--no-calibrate)"]
+        return [*lines, total, "no time: nothing was timed (--no-calibrate)"]
     count = answer["devices"]["count"]
     devices = f"{count} {unit}{'s' if count > 1 else ''}"
     lines += [
         total + hours(answer["hours"], answer["hours"]),
-        f"wall time with {devices}, one run on each: {_figure(answer['wall_hours'])} hours",
-        f"timed in {measured['seconds']:.0f} s on {measured['device']}; the hours do not include "
-        "the start of Python, rendering and decoding into the cache, and tables",
+        f"{unit} time: on one {unit}; added: without the runs that a row above has already",
+        f"wall time with {devices}, one run on each: {_length(answer['wall_hours'])}",
+        f"timed in {measured['seconds']:.0f} s on {measured['device']}; with the start of each "
+        "job, without rendering, decoding into the cache, tables and report",
     ]
     for name, speed in measured["speeds"].items():
         timings = [_timing(label, speed[key]) for key, label in SPEEDS.items() if speed[key]]
@@ -140,8 +153,11 @@ def _duration(timing: dict[str, Any]) -> str:
     )
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.1f}"
+def _length(hours: float) -> str:
+    """`14 s`, `3.2 min`, `1.4 h`, `308 h`."""
+    if hours >= 1:
+        return f"{hours:,.0f} h" if hours >= 100 else f"{hours:.1f} h"
+    return f"{3600 * hours:.0f} s" if hours < 1 / 60 else f"{60 * hours:.1f} min"
 
 
 def _disk(answer: dict[str, Any]) -> list[str]:
@@ -154,6 +170,7 @@ def _disk(answer: dict[str, Any]) -> list[str]:
     )
     return [
         f"disk: {need['total'] / GB:,.2f} GB",
+        *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
         f"  clip cache (frames uint8, log-mels float16) {cache}",
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
@@ -188,8 +205,9 @@ def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
             origins.setdefault(row["spread"]["origin"], []).append(row["spread"]["seeds"])
     for origin, numbers in origins.items():
         lines.append(
-            f"spreads in points, of {min(numbers)} seeds, from {origin}; "
-            f"the plan has {len(chosen.seeds)} seeds"
+            f"effect: the paper's drop, in points; spread: standard deviation of the drop between "
+            f"seeds, in points, of {min(numbers)} seeds, from {origin}; the plan has "
+            f"{len(chosen.seeds)} seeds"
         )
     return lines
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diccae.cli.options import Out, PlanName, Seed, Variant
+from diccae.cli.options import ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
-from diccae.validation import did_you_mean
+from diccae.validation import choices
 from diccae.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from diccae.run_graph import Job, Run
 
 StageName = Annotated[
     str, typer.Option("--stage", help="A single stage, e.g. pretrain; by default all stages.")
-]
-ModalityName = Annotated[
-    str, typer.Option("--modality", help="A, V or AV; by default all that the plan scores.")
 ]
 
 
@@ -25,67 +26,99 @@ def train(
     plan: PlanName = "embedded",
     seed: Seed = 0,
     stage: StageName = "",
-    modality: ModalityName = "",
+    modality: ModalityName = None,
 ) -> None:
     """Train and score one variant with one seed, in every stage and modality that the plan needs.
 
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
+    chosen = load_plan(plan)
+    job, runs = wanted_runs(chosen, variant, seed, stage, modality)
+    # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
     from diccae.data_check import check_data
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
     from diccae.hashes import data_hash
-    from diccae.run_graph import Run, jobs, with_parents
 
-    chosen = load_plan(plan)
-    job = None if stage or modality else jobs(chosen).get((variant, seed))
-    if job is not None:
-        runs = list(job.runs)
-    elif stage:
-        runs = [Run(chosen, stage, variant, seed, modality or "AV").owner]
-    else:
-        wanted = [modality] if modality else _modalities(chosen, variant)
-        runs = [Run(chosen, SCORED_STAGE, variant, seed, each) for each in wanted]
-    every = with_parents(runs)
     # names the command that makes a missing manifest or cache
     data_hash(chosen)
-    check_data(chosen, runs=every, processes=process_count())
-    for run in every:
+    check_data(chosen, runs=runs, processes=process_count())
+    for run in runs:
         execute(run)
     if job is not None:
         with whole_file(job.stamp) as temporary:
             temporary.write_text(job.stamp_text)
 
 
-def _modalities(plan: Plan, variant: str) -> list[str]:
-    known = plan.variants()
-    if variant not in known:
+def wanted_runs(
+    plan: Plan, variant: str, seed: int = 0, stage: str = "", modality: str | None = None
+) -> tuple[Job | None, list[Run]]:
+    """The runs that a command asks for, parents first, and their job where they are a whole one.
+
+    Raises:
+        UserError: variant, stage or modality do not exist or do not fit together.
+    """
+    from diccae.run_graph import Run, jobs, with_parents
+
+    job = None if stage or modality else jobs(plan).get((variant, seed))
+    if job is not None:
+        runs = list(job.runs)
+    elif stage:
+        runs = [_single(plan, stage, variant, seed, modality).owner]
+    else:
+        wanted = [modality] if modality else _modalities(plan, variant)
+        runs = [Run(plan, SCORED_STAGE, variant, seed, each) for each in wanted]
+    return job, with_parents(runs)
+
+
+def _single(plan: Plan, stage: str, variant: str, seed: int, modality: str | None) -> Run:
+    """The run of one stage; without a modality, on audio and video."""
+    from diccae.run_graph import Run
+
+    run = Run(plan, stage, variant, seed, modality or "AV")
+    if modality not in (None, "AV") and not run.spec.labelled:
         raise UserError(
-            f"plan {plan.name} has no variant {variant!r}{did_you_mean(variant, known)}; "
-            f"name a modality with --modality, or use one of: {', '.join(known)}"
+            f"--modality {modality}: stage {stage} trains on audio and video together; leave "
+            "--modality out"
         )
-    return [str(modality) for modality in known[variant]]
+    return run
+
+
+def _modalities(plan: Plan, variant: str) -> list[str]:
+    from diccae.run_graph import job_name
+    from diccae.settings import variant_of
+
+    known = plan.variants()
+    if variant in known:
+        return [str(modality) for modality in known[variant]]
+    # an unknown name is refused here
+    variant_of(plan, variant)
+    raise UserError(
+        f"plan {plan.name} does not score variant {variant!r}; name a modality with --modality, or "
+        "take a variant of the plan"
+        f"{choices(variant, dict.fromkeys(map(job_name, known)), 'it scores')}"
+    )
 
 
 def compose(
     variant: Variant,
     stage: Annotated[str, typer.Option("--stage", help="A stage, e.g. finetune.")] = "pretrain",
-    modality: Annotated[str, typer.Option("--modality", help="A, V or AV.")] = "AV",
+    modality: ModalityName = None,
     plan: PlanName = "embedded",
     seed: Seed = 0,
-    out: Out = None,
+    out: Annotated[
+        Path | None, out_option(".py", "File to write; by default it is printed.")
+    ] = None,
 ) -> None:
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and
     tools/test.py."""
-    from diccae.run_graph import Run
-
-    config = Run(load_plan(plan), stage, variant, seed, modality).config()
+    config = _single(load_plan(plan), stage, variant, seed, modality).config()
     if out is None:
         print(config.pretty_text)
-    else:
-        with whole_file(out) as temporary:
-            temporary.write_text(config.pretty_text)
+        return
+    with whole_file(out) as temporary:
+        temporary.write_text(config.pretty_text)
 
 
 def register(app: typer.Typer) -> None:

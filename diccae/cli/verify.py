@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName, Seeds
+from diccae.cli.options import PlanName, Seeds, out_option
 from diccae.plans import load_plan
 from diccae.whole_file import whole_file
 
@@ -20,10 +20,10 @@ def verify(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            help="JSON file for the verdict; the exit code is then 0 whatever it says. "
-            "`verify.json` of the results folder makes a new seal.",
+        out_option(
+            ".json",
+            "JSON file for the verdict; the exit code is then 0 whatever it says. `verify.json` of "
+            "the results folder makes a new seal.",
         ),
     ] = None,
 ) -> None:

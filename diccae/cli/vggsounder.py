@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName
+from diccae.cli.options import PlanName, out_option
 from diccae.plans import load_plan
 
 
@@ -20,7 +20,7 @@ def vggsounder(
             "A, V and AV run, to get the modality confusion.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    out: Annotated[Path, out_option(".csv", "CSV file to write.")],
     labels: Annotated[
         Path | None,
         typer.Option(

@@ -19,7 +19,7 @@ from diccae.datasets.containers import MediaError
 from diccae.datasets.media import Backend
 from diccae.digests import file_digest, text_digest
 from diccae.errors import UserError
-from diccae.stored_file import CACHE_AGAIN, reading
+from diccae.stored_file import CACHE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
 SAMPLE_RATE = 16000
@@ -222,21 +222,12 @@ def read_meta(folder: Path) -> dict[str, Any]:
         UserError: the file is not what `write_meta` wrote.
     """
     path = folder / "meta.json"
-    try:
-        meta = json.loads(path.read_text())
-        seal = meta.pop("seal", None)
-    except (ValueError, AttributeError):
-        meta, seal = {}, None
+    meta = read_json(path, CACHE_AGAIN)
+    seal = meta.pop("seal", None)
     if seal is None:
-        raise UserError(
-            f"{path}: it is damaged or was written by another version; run `diccae data cache` "
-            "again"
-        )
+        raise UserError(f"{path}: it was written by another version; {CACHE_AGAIN}")
     if seal != _seal(meta):
-        raise UserError(
-            f"{path}: it was changed after the cache was made; run `diccae data cache` again, "
-            "which writes it anew"
-        )
+        raise UserError(f"{path}: it was changed after the cache was made; {CACHE_AGAIN}")
     return meta
 
 

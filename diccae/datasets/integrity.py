@@ -108,7 +108,7 @@ def _ledger(manifest: Path) -> list[Problem]:
 
 def _words(path: Path, error: UserError) -> str:
     """An error of a file without the file and the way out."""
-    return str(error).removeprefix(f"{path}: ").split("; ")[0]
+    return str(error).removeprefix(f"{path}").lstrip(": ").split("; ")[0]
 
 
 def _arrays(folder: Path, meta: dict[str, Any], again: str) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from diccae.checkout import ROOT, check_checkout
@@ -13,22 +14,26 @@ from diccae.errors import UserError
 from diccae.folder_lock import MEMORY, is_locked, other_workflow
 from diccae.plans import Plan
 
-# bytes of a rendered clip, and of the files of a run of the embedded scale (weights, predictions,
-# checkpoint); measured and rounded up
-CLIP_BYTES, RUN_BYTES = 20_000, 2_000_000
 
-
-def disk(plan: Plan) -> Check:
+def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
     """Compare the free space with what the plan still has to write.
 
-    That is: clips (embedded benchmark only), their cache, and runs (embedded scale only).
+    Args:
+        plan: the plan.
+        estimate: gives the bytes of its clips, cache, weights, tables and working files, as
+            `diccae plan` states them.
     """
-    need, left_out = disk_need(plan)
     folder = _existing(plan.results_root())
     free = shutil.disk_usage(folder).free
+    try:
+        need = still_to_write(plan, estimate())
+    except UserError as error:
+        return Check(
+            "disk",
+            "warning",
+            f"{free / GB:.1f} GB free; what the plan will write is not known yet: {error}",
+        )
     message = f"{free / GB:.1f} GB free, about {need / GB:.1f} GB still to write"
-    if left_out:
-        message += f" ({', '.join(left_out)} not counted)"
     if need > free:
         return Check(
             "disk",
@@ -43,38 +48,18 @@ def disk(plan: Plan) -> Check:
     return Check("disk", "ok", message)
 
 
-def disk_need(plan: Plan) -> tuple[float, list[str]]:
-    """Bytes that the plan still has to write, and the names of parts that are not known yet."""
+def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
+    """Bytes of the parts of a plan that are not on the disk yet, see `disk`."""
     from diccae.run_graph import scored_runs, with_parents
-    from diccae.settings import plan_settings
 
-    base, left_out = plan_settings(plan), []
-    need = 0.0
-    embedded = plan.dataset == "embedded"
-    if embedded:
-        clips = sum(base["benchmark"]["counts"].values())
-        need += 0 if plan.manifest.is_file() else clips * CLIP_BYTES
-    elif plan.manifest.is_file():
-        import pyarrow.parquet as parquet
-
-        clips = parquet.read_metadata(plan.manifest).num_rows
-    else:
-        clips = 0
-        if base["cache"].get("mode", "stored") == "stored":
-            left_out.append("cache")
-    cache = base["cache"]
-    if cache.get("mode", "stored") == "stored" and not (plan.cache_dir / "meta.json").is_file():
-        need += clips * (
-            3 * cache["num_frames"] * cache["frame_size"] ** 2
-            + 2 * cache["n_mels"] * cache["fbank_frames"]
-        )
-    if plan.scale == "embedded":
-        runs = len(with_parents(scored_runs(plan, plan.needs())))
-        made = sum(1 for _ in (plan.results_root() / "runs").rglob("record.json"))
-        need += max(runs - made, 0) * RUN_BYTES
-    else:
-        left_out.append("runs")
-    return need, left_out
+    runs = len(with_parents(scored_runs(plan, plan.needs())))
+    made = sum(1 for _ in (plan.results_root() / "runs").rglob("record.json"))
+    left = max(runs - made, 0) / runs
+    need = left * (estimate["weights"] + estimate["tables"])
+    need += estimate["working"] if left else 0
+    need += 0 if plan.manifest.is_file() else estimate["clips"]
+    need += 0 if (plan.cache_dir / "meta.json").is_file() else estimate["cache"]
+    return need
 
 
 def _existing(path: Path) -> Path:

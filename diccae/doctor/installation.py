@@ -126,7 +126,7 @@ def decoder(plan: Plan) -> Check:
     except metadata.PackageNotFoundError:
         message += f"; torchcodec not installed; the plan uses {wanted}"
         if wanted == "torchcodec":
-            return Check("decoder", failed, message, "pip install 'diccae[torchcodec]'")
+            return Check("decoder", failed, message, "pip install -e '.[torchcodec]'")
         return Check("decoder", "ok", message)
     try:
         import_module("torchcodec.decoders")

@@ -112,7 +112,8 @@ def user(uid: int | None = None) -> Check:
     """
     uid = os.getuid() if uid is None else uid
     try:
-        return Check("user", "ok", f"{uid} ({pwd.getpwuid(uid).pw_name})")
+        name = pwd.getpwuid(uid).pw_name
+        return Check("user", "ok", f"{uid} ({name}); Snakemake needs a user with a name")
     except KeyError:
         pass
     if any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):

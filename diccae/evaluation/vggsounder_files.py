@@ -100,8 +100,8 @@ def _packaged() -> tuple[str, Iterable[tuple[str, str, str, str]]]:
         from vggsounder import VGGSounder
     except ImportError:
         raise UserError(
-            "VGGSounder's labels are not installed; run pip install 'diccae[vggsounder]', "
-            "or name their CSV file with --labels"
+            "VGGSounder's labels are not installed; run pip install -e '.[vggsounder]' in "
+            "the checkout, or name their CSV file with --labels"
         ) from None
     version = metadata.version("vggsounder")
     # the default leaves out clips with background music, VGGSounder's benchmark does not

@@ -70,11 +70,11 @@ def calibrate(
         speeds=speeds,
         kmeans=per_clip,
         loading=loading,
-        remarks=[*_remarks(speeds, schedule, gpu), *loading_remarks],
+        remarks=[*_remarks(speeds, schedule), *loading_remarks],
     )
 
 
-def _remarks(speeds: dict[Kind, Speed], schedule: Schedule, gpu: bool) -> list[str]:
+def _remarks(speeds: dict[Kind, Speed], schedule: Schedule) -> list[str]:
     """How the timed steps differ from those of a real run."""
     timings = [
         timing
@@ -89,8 +89,6 @@ def _remarks(speeds: dict[Kind, Speed], schedule: Schedule, gpu: bool) -> list[s
             f"{len(small)} of {len(timings)} timings are of smaller batches than in a run "
             f"(the smallest of {min(small)} clips), scaled by the number of clips"
         )
-    if schedule.precision != "float32" and not gpu:
-        remarks.append(f"timed in float32: {schedule.precision} training needs a GPU")
     if schedule.compile:
         remarks.append(
             "timed without torch.compile, which takes minutes to start: steps may be faster"

@@ -19,6 +19,10 @@ CHECKPOINTS, TENSORS_PER_WEIGHT = 2, 3
 # bytes per clip and view in predictions.parquet, and per clip in assignments.npz; measured on the
 # embedded benchmark and rounded up
 PREDICTION_BYTES, ASSIGNMENT_BYTES = 40, 80
+# bytes of a rendered clip, measured and rounded up
+CLIP_BYTES = 20_000
+# CPU seconds of a job before its first step, for Python, torch and mmaction2; measured
+JOB_START_SECONDS = 4.0
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -27,6 +31,7 @@ class Disk:
     """Disk space in bytes.
 
     Attributes:
+        clips: the rendered clips; 0 if the plan reads lists.
         cache: the clip cache; 0 if clips are decoded while training.
         cache_stored: the clip cache if clips are stored.
         weights: final weights of all runs.
@@ -34,6 +39,7 @@ class Disk:
         working: checkpoints of the runs that train at the same time.
     """
 
+    clips: int
     cache: int
     cache_stored: int
     weights: int
@@ -43,7 +49,7 @@ class Disk:
     @property
     def total(self) -> int:
         """Bytes of everything that is on the disk at the same time."""
-        return self.cache + self.weights + self.tables + self.working
+        return self.clips + self.cache + self.weights + self.tables + self.working
 
 
 def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
@@ -128,6 +134,7 @@ def disk(
     sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(
+        clips=clips * CLIP_BYTES if plan.dataset == "embedded" else 0,
         cache=0 if cache.get("mode", "stored") == "live" else stored,
         cache_stored=stored,
         weights=sum(sizes.values()),

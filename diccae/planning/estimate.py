@@ -4,8 +4,8 @@ seeds."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 from diccae.clips_of_plan import count_clips
@@ -15,7 +15,8 @@ from diccae.planning.seeds import claims_of_table2
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
-from diccae.run_graph import Run, jobs, with_parents
+from diccae.run_graph import Run, job_name, jobs, with_parents
+from diccae.settings import plan_settings
 
 
 def estimate(
@@ -63,28 +64,55 @@ def estimate(
             for stage in _stages(runs)
         },
         "parameters": {str(kind): number for kind, number in parameters.items()},
-        "disk": asdict(costs.disk(plan, clips.total, work, parameters, devices)),
+        "disk": _disk(costs.disk(plan, clips.total, work, parameters, devices)),
         "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
         "seeds": [asdict(row) for row in claims_of_table2(plan)],
     }
-    result["disk"]["total"] = sum(
-        result["disk"][name] for name in ("cache", "weights", "tables", "working")
-    )
     seconds: dict[Run, float] | None = None
-    result["calibration"] = None
-    if calibrated:
+    result["calibration"] = result["needs_gpu"] = None
+    precision = plan_settings(plan)["schedule"]["precision"]
+    if precision != "float32" and not gpu:
+        result["needs_gpu"] = f"schedule.precision: {precision}"
+    elif calibrated:
         measured = calibrate(plan, report=report)
         seconds = {run: costs.run_seconds(run, work[run], measured) for run in runs}
-        result["calibration"] = asdict(measured) | {
+        # without the kinds of runs as keys, which asdict cannot convert and JSON does not have
+        result["calibration"] = asdict(replace(measured, speeds={})) | {
             "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
         }
-        result["hours"] = sum(seconds.values()) / 3600
+        result["hours"] = _seconds(runs, seconds) / 3600
         of_plan = jobs(plan)
-        spent = {key: sum(seconds[run] for run in job.runs) for key, job in of_plan.items()}
+        spent = {key: _seconds(job.runs, seconds) for key, job in of_plan.items()}
         waits_for = {key: job.owners for key, job in of_plan.items()}
         result["wall_hours"] = costs.wall_seconds(spent, waits_for, devices) / 3600
     result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
     return result
+
+
+def disk_of(plan: Plan) -> dict[str, int]:
+    """Disk space that a plan takes on this machine, as `estimate` states it under `disk`.
+
+    Raises:
+        UserError: the number of clips is not known; names the missing file.
+    """
+    clips = count_clips(plan)
+    from diccae.planning.bench import parameters as count_parameters
+
+    runs = with_parents([run for own in artifacts(plan).values() for run in own])
+    work = {run: work_of(run, clips) for run in runs}
+    parameters = {kind_of(run): count_parameters(run) for run in kinds(plan)}
+    return _disk(costs.disk(plan, clips.total, work, parameters, devices_here()[0]))
+
+
+def _disk(space: costs.Disk) -> dict[str, int]:
+    return asdict(space) | {"total": space.total}
+
+
+def _seconds(runs: Iterable[Run], seconds: dict[Run, float]) -> float:
+    """Seconds of some runs, and of the start of their jobs."""
+    runs = list(runs)
+    started = {(job_name(run.variant), run.seed) for run in runs}
+    return sum(seconds[run] for run in runs) + costs.JOB_START_SECONDS * len(started)
 
 
 def devices_here() -> tuple[int, bool]:
@@ -122,8 +150,9 @@ def _artifacts(
             "added_runs": len(set(runs) - known),
         }
         if seconds is not None:
-            row["hours"] = sum(seconds[run] for run in runs) / 3600
-            row["added_hours"] = sum(seconds[run] for run in runs if run not in known) / 3600
+            row["hours"] = _seconds(runs, seconds) / 3600
+            added = [run for run in runs if run not in known]
+            row["added_hours"] = _seconds(added, seconds) / 3600
         known |= set(runs)
         rows.append(row)
     return rows

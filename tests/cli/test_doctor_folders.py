@@ -14,10 +14,11 @@ from diccae.digests import file_digest
 from diccae.doctor import folders, results
 from diccae.doctor.check import Check
 from diccae.hashes import lock_hash
+from diccae.planning.costs import CLIP_BYTES
+from diccae.planning.estimate import disk_of, estimate
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run
 from diccae.source import source_hash
-from tests.cli.conftest import with_overrides
 
 
 def write_record(plan: Plan, **changes: object) -> Path:
@@ -44,25 +45,39 @@ def write_cache(plan: Plan, digest: str, **more: object) -> None:
     write_meta(plan.cache_dir, {"manifest_sha256": digest, "counts": counts, **more})
 
 
-def test_disk_need_counts_clips_cache_and_runs_that_are_not_there_yet(plan: Plan) -> None:
-    clips = 360 + 120 + 72 + 60 + 240
-    frames_and_mels = 3 * 16 * 36 * 36 + 2 * 64 * 64
+DISK = {"clips": 1000, "cache": 200, "weights": 30, "tables": 10, "working": 5}
+
+
+def test_what_is_still_to_write_is_the_estimate_of_the_plan_without_what_exists(plan: Plan) -> None:
     # two seeds: warm-up, four pre-trainings and fifteen fine-tunings each
     runs = 2 * (1 + 4 + sum(map(len, plan.variants().values())))
-    fresh = clips * (folders.CLIP_BYTES + frames_and_mels) + runs * folders.RUN_BYTES
-    assert folders.disk_need(plan) == (fresh, [])
+    assert folders.still_to_write(plan, DISK) == sum(DISK.values())
     write_record(plan)
-    assert folders.disk_need(plan)[0] == fresh - folders.RUN_BYTES
+    left = (runs - 1) / runs * 40 + 5
+    assert folders.still_to_write(plan, DISK) == pytest.approx(1200 + left)
     write_cache(plan, "any")
-    assert folders.disk_need(plan)[0] == (runs - 1) * folders.RUN_BYTES
+    assert folders.still_to_write(plan, DISK) == pytest.approx(left)
+
+
+def test_doctor_and_plan_state_the_same_disk_space(plan: Plan) -> None:
+    space = disk_of(plan)
+    assert space == estimate(plan, calibrated=False)["disk"]
+    assert space["total"] == folders.still_to_write(plan, space)
+    assert space["clips"] == CLIP_BYTES * (360 + 120 + 72 + 60 + 240)
 
 
 def test_a_disk_too_small_for_the_plan_is_a_problem(plan: Plan) -> None:
-    assert folders.disk(plan).status == "ok"
-    counts = {"unlabelled": 10**12, "train": 0, "update": 0, "validation": 0, "test": 0}
-    check = folders.disk(with_overrides(plan, **{"benchmark.counts": counts}))
+    assert folders.disk(plan, lambda: DISK).status == "ok"
+    check = folders.disk(plan, lambda: DISK | {"clips": 9 * 10**16})
     assert check.status == "problem"
-    assert "about 90400000.1 GB still to write" in check.message
+    assert "about 90000000.0 GB still to write" in check.message
+
+
+def test_disk_space_that_is_not_known_yet_is_a_warning(plan: Plan) -> None:
+    real = plan.model_copy(update={"dataset": "kitchen", "data_root": "nowhere"})
+    check = folders.disk(real, lambda: disk_of(real))
+    assert check.status == "warning"
+    assert "not known yet: nowhere/manifest.parquet is missing" in check.message
 
 
 def test_lists_and_folders_that_a_plan_names_are_looked_for(
@@ -82,15 +97,10 @@ def test_lists_and_folders_that_a_plan_names_are_looked_for(
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).touch()
     assert folders.data(plan).message == "all 9 lists and folders exist; the workflow reads them"
-    # clips are decoded while training: nothing is cached
-    assert folders.disk_need(plan) == (0, ["runs"])
 
 
-def test_what_a_plan_of_real_footage_needs_is_said_to_be_unknown_before_its_list_exists(
-    plan: Plan,
-) -> None:
+def test_a_plan_of_real_footage_without_lists_is_a_problem(plan: Plan) -> None:
     real = plan.model_copy(update={"dataset": "vggsound", "scale": "embedded"})
-    assert folders.disk_need(real)[1] == ["cache"]
     check = folders.data(real)
     assert check.status == "problem"
     assert check.message == "results/data/smoke/manifest.parquet is missing"

@@ -45,7 +45,7 @@ def test_an_unknown_uid_needs_a_name_in_the_environment(monkeypatch: pytest.Monk
     assert "export USER=" in check.way_out
     monkeypatch.setenv("USER", "guest")
     assert machine.user(UNKNOWN_UID).status == "ok"
-    assert machine.user(0) == Check("user", "ok", "0 (root)")
+    assert machine.user(0) == Check("user", "ok", "0 (root); Snakemake needs a user with a name")
 
 
 def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_the_decoder_of_the_plan_must_be_installed(
     check = installation.decoder(with_overrides(plan, **{"cache.decoder": "torchcodec"}))
     assert check.status == "problem"
     assert "torchcodec not installed; the plan uses torchcodec" in check.message
-    assert check.way_out == "pip install 'diccae[torchcodec]'"
+    assert check.way_out == "pip install -e '.[torchcodec]'"

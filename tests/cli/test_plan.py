@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from diccae.cli import plan as command
 from diccae.errors import UserError
+from diccae.planning.speeds import Calibration, Speed, Timing, kind_of, kinds
+from diccae.plans import Plan
 
 app = typer.Typer()
 command.register(app)
@@ -36,7 +38,7 @@ def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert lines["leakage"][1:] == ["2", "2", "4"]
-    assert "no hours: nothing was timed (--no-calibrate)" in text
+    assert "no time: nothing was timed (--no-calibrate)" in text
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
     assert text.count("table2/no_") == 4
@@ -51,7 +53,36 @@ def test_text_for_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN00
     assert "audioset 2065161 (the official list; media/lists/unbalanced_train_segments.csv" in text
     assert "unlabelled/audioset 2,065,161" in text
     assert "none, decoded while training" in text
+    # nobody waits for it on cores
+    assert "not feasible here, the plan needs a GPU (schedule.precision: bfloat16)" in text
     assert text.count("table2/no_") == 10
+
+
+def test_other_values_of_a_parameter_are_explained(run) -> None:  # noqa: ANN001
+    assert "...@lr=X: the variant with schedule.finetune.lr = X" in run("--plan", "tuning")
+
+
+def test_the_time_of_a_plan_contains_the_start_of_each_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    none = Timing(0.0, batch=2, full=32, repeats=1)
+
+    def instant(plan: Plan, report: object) -> Calibration:
+        speeds = {kind_of(run): Speed(none, none, none) for run in kinds(plan)}
+        return Calibration("a core", False, 0.0, speeds, kmeans=0.0, loading=None, remarks=[])
+
+    monkeypatch.setattr("diccae.planning.calibration.calibrate", instant)
+    result = CliRunner().invoke(app, ["--plan", "smoke", "--gpus", "1"], catch_exceptions=False)
+    assert result.exit_code == 0
+    # two seeds of full, from_scratch, three other pre-trainings, the sweep and the leakage twin
+    jobs = 2 * 7
+    wall = f"wall time with 1 core, one run on each: {4 * jobs} s"
+    assert wall in result.stdout
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
+    # `full`, whose warm-up the twin uses, was counted by the rows above
+    assert rows["leakage"][-4:] == ["16", "s", "8", "s"]
+    assert "fine-tuning A training 0 ms per clip (batch 2 instead of 32)" in result.stdout
 
 
 def test_json_is_one_object(run) -> None:  # noqa: ANN001
@@ -79,6 +110,20 @@ def test_an_unknown_plan_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         CliRunner().invoke(app, ["--plan", "nothing"], catch_exceptions=False)
 
 
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.0038, "14 s"),
+        (0.02, "1.2 min"),
+        (0.99, "59.4 min"),
+        (1.44, "1.4 h"),
+        (5e6, "5,000,000 h"),
+    ],
+)
+def test_lengths_have_a_unit_that_suits_them(hours: float, text: str) -> None:
+    assert command._length(hours) == text
+
+
 def test_hours_are_printed_with_the_timings_behind_them() -> None:
     timing = {"seconds": 0.0021, "batch": 2, "full": 32, "repeats": 1}
     answer = {
@@ -96,6 +141,7 @@ def test_hours_are_printed_with_the_timings_behind_them() -> None:
         "runs": {"warmup": 3, "pretrain": 3, "finetune": 9},
         "hours": 1234.5,
         "wall_hours": 308.6,
+        "needs_gpu": None,
         "calibration": {
             "seconds": 61.2,
             "device": "a chip",
@@ -107,9 +153,10 @@ def test_hours_are_printed_with_the_timings_behind_them() -> None:
         },
     }
     text = "\n".join(command._hours(answer))
-    assert "GPU-hours" in text
-    assert "1,234       0.042" in text
-    assert "wall time with 4 GPUs, one run on each: 309 hours" in text
+    assert "GPU time" in text
+    assert "1,234 h     2.5 min" in text
+    assert "added: without the runs that a row above has already" in text
+    assert "wall time with 4 GPUs, one run on each: 309 h" in text
     assert "training 2.1 ms per clip (batch 2 instead of 32)" in text
     assert "features 2.1 ms per clip (batch 32)" in text
     assert "loading      2.1 ms per clip and core" in text

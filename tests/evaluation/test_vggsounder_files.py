@@ -91,7 +91,7 @@ def test_class_names_come_in_the_order_of_their_indices(tmp_path: Path) -> None:
 )
 def test_labels_without_the_package_say_how_to_get_it() -> None:
     with pytest.raises(
-        UserError, match=r"pip install 'diccae\[vggsounder\]', or name their CSV file with --labels"
+        UserError, match=r"pip install -e '.\[vggsounder\]' in the checkout, or name their CSV"
     ):
         read_labels(None, CLASSES)
 

@@ -227,7 +227,8 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
         7 * 4000,
         30 * 2 * costs.PREDICTION_BYTES,
     )
-    assert need.total == need.cache + 4000 + 7 * 4000 + need.tables
+    assert need.clips == 100 * costs.CLIP_BYTES
+    assert need.total == need.clips + need.cache + 4000 + 7 * 4000 + need.tables
     live = costs.disk(load_plan("vggsound"), 199_467, work, {kind: 1000}, devices=1)
     assert live.cache == 0
     # 380 GB for VGGSound alone, as configs/base/vggsound/data.py says

@@ -67,8 +67,8 @@ class ConfusionDegreeHook(Hook):
         small = [int(index) for index in torch.nonzero(self.state["counts"] < 2)[:, 0]]
         if small:
             runner.logger.warning(
-                f"epoch {runner.epoch + 1}: classes with fewer than 2 update clips overlap with no "
-                f"other class: {small}"
+                f"epoch {runner.epoch + 1}: fewer than 2 clips in the update set, so it overlaps "
+                f"with no other: {', '.join(map(self.update_set.label_name, small))}"
             )
         if clamped:
             runner.logger.warning(

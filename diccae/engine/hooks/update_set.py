@@ -32,6 +32,7 @@ class UpdateSet:
         self.loader = loader
         self._dataset: Any = loader.dataset
         self._kept: list[dict[str, Tensor]] = []
+        self._clustered = False
 
     @property
     def ids(self) -> np.ndarray:
@@ -44,8 +45,17 @@ class UpdateSet:
         return self._dataset.labels
 
     def set_labels(self, labels: Tensor) -> None:
-        """Replace all labels by others, (N,) int64."""
+        """Replace all labels by clusters, (N,) int64."""
         self._dataset.set_labels(labels)
+        self._clustered = True
+
+    def label_name(self, label: int) -> str:
+        """`class 'chop onions'`, or `cluster 7` once the labels are clusters."""
+        if self._clustered:
+            return f"cluster {label}"
+        names = self._dataset.metainfo["classes"]
+        # a class without any clip has no name
+        return f"class {names[label]!r}" if label < len(names) else f"class {label}"
 
     def redraw(self, epoch: int) -> None:
         """Draw another update set of the same size; one that is a held-out part of the pool does

@@ -64,7 +64,7 @@ def edit_meta(folder: Path) -> None:
         ("frames.npy", zero_rows, "4 of 10 clips"),
         ("index.parquet", edit_index, "is not the file that was written with the cache"),
         ("meta.json", edit_meta, "was changed after the cache was made"),
-        ("meta.json", lambda folder: (folder / "meta.json").write_text("{"), "it is damaged"),
+        ("meta.json", lambda folder: (folder / "meta.json").write_text("{"), "is damaged"),
     ],
 )
 def test_a_damaged_cache_is_not_trained_on_and_is_repaired_to_the_same_bytes(

@@ -1,0 +1,49 @@
+"""What stands on Snakemake's command line: the answer to a wrong target or a wrong key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from diccae.errors import UserError
+from diccae.validation import choices, did_you_mean
+from diccae.workflow import Workflow
+
+
+def number_of_seeds(config: Mapping[str, Any]) -> int | None:
+    """The value of `--config seeds=`; None without one.
+
+    Args:
+        config: what Snakemake was given with `--config`.
+
+    Raises:
+        UserError: another key, or no number from 1.
+    """
+    for key in config:
+        if key != "seeds":
+            raise UserError(f"--config {key}: unknown key{choices(key, ['seeds'])}")
+    value = config.get("seeds")
+    if value is not None and not (isinstance(value, int) and value >= 1):
+        raise UserError(f"--config seeds={value}: wanted a number of seeds from 1")
+    return value
+
+
+def unknown_target(target: str, workflow: Workflow) -> str:
+    """A sentence on a target that no rule makes: the closest target, and those of a plan."""
+    of_plan = {
+        root: [
+            *workflow.targets(root),
+            *(f"{root}/{a.name}.svg" for a in workflow.artifacts(root).values() if a.draw),
+        ]
+        for root in workflow.plans
+    }
+    known = ["all", "smoke", *(target for targets in of_plan.values() for target in targets)]
+    hint = did_you_mean(target, [*known, *map("{}/job.json".format, workflow.jobs)])
+    folder = str(PurePath(target).parent)
+    root = folder if folder in of_plan else next(iter(of_plan))
+    names = ", ".join(name.removeprefix(f"{root}/") for name in of_plan[root])
+    return (
+        f"no rule makes the target {target!r}{hint or '.'} Targets: all, smoke, and in {root}: "
+        f"{names}; other plans write to {', '.join(name for name in of_plan if name != root)}"
+    )
