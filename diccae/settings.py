@@ -116,8 +116,14 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
     node: Any = config
     for part in [*parents, last]:
         if not isinstance(node, dict) or part not in node:
-            known = ", ".join(node) if isinstance(node, dict) else "nothing below it"
-            raise UserError(f"{where}: no key {key!r} in configs; at {part!r} there is: {known}")
+            if key.split(".")[0] in Plan.model_fields:
+                raise UserError(
+                    f"{where}: {key!r} is no key of configs; {key.split('.')[0]!r} is a section of "
+                    "the plan itself: write it there"
+                )
+            known = list(node) if isinstance(node, dict) else []
+            hint = did_you_mean(part, known) or f"; known: {', '.join(known) or 'none'}"
+            raise UserError(f"{where}: no key {key!r} in configs{hint}")
         if part is not last:
             node = node[part]
     node[last] = value
@@ -227,6 +233,8 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
                 _set(config, f"method.{key}", value, where)
     for key, value in own.parameters.items():
         _set(config, key, value, f"plan {plan.name}, parameters")
+    if any(key.startswith("method.") for key in plan.overrides):
+        where = f"{where} with the overrides of plan {plan.name}"
     return Settings(
         system=system,
         choices=checked(system.choices, config.pop("method"), f"{where}, method"),

@@ -194,6 +194,8 @@ def check_mixture(checked: dict[Run, Checked]) -> list[Finding]:
         ]
     dirty = [run for run, each in checked.items() if each.record["dirty"]]
     if dirty:
-        message = f"and {len(dirty) - 1} more were made from a working tree with changes"
+        message = "made from a working tree with changes" + (
+            f", as were {len(dirty) - 1} more runs" if len(dirty) > 1 else ""
+        )
         findings.append(Finding("mixed", str(dirty[0].folder), message, problem=False))
     return findings
