@@ -147,7 +147,7 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
         ),
         (
             {"runtime.threads": 2},
-            "plan smoke, overrides: 'runtime.threads' is no key of configs; 'runtime' is a section",
+            "plan smoke, overrides: no key 'runtime.threads' in configs; 'runtime' is a section of",
         ),
         (
             {"method.infonce_temperature": 1},
