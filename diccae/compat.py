@@ -99,6 +99,14 @@ def silence_missing_operators() -> None:
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
 
+def silence_file_client() -> None:
+    """Silence what mmengine 0.10.7 logs each time that one of its own hooks and its Runner use its
+    deprecated FileClient."""
+    from mmengine.fileio import file_client
+
+    file_client.print_log = lambda *message, **options: None
+
+
 def apply() -> None:
     """Apply every workaround; calling it again has no further effect."""
     provide_missing_drn()
@@ -106,3 +114,4 @@ def apply() -> None:
     resume_from_complete_checkpoints()
     print_user_errors_as_sentences()
     silence_missing_operators()
+    silence_file_client()

@@ -4,6 +4,7 @@ the line."""
 from __future__ import annotations
 
 import ast
+import copy
 import traceback
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,15 @@ def read_config(path: Path) -> dict[str, Any]:
         place = f", line {line}" if line else ""
         reason = " ".join(str(error).split())
         raise UserError(f"{path}{place}: {type(error).__name__}: {reason}") from None
+
+
+def merge(target: dict[str, Any], difference: dict[str, Any]) -> None:
+    """Set the keys of a nested `difference` in `target`, which keeps its other keys."""
+    for key, value in difference.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            merge(target[key], value)
+        else:
+            target[key] = copy.deepcopy(value)
 
 
 def _check_assigned_once(path: Path, tree: ast.Module) -> None:

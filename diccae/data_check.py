@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from diccae.clip_counts import Clips
@@ -48,7 +48,7 @@ def check_data(
     if not problems:
         every = runs_of_a_seed(plan) if runs is None else runs
         of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)
-        problems = list(dict.fromkeys(chain.from_iterable(of_runs)))
+        problems = [*dict.fromkeys(chain.from_iterable(of_runs)), *check.batches()]
     if problems:
         raise UserError(f"plan {plan.name}: {' | '.join(problems)} ({check.clips.origin})")
 
@@ -59,6 +59,16 @@ class _Check:
 
     clips: Clips
     processes: int
+    # the clips that are too few for a batch -> the keys of the batches, with their sizes
+    too_few: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def batches(self) -> Iterator[str]:
+        """Of the stages with fewer clips than a batch, those with the same clips together."""
+        several = f" on each of {self.processes} processes" if self.processes > 1 else ""
+        for words, sizes in self.too_few.items():
+            keys = " and ".join(f"{key} {size}" for key, size in sizes.items())
+            them = "it" if len(sizes) == 1 else "them"
+            yield f"{words} are too few for {keys}{several}; lower {them}"
 
     def classes(self, wanted: int) -> Iterator[str]:
         """Of the number of classes, and of the labels and splits of the clips."""
@@ -111,8 +121,8 @@ class _Check:
             return
         if withheld >= whole or (use.update == "held_out" and not withheld):
             yield (
-                f"data.update_unlabelled is {withheld}, of {whole} clips in {name}; set a number "
-                "from 1 to much less than these clips"
+                f"data.update_unlabelled is {withheld}, of {whole} clips in {name}; set a "
+                "smaller number, at least 1"
             )
             return
         sources = None if use.sources is None else list(use.sources)
@@ -128,13 +138,11 @@ class _Check:
         # in proportion: which clips are withheld is drawn by seed
         kept = round(clips.of(splits, sources) * (whole - withheld) / whole)
         left = f"{kept} clips of {name} without the {withheld} of data.update_unlabelled"
-        yield from self._batch(run, kept, left)
+        self._batch(run, kept, left)
         clusters, limit = settings.system.clusters(settings.choices).get("k", 0), self._limit(run)
         if use.clusterings and min(kept, limit) < clusters:
             few = left if kept <= limit else f"the {limit:.0f} clips of schedule.{run.stage}.steps"
-            yield (
-                f"{run.stage} clusters {few} into method.kmeans_k {clusters}; lower method.kmeans_k"
-            )
+            yield f"{few} are too few for method.kmeans_k {clusters} clusters; lower it"
         first = [parent for parent in run.parents.values() if parent.data_use.clusterings]
         for parent in first if use.clusters else []:
             # the clips of a smaller limit are among those of a larger one
@@ -164,14 +172,13 @@ class _Check:
         if run.spec.scored and not self.clips.of(["validation"]):
             yield (
                 f"{run.stage} has no clip in split validation, which it scores; raise "
-                "lists.validation_per_class, or name the split of some clips validation"
+                "lists.validation_per_class, or move some clips to split validation"
             )
         sizes = self.clips.of_classes("train")
         drawn = {label: per_class or size for label, size in sizes.items()}
         trained = sum(drawn.values()) if drawn else self.clips.of(["train"])
-        too_few = list(self._batch(run, trained, f"{trained} clips of split train"))
-        yield from too_few
-        if use.batches == "p_x_k" and drawn and not too_few:
+        enough = self._batch(run, trained, f"{trained} clips of split train")
+        if use.batches == "p_x_k" and drawn and enough:
             yield from self._p_x_k(run, drawn)
 
     def _limit(self, run: Run) -> float:
@@ -181,14 +188,13 @@ class _Check:
             math.inf if budget.steps is None else self.processes * budget.steps * budget.batch_size
         )
 
-    def _batch(self, run: Run, clips: int, words: str) -> Iterator[str]:
+    def _batch(self, run: Run, clips: int, words: str) -> bool:
+        """Whether these clips are enough for a batch; else notes them for `batches`."""
         size = run.settings.schedule.stages[run.stage].batch_size
-        if clips < size * self.processes:
-            several = f" on each of {self.processes} processes" if self.processes > 1 else ""
-            yield (
-                f"{run.stage} trains on {words}, too few for a batch of {size}{several}; lower "
-                f"schedule.{run.stage}.batch_size"
-            )
+        if clips >= size * self.processes:
+            return True
+        self.too_few.setdefault(words, {})[f"schedule.{run.stage}.batch_size"] = size
+        return False
 
     def _each_class(self, run: Run, split: str, wanted: int) -> Iterator[str]:
         """Of the clips of each class in a split."""
@@ -228,10 +234,10 @@ class _Check:
 
 
 _NO_CLIP = {
-    "train": "it trains on; name the split of some clips of each class train",
-    "update": "the weights of the confusion loss come from; raise lists.update_per_class, or name "
-    "the split of some clips of each class update",
-    "test": "it scores; name the split of some clips of each class test",
+    "train": "it trains on; move some clips of each class to split train",
+    "update": "the weights of the confusion loss come from; raise lists.update_per_class, or move "
+    "some clips of each class to split update",
+    "test": "it scores; move some clips of each class to split test",
 }
 _TOO_FEW = {
     "train": "lower data.train_per_class (null for all clips), or add clips of this class",

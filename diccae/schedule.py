@@ -99,8 +99,8 @@ def classes_per_batch(batch_size: int, samples_per_class: int) -> int:
     """
     if batch_size % samples_per_class:
         raise UserError(
-            f"batch size {batch_size} is no multiple of data.samples_per_class "
-            f"{samples_per_class}; change one of them in the plan"
+            f"the batch size {batch_size} is no multiple of data.samples_per_class "
+            f"{samples_per_class}; change schedule.finetune.batch_size or data.samples_per_class"
         )
     if batch_size == samples_per_class:
         raise UserError(

@@ -20,7 +20,7 @@ MAX_SEED = 2_000_000_000
 def _distinct(seeds: list[int]) -> list[int]:
     wrong = [seed for seed in seeds if not 0 <= seed <= MAX_SEED]
     if wrong or len(set(seeds)) != len(seeds):
-        raise ValueError(f"wanted distinct seeds from 0 to {MAX_SEED:,}, got {seeds}")
+        raise ValueError(f"wanted distinct seeds from 0 to {MAX_SEED:,}")
     return seeds
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from diccae.config_file import read_config
+from diccae.config_file import merge, read_config
 from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
@@ -102,22 +102,17 @@ def _base(scale: str, inputs: str) -> dict[str, Any]:
     }
 
 
-def _merge(target: dict[str, Any], difference: dict[str, Any]) -> None:
-    for key, value in difference.items():
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
-        else:
-            target[key] = copy.deepcopy(value)
-
-
 def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
     """Set a dotted key that must exist; a new key would be a typo that changes nothing."""
     *parents, last = key.split(".")
     node: Any = config
     for part in [*parents, last]:
         if not isinstance(node, dict) or part not in node:
-            known = ", ".join(node) if isinstance(node, dict) else "nothing below it"
-            raise UserError(f"{where}: no key {key!r} in configs; at {part!r} there is: {known}")
+            known = list(node) if isinstance(node, dict) else []
+            hint = did_you_mean(part, known) or f"; known: {', '.join(known) or 'none'}"
+            if node is config and part in Plan.model_fields:
+                hint = f"; {part!r} is a section of the plan: write it there, not in overrides"
+            raise UserError(f"{where}: no key {key!r} in configs{hint}")
         if part is not last:
             node = node[part]
     node[last] = value
@@ -134,7 +129,7 @@ def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
             f"{did_you_mean(unknown[0], ('method', 'scales'))}"
         )
     config["method"] = copy.deepcopy(defaults.get("method", {}))
-    _merge(config, defaults.get("scales", {}).get(plan.scale, {}))
+    merge(config, defaults.get("scales", {}).get(plan.scale, {}))
     return config
 
 
@@ -227,6 +222,8 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
                 _set(config, f"method.{key}", value, where)
     for key, value in own.parameters.items():
         _set(config, key, value, f"plan {plan.name}, parameters")
+    if any(key.startswith("method.") for key in plan.overrides):
+        where += f" with the overrides of plan {plan.name}"
     return Settings(
         system=system,
         choices=checked(system.choices, config.pop("method"), f"{where}, method"),

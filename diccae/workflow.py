@@ -227,7 +227,11 @@ def load_workflow(seeds: int | None = None) -> Workflow:
             check(plan)
             plans.append(plan.first_seeds(_at_most(plan, seeds)))
         except UserError as error:
-            print(f"diccae: plan {name} is left out: {error}", file=sys.stderr)
+            # the reason follows where something of it is asked for
+            print(
+                f"diccae: plan {name} is left out; `diccae plan --plan {name}` says what is wrong",
+                file=sys.stderr,
+            )
             broken[str(results_root_of(name))] = str(error)
     built = Workflow(plans, seeds, broken)
     built.drop_untrue_stamps()

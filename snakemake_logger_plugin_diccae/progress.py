@@ -142,7 +142,8 @@ class Progress:
         left = self.seconds_left(now)
         parts = [f"{len(self.failed)} failed"] if self.failed else []
         parts.append(f"{clock(now - self.started)} elapsed")
-        parts.append("time left unknown" if left is None else f"{in_words(left)} left")
+        if self.done < self.total or not self.total:
+            parts.append("time left unknown" if left is None else f"{in_words(left)} left")
         return " · ".join(parts)
 
     def line(self, now: float, width: int) -> str:

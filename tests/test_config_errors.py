@@ -127,12 +127,13 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
         ),
         (
             {"method.circle": "min_enclosing", "method.pca_dim": 3},
-            "configs/variants/full.py, method: circle min_enclosing exists in 2 dimensions, got "
-            "pca_dim 3; set pca_dim to 2 or choose another circle",
+            "configs/variants/full.py with the overrides of plan smoke, method: circle "
+            "min_enclosing exists in 2 dimensions, got pca_dim 3; set pca_dim to 2 or choose "
+            "another circle",
         ),
         (
             {"schedule.finetune.batch_size": 30},
-            "plan smoke, finetune of full: batch size 30 is no multiple of data.samples_per_class",
+            "plan smoke, finetune of full: the batch size 30 is no multiple of",
         ),
         (
             {"schedule.finetune.batch_size": 4},
@@ -140,7 +141,18 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
             "one class",
         ),
         ({"schedule": 5}, "plan smoke, schedule: wanted a mapping of keys, got 5"),
-        ({"method.temperature": float("inf")}, "configs/variants/full.py, method: temperature: In"),
+        (
+            {"method.temperature": float("inf")},
+            "configs/variants/full.py with the overrides of plan smoke, method: temperature: Input",
+        ),
+        (
+            {"runtime.threads": 2},
+            "plan smoke, overrides: no key 'runtime.threads' in configs; 'runtime' is a section of",
+        ),
+        (
+            {"method.infonce_temperature": 1},
+            "plan smoke, overrides: no key 'method.infonce_temperature' in configs; did you mean",
+        ),
         ({"video_encoder": 3}, "plan smoke: video_encoder: Input should be a valid dictionary"),
         ({"benchmark.counts": {"test": -1}}, "plan smoke: benchmark.counts.test: Input should be"),
         (

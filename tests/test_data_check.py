@@ -64,7 +64,10 @@ def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
         ),
         (
             clips(unlabelled=25),
-            ["warmup trains on 15 clips", "too few for a batch of 16"],
+            [
+                "15 clips of data.pretrain_splits [unlabelled]",
+                "for schedule.warmup.batch_size 16 and schedule.pretrain.batch_size 16; lower them",
+            ],
         ),
         (
             clips(changes={(name, "train"): 3 for name in CLASSES}),
@@ -84,7 +87,7 @@ def test_clips_that_are_too_few_are_refused(found: Clips, words: list[str]) -> N
     [
         (
             {"method__kmeans_k": 51, "data__update_unlabelled": 10},
-            ["clusters 50 clips", "into method.kmeans_k 51", "lower method.kmeans_k"],
+            ["50 clips of", "are too few for method.kmeans_k 51 clusters; lower it"],
         ),
         (
             {"method__kmeans_k": 6},
@@ -105,7 +108,7 @@ def test_clips_that_are_too_few_are_refused(found: Clips, words: list[str]) -> N
         ({"data__update_per_class": 3}, ["wants 3 or more", "lower data.update_per_class"]),
         (
             {"data__train_per_class": 2, "data__samples_per_class": 2},
-            ["finetune trains on 6 clips of split train, too few for a batch of 8"],
+            ["6 clips of split train are too few for schedule.finetune.batch_size 8; lower it"],
         ),
         (
             {"data__train_per_class": 7, "schedule__finetune__batch_size": 16},
@@ -137,7 +140,7 @@ def test_what_is_wrong_in_each_stage_is_said_once() -> None:
     with pytest.raises(UserError) as error:
         check_data(plan_of(schedule__finetune__batch_size=32), clips(unlabelled=25))
     problems = str(error.value).removeprefix("plan mine: ").split(" | ")
-    assert [problem.split()[0] for problem in problems] == ["warmup", "pretrain", "finetune"]
+    assert [problem.split()[0] for problem in problems] == ["15", "24"]
 
 
 def test_a_source_that_has_no_clip_is_named() -> None:
@@ -152,7 +155,7 @@ def test_a_source_that_has_no_clip_is_named() -> None:
 
 def test_all_processes_need_a_batch_of_their_own() -> None:
     check_data(plan_of(), clips(), processes=3)
-    with pytest.raises(UserError, match="too few for a batch of 16 on each of 4 processes"):
+    with pytest.raises(UserError, match="are too few for .* on each of 4 processes"):
         check_data(plan_of(), clips(), processes=4)
 
 
@@ -185,7 +188,7 @@ def test_a_label_that_no_clip_has_is_named() -> None:
         ({"schedule__warmup__steps": 3}, None),
         (
             {"schedule__warmup__steps": 1, "schedule__pretrain__steps": 1, "method__kmeans_k": 17},
-            "warmup clusters the 16 clips of schedule.warmup.steps into method.kmeans_k 17; lower",
+            "the 16 clips of schedule.warmup.steps are too few for method.kmeans_k 17",
         ),
         (
             {"schedule__warmup__steps": 1},
@@ -218,5 +221,5 @@ def test_without_labels_only_totals_are_checked() -> None:
     counts |= Counter({("validation", "b"): 3, ("update", "b"): 6})
     check_data(plan_of(), Clips(counts, "official lists"))
     counts["train", "b"] = 7
-    with pytest.raises(UserError, match="trains on 7 clips of split train"):
+    with pytest.raises(UserError, match="7 clips of split train are too few"):
         check_data(plan_of(), Clips(counts, "official lists"))

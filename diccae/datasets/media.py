@@ -233,7 +233,7 @@ def _module(backend: Backend) -> ModuleType:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"cache.decoder: torchcodec cannot be imported ({reason}); run `pip install "
-            "'diccae[torchcodec]'` and install FFmpeg's shared libraries, or set cache.decoder "
+            "-e '.[torchcodec]'` and install FFmpeg's shared libraries, or set cache.decoder "
             "to pyav in the plan"
         ) from None
     return torchcodec_media

@@ -27,11 +27,12 @@ def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
     free = shutil.disk_usage(folder).free
     try:
         need = still_to_write(plan, estimate())
-    except UserError as error:
+    except UserError:
+        # the reason is the problem that the check of the plan or of its data names
         return Check(
             "disk",
             "warning",
-            f"{free / GB:.1f} GB free; what the plan will write is not known yet: {error}",
+            f"{free / GB:.1f} GB free; what the plan will write is not known yet",
         )
     message = f"{free / GB:.1f} GB free, about {need / GB:.1f} GB still to write"
     if need > free:

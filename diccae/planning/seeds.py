@@ -22,6 +22,8 @@ LARGEST = 1_000_000
 # double precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero,
 # below 1e-9, is taken as zero.
 FAR, WRONG_SIDE = 1000.0, 6.0
+# in points: drops that differ by less are equal but for rounding
+EQUAL = 1e-9
 REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
 
 
@@ -141,7 +143,8 @@ def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
 
 
 def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
-    """The spread over the seeds for which both runs are finished; None with fewer than two."""
+    """The spread over the seeds for which both runs are finished; None with fewer than two, and
+    for equal drops, from which no spread can be estimated."""
 
     def finished(name: str, seed: int) -> bool:
         folder = plan.run_folder(name, seed, modality=modality)
@@ -155,6 +158,8 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     drops = collect.accuracy(plan, plan.reference, modality, seeds=seeds) - collect.accuracy(
         plan, variant, modality, seeds=seeds
     )
+    if np.ptp(drops) < EQUAL:
+        return None
     return Spread(
         float(drops.std(ddof=1)), len(seeds), f"this plan's finished runs ({plan.dataset_name})"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from diccae.functional.bootstrap import ACCURACY, DIFFERENCE, paired_t_interval, t_interval
@@ -121,7 +122,8 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
 
     `spearman_truth` is the rank correlation of the degrees with the confusability of the pairs of
     classes in the embedded benchmark, NaN for other data; `spearman_degree_top1` is that of mean
-    degree and accuracy over the runs of a modality.
+    degree and accuracy over the runs of a modality. A correlation is NaN where one side is
+    constant, or where there are fewer than three values.
     """
     known = collect.truth(plan)
     scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
@@ -134,7 +136,7 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
         agreement = ceiling = float("nan")
         if known:
             truth = collect.upper(np.array(known["confusability"][run.modality]))
-            agreement = spearmanr(values, truth).statistic
+            agreement = rank_correlation(values, truth)
             ceiling = known["bayes_ceiling"][run.modality]
         top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
         rows.append(
@@ -152,10 +154,16 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows)
     correlations = {
-        modality: spearmanr(group["degree_mean"], group["top1"]).statistic
-        if len(group) > 2
-        else float("nan")
+        modality: rank_correlation(group["degree_mean"], group["top1"])
         for modality, group in table.groupby("modality")
     }
     table["spearman_degree_top1"] = table["modality"].map(correlations)
     return table
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's; NaN where one side is constant, or where there are fewer than three values."""
+    pair = np.asarray(first), np.asarray(second)
+    if len(pair[0]) < 3 or any((values == values[0]).all() for values in pair):
+        return float("nan")
+    return float(spearmanr(*pair).statistic)

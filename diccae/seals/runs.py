@@ -184,16 +184,19 @@ def check_mixture(checked: dict[Run, Checked]) -> list[Finding]:
         findings += [
             Finding(
                 "mixed",
-                str(run.folder),
-                f"made at commit {commit[:10]}, most runs at {most[:10]}",
+                str(runs[0].folder),
+                f"made at commit {commit[:10]}{_as_were(runs)}; most runs at {most[:10]}",
                 problem=False,
             )
             for commit, runs in by_commit.items()
             if commit != most
-            for run in runs
         ]
     dirty = [run for run, each in checked.items() if each.record["dirty"]]
     if dirty:
-        message = f"and {len(dirty) - 1} more were made from a working tree with changes"
+        message = f"made from a working tree with changes{_as_were(dirty)}"
         findings.append(Finding("mixed", str(dirty[0].folder), message, problem=False))
     return findings
+
+
+def _as_were(runs: list[Run]) -> str:
+    return f", as were {len(runs) - 1} more runs" if len(runs) > 1 else ""

@@ -215,8 +215,9 @@ def check_files(
                 "in that case build the report again, with its seal"
             )
             found.append(Finding("edited", path, words))
-    for path in present if seal.files else ():
-        if path not in seal.files:
-            words = f"is not in {seal.path}: it was made after the seal"
-            found.append(Finding("extra", path, words, problem=False))
+    later = [path for path in present if path not in seal.files] if seal.files else []
+    if later:
+        more = f", as were {len(later) - 1} more files" if len(later) > 1 else ""
+        words = f"is not in {seal.path}: it was made after the seal{more}"
+        found.append(Finding("extra", later[0], words, problem=False))
     return found

@@ -27,6 +27,7 @@ def check_tables(
             where the runs give something else.
     """
     findings = []
+    reasons: dict[str, str] = {}
     for name in names:
         artifact, out = artifacts_of(plan)[name], fresh / f"{name}.csv"
         try:
@@ -34,7 +35,10 @@ def check_tables(
         # files of any kind may be damaged in any way
         except Exception as error:
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            words = f"{changed}it cannot be computed again: {kind}{error}"
+            reason = f"{kind}{error}"
+            first = reasons.setdefault(reason, f"{name}.csv")
+            reason = reason if first == f"{name}.csv" else f"for the same reason as {first}"
+            words = f"{changed}it cannot be computed again: {reason}"
             findings.append(Finding("stale", f"{plan.results_root() / name}.csv", words))
             continue
         for path in (out, out.with_suffix(".svg")):

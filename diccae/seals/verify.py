@@ -88,7 +88,7 @@ class Verification:
         if not self.built:
             raise UserError(
                 f"{self.root} holds no table of plan {plan.name}; build one first: "
-                f"snakemake --cores all {self.root}/table2.csv"
+                f"snakemake --cores all {self.root}/{self.artifacts[0]}.csv"
             )
         self.findings: list[Finding] = []
         self.files: dict[str, str] = {}
@@ -194,7 +194,8 @@ class Verification:
             rendered = html.render(self.plan, fresh, content)
         # a file may be damaged in any way
         except Exception as error:
-            words = f"cannot be rendered again: {type(error).__name__}: {error}"
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            words = f"cannot be rendered again: {kind}{error}"
             found.append(Finding("stale", page, words))
             if self.intact and not same:
                 found.append(Finding("edited", page, f"is not the page that {seal} lists"))

@@ -61,7 +61,7 @@ def with_test_clips() -> None:
 
 
 def test_a_list_without_test_clips_makes_no_manifest(own: Plan) -> None:
-    message = "plan mine: finetune has no clip in split test, which it scores; name the split of"
+    message = "plan mine: finetune has no clip in split test, which it scores; move some"
     with pytest.raises(UserError, match=message):
         data.manifest("mine.yaml")
     assert not own.manifest.exists()

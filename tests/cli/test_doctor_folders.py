@@ -77,7 +77,7 @@ def test_disk_space_that_is_not_known_yet_is_a_warning(plan: Plan) -> None:
     real = plan.model_copy(update={"dataset": "kitchen", "data_root": "nowhere"})
     check = folders.disk(real, lambda: disk_of(real))
     assert check.status == "warning"
-    assert "not known yet: nowhere/manifest.parquet is missing" in check.message
+    assert check.message.endswith("not known yet")
 
 
 def test_lists_and_folders_that_a_plan_names_are_looked_for(

@@ -85,7 +85,9 @@ def test_one_class_and_a_batch_that_does_not_divide() -> None:
         list(sampler([3] * 20, 4, 2))
     with pytest.raises(UserError, match="need two classes or more, got 0"):
         list(sampler([-1] * 20, 4, 2))
-    with pytest.raises(UserError, match="batch size 6 is no multiple of data.samples_per_class 4"):
+    with pytest.raises(
+        UserError, match="the batch size 6 is no multiple of data.samples_per_class 4"
+    ):
         sampler([0, 1] * 10, 6, 4)
 
 

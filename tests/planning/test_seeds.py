@@ -20,6 +20,7 @@ from diccae.planning.seeds import (
     seeds_needed,
 )
 from diccae.plans import Plan
+from diccae.reporting import collect
 from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 
@@ -111,11 +112,22 @@ def test_the_interval_of_a_spread_has_its_nominal_coverage() -> None:
     assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
 
-def test_finished_runs_give_the_spread_of_the_paired_drops(fake: Plan) -> None:  # noqa: F811
+def uneven(plan: Plan, variant: str, modality: str, seeds: list[int]) -> np.ndarray:
+    """Accuracies whose drops differ between seeds."""
+    return 50 + np.array(seeds, dtype=float) ** (2 if variant == plan.reference else 1)
+
+
+def test_finished_runs_give_the_spread_of_the_paired_drops(
+    fake: Plan,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # every run is right about one more clip with each seed, so all drops of a variant are the same
+    assert measured_spread(fake, "no_infonce", "AV") is None
+    monkeypatch.setattr(collect, "accuracy", uneven)
     spread = measured_spread(fake, "no_infonce", "AV")
     assert spread is not None
-    assert (spread.value, spread.seeds) == (pytest.approx(0, abs=1e-9), len(fake.seeds))
+    drops = [seed**2 - seed for seed in fake.seeds]
+    assert (spread.value, spread.seeds) == (pytest.approx(np.std(drops, ddof=1)), len(drops))
     for seed in fake.seeds[1:]:
         (fake.run_folder("no_infonce", seed, modality="AV") / "metrics.json").unlink()
     assert measured_spread(fake, "no_infonce", "AV") is None
@@ -140,7 +152,11 @@ def test_the_spread_is_recovered_from_the_interval_of_a_reference_table(tmp_path
     assert reference_spread("x", "A", tmp_path / "none.csv") is None
 
 
-def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(fake: Plan) -> None:  # noqa: F811
+def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(
+    fake: Plan,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collect, "accuracy", uneven)
     (fake.run_folder("no_infonce", 0, modality="AV") / "metrics.json").unlink()
     (fake.run_folder("no_infonce", 1, modality="AV") / "metrics.json").unlink()
     rows = {(row.variant, row.modality): row for row in claims_of_table2(fake)}
@@ -151,4 +167,5 @@ def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(fake: 
     assert other is not None
     assert own.origin.startswith("this plan's finished runs")
     assert other.origin.startswith("results/reference")
-    assert rows["no_refinement", "AV"].seeds == 4
+    row = rows["no_refinement", "AV"]
+    assert row.seeds == seeds_needed(row.effect, own.value)

@@ -165,8 +165,14 @@ def test_a_changed_plan_makes_results_stale_and_not_edited(sealed: Plan) -> None
         "seeds was [0, 1], is [0, 1, 2]; build the results again, "
         "or check the first seeds alone with --seeds 2"
     )
-    words = f"stale: {TABLE}: the plan changed: it cannot be computed again: "
-    assert any(line.startswith(words) and "seed2" in line for line in found)
+    words = ": the plan changed: it cannot be computed again: "
+    assert any(line.startswith(f"stale: {TABLE}{words}") for line in found)
+    reasons = [line.split(words)[1] for line in found if words in line]
+    of_others = [reason for reason in reasons if reason.startswith("for the same reason as ")]
+    causes = [reason for reason in reasons if reason not in of_others]
+    assert of_others
+    assert any("seed2" in cause for cause in causes)
+    assert len(set(causes)) == len(causes)
     # the runs of the new seed, and nothing else
     assert all("seed2" in line for line in found if not line.startswith("stale"))
     section = sealed.table2.model_copy(update={"variants": ["full"]})  # type: ignore[union-attr]

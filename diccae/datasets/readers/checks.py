@@ -33,7 +33,8 @@ def check_rows(
     if len(at):
         row = rows.iloc[at[0]]
         more = f" ({len(at)} rows are like this)" if len(at) > 1 else ""
-        raise UserError(f"{place(rows, row)}: {describe(row)}{more}; {way_out}")
+        words = f"{describe(row)}{more}".removesuffix("?")
+        raise UserError(f"{place(rows, row)}: {words}; {way_out}")
 
 
 def place(rows: pd.DataFrame, row: pd.Series) -> str:
