@@ -27,7 +27,7 @@ DAMAGED = (
 
 # ways out: for a file that the workflow makes, and for one of a clip cache
 MAKE_AGAIN = "remove it, then run the workflow again"
-CACHE_AGAIN = "run `diccae data cache` again, which makes it anew"
+CACHE_AGAIN = "run `diccae data cache --plan <its plan>` again, which makes it anew"
 
 
 @contextmanager

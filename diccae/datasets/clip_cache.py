@@ -124,11 +124,14 @@ def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> Cli
     meta = read_meta(folder)
     manifest = folder.parent / "manifest.parquet"
     if manifest_changed is not None and file_digest(manifest) != meta["manifest_sha256"]:
-        raise UserError(f"{folder} was made from another {manifest}; run `diccae data cache` again")
+        raise UserError(
+            f"{folder} was made from another {manifest}; run "
+            "`diccae data cache --plan <its plan>` again"
+        )
     if file_digest(folder / "index.parquet") != meta["sha256"]["index"]:
         raise UserError(
             f"{folder}/index.parquet: it is not the file that was written with the cache; run "
-            "`diccae data cache` again, which writes it anew"
+            "`diccae data cache --plan <its plan>` again, which writes it anew"
         )
     if meta.get("mode") == "live":
         return open_live(folder, meta)
@@ -136,6 +139,7 @@ def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> Cli
     if replaced:
         raise UserError(
             f"{folder}: {len(replaced)} clips were replaced by other files after they were "
-            f"decoded, {replaced[0]} first; run `diccae data cache` again, which decodes them anew"
+            f"decoded, {replaced[0]} first; run `diccae data cache --plan <its plan>` again, "
+            "which decodes them anew"
         )
     return open_stored(folder, meta)

@@ -58,7 +58,8 @@ class _Files:
             # UserError has one argument, so a worker of the data loader can pickle it
             raise UserError(
                 f"{path}: {error.problem}, but the ledger lists it as usable; "
-                "restore the file, or run `diccae data cache` again, which leaves it out"
+                "restore the file, or run `diccae data cache --plan <its plan>` again, "
+                "which leaves it out"
             ) from None
 
     def _require_same(self, row: int, path: Path) -> None:
@@ -68,7 +69,7 @@ class _Files:
         if is_replaced(path, known, self.digests.iloc[row]):
             raise UserError(
                 f"{path}: it was replaced by another file after it was checked; run "
-                "`diccae data cache` again, which checks it anew"
+                "`diccae data cache --plan <its plan>` again, which checks it anew"
             )
         # a file that only has another time is read once
         self.stamps[row] = now

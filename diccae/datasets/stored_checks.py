@@ -26,8 +26,8 @@ def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
     if bad:
         raise UserError(
             f"{folder}/{name}.npy: {len(bad)} of {len(usable)} clips are not as they were decoded, "
-            f"{cache.index['id'].iloc[bad[0]]} first; run `diccae data cache` again, which decodes "
-            "them anew"
+            f"{cache.index['id'].iloc[bad[0]]} first; run "
+            "`diccae data cache --plan <its plan>` again, which decodes them anew"
         )
 
 

@@ -89,7 +89,8 @@ def test_a_changed_manifest_is_noticed(manifest: Path) -> None:
     table.loc[4, "label"] = 7
     table.to_parquet(manifest, index=False)
     with pytest.raises(
-        UserError, match=r"was made from another .*manifest.parquet; run `diccae data cache` again"
+        UserError,
+        match=r"was made from another .*manifest.parquet; run `diccae data cache --plan <its plan>` again",
     ):
         load_cache(folder)
     assert load_cache(build(manifest)).index["label"][4] == 7
