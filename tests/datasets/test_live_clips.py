@@ -214,7 +214,7 @@ def test_a_file_that_goes_bad_after_the_check_is_named(manifest: Path, workers: 
     assert f"{clip_path(manifest, 8)}: no such file, but the ledger lists it as usable" in str(
         caught.value
     )
-    assert "run `diccae data cache --plan <its plan>` again" in str(caught.value)
+    assert "run `diccae data cache --plan" in str(caught.value)
 
 
 def test_a_file_that_was_replaced_after_the_check_is_named_and_a_copy_is_not(
@@ -225,9 +225,7 @@ def test_a_file_that_was_replaced_after_the_check_is_named_and_a_copy_is_not(
     dataset = AVClipDataset(str(folder), ["test"], TRAINING)
     load(dataset, 0)
     shutil.copy(clip_path(manifest, 2), clip_path(manifest, 8))
-    with pytest.raises(
-        UserError, match="replaced by another file .*`diccae data cache --plan <its plan>` again"
-    ):
+    with pytest.raises(UserError, match="replaced by another file .*`diccae data cache --plan"):
         load(dataset, 0)
     table = pd.read_parquet(manifest).drop(columns="sha256")
     table.to_parquet(manifest, index=False)

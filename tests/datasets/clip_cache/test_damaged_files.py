@@ -22,7 +22,7 @@ def test_a_damaged_cache_names_the_file_and_the_way_out(
     shutil.copytree(tiny_data / "cache", folder)
     path = folder / name
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    words = r"is (empty|damaged .*|not the file that was written.*); run `diccae data cache --plan <its plan>` again"
+    words = r"is (empty|damaged .*|not the file that was written.*); run `diccae data cache --plan"
     with pytest.raises(UserError, match=f"{path}:? (it )?{words}"):
         load_cache(folder)
 
