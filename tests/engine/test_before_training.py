@@ -20,7 +20,7 @@ def test_the_command_refuses_a_plan_whose_clips_are_too_few(
     workspace: Path, tiny_data: Path
 ) -> None:
     tiny_plan(workspace, tiny_data, **{"schedule.finetune.batch_size": 64})
-    with pytest.raises(UserError, match="48 clips of split train are too few for schedule.finetune.batch_size 64"):
+    with pytest.raises(UserError, match="48 clips of split train are too few for .* 64"):
         train(variant="from_scratch", plan="tiny.yaml", seed=0, stage="finetune", modality="A")
     assert not Path("results").exists()
 
