@@ -3,7 +3,6 @@ the known length of these lists."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -52,12 +51,11 @@ def count_planned(plan: Plan) -> Clips:
 
 def _is_current(plan: Plan) -> bool:
     """Whether the cache is finished and was made from the present manifest, if there is one."""
-    meta = plan.cache_dir / "meta.json"
-    if not meta.is_file():
-        return False
+    from diccae.datasets.clips import read_meta
+
     try:
-        made_from = json.loads(meta.read_text()).get("manifest_sha256")
-    except ValueError:
+        made_from = read_meta(plan.cache_dir)["manifest_sha256"]
+    except UserError:
         return False
     return not plan.manifest.is_file() or file_digest(plan.manifest) == made_from
 

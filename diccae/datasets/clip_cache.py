@@ -14,6 +14,7 @@ from diccae.datasets.stored_checks import require_undamaged
 from diccae.datasets.stored_clips import build_stored, open_stored
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.stored_file import CACHE_AGAIN
 from diccae.whole_file import write_error
 
 
@@ -130,8 +131,8 @@ def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> Cli
         )
     if file_digest(folder / "index.parquet") != meta["sha256"]["index"]:
         raise UserError(
-            f"{folder}/index.parquet: it is not the file that was written with the cache; run "
-            "`diccae data cache --plan <its plan>` again, which writes it anew"
+            f"{folder}/index.parquet: it is not the file that was written with the cache; "
+            f"{CACHE_AGAIN}"
         )
     if meta.get("mode") == "live":
         return open_live(folder, meta)

@@ -23,7 +23,7 @@ from diccae.datasets.clip_files import (
     known_stamps,
     stamp,
 )
-from diccae.datasets.clips import OK, read_meta
+from diccae.datasets.clips import OK, read_index, read_meta
 from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
 from diccae.digests import file_digest
@@ -144,8 +144,8 @@ def _first_damaged(path: Path, index: pd.DataFrame | None) -> str:
 
 def _index(folder: Path) -> pd.DataFrame | None:
     try:
-        return pd.read_parquet(folder / "index.parquet")
-    except (OSError, ValueError):
+        return read_index(folder)
+    except UserError:
         return None
 
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from diccae.cli import data
+from diccae.datasets.clips import write_meta
 from diccae.digests import file_digest
 from diccae.doctor import plan_check
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
-from diccae.whole_file import whole_file
 
 CLASSES = ("hail", "rain", "snow")
 
@@ -89,8 +89,7 @@ def test_clips_that_cannot_be_decoded_count_for_nothing(
         status = broken.map({True: "unreadable", False: "ok"})
         out_dir.mkdir(exist_ok=True)
         table.assign(status=status).to_parquet(out_dir / "index.parquet")
-        with whole_file(out_dir / "meta.json") as temporary:
-            temporary.write_text(f'{{"manifest_sha256": "{file_digest(manifest)}"}}')
+        write_meta(out_dir, {"manifest_sha256": file_digest(manifest)})
 
     monkeypatch.setattr("diccae.datasets.clip_cache.build_cache", build)
     with pytest.raises(UserError, match="'rain' has 0 clips in split test.*14 usable of 15 clips"):

@@ -3,7 +3,6 @@ hand."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from diccae.clip_counts import Clips
 from diccae.clips_of_plan import count_clips
+from diccae.datasets.clips import write_meta
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.planning import costs
@@ -66,12 +66,11 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
         smoke.cache_dir / "index.parquet"
     )
     assert count_clips(smoke) == listed
-    meta = smoke.cache_dir / "meta.json"
-    meta.write_text(json.dumps({"manifest_sha256": file_digest(smoke.manifest)}))
+    write_meta(smoke.cache_dir, {"manifest_sha256": file_digest(smoke.manifest)})
     assert count_clips(smoke).of(["train"]) == 1
     assert "4 usable of 6" in count_clips(smoke).origin
     # a cache of another manifest says nothing
-    meta.write_text(json.dumps({"manifest_sha256": "0"}))
+    write_meta(smoke.cache_dir, {"manifest_sha256": "0"})
     assert count_clips(smoke) == listed
 
 
