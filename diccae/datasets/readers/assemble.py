@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from diccae.datasets.readers import vggsound
-from diccae.datasets.readers.leaks import check_leaks, remove_evaluated
+from diccae.datasets.readers.groups import keep_groups_whole
+from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
+from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
 from diccae.sections import Lists, SourceLists
 
@@ -19,8 +20,8 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
-    labels, and update and validation clips are split off its training clips. Recordings in its
-    validation and test split are then removed from all other sources.
+    labels, and update and validation clips are split off its training clips. Groups of its update,
+    validation and test clips are then removed from training, in all sources.
 
     Args:
         lists: the plan's `lists`.
@@ -32,7 +33,7 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
 
     Raises:
         UserError: a list or a folder is wrong, a labelled clip has no label, a class has too few
-            clips, or a recording is in two splits (with the file and line, or the class).
+            clips, or a recording or group is in two splits (with the file and line, or the class).
     """
     lists.files()
     tables: dict[str, pd.DataFrame] = {
@@ -59,10 +60,10 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         found_only=search,
         missing=tables[lists.labelled].attrs.get("missing", ""),
     )
-    drawn = (combined["split"].to_numpy() != listed) & (combined["split"] == "validation")
-    combined, again = remove_evaluated(combined.assign(drawn=drawn), lists.labelled)
+    drawn = combined["split"].to_numpy() != listed
+    combined, again = keep_groups_whole(combined.assign(drawn=drawn), drawn)
     for name, clips in again.items():
-        counts[name]["validation_or_test_removed"] = clips
+        counts[name]["of_held_out_groups_removed"] = clips
     notes += check_leaks(combined, combined.pop("drawn").to_numpy(bool))
     combined.attrs |= {"sources": counts, "notes": notes}
     return combined
@@ -107,68 +108,3 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
         name: int(table.attrs.get(name, 0))
         for name in ("listed", "duplicates", "found", "ambiguous")
     }
-
-
-def split_off(
-    table: pd.DataFrame,
-    update: int,
-    validation: int,
-    found_only: bool,
-    seed: int = 0,
-    missing: str = "",
-) -> pd.DataFrame:
-    """Split update and validation clips off the training clips of each class.
-
-    The draw depends on the ids and on `seed` only, not on the order of the rows.
-
-    Args:
-        table: a manifest.
-        update: clips per class of the new split `update`.
-        validation: clips per class of the new split `validation`.
-        found_only: whether to draw from clips with a file only.
-        seed: seed of the draw.
-        missing: a sentence about clips without a file, for the error.
-
-    Raises:
-        UserError: a class has too few training clips.
-    """
-    wanted = update + validation
-    pool = (table["split"] == "train").to_numpy(bool)
-    if found_only:
-        pool = pool & (table["path"] != "").to_numpy(bool)
-    if wanted == 0:
-        return table
-    rows = np.flatnonzero(pool)
-    # sorted by id, so that the order of the list has no influence
-    rows = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]
-    rows = np.random.default_rng([seed, 5]).permutation(rows)
-    labels = table["label"].to_numpy()[rows]
-    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
-    classes = (
-        table[table["label"] >= 0]
-        .drop_duplicates("label")
-        .set_index("label")["label_name"]
-        .sort_index()
-    )
-    # includes classes of which no training clip was found
-    sizes = pd.Series(labels).value_counts().reindex(classes.index, fill_value=0)
-    small = sizes[sizes <= wanted]
-    if len(small) or not len(rows):
-        first = small.iloc[:3]
-        shown = ", ".join(
-            f"{name!r} has {count}"
-            for name, count in zip(classes.loc[first.index], first, strict=True)
-        )
-        more = f" and {len(small) - 3} more classes have too few" if len(small) > 3 else ""
-        raise UserError(
-            f"lists: wanted more than {wanted} training clips a class ({update} update, "
-            f"{validation} validation), {shown or 'there are none'}{more}; lower "
-            "lists.update_per_class or lists.validation_per_class in the plan, "
-            "or find the missing files" + (f"; {missing}" if missing else "")
-        )
-    split = table["split"].to_numpy(dtype=object).copy()
-    split[rows[place < update]] = "update"
-    split[rows[(place >= update) & (place < wanted)]] = "validation"
-    result = table.assign(split=split)
-    result.attrs = dict(table.attrs)
-    return result

@@ -24,7 +24,7 @@ from diccae.datasets.readers.manifest import manifest
 from diccae.datasets.readers.split_words import check_splits
 from diccae.errors import UserError
 
-TEXT = ("id", "label_name", "split", "video", "start", "end", "label")
+TEXT = ("id", "label_name", "split", "video", "group", "fold", "start", "end", "label")
 LABELLED = ("train", "update", "validation", "test")
 SPLITS = (*LABELLED, "unlabelled")
 # names of columns in other projects -> the column here
@@ -54,6 +54,8 @@ def read(
     - `start`, `end`: the whole file; in seconds.
     - `id`: made from `path` and `start`.
     - `video`: the recording that the clip was cut from; `path`.
+    - `group`: what must not be divided between splits, such as a person or a kitchen; `video`.
+    - `fold`: the official fold, counted from 1; none.
 
     Args:
         lists: the list files.
@@ -85,7 +87,9 @@ def read(
         lambda row: f"a clip of split {row['split']} has no label_name",
         "give its class, or the split unlabelled",
     )
-    rows = drop_duplicates(rows, ["file", "start", "end", "label_name", "label", "split"])
+    rows = drop_duplicates(
+        rows, ["file", "start", "end", "label_name", "label", "split", "group", "fold"]
+    )
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
     if classes is not None:
@@ -99,8 +103,10 @@ def read(
         )
     # one group, however its path is spelled
     rows["group"] = map_text(
-        rows["video"], lambda name: os.path.normpath(name) if "/" in name else name
+        rows["group"].where(rows["group"] != "", rows["video"]),
+        lambda name: os.path.normpath(name) if "/" in name else name,
     )
+    rows["fold"] = _folds(rows)
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
     _check_spellings(rows, [os.path.normpath(file) for file in absolute])
@@ -145,6 +151,19 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
             "column label, or give a class list"
         )
     return [names[label] for label in range(len(names))]
+
+
+def _folds(rows: pd.DataFrame) -> np.ndarray:
+    """Official folds, int (N,), -1 where the list names none."""
+    given = (rows["fold"] != "").to_numpy(bool)
+    # spreadsheets write 1.0
+    folds = numbers(rows, "fold", lambda cell: float(cell or 0))
+    check_rows(
+        rows,
+        given & ((folds < 1) | (folds % 1 != 0)),
+        lambda row: f"wanted a fold counted from 1, got {row['fold']!r}",
+    )
+    return np.where(given, folds, -1).astype(np.int32)
 
 
 def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
