@@ -8,15 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from diccae.datasets.readers import vggsound
-from diccae.datasets.readers.groups import keep_groups_whole
+from diccae.datasets.readers.groups import check_official_folds, keep_groups_whole
 from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
 from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
-from diccae.sections import Lists, SourceLists
+from diccae.sections import Folds, Lists, SourceLists
 
 
-def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
+def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
@@ -26,6 +26,8 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     Args:
         lists: the plan's `lists`.
         search: whether to search for the files of the clips.
+        folds: the folds of the plan; with folds no clips are split off, since each fold has update
+            and validation clips of its own.
 
     Returns:
         The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
@@ -33,7 +35,8 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
 
     Raises:
         UserError: a list or a folder is wrong, a labelled clip has no label, a class has too few
-            clips, or a recording or group is in two splits (with the file and line, or the class).
+            clips, or a recording or group is in two splits or official folds (with the file and
+            line, or the class).
     """
     lists.files()
     tables: dict[str, pd.DataFrame] = {
@@ -53,13 +56,16 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         for name, table in tables.items()
     }
     listed = combined["split"].to_numpy()
-    combined = split_off(
-        combined,
-        lists.update_per_class,
-        lists.validation_per_class,
-        found_only=search,
-        missing=tables[lists.labelled].attrs.get("missing", ""),
-    )
+    if folds is None:
+        combined = split_off(
+            combined,
+            lists.update_per_class,
+            lists.validation_per_class,
+            found_only=search,
+            missing=tables[lists.labelled].attrs.get("missing", ""),
+        )
+    elif folds.kind == "official":
+        check_official_folds(combined)
     drawn = combined["split"].to_numpy() != listed
     combined, again = keep_groups_whole(combined.assign(drawn=drawn), drawn)
     for name, clips in again.items():
