@@ -11,12 +11,15 @@ from diccae.datasets.readers import vggsound
 from diccae.datasets.readers.groups import check_official_folds, keep_groups_whole
 from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
+from diccae.datasets.readers.scan import is_sound
 from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
-from diccae.sections import Folds, Lists, SourceLists
+from diccae.sections import Folds, Lists, Modality, SourceLists
 
 
-def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> pd.DataFrame:
+def assemble(
+    lists: Lists, search: bool = True, folds: Folds | None = None, modality: Modality = "AV"
+) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
@@ -28,6 +31,7 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
         search: whether to search for the files of the clips.
         folds: the folds of the plan; with folds no clips are split off, since each fold has update
             and validation clips of its own.
+        modality: what the clips must have; for V and AV, sound files count as missing.
 
     Returns:
         The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
@@ -40,7 +44,7 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
     """
     lists.files()
     tables: dict[str, pd.DataFrame] = {
-        source.reader: read_source(source, search) for source in lists.sources
+        source.reader: read_source(source, search, modality) for source in lists.sources
     }
     notes = [f"{name}: {note}" for name, table in tables.items() for note in table.attrs["notes"]]
     removed: dict[str, int] = {}
@@ -75,12 +79,15 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
     return combined
 
 
-def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
+def read_source(
+    source: SourceLists, search: bool = True, modality: Modality = "AV"
+) -> pd.DataFrame:
     """Read the lists of one source of a plan to a manifest.
 
     Args:
         source: one of the plan's `lists.sources`.
         search: whether to search for the files of the clips.
+        modality: what the clips must have; for V and AV, sound files count as missing.
 
     Raises:
         UserError: a list or a folder is wrong, or the folder has none of the clips.
@@ -100,6 +107,8 @@ def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
     table = reader.read(
         [Path(path) for path in source.lists], Path(source.media) if search else None, **options
     )
+    if "V" in modality:
+        table = _without_sound_files(table)
     if search and not table.attrs["found"]:
         raise UserError(
             f"lists.sources: the folder {source.media} has no clip of {source.reader}: "
@@ -107,6 +116,24 @@ def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
             + "; change media of this source in the plan or put the clips there"
         )
     return table
+
+
+def _without_sound_files(table: pd.DataFrame) -> pd.DataFrame:
+    sound = is_sound(table["path"])
+    if not sound.any():
+        return table
+    words = (
+        f"{sound.sum()} of {len(table)} clips have only a sound file, first "
+        f"{table['path'].iloc[int(sound.argmax())]}, and the plan asks for pictures; to use them, "
+        "let it score modality A alone"
+    )
+    result = table.assign(path=table["path"].where(~sound, ""))
+    result.attrs = table.attrs | {
+        "found": table.attrs["found"] - int(sound.sum()),
+        "notes": [*table.attrs["notes"], words],
+        "missing": "; ".join(filter(None, [table.attrs.get("missing"), words])),
+    }
+    return result
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

@@ -24,7 +24,8 @@ SAMPLE = 2000
 
 
 def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) -> pd.DataFrame:
-    """Find the files of clips by the names of `layouts`.
+    """Find the files of clips by the names of `layouts`: video files, and sound files for clips
+    that have no video file.
 
     Args:
         rows: one row per clip, with `start` and `end` in seconds of the recording and the columns
@@ -55,18 +56,24 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
     files = (
         scan(media)
         if media is not None
-        else pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str")
+        else pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str").assign(sound=False)
     )
+    sound = files["sound"].to_numpy(bool)
     stems, unused = arrow(files["stem"]), np.ones(len(files), bool)
     lengths = pc.binary_length(stems).to_numpy()
-    for layout in _likely_first(rows, stems, layouts):
+    tried = [
+        (layout, these, remark)
+        for these, remark in ((~sound, ""), (sound, " (sound files)"))
+        for layout in _likely_first(rows, stems.filter(pa.array(these)), layouts)
+    ]
+    for layout, these, remark in tried:
         missing = np.flatnonzero(found < 0)
-        if len(missing) == 0 or not unused.any():
-            break
+        if len(missing) == 0 or not (unused & these).any():
+            continue
         keys = arrow(layout.stems(rows.iloc[missing]))
         # hashing millions of names takes time: skip names whose length occurs on one side only
         shown = pc.binary_length(keys).to_numpy()
-        files_left = np.flatnonzero(unused & _among(lengths, shown))
+        files_left = np.flatnonzero(unused & these & _among(lengths, shown))
         asked = _among(shown, lengths[files_left])
         missing, keys = missing[asked], keys.filter(pa.array(asked))
         place = pc.fill_null(pc.index_in(keys, value_set=stems.take(files_left)), -1).to_numpy()
@@ -76,9 +83,10 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
         found[hit] = files_left[place[place >= 0]]
         unused[found[hit]] = False
         paths = files["path"].iloc[found[hit]]
-        cut, remark = layout.cut, ""
+        cut = layout.cut
         if cut is None:
-            cut, remark = _are_cut(Path(str(media)), paths, start[hit], end[hit])
+            cut, how = _are_cut(Path(str(media)), paths, start[hit], end[hit])
+            remark = f"{how}{remark}"
             if cut:
                 shared = np.bincount(found[hit])[found[hit]] > 1
                 ambiguous += int(shared.sum())
