@@ -169,7 +169,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
 
 
 def _missing(source: SourceLists) -> list[Path]:
-    return [Path(path) for path in source.lists if not Path(path).is_file()]
+    return [Path(path) for path in source.lists if not Path(path).exists()]
 
 
 def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:

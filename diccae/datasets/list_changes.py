@@ -23,7 +23,7 @@ def list_changes(lists: Lists, manifest: Path, folds: Folds | None) -> tuple[str
     """
     media = [Path(source.media) for source in lists.sources]
     named = [Path(path) for source in lists.sources for path in source.lists]
-    if not all(path.is_dir() for path in media) or not all(path.is_file() for path in named):
+    if not all(path.is_dir() for path in media) or not all(path.exists() for path in named):
         return None
     try:
         now, stated = assemble(lists, folds=folds), read_manifest(manifest)

@@ -11,15 +11,15 @@ from diccae.datasets.readers import vggsound
 from diccae.datasets.readers.groups import check_official_folds, keep_groups_whole
 from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
-from diccae.datasets.readers.scan import is_sound
 from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
-from diccae.sections import Folds, Lists, Modality, SourceLists
+from diccae.sections import Folds, Lists, SourceLists
+
+# counts of rows that a reader leaves out
+LEFT_OUT = ("other_classes", "other_folds")
 
 
-def assemble(
-    lists: Lists, search: bool = True, folds: Folds | None = None, modality: Modality = "AV"
-) -> pd.DataFrame:
+def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
@@ -31,7 +31,6 @@ def assemble(
         search: whether to search for the files of the clips.
         folds: the folds of the plan; with folds no clips are split off, since each fold has update
             and validation clips of its own.
-        modality: what the clips must have; for V and AV, sound files count as missing.
 
     Returns:
         The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
@@ -44,7 +43,7 @@ def assemble(
     """
     lists.files()
     tables: dict[str, pd.DataFrame] = {
-        source.reader: read_source(source, search, modality) for source in lists.sources
+        source.reader: read_source(source, search) for source in lists.sources
     }
     notes = [f"{name}: {note}" for name, table in tables.items() for note in table.attrs["notes"]]
     removed: dict[str, int] = {}
@@ -79,15 +78,12 @@ def assemble(
     return combined
 
 
-def read_source(
-    source: SourceLists, search: bool = True, modality: Modality = "AV"
-) -> pd.DataFrame:
+def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
     """Read the lists of one source of a plan to a manifest.
 
     Args:
         source: one of the plan's `lists.sources`.
         search: whether to search for the files of the clips.
-        modality: what the clips must have; for V and AV, sound files count as missing.
 
     Raises:
         UserError: a list or a folder is wrong, or the folder has none of the clips.
@@ -99,7 +95,9 @@ def read_source(
             "docs/data.md"
         )
     reader = importlib.import_module(f"diccae.datasets.readers.{source.reader}")
-    options = {}
+    options: dict[str, Path | str] = {}
+    if source.subset is not None:
+        options["subset"] = source.subset
     if source.classes is not None:
         options["classes"] = (
             source.classes if source.classes in ("31", "32") else Path(source.classes)
@@ -107,8 +105,6 @@ def read_source(
     table = reader.read(
         [Path(path) for path in source.lists], Path(source.media) if search else None, **options
     )
-    if "V" in modality:
-        table = _without_sound_files(table)
     if search and not table.attrs["found"]:
         raise UserError(
             f"lists.sources: the folder {source.media} has no clip of {source.reader}: "
@@ -118,26 +114,10 @@ def read_source(
     return table
 
 
-def _without_sound_files(table: pd.DataFrame) -> pd.DataFrame:
-    sound = is_sound(table["path"])
-    if not sound.any():
-        return table
-    words = (
-        f"{sound.sum()} of {len(table)} clips have only a sound file, first "
-        f"{table['path'].iloc[int(sound.argmax())]}, and the plan asks for pictures; to use them, "
-        "let it score modality A alone"
-    )
-    result = table.assign(path=table["path"].where(~sound, ""))
-    result.attrs = table.attrs | {
-        "found": table.attrs["found"] - int(sound.sum()),
-        "notes": [*table.attrs["notes"], words],
-        "missing": "; ".join(filter(None, [table.attrs.get("missing"), words])),
-    }
-    return result
-
-
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {
+    always = {
         name: int(table.attrs.get(name, 0))
         for name in ("listed", "duplicates", "found", "ambiguous")
     }
+    left_out = {name: table.attrs[name] for name in LEFT_OUT if name in table.attrs}
+    return always | left_out

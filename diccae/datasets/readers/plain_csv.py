@@ -14,10 +14,11 @@ from diccae.datasets.readers.checks import (
     check_rows,
     check_spans,
     drop_duplicates,
+    folds,
     numbers,
     place,
 )
-from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.classes import add_labels, order_by_index, read_classes
 from diccae.datasets.readers.columns import join, map_text, text
 from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.manifest import manifest
@@ -106,7 +107,7 @@ def read(
         rows["group"].where(rows["group"] != "", rows["video"]),
         lambda name: os.path.normpath(name) if "/" in name else name,
     )
-    rows["fold"] = _folds(rows)
+    rows["fold"] = folds(rows)
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
     _check_spellings(rows, [os.path.normpath(file) for file in absolute])
@@ -138,32 +139,17 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
     given = rows[(rows["label"] != "") & (rows["label_name"] != "")]
     if given.empty:
         return None
-    given = given.assign(number=numbers(given, "label", int).astype(int))
-    _check_one_to_one(given, "number", "label_name")
-    _check_one_to_one(given, "label_name", "number")
-    names = dict(zip(given["number"], given["label_name"], strict=True))
-    first = given.iloc[int(given["number"].to_numpy().argmax())]
-    missing = next((label for label in range(len(names)) if label not in names), None)
+    labels = numbers(given, "label", int).astype(int)
+    names = order_by_index(given, "label")
+    first = given.iloc[int(labels.argmax())]
+    missing = next((label for label in range(len(names)) if label not in labels), None)
     if missing is not None:
         raise UserError(
-            f"{place(rows, first)}: {first['label_name']!r} has the label {first['number']}, but "
+            f"{place(rows, first)}: {first['label_name']!r} has the label {labels.max()}, but "
             f"no clip has the label {missing}; count classes from 0 without a gap, leave out the "
             "column label, or give a class list"
         )
-    return [names[label] for label in range(len(names))]
-
-
-def _folds(rows: pd.DataFrame) -> np.ndarray:
-    """Official folds, int (N,), -1 where the list names none."""
-    given = (rows["fold"] != "").to_numpy(bool)
-    # spreadsheets write 1.0
-    folds = numbers(rows, "fold", lambda cell: float(cell or 0))
-    check_rows(
-        rows,
-        given & ((folds < 1) | (folds % 1 != 0)),
-        lambda row: f"wanted a fold counted from 1, got {row['fold']!r}",
-    )
-    return np.where(given, folds, -1).astype(np.int32)
+    return names
 
 
 def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
@@ -180,17 +166,6 @@ def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
 
     check_rows(
         rows.assign(first=first), first != spans["row"], describe, "remove one of the two lines"
-    )
-
-
-def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
-    rows = rows.assign(first=rows.groupby(one)[other].transform("first"))
-    check_rows(
-        rows,
-        rows["first"] != rows[other],
-        lambda row: (
-            f"{row[one]} belongs to {row[other]} here, but to {row['first']} in an earlier line"
-        ),
     )
 
 

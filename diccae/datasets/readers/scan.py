@@ -11,18 +11,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from diccae.data_settings import SOUND_SUFFIXES
 from diccae.datasets.readers.columns import arrow, map_values, text
 from diccae.errors import UserError
 
-VIDEO = ("mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts")
-SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "aif", "aiff")
+VIDEO_SUFFIXES = (
+    "mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts",
+)  # fmt: skip
 # in the order of preference where a clip has several files
-SUFFIXES = VIDEO + SOUND
+SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 # file names that are held as Python objects at a time
 FLUSH = 200_000
 
 
-def _walk(media: Path) -> Iterator[tuple[str, str]]:
+def walk(media: Path) -> Iterator[tuple[str, str]]:
     """(folder relative to `media`, name) of every video or sound file below `media`.
 
     Links to folders are followed, but each folder is visited once.
@@ -44,7 +46,7 @@ def _walk(media: Path) -> Iterator[tuple[str, str]]:
 
 def is_sound(paths: pd.Series) -> np.ndarray:
     """Whether each path (N,) has the suffix of a sound file; bool (N,)."""
-    found = pc.match_substring_regex(arrow(paths), rf"(?i)\.({'|'.join(SOUND)})$")
+    found = pc.match_substring_regex(arrow(paths), rf"(?i)\.({'|'.join(SOUND_SUFFIXES)})$")
     return found.to_numpy(zero_copy_only=False)
 
 
@@ -79,7 +81,7 @@ def scan(media: Path) -> pd.DataFrame:
         places.clear()
 
     try:
-        for folder, name in _walk(Path(media)):
+        for folder, name in walk(Path(media)):
             names.append(name.rpartition(".")[0])
             places.append(folder + name)
             if len(names) == FLUSH:
