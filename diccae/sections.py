@@ -65,11 +65,14 @@ class Folds(Strict):
         count: number of folds.
         train_groups_per_class: groups of a class whose clips keep their labels in training; the
             others join the unlabelled pool. None for all.
+        shared_groups: what to do about groups in more than one official fold: `refuse` them, or
+            `leave_out` their other clips where one of their clips is tested.
     """
 
     kind: Literal["official", "grouped"]
     count: int = Field(ge=2)
     train_groups_per_class: int | None = Field(default=None, ge=1)
+    shared_groups: Literal["refuse", "leave_out"] = "refuse"
 
 
 class Section(Strict):

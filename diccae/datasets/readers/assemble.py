@@ -68,7 +68,7 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
             missing=tables[lists.labelled].attrs.get("missing", ""),
         )
     elif folds.kind == "official":
-        check_official_folds(combined)
+        notes += check_official_folds(combined, folds.shared_groups == "refuse")
     drawn = combined["split"].to_numpy() != listed
     combined, again = keep_groups_whole(combined.assign(drawn=drawn), drawn)
     for name, clips in again.items():

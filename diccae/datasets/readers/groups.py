@@ -87,20 +87,24 @@ def _check(table: pd.DataFrame, stray: np.ndarray, group: np.ndarray, best: np.n
     )
 
 
-def check_official_folds(table: pd.DataFrame) -> None:
+def check_official_folds(table: pd.DataFrame, refuse: bool = True) -> list[str]:
     """Check that every labelled clip has an official fold, and no group stands in two.
 
     Args:
         table: a manifest.
+        refuse: whether to refuse groups in two folds.
+
+    Returns:
+        A note that counts groups in two folds, if there are any.
 
     Raises:
-        UserError: a labelled clip has no fold, or a group is in two folds (with the list and line
-            of both, and the number of such groups).
+        UserError: a labelled clip has no fold, or a group is in two folds and that is refused (with
+            the list and line of both, and the number of such groups).
     """
     clips = table[(table["label"] >= 0).to_numpy(bool)]
     clips.attrs = table.attrs
     source = clips["source"].iloc[0] if len(clips) else "the lists"
-    way_out = "set data.folds: {kind: grouped} in the plan"
+    way_out = "set kind: grouped in data.folds of the plan"
     without = (clips["fold"] < 0).to_numpy(bool)
     if without.any() or clips.empty:
         first = f", first {place(clips, clips.iloc[int(without.argmax())])}" if len(clips) else ""
@@ -110,13 +114,18 @@ def check_official_folds(table: pd.DataFrame) -> None:
         )
     first_fold = clips.groupby("group", sort=False)["fold"].transform("first").to_numpy()
     apart = clips["fold"].to_numpy() != first_fold
-    if apart.any():
-        one = clips.iloc[int(apart.argmax())]
-        other = clips.iloc[int((clips["group"] == one["group"]).to_numpy(bool).argmax())]
-        shared = clips["group"][apart].nunique()
-        raise UserError(
-            f"data.folds: {shared} of {clips['group'].nunique()} groups of {source} are in more "
-            f"than one official fold, first {one['group']!r} in fold {other['fold']} "
-            f"({place(clips, other)}) and fold {one['fold']} ({place(clips, one)}), so training "
-            f"would see recordings of the test clips; {way_out}"
-        )
+    if not apart.any():
+        return []
+    one = clips.iloc[int(apart.argmax())]
+    other = clips.iloc[int((clips["group"] == one["group"]).to_numpy(bool).argmax())]
+    words = (
+        f"{clips['group'][apart].nunique()} of {clips['group'].nunique()} groups of {source} are "
+        f"in more than one official fold, first {one['group']!r} in fold {other['fold']} "
+        f"({place(clips, other)}) and fold {one['fold']} ({place(clips, one)})"
+    )
+    if not refuse:
+        return [f"{words}; where one of their clips is tested, the others are left out"]
+    raise UserError(
+        f"data.folds: {words}, so training would see recordings of the test clips; {way_out}, or "
+        "shared_groups: leave_out beside kind: official to leave these clips out of training"
+    )
