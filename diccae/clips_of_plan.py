@@ -135,7 +135,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
     if not any(missing.values()):
         from diccae.datasets.readers.assemble import assemble
 
-        table = assemble(lists, search=False, folds=plan.split_into is not None)
+        table = assemble(lists, search=False, folds=plan.split_into)
         origin = f"the plan's lists: {len(table)} clips, not searched for on the disk yet"
         if plan.split_into is None:
             return [count_listed(table, origin)]
@@ -169,7 +169,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
 
 
 def _missing(source: SourceLists) -> list[Path]:
-    return [Path(path) for path in source.lists if not Path(path).is_file()]
+    return [Path(path) for path in source.lists if not Path(path).exists()]
 
 
 def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:

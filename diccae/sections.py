@@ -65,11 +65,14 @@ class Folds(Strict):
         count: number of folds.
         train_groups_per_class: groups of a class whose clips keep their labels in training; the
             others join the unlabelled pool. None for all.
+        shared_groups: what to do about groups in more than one official fold: `refuse` them, or
+            `leave_out` their other clips where one of their clips is tested.
     """
 
     kind: Literal["official", "grouped"]
     count: int = Field(ge=2)
     train_groups_per_class: int | None = Field(default=None, ge=1)
+    shared_groups: Literal["refuse", "leave_out"] = "refuse"
 
 
 class Section(Strict):
@@ -149,16 +152,40 @@ class LearningRates(Strict):
         ]
 
 
+Reader = Literal[
+    "vggsound",
+    "audioset",
+    "epic_kitchens",
+    "ucf101",
+    "kinetics_sounds",
+    "esc50",
+    "kitchen20",
+    "urbansound8k",
+    "plain_csv",
+]
+
+
 class SourceLists(Strict):
     """Official list files of one data set, the folder that holds its clips, and (where the reader
-    takes one) the class list."""
+    takes one) the class list.
 
-    reader: Literal[
-        "vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"
-    ]
+    Attributes:
+        lists: files; for esc50 also the folder of a release in folders.
+        classes: a class list that sets the order of the classes; `31` or `32` for kinetics_sounds.
+        subset: of esc50, the clips of ESC-10 alone.
+    """
+
+    reader: Reader
     lists: list[str] = Field(min_length=1)
     media: str
     classes: str | None = None
+    subset: Literal["esc10"] | None = None
+
+    @model_validator(mode="after")
+    def _subset_of_esc50(self) -> SourceLists:
+        if self.subset is not None and self.reader != "esc50":
+            raise ValueError(f"subset: {self.reader} has none; remove the key")
+        return self
 
 
 class Lists(Strict):
@@ -199,7 +226,7 @@ class Lists(Strict):
             for s in self.sources
             if s.classes is not None and not s.classes.isdigit()
         ]
-        missing = [(path, reader) for path, reader in named if not Path(path).is_file()]
+        missing = [(path, reader) for path, reader in named if not Path(path).exists()]
         if missing:
             raise UserError(
                 f"lists.sources: {len(missing)} of {len(named)} list files are missing, "

@@ -63,7 +63,7 @@ def manifest(plan: PlanName) -> None:
             )
         )
     check(chosen)
-    table = assemble(chosen.lists, folds=chosen.split_into is not None)
+    table = assemble(chosen.lists, folds=chosen.split_into)
     for source, counts in table.attrs["sources"].items():
         print(
             f"{source}: "

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from diccae.cli.options import out_option
+from diccae.errors import UserError
+from diccae.sections import Reader
 
-Source = Literal["vggsound", "audioset", "epic_kitchens", "ucf101", "kinetics_sounds", "plain_csv"]
+if TYPE_CHECKING:
+    import pandas as pd
+
 Out = Annotated[
     Path,
     out_option(".parquet", "The manifest to write; its class order goes to the same folder."),
@@ -19,7 +23,7 @@ Out = Annotated[
 
 def lists(
     source: Annotated[
-        Source, typer.Argument(help="The source of the lists; plain_csv for your own.")
+        Reader, typer.Argument(help="The source of the lists; plain_csv for your own.")
     ],
     files: Annotated[list[Path], typer.Option("--lists", help="A list file; may be repeated.")],
     media: Annotated[
@@ -38,6 +42,9 @@ def lists(
             "--classes", help="Class list that sets the order; 31 or 32 for kinetics_sounds."
         ),
     ] = None,
+    subset: Annotated[
+        Literal["esc10"] | None, typer.Option("--subset", help="Of esc50, ESC-10 alone.")
+    ] = None,
     vggsound_test: Annotated[
         list[Path] | None,
         typer.Option(
@@ -51,16 +58,19 @@ def lists(
     from diccae.datasets.readers.manifest import write_manifest
 
     reader = importlib.import_module(f"diccae.datasets.readers.{source}")
-    options = (
-        {}
-        if classes is None
-        else {"classes": classes if classes in ("31", "32") else Path(classes)}
-    )
+    options: dict[str, str | Path] = {}
+    if classes is not None:
+        options["classes"] = classes if classes in ("31", "32") else Path(classes)
+    if subset is not None:
+        if source != "esc50":
+            raise UserError(f"--subset: {source} has none; leave it out")
+        options["subset"] = subset
     table = reader.read(files, media, **options)
     counts = table.attrs
     print(f"{source}: {counts['listed']} rows listed, {counts['duplicates']} duplicates dropped")
-    if "other_classes" in counts:
-        print(f"  {counts['other_classes']} rows of other classes left out")
+    for what in ("other_classes", "other_folds"):
+        if what in counts:
+            print(f"  {counts[what]} rows of {what.replace('_', ' ')} left out")
     print(
         f"  {counts['found']} clips found below {media}, {len(table) - counts['found']} not found"
     )
@@ -76,6 +86,7 @@ def lists(
     if vggsound_test:
         table, removed = vggsound.exclude_vggsound_test(table, vggsound.read(vggsound_test, None))
         print(f"  {removed} clips of recordings in VGGSound's test list removed, {len(table)} left")
+    table = _keep_groups_whole(table)
     for note in [*counts["notes"], *check_leaks(table)]:
         print(f"  note: {note}")
     names = write_manifest(table, out)
@@ -104,10 +115,20 @@ def combine(
             f"{source}: {clips} clips"
             + ("" if left is None else f", {left} of held-out splits left out")
         )
+    table = _keep_groups_whole(table)
     for note in check_leaks(table):
         print(f"note: {note}")
     names = write_manifest(table, out)
     print(f"{out}: {len(table)} clips; class order in {names}")
+
+
+def _keep_groups_whole(table: pd.DataFrame) -> pd.DataFrame:
+    from diccae.datasets.readers.groups import keep_groups_whole
+
+    table, removed = keep_groups_whole(table)
+    for source, clips in removed.items():
+        print(f"  {clips} clips of {source} removed, of groups that are held out of training")
+    return table
 
 
 def register(group: typer.Typer) -> None:

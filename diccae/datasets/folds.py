@@ -25,12 +25,13 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     until there are `update_per_class` clips of each class in `update` and `validation_per_class` in
     `validation`; the rest is `train`, of which groups beyond `train_groups_per_class` become
     `unlabelled`. Unlabelled clips of groups in `validation` or `test` are left out, whatever source
-    they are from. The order of the rows has no influence.
+    they are from; so are labelled clips of other official folds whose group is tested. The order of
+    the rows has no influence.
 
     Args:
         table: a manifest or the index of a cache with N clips.
-        folds: `kind`, `count`, `fold`, `update_per_class`, `validation_per_class` and
-            `train_groups_per_class`, see `diccae.sections.Folds`.
+        folds: `kind`, `count`, `fold`, `update_per_class`, `validation_per_class`,
+            `train_groups_per_class` and `shared_groups`, see `diccae.sections.Folds`.
         seed: of the run.
 
     Returns:
@@ -53,12 +54,15 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
         raise UserError("data.folds: no clip has a label; name the class of the labelled clips")
     groups = _groups(clips)
     if folds["kind"] == "official":
-        of_group = _official(clips, folds["count"])
+        of_group = _official(clips, folds)
     else:
         of_group = _dealt(groups, folds["count"], np.random.default_rng([seed, 7]))
     place = _splits_of_groups(groups, of_group, folds, np.random.default_rng([seed, 8]))
     split = table["split"].to_numpy(dtype=object).copy()
     split[labelled] = clips["group"].map(place).to_numpy()
+    if folds["kind"] == "official":
+        elsewhere = labelled & (table["fold"] != folds["fold"]).to_numpy(bool)
+        split[elsewhere & (split == "test")] = LEFT_OUT
     held_out = {group for group, name in place.items() if name in ("validation", "test")}
     split[~labelled & table["group"].isin(held_out).to_numpy(bool)] = LEFT_OUT
     return split.astype(str)
@@ -82,8 +86,9 @@ def _groups(clips: pd.DataFrame) -> pd.DataFrame:
     return result.sort_values("group", ignore_index=True)
 
 
-def _official(clips: pd.DataFrame, count: int) -> dict[str, int]:
-    """The fold of each group, as the lists say it."""
+def _official(clips: pd.DataFrame, folds: Mapping[str, Any]) -> dict[str, int]:
+    """The fold of each group, as the lists say it; of several, the present one."""
+    count = folds["count"]
     found, wanted = sorted(set(clips["fold"])), list(range(1, count + 1))
     if found != wanted:
         without = int((clips["fold"] < 0).sum())
@@ -94,14 +99,17 @@ def _official(clips: pd.DataFrame, count: int) -> dict[str, int]:
         )
     pairs = clips[["group", "fold"]].drop_duplicates()
     twice = pairs.loc[pairs["group"].duplicated(), "group"]
-    if len(twice):
+    if len(twice) and folds["shared_groups"] == "refuse":
         name = twice.iloc[0]
         both = sorted(pairs.loc[pairs["group"] == name, "fold"])
         raise UserError(
             f"data.folds: group {name!r} is in the official folds {both[0]} and {both[1]} "
             f"({twice.nunique()} of {pairs['group'].nunique()} groups are in more than one), so "
-            "training would see recordings of the test clips; set kind: grouped"
+            "training would see recordings of the test clips; set kind: grouped, or "
+            "shared_groups: leave_out"
         )
+    # of two pairs of a group, the later one counts
+    pairs = pairs.iloc[np.argsort(pairs["fold"] == folds["fold"], kind="stable")]
     return dict(zip(pairs["group"], pairs["fold"], strict=True))
 
 

@@ -87,8 +87,7 @@ def data_problems(plan: Plan, *, settings: dict[str, Any], clips: bool = False) 
         Problem(str(path), words, render)
         for path, words in rendered_differences(plan.manifest.parent)
     ]
-    folds = plan.split_into is not None
-    changes = list_changes(plan.lists, plan.manifest, folds) if plan.lists else None
+    changes = list_changes(plan.lists, plan.manifest, plan.split_into) if plan.lists else None
     if changes:
         words, wrong = changes
         way_out = f"diccae data manifest --plan {plan.name}"

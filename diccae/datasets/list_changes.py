@@ -10,10 +10,10 @@ import pandas as pd
 from diccae.datasets.readers.assemble import assemble
 from diccae.datasets.readers.manifest import COLUMNS, read_manifest
 from diccae.errors import UserError
-from diccae.sections import Lists
+from diccae.sections import Folds, Lists
 
 
-def list_changes(lists: Lists, manifest: Path, folds: bool) -> tuple[str, bool] | None:
+def list_changes(lists: Lists, manifest: Path, folds: Folds | None) -> tuple[str, bool] | None:
     """Read the lists again and compare them with a manifest; `folds` as in `assemble`.
 
     Returns:
@@ -23,7 +23,7 @@ def list_changes(lists: Lists, manifest: Path, folds: bool) -> tuple[str, bool] 
     """
     media = [Path(source.media) for source in lists.sources]
     named = [Path(path) for source in lists.sources for path in source.lists]
-    if not all(path.is_dir() for path in media) or not all(path.is_file() for path in named):
+    if not all(path.is_dir() for path in media) or not all(path.exists() for path in named):
         return None
     try:
         now, stated = assemble(lists, folds=folds), read_manifest(manifest)

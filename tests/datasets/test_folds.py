@@ -41,6 +41,7 @@ def settings(fold: int = 1, **changes: Any) -> dict[str, Any]:
         "update_per_class": 3,
         "validation_per_class": 2,
         "train_groups_per_class": None,
+        "shared_groups": "refuse",
     } | changes
 
 
@@ -71,6 +72,23 @@ def test_official_folds_are_those_of_the_lists() -> None:
     clips = table()
     split = fold_splits(clips, settings(2, kind="official"), seed=5)
     assert np.array_equal(split == "test", clips["fold"] == 2)
+
+
+def test_shared_groups_of_official_folds_are_left_out_where_they_are_tested() -> None:
+    clips = table()
+    # a recording of each class with clips in folds 1 and 2
+    shared = clips["group"].str.fullmatch("[0-3]-[01]").to_numpy(bool)
+    clips.loc[shared, "group"] = clips["group"].str[0] + "-shared"
+    labelled = (clips["label"] >= 0).to_numpy()
+    for fold in (1, 2, 3):
+        changes = {"kind": "official", "shared_groups": "leave_out"}
+        split = fold_splits(clips, settings(fold, **changes), seed=0)
+        assert np.array_equal(split == "test", (clips["fold"] == fold).to_numpy())
+        elsewhere = shared & labelled & (clips["fold"] != fold).to_numpy()
+        assert (split[elsewhere] == LEFT_OUT).all() == (fold != 3)
+        assert not (split[labelled & ~shared] == LEFT_OUT).any()
+        names = clips.assign(split=split)[labelled & (split != LEFT_OUT)]
+        assert (names.groupby("group")["split"].nunique() == 1).all()
 
 
 def test_a_seed_is_another_partition_and_the_order_of_rows_is_none() -> None:

@@ -38,10 +38,12 @@ def check_rows(
 
 
 def place(rows: pd.DataFrame, row: pd.Series) -> str:
-    """`my.csv, line 3`: where a row of lists stands; its id where that is not known."""
+    """`my.csv, line 3`: where a row of lists stands; its id where that is not known, or where the
+    list is a folder of files (line 0)."""
     if "list" not in row:
         return f"{row['source']}, {row['id']}"
-    return f"{rows.attrs['lists'][row['list']]}, line {row['line']}"
+    where = f"line {row['line']}" if row["line"] else row["id"]
+    return f"{rows.attrs['lists'][row['list']]}, {where}"
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -116,6 +118,46 @@ def numbers(rows: pd.DataFrame, column: str, read: Callable[[str], float] = floa
         rows, np.isnan(values), lambda row: f"{column}: wanted a number >= 0, got {row[column]!r}"
     )
     return values
+
+
+def folds(rows: pd.DataFrame) -> np.ndarray:
+    """Official folds of N rows, int32 (N,), -1 where `fold` is empty.
+
+    Raises:
+        UserError: a fold is not a whole number from 1 (with its list and line).
+    """
+    given = (rows["fold"] != "").to_numpy(bool)
+    # spreadsheets write 1.0
+    values = numbers(rows, "fold", lambda cell: float(cell or 0))
+    check_rows(
+        rows,
+        given & ((values < 1) | (values % 1 != 0)),
+        lambda row: f"wanted a fold counted from 1, got {row['fold']!r}",
+    )
+    return np.where(given, values, -1).astype(np.int32)
+
+
+def check_file_names(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Check that each `id`, the name of a file, begins with the cells of some columns, joined
+    by '-'.
+
+    A list that was sorted by some of its columns only does not pass.
+
+    Raises:
+        UserError: it does not (with the list and line).
+    """
+    said = rows[list(columns)].agg("-".join, axis=1)
+    check_rows(
+        rows.assign(said=said),
+        np.array(
+            [not name.startswith(cells) for name, cells in zip(rows["id"], said, strict=True)]
+        ),
+        lambda row: (
+            f"the name of the file is {row['id']!r}, but the columns {', '.join(columns)} say "
+            f"{row['said']!r}"
+        ),
+        "download the list again",
+    )
 
 
 def check_youtube_ids(rows: pd.DataFrame) -> None:

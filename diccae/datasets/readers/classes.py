@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.readers.checks import check_rows, closest, place
+from diccae.datasets.readers.checks import check_rows, closest, numbers, place
 from diccae.datasets.readers.columns import arrow
 from diccae.datasets.readers.list_files import first_cells, read_bytes, read_rows, separator
 from diccae.errors import UserError
@@ -130,6 +130,31 @@ def _lines(path: Path) -> list[str]:
         for line in read_bytes(path).decode(errors="replace").splitlines()
         if line.strip()
     ]
+
+
+def order_by_index(rows: pd.DataFrame, index: str) -> list[str]:
+    """Class names of N rows in the order of a column of class indices, which may have gaps.
+
+    Raises:
+        UserError: an index is no number, two names have one, or a name has two (with the list and
+            line).
+    """
+    rows = rows.assign(number=numbers(rows, index, int).astype(int))
+    _check_one_to_one(rows, "number", "label_name")
+    _check_one_to_one(rows, "label_name", "number")
+    names = dict(zip(rows["number"], rows["label_name"], strict=True))
+    return [names[number] for number in sorted(names)]
+
+
+def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
+    rows = rows.assign(first=rows.groupby(one)[other].transform("first"))
+    check_rows(
+        rows,
+        rows["first"] != rows[other],
+        lambda row: (
+            f"{row[one]} belongs to {row[other]} here, but to {row['first']} in an earlier line"
+        ),
+    )
 
 
 def add_labels(rows: pd.DataFrame, classes: Sequence[str] | None) -> None:

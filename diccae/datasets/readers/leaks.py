@@ -75,28 +75,6 @@ def check_leaks(table: pd.DataFrame, drawn: np.ndarray | None = None) -> list[st
     return notes
 
 
-def remove_evaluated(table: pd.DataFrame, labelled: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Remove unlabelled clips of recordings that another source has in validation or test.
-
-    Args:
-        table: a manifest.
-        labelled: the source whose clips keep their labels and splits.
-
-    Returns:
-        The remaining rows, and the number of removed ones of each source that lost any.
-    """
-    other = (table["source"] != labelled).to_numpy(bool)
-    evaluated = ~other & table["split"].isin(EVALUATED).to_numpy(bool)
-    again = pc.is_in(arrow(table["video"]), value_set=arrow(table["video"][evaluated]))
-    gone = other & again.to_numpy(zero_copy_only=False)
-    if not gone.any():
-        return table, {}
-    kept = table[~gone].reset_index(drop=True)
-    kept.attrs = dict(table.attrs)
-    sizes = table["source"][gone].value_counts(sort=False)
-    return kept, {str(source): int(count) for source, count in sizes.items()}
-
-
 def _recordings(video: pd.Series) -> np.ndarray:
     """A number for each recording, int64 (N,); paths are compared without `./` and `//`."""
     if pc.any(pc.match_substring(arrow(video), "/")).as_py():

@@ -128,7 +128,7 @@ def read_table(
     for number, name in enumerate(names, 1):
         if name in names[: number - 1]:
             raise UserError(f"{path}: the column {name!r} is there twice; remove one")
-        if not name:
+        if not name and name not in known:
             raise UserError(f"{path}: column {number} has no name; name it or remove it")
         if name not in known:
             other = (other_words or {}).get(name.casefold())

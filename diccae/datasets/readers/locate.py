@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -21,10 +22,12 @@ from diccae.errors import UserError
 PROBES = 9
 # rows by which layouts are put into order
 SAMPLE = 2000
+NO_FILES = pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str").assign(sound=False)
 
 
 def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) -> pd.DataFrame:
-    """Find the files of clips by the names of `layouts`.
+    """Find the files of clips by the names of `layouts`: videos, or sound files where no clip has a
+    video.
 
     Args:
         rows: one row per clip, with `start` and `end` in seconds of the recording and the columns
@@ -45,6 +48,57 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
             that do not say which.
     """
     kind = pa.large_string()
+    files = scan(media) if media is not None else NO_FILES
+    sound = files["sound"].to_numpy(bool)
+    match = _match(rows, files, ~sound, media, layouts)
+    # sound files beside videos are often their sound tracks
+    if sound.any() and not (match.found >= 0).any():
+        match = _match(rows, files, sound, media, layouts)
+    found = match.found
+    relative = arrow(files["path"]).take(pa.array(found, mask=found < 0))
+    begin = np.where(rows["end"].isna(), np.nan, rows["start"])
+    prefix = pa.scalar(os.path.abspath(media).rstrip("/") + "/" if media is not None else "", kind)
+    absolute = pc.binary_join_element_wise(prefix, relative, pa.scalar("", kind))
+    attrs = rows.attrs | {
+        "found": int((found >= 0).sum()),
+        "layouts": match.layouts,
+        "ambiguous": match.ambiguous,
+        "several_files": int((files["copies"].to_numpy(np.int32)[found[found >= 0]] > 1).sum())
+        if len(files)
+        else 0,
+    }
+    rows = rows.assign(
+        path=text(pc.fill_null(absolute, "")),
+        file=text(pc.fill_null(relative, "")),
+        begin=begin,
+        finish=rows["end"],
+        start=match.start,
+        end=match.end,
+    )
+    rows.attrs = attrs
+    return rows
+
+
+@dataclass(frozen=True)
+class _Match:
+    """The file of each clip, int (N,), -1 for none; its span in seconds of the file, (N,); the
+    number of clips of each layout; and of ambiguous ones."""
+
+    found: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    layouts: dict[str, int]
+    ambiguous: int
+
+
+def _match(
+    rows: pd.DataFrame,
+    files: pd.DataFrame,
+    asked_for: np.ndarray,
+    media: Path | None,
+    layouts: Sequence[Layout],
+) -> _Match:
+    """Find the files of N clips among those M of a folder that are `asked_for`, bool (M,)."""
     found = np.full(len(rows), -1, np.int64)
     start, end = (
         rows["start"].to_numpy(np.float64, copy=True),
@@ -52,14 +106,9 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
     )
     counts: dict[str, int] = {}
     ambiguous = 0
-    files = (
-        scan(media)
-        if media is not None
-        else pd.DataFrame({"stem": [], "path": [], "copies": []}, dtype="str")
-    )
-    stems, unused = arrow(files["stem"]), np.ones(len(files), bool)
+    stems, unused = arrow(files["stem"]), asked_for.copy()
     lengths = pc.binary_length(stems).to_numpy()
-    for layout in _likely_first(rows, stems, layouts):
+    for layout in _likely_first(rows, stems.filter(pa.array(asked_for)), layouts):
         missing = np.flatnonzero(found < 0)
         if len(missing) == 0 or not unused.any():
             break
@@ -88,28 +137,7 @@ def locate(rows: pd.DataFrame, media: Path | None, layouts: Sequence[Layout]) ->
             start[hit], end[hit] = 0.0, end[hit] - start[hit]
         for folders, clips in _folders(paths, rows.attrs.get("classes", [])).items():
             counts[f"{folders}{layout.pattern}{remark}"] = clips
-    relative = arrow(files["path"]).take(pa.array(found, mask=found < 0))
-    begin = np.where(rows["end"].isna(), np.nan, rows["start"])
-    prefix = pa.scalar(os.path.abspath(media).rstrip("/") + "/" if media is not None else "", kind)
-    absolute = pc.binary_join_element_wise(prefix, relative, pa.scalar("", kind))
-    attrs = rows.attrs | {
-        "found": int((found >= 0).sum()),
-        "layouts": counts,
-        "ambiguous": ambiguous,
-        "several_files": int((files["copies"].to_numpy(np.int32)[found[found >= 0]] > 1).sum())
-        if len(files)
-        else 0,
-    }
-    rows = rows.assign(
-        path=text(pc.fill_null(absolute, "")),
-        file=text(pc.fill_null(relative, "")),
-        begin=begin,
-        finish=rows["end"],
-        start=start,
-        end=end,
-    )
-    rows.attrs = attrs
-    return rows
+    return _Match(found, start, end, counts, ambiguous)
 
 
 def _likely_first(rows: pd.DataFrame, stems: pa.Array, layouts: Sequence[Layout]) -> list[Layout]:

@@ -14,17 +14,18 @@ from diccae.datasets.readers.checks import (
     check_rows,
     check_spans,
     drop_duplicates,
+    folds,
     numbers,
     place,
 )
-from diccae.datasets.readers.classes import add_labels, read_classes
+from diccae.datasets.readers.classes import add_labels, order_by_index, read_classes
 from diccae.datasets.readers.columns import join, map_text, text
 from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.manifest import manifest
 from diccae.datasets.readers.split_words import check_splits
 from diccae.errors import UserError
 
-TEXT = ("id", "label_name", "split", "video", "start", "end", "label")
+TEXT = ("id", "label_name", "split", "video", "group", "fold", "start", "end", "label")
 LABELLED = ("train", "update", "validation", "test")
 SPLITS = (*LABELLED, "unlabelled")
 # names of columns in other projects -> the column here
@@ -54,6 +55,8 @@ def read(
     - `start`, `end`: the whole file; in seconds.
     - `id`: made from `path` and `start`.
     - `video`: the recording that the clip was cut from; `path`.
+    - `group`: what must not be divided between splits, such as a person or a kitchen; `video`.
+    - `fold`: the official fold, counted from 1; none.
 
     Args:
         lists: the list files.
@@ -85,7 +88,9 @@ def read(
         lambda row: f"a clip of split {row['split']} has no label_name",
         "give its class, or the split unlabelled",
     )
-    rows = drop_duplicates(rows, ["file", "start", "end", "label_name", "label", "split"])
+    rows = drop_duplicates(
+        rows, ["file", "start", "end", "label_name", "label", "split", "group", "fold"]
+    )
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
     if classes is not None:
@@ -99,8 +104,10 @@ def read(
         )
     # one group, however its path is spelled
     rows["group"] = map_text(
-        rows["video"], lambda name: os.path.normpath(name) if "/" in name else name
+        rows["group"].where(rows["group"] != "", rows["video"]),
+        lambda name: os.path.normpath(name) if "/" in name else name,
     )
+    rows["fold"] = folds(rows)
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
     _check_spellings(rows, [os.path.normpath(file) for file in absolute])
@@ -132,19 +139,17 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
     given = rows[(rows["label"] != "") & (rows["label_name"] != "")]
     if given.empty:
         return None
-    given = given.assign(number=numbers(given, "label", int).astype(int))
-    _check_one_to_one(given, "number", "label_name")
-    _check_one_to_one(given, "label_name", "number")
-    names = dict(zip(given["number"], given["label_name"], strict=True))
-    first = given.iloc[int(given["number"].to_numpy().argmax())]
-    missing = next((label for label in range(len(names)) if label not in names), None)
+    labels = numbers(given, "label", int).astype(int)
+    names = order_by_index(given, "label")
+    first = given.iloc[int(labels.argmax())]
+    missing = next((label for label in range(len(names)) if label not in labels), None)
     if missing is not None:
         raise UserError(
-            f"{place(rows, first)}: {first['label_name']!r} has the label {first['number']}, but "
+            f"{place(rows, first)}: {first['label_name']!r} has the label {labels.max()}, but "
             f"no clip has the label {missing}; count classes from 0 without a gap, leave out the "
             "column label, or give a class list"
         )
-    return [names[label] for label in range(len(names))]
+    return names
 
 
 def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
@@ -161,17 +166,6 @@ def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
 
     check_rows(
         rows.assign(first=first), first != spans["row"], describe, "remove one of the two lines"
-    )
-
-
-def _check_one_to_one(rows: pd.DataFrame, one: str, other: str) -> None:
-    rows = rows.assign(first=rows.groupby(one)[other].transform("first"))
-    check_rows(
-        rows,
-        rows["first"] != rows[other],
-        lambda row: (
-            f"{row[one]} belongs to {row[other]} here, but to {row['first']} in an earlier line"
-        ),
     )
 
 

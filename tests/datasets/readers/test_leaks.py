@@ -73,21 +73,35 @@ def test_spellings_are_compared_without_files_too(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "clips"),
+    "lines",
     [
         # spans side by side
-        (["x/one.mp4,golf,train,0,5,,", "x/one.mp4,golf,test,5,9,,"], 1),
+        ["x/one.mp4,golf,train,0,5,,,", "x/./one.mp4,golf,test,5,9,,,"],
         # cut clips of one recording, where nobody says which part of it
-        (["x/one.mp4,golf,train,,,v,", "x/two.mp4,golf,test,,,v,", "a.mp4,golf,test,,,v,A"], 2),
+        ["x/one.mp4,golf,update,,,v,,", "x/two.mp4,golf,train,,,v,A,"],
+        ["x/one.mp4,golf,test,,,,,Ann", "x/two.mp4,,unlabelled,,,,,Ann"],
     ],
 )
-def test_other_parts_of_a_recording_are_counted(
-    write: Write, media: Path, lines: list[str], clips: int
+def test_a_group_in_two_splits(write: Write, media: Path, lines: list[str]) -> None:
+    rows = ["b.mp4,golf,train,,,,,", *lines]
+    splits = [line.split(",")[2] for line in lines]
+    one, other = (3, 4) if splits[1] == "test" else (4, 3)
+    words = (
+        rf"my.csv, line {one}: .* \({splits[one - 3]}\) is of the same group, '.*', as .* "
+        rf"\({splits[other - 3]}\) in .*my.csv, line {other}; give both one split, or"
+    )
+    with pytest.raises(UserError, match=words):
+        assemble(kitchen(write("my.csv", f"{HEAD},group", *rows), media))
+
+
+def test_parts_of_a_recording_that_are_groups_of_their_own_are_counted(
+    write: Write, media: Path
 ) -> None:
-    table = assemble(kitchen(write("my.csv", HEAD, "b.mp4,golf,train,,,,", *lines), media))
+    lines = ["x/one.mp4,golf,train,0,5,,,early", "x/one.mp4,golf,test,5,9,,,late"]
+    table = assemble(kitchen(write("my.csv", f"{HEAD},group", *lines), media))
     assert table.attrs["notes"] == [
         "validation and test clips from recordings that have clips in another split too: "
-        f"{clips} (no known spans overlap)"
+        "1 (no known spans overlap)"
     ]
 
 
@@ -113,7 +127,8 @@ def test_links_within_a_split_are_counted(write: Write, media: Path) -> None:
 
 
 def test_an_overlap_that_the_draw_of_validation_clips_made(write: Write, media: Path) -> None:
-    lines = [f"x/one.mp4,golf,train,{start},{start + 5},," for start in range(4)]
+    names = ["one", "soft", "hard"]
+    lines = [f"x/{name}.mp4,golf,train,{start},{start + 5},," for start, name in enumerate(names)]
     with pytest.raises(UserError, match="drawn from train by lists.validation_per_class: set it"):
         assemble(kitchen(write("my.csv", HEAD, *lines), media, validation=1))
 
@@ -147,8 +162,8 @@ def test_unlabelled_clips_of_evaluated_recordings_are_removed(
     )
     left = table[table["source"] == "audioset"]
     assert left["video"].tolist() == ["A" * 11, "D" * 11]
-    assert table.attrs["sources"]["audioset"]["validation_or_test_removed"] == 2
-    assert "validation_or_test_removed" not in table.attrs["sources"]["kinetics_sounds"]
+    assert table.attrs["sources"]["audioset"]["of_held_out_groups_removed"] == 2
+    assert "of_held_out_groups_removed" not in table.attrs["sources"]["kinetics_sounds"]
 
 
 def slow(table: pd.DataFrame) -> bool:

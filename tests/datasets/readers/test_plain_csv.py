@@ -102,3 +102,18 @@ def test_a_label_that_contradicts_the_class_list(write: Write) -> None:
 def test_a_list_without_paths(write: Write) -> None:
     with pytest.raises(UserError, match="wanted the columns path, path missing"):
         read([write("my.csv", "file,label", "x.mp4,a")], None)
+
+
+def test_groups_and_folds(write: Write) -> None:
+    lines = ["x/a.mp4,,Ann,1", "./x//b.mp4,,,2.0", "c.mp4,tape 3,,"]
+    table = read([write("my.csv", "path,video,group,fold", *lines)], None)
+    assert table["group"].tolist() == ["Ann", "x/b.mp4", "tape 3"]
+    assert table["fold"].tolist() == [1, 2, -1]
+    assert table["fold"].dtype == np.int32
+
+
+@pytest.mark.parametrize("fold", ["0", "1.5", "-1", "one"])
+def test_bad_folds(write: Write, fold: str) -> None:
+    path = write("my.csv", "path,fold", "x.mp4,1", f"y.mp4,{fold}")
+    with pytest.raises(UserError, match=f"{path}, line 3: .*wanted a .*, got '{fold}'"):
+        read([path], None)

@@ -8,19 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets.readers.assemble import split_off
+from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
 
 
 def pool(sizes: dict[str, int], **others: Any) -> pd.DataFrame:
-    """Training clips of classes in random order, each with a file, and one test clip per class."""
+    """Training clips of classes, each with a file and a group of its own, and one test clip per
+    class."""
     rows = [
         {"id": f"{name}-{number:03d}", "label": label, "label_name": name, "split": split}
         for label, (name, size) in enumerate(sizes.items())
         for split, span in (("train", range(size)), ("test", [900]))
         for number in span
     ]
-    return pd.DataFrame(rows).assign(path="x.mp4", **others)
+    table = pd.DataFrame(rows)
+    return table.assign(path="x.mp4", group=table["id"], **others)
 
 
 def parts(table: pd.DataFrame) -> dict[str, set[str]]:
@@ -98,3 +100,53 @@ def test_no_labelled_training_clip_at_all() -> None:
         split_off(table, 2, 1, found_only=True)
     with pytest.raises(UserError, match="there are none"):
         split_off(table.assign(label=-1), 2, 1, found_only=True)
+
+
+def slow(table: pd.DataFrame, update: int, validation: int, seed: int) -> list[str]:
+    """Splits where each clip is a group of its own: the first clips of each class in the order of
+    the draw."""
+    rows = table.index[table["split"] == "train"]
+    rows = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]
+    split = table["split"].tolist()
+    place: dict[int, int] = {}
+    for row in np.random.default_rng([seed, 5]).permutation(rows):
+        label = table["label"][row]
+        place[label] = place.get(label, -1) + 1
+        if place[label] < update + validation:
+            split[row] = "update" if place[label] < update else "validation"
+    return split
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clips_that_are_groups_of_their_own(seed: int) -> None:
+    table = pool({"hail": 9, "rain": 6, "snow": 30})
+    drawn = split_off(table, 3, 2, found_only=True, seed=seed)
+    assert drawn["split"].tolist() == slow(table, 3, 2, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_drawn_whole(seed: int) -> None:
+    table = pool({"hail": 40, "rain": 40})
+    # some groups have clips of both classes, and one has a test clip
+    table["group"] = [f"group {number % 17}" for number in range(len(table))]
+    table.loc[table["split"] == "test", "group"] = ["group 3", "another"]
+    table.loc[5, "path"] = ""
+    drawn = split_off(table, 5, 3, found_only=True, seed=seed)
+    train = drawn[table["split"] == "train"]
+    assert (train.groupby("group")["split"].nunique() == 1).all()
+    assert set(train.loc[train["group"] == "group 3", "split"]) == {"train"}
+    found = train[train["path"] != ""].groupby(["label", "split"]).size()
+    for label in (0, 1):
+        assert found[label, "update"] >= 5
+        assert found[label, "validation"] >= 3
+        assert found[label, "train"] >= 1
+    shuffled = table.sample(frac=1, random_state=0, ignore_index=True)
+    assert parts(split_off(shuffled, 5, 3, found_only=True, seed=seed)) == parts(drawn)
+
+
+def test_too_few_groups_of_a_class() -> None:
+    table = pool({"hail": 9, "rain": 9})
+    table.loc[table["label"] == 1, "group"] = ["one", "two"] * 5
+    words = r"\(2 update, 1 validation, in whole groups\), 'rain' has 9 in 2 groups; lower"
+    with pytest.raises(UserError, match=words):
+        split_off(table.query("id != 'rain-900'").reset_index(drop=True), 2, 1, found_only=True)
