@@ -66,7 +66,10 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
         smoke.cache_dir / "index.parquet"
     )
     assert count_clips(smoke) == listed
-    write_meta(smoke.cache_dir, {"manifest_sha256": file_digest(smoke.manifest)})
+    write_meta(
+        smoke.cache_dir,
+        {"settings": {"modality": "AV"}, "manifest_sha256": file_digest(smoke.manifest)},
+    )
     assert count_clips(smoke).of(["train"]) == 1
     assert "4 usable of 6" in count_clips(smoke).origin
     # a cache of another manifest says nothing
