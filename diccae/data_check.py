@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from diccae.clip_counts import Clips
+from diccae.clip_modality import without_picture
 from diccae.clips_of_plan import count_clips
 from diccae.errors import UserError
 from diccae.plans import Plan
@@ -38,12 +39,13 @@ def check_data(
         processes: number of processes that train together.
 
     Raises:
-        UserError: the number of classes is not that of the plan, a split is missing, or there are
-            too few clips for a batch, a class, a cluster or an update set; names the keys, what was
-            wanted and found, and what to change.
+        UserError: clips are sound files and the plan asks for pictures, the number of classes is
+            not that of the plan, a split is missing, or there are too few clips for a batch, class,
+            cluster or update set; names the keys, what was wanted and found, and what to change.
     """
     check = _Check(count_clips(plan) if clips is None else clips, processes)
-    problems = list(check.classes(plan_settings(plan)["data"]["num_classes"]))
+    problems = [*without_picture(plan, check.clips)]
+    problems += check.classes(plan_settings(plan)["data"]["num_classes"])
     # what a stage lacks may follow from wrong classes
     if not problems:
         every = runs_of_a_seed(plan) if runs is None else runs

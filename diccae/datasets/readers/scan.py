@@ -1,4 +1,4 @@
-"""Finding the video files below a folder."""
+"""Finding the media files below a folder."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from diccae.data_settings import SOUND_SUFFIXES
 from diccae.datasets.readers.columns import arrow, map_values, text
 from diccae.errors import UserError
 
+VIDEO_SUFFIXES = (
+    "mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts",
+)  # fmt: skip
 # in the order of preference where a clip has several files
-SUFFIXES = ("mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts")
+SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 # file names that are held as Python objects at a time
 FLUSH = 200_000
 
 
 def _walk(media: Path) -> Iterator[tuple[str, str]]:
-    """(folder relative to `media`, name) of every video file below `media`.
+    """(folder relative to `media`, name) of every media file below `media`.
 
     Links to folders are followed, but each folder is visited once.
     """
@@ -40,7 +44,7 @@ def _walk(media: Path) -> Iterator[tuple[str, str]]:
 
 
 def scan(media: Path) -> pd.DataFrame:
-    """Find all video files below a folder.
+    """Find all video and sound files below a folder.
 
     Of several files with one stem, the one with the first suffix of SUFFIXES is taken, then the
     one with the shortest path.
