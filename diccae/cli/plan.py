@@ -64,7 +64,10 @@ def _print_variants(chosen: Plan) -> None:
     )
     every: dict[Run, None] = {}
     for variant, modalities in variants.items():
-        scored = [Run(chosen, SCORED_STAGE, variant, seed, modality) for modality in modalities]
+        fold = chosen.folds[0]
+        scored = [
+            Run(chosen, SCORED_STAGE, variant, seed, modality, fold) for modality in modalities
+        ]
         runs = with_parents(scored)
         every |= dict.fromkeys(runs)
         own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]
@@ -76,7 +79,9 @@ def _print_variants(chosen: Plan) -> None:
             print(f"  ...@{short}=X: the variant with {key} = X")
     counts = Counter(run.stage for run in every)
     print(
-        ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs per seed",
+        ", ".join(f"{count} {stage}" for stage, count in counts.items())
+        + " runs per seed"
+        + (f" and fold, in {len(chosen.folds)} folds" if chosen.split_into else ""),
         flush=True,
     )
 
