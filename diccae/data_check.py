@@ -40,9 +40,8 @@ def check_data(
         processes: number of processes that train together.
 
     Raises:
-        UserError: clips are sound files and the plan asks for pictures, the number of classes is
-            not that of the plan, a split is missing, or there are too few clips for a batch, class,
-            cluster or update set; names the keys, what was wanted and found, and what to change.
+        UserError: the clips are not those that the runs need; names the keys, what was wanted and
+            found, and what to change.
     """
     every = list(runs_of_a_seed(plan) if runs is None else runs)
     # the runs of all folds are alike

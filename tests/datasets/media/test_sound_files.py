@@ -200,3 +200,27 @@ def test_sound_files_that_cannot_be_used(tmp_path: Path) -> None:
     )
     assert refusal(silent, modality="A")[0] == "silent"
     assert refusal(write(tmp_path / "mute.mp4", sounds=()), modality="A")[0] == "no_audio"
+
+
+def test_an_mp3_file_may_end_in_what_is_no_sound(tmp_path: Path) -> None:
+    path = sound_file(tmp_path / "clip.mp3", "libmp3lame", 44100)
+    content, whole = path.read_bytes(), hear(path)
+    for end in (b"LYRICSBEGIN" + b"la" * 200 + b"LYRICS200TAG" + bytes(125), bytes(4000)):
+        path.write_bytes(content + end)
+        assert np.array_equal(hear(path), whole)
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(3000) + content[middle:])
+    assert refusal(path, modality="A")[0] == "unreadable"
+
+
+def test_sound_after_a_lost_part_keeps_its_time(tmp_path: Path) -> None:
+    path = sound_file(tmp_path / "clip.flac", "flac", 16000)
+    content, whole = bytearray(path.read_bytes()), hear(path)
+    content[len(content) // 2 : len(content) // 2 + 3] = bytes(3)
+    path.write_bytes(content)
+    damaged = hear(path)
+    assert len(damaged) == len(whole)
+    lost = np.flatnonzero(damaged != whole)
+    assert 0 < lost[-1] - lost[0] < 5000
+    assert np.all(damaged[lost] == 0)
+    assert np.array_equal(hear(path, start=2.5, end=3.0), damaged[40000:])
