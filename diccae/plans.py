@@ -49,6 +49,7 @@ class Plan(Strict):
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
         table1, ..., tuning: what each artifact needs.
+        pretrain_modality: what unlabelled stages train on; None for all that the sections score.
         runtime: kernels and threads of every run.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan; a variant that sets
@@ -71,6 +72,7 @@ class Plan(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     tuning: Section | None = None
+    pretrain_modality: Modality | None = None
     runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
@@ -137,6 +139,13 @@ class Plan(Strict):
         """Every variant of the plan with the modalities that any artifact scores, in A, V, AV
         order."""
         return modalities_of(self.needs())
+
+    @property
+    def modality(self) -> Modality:
+        """What every clip must have: all that a section scores or pre-training takes."""
+        asked = {m for modalities in self.variants().values() for m in modalities}
+        letters = "".join([*asked, self.pretrain_modality or ""])
+        return "AV" if {"A", "V"} <= set(letters) else "A" if "A" in letters else "V"
 
     def scored(self, needs: Iterable[Need]) -> list[Scored]:
         """The scored runs of some needs, each once."""
