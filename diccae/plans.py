@@ -24,6 +24,7 @@ from diccae.sections import (
     Scored,
     Section,
     Seeds,
+    joint,
     modalities_of,
 )
 from diccae.validation import checked, choices
@@ -47,7 +48,8 @@ class Plan(Strict):
         dataset, data_root, lists: the clips.
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
-        table1, ..., tuning: what each artifact needs.
+        pretrain_modality: of the stages without labels; None for the union of the scored ones.
+        table1, ..., tuning: what each artifact needs; at least one of them.
         runtime: kernels and threads of every run.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan; a variant that sets
@@ -61,6 +63,7 @@ class Plan(Strict):
     lists: Lists | None = None
     seeds: Seeds
     reference: str = "full"
+    pretrain_modality: Modality | None = None
     table1: Section | None = None
     table2: Section | None = None
     sensitivity: Section | None = None
@@ -80,10 +83,14 @@ class Plan(Strict):
 
     @model_validator(mode="after")
     def _purpose(self) -> Plan:
-        if (self.table1 is None or self.table2 is None) and self.tuning is None:
+        scored = [need.modality for need in self.needs()]
+        if not scored:
+            raise ValueError("wanted a section that scores something, such as table1 or table2")
+        lacking = [modality for modality in scored if not set(modality) <= set(self.modality)]
+        if lacking:
             raise ValueError(
-                "wanted table1 and table2 (or tuning, for a plan that only chooses "
-                "hyper-parameters)"
+                f"pretrain_modality: wanted a modality that {lacking[0]} is part of, since the "
+                f"plan scores {lacking[0]}, got {self.modality}; set it to AV, or leave it out"
             )
         return self
 
@@ -97,6 +104,19 @@ class Plan(Strict):
                 raise ValueError(
                     f"reference: wanted one of the variants of {name} "
                     f"({', '.join(section.variants)}), got {self.reference!r}"
+                )
+        known = self.reference_modalities
+        if self.reported() and not known:
+            raise ValueError(
+                f"reference: wanted a variant that the plan scores with all of its seeds "
+                f"({', '.join(modalities_of(self.reported()))}), got {self.reference!r}"
+            )
+        for section in filter(None, (self.sensitivity, self.cluster_ce)):
+            lacking = [m for m in section.modalities if m not in known]
+            if lacking:
+                raise ValueError(
+                    f"drops in {lacking[0]} are measured from {self.reference}, which no section "
+                    f"scores in {lacking[0]}; add it to a section with that modality"
                 )
         return self
 
@@ -125,6 +145,22 @@ class Plan(Strict):
         """What all sections need, section by section."""
         sections = (getattr(self, name) for name in type(self).model_fields)
         return [need for s in sections if hasattr(s, "needs") for need in s.needs()]
+
+    def reported(self) -> list[Need]:
+        """What the report is made from: all sections but `tuning`, of which the test clips are not
+        read; nothing for a plan that only chooses hyper-parameters."""
+        return self.model_copy(update={"tuning": None}).needs()
+
+    @property
+    def reference_modalities(self) -> list[Modality]:
+        """Modalities in which the report has the reference with all seeds, in A, V, AV order."""
+        whole = [need for need in self.reported() if need.seeds is None]
+        return modalities_of(whole).get(self.reference, [])
+
+    @property
+    def modality(self) -> Modality:
+        """What the clips must have, and what the stages without labels are trained in."""
+        return self.pretrain_modality or joint(need.modality for need in self.needs())
 
     def variants(self) -> dict[str, list[Modality]]:
         """Every variant of the plan with the modalities that any artifact scores, in A, V, AV

@@ -25,14 +25,18 @@ from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 @dataclass(frozen=True)
 class Run:
-    """One stage of training of one variant with one seed; `modality` is AV in stages that train on
-    the unlabelled pool."""
+    """One stage of training of one variant with one seed; `modality` is `Plan.modality` by default,
+    and in every stage that trains on the unlabelled pool."""
 
     plan: Plan
     stage: str
     variant: str
     seed: int
-    modality: str = "AV"
+    modality: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.modality:
+            object.__setattr__(self, "modality", self.plan.modality)
 
     def __str__(self) -> str:
         modality = f" {self.modality}" if self.spec.labelled else ""
@@ -79,7 +83,7 @@ class Run:
         """The files that it starts from, each with the run that makes it."""
         settings = self.settings
         return {
-            parent: Run(self.plan, parent.stage, self.variant, self.seed, parent.modality).owner
+            parent: Run(self.plan, parent.stage, self.variant, self.seed, parent.modality or "").owner
             for parent in settings.system.parents(self.spec, self.modality, settings.choices)
             if parent.stage in settings.stages
         }
@@ -109,6 +113,7 @@ class Run:
         return RunContext(
             stage=self.spec,
             modality=self.modality,
+            pretrain_modality=self.plan.modality,
             seed=self.seed,
             choices=settings.choices,
             schedule=settings.schedule,

@@ -33,6 +33,7 @@ class Settings:
         runtime: kernels and threads.
         base: the rest of the merged config (`data`, `cache`, encoders, ...).
         stages: names of the stages that the variant has.
+        pretrain_modality: of the stages without labels.
     """
 
     system: System[Any]
@@ -41,6 +42,7 @@ class Settings:
     runtime: Runtime
     base: dict[str, Any]
     stages: frozenset[str]
+    pretrain_modality: str
 
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the value of every choice, by the dotted keys that the ambiguity
@@ -51,6 +53,7 @@ class Settings:
         }
         return {
             "system": self.system.name,
+            "pretrain_modality": self.pretrain_modality,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),
             "runtime": self.runtime.model_dump(),
@@ -224,13 +227,15 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         _set(config, key, value, f"plan {plan.name}, parameters")
     if any(key.startswith("method.") for key in plan.overrides):
         where += f" with the overrides of plan {plan.name}"
+    method = checked(system.choices, config.pop("method"), f"{where}, method")
     return Settings(
         system=system,
-        choices=checked(system.choices, config.pop("method"), f"{where}, method"),
+        choices=system.choices_for(plan.modality, method),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,
         stages=own.stages,
+        pretrain_modality=plan.modality,
     )
 
 

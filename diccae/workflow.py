@@ -148,8 +148,8 @@ class Workflow:
         return [f"{root}/{name}.csv" for name in self.artifacts(root)]
 
     def targets(self, root: str) -> list[str]:
-        """Everything of a plan: its tables and, where it has Table 2, its report."""
-        report = [f"{root}/report.html"] if self.plan(root).table2 else []
+        """Everything of a plan: its tables and its report, if it has one."""
+        report = [f"{root}/report.html"] if self.plan(root).reported() else []
         return [*self.tables(root), *report]
 
     def data_plan(self, data_root: str) -> Plan:
@@ -204,7 +204,10 @@ def data_key(plan: Plan) -> str:
     """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
-    return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
+    # the cache of one modality lacks the other
+    part = [] if plan.modality == "AV" else [plan.modality]
+    made_from = [base.get("benchmark"), lists, base["cache"], *part]
+    return digest(json.dumps(made_from, sort_keys=True))
 
 
 def _at_most(plan: Plan, seeds: int | None) -> int | None:

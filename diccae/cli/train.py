@@ -73,14 +73,14 @@ def wanted_runs(
 
 
 def _single(plan: Plan, stage: str, variant: str, seed: int, modality: str | None) -> Run:
-    """The run of one stage; without a modality, on audio and video."""
+    """The run of one stage; without a modality, in that of the plan's stages without labels."""
     from diccae.run_graph import Run
 
-    run = Run(plan, stage, variant, seed, modality or "AV")
-    if modality not in (None, "AV") and not run.spec.labelled:
+    run = Run(plan, stage, variant, seed, modality or plan.modality)
+    if run.modality != plan.modality and not run.spec.labelled:
         raise UserError(
-            f"--modality {modality}: stage {stage} trains on audio and video together; leave "
-            "--modality out"
+            f"--modality {modality}: stage {stage} of plan {plan.name} is trained in "
+            f"{plan.modality}; leave --modality out, or change pretrain_modality in the plan"
         )
     return run
 

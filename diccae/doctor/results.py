@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def _changed(plan: Plan, path: Path) -> list[str]:
 
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        run = Run(plan, record["stage"], record["variant"], record["seed"], record["modality"])
+        run = Run(plan, record["stage"], record["variant"], record["seed"])
+        if run.spec.labelled:
+            run = replace(run, modality=record["modality"])
         now = {
             "config": run.config_hash,
             "source": source_hash(run.config(), run.settings.system.name),

@@ -69,10 +69,10 @@ def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
         seconds += work.scored * max(speed.predict.seconds, load)
     if not work.clustered:
         return seconds
-    # a stage that does not start from clusters clusters the concatenated features of both
+    # a stage that does not start from clusters clusters the concatenated features of all
     # modalities
     use = settings.system.data(run.spec, settings.choices, settings.schedule.stages[run.stage])
-    width = settings.base["embedding_dim"] * (1 if use.clusters else 2)
+    width = settings.base["embedding_dim"] * (1 if use.clusters else len(run.modality))
     restarts = settings.system.clusters(settings.choices)["restarts"]
     return seconds + work.clustered * restarts * width * calibration.kmeans
 
@@ -127,10 +127,11 @@ def disk(
         devices: number of runs that train at the same time.
     """
     cache = plan_settings(plan)["cache"]
-    stored = clips * (
-        3 * cache["num_frames"] * cache["frame_size"] ** 2
-        + 2 * cache["n_mels"] * cache["fbank_frames"]
-    )
+    arrays = {
+        "V": 3 * cache["num_frames"] * cache["frame_size"] ** 2,
+        "A": 2 * cache["n_mels"] * cache["fbank_frames"],
+    }
+    stored = clips * sum(arrays[part] for part in plan.modality)
     sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(

@@ -119,8 +119,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     """The variables of the template; the arguments are those of `render`."""
     artifacts = artifacts_of(plan)
     records = collect.all_records(plan)
-    modalities = tables.section_of(plan, "table1").modalities
-    modality = "AV" if "AV" in modalities else modalities[0]
+    # both, where the plan scores both
+    modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
     arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)

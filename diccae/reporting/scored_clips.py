@@ -11,7 +11,6 @@ from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import collect
-from diccae.reporting.tables import section_of
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 
@@ -29,10 +28,10 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
           runs used another manifest, and there are no bounds.
         - missing: number of test clips that could not be used, by status in the cache.
         - seeds: number of seeds.
-        - rows: for each modality of Table 1, `modality`, `top1`, `used`, `worst` and `best`;
+        - rows: for each modality of the full method, `modality`, `top1`, `used`, `worst` and `best`;
           accuracies in percent, mean over seeds; bounds are None where they are unknown.
     """
-    modalities = section_of(plan, "table1").modalities
+    modalities = plan.reference_modalities
     scored = {
         m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
         for m in modalities

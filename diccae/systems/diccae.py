@@ -89,6 +89,25 @@ class Diccae(System[DiccaeChoices]):
             parents.append(Parent("warmup", file=ASSIGNMENTS))
         return tuple(parents)
 
+    def choices_for(self, pretrain_modality: str, choices: DiccaeChoices) -> DiccaeChoices:
+        """With one modality there is no other to contrast with, so that InfoNCE contrasts two views
+        of a clip, `intra_modal`.
+
+        Deviation: the paper pre-trains on both modalities.
+
+        Raises:
+            UserError: the contrast needs both.
+        """
+        if pretrain_modality == "AV" or not choices.infonce_weight:
+            return choices
+        if choices.infonce_contrast in ("both", "one_way"):
+            raise UserError(
+                f"method.infonce_contrast {choices.infonce_contrast} contrasts audio with video, "
+                f"and the plan pre-trains in {pretrain_modality} alone; leave it out, which "
+                "contrasts two views of a clip, or set pretrain_modality: AV in the plan"
+            )
+        return choices.model_copy(update={"infonce_contrast": "intra_modal"})
+
     def data(self, stage: Stage, choices: DiccaeChoices, budget: StageSchedule) -> DataUse:
         """The update set is held out of the unlabelled pool in pre-training; in fine-tuning it is a
         split of its own, or the paper's portion of the test split."""
@@ -130,7 +149,10 @@ class Diccae(System[DiccaeChoices]):
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
         confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
         classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
-        contrasted = choices.infonce_weight > 0 and len(run.modalities) == 2
+        # fine-tuning in one modality has no InfoNCE
+        contrasted = choices.infonce_weight > 0 and (
+            len(run.modalities) == 2 or run.stage != FINETUNE
+        )
         model = dict(
             type="DICCAE",
             modalities=run.modalities,
@@ -172,7 +194,10 @@ class Diccae(System[DiccaeChoices]):
         weights = run.parent()
         if weights is not None:
             model["init_cfg"] = dict(
-                type="EncoderWeights", checkpoint=weights, fusion=run.modality == "AV"
+                type="EncoderWeights",
+                checkpoint=weights,
+                # it has another width where pre-training has other modalities
+                fusion=run.modality == run.pretrain_modality,
             )
         return model
 
