@@ -33,7 +33,6 @@ class Settings:
         runtime: kernels and threads.
         base: the rest of the merged config (`data`, `cache`, encoders, ...).
         stages: names of the stages that the variant has.
-        pretrain_modality: of the stages without labels.
     """
 
     system: System[Any]
@@ -42,7 +41,6 @@ class Settings:
     runtime: Runtime
     base: dict[str, Any]
     stages: frozenset[str]
-    pretrain_modality: str
 
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the value of every choice, by the dotted keys that the ambiguity
@@ -53,7 +51,6 @@ class Settings:
         }
         return {
             "system": self.system.name,
-            "pretrain_modality": self.pretrain_modality,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),
             "runtime": self.runtime.model_dump(),
@@ -235,7 +232,6 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,
         stages=own.stages,
-        pretrain_modality=plan.modality,
     )
 
 

@@ -13,6 +13,8 @@ from diccae.cli.options import PlanName, Seeds
 from diccae.plans import SCORED_STAGE, Plan, load_plan
 
 GB = 1e9
+ALONE = {"A": "sound", "V": "pictures"}
+ARRAYS = {"A": "log-mels float16", "V": "frames uint8", "AV": "frames uint8, log-mels float16"}
 
 
 def plan(
@@ -73,6 +75,10 @@ def _print_variants(chosen: Plan) -> None:
     for short, key in chosen.parameters.items():
         if any(f"@{short}=" in variant for variant in variants):
             print(f"  ...@{short}=X: the variant with {key} = X")
+    if chosen.modality != "AV":
+        print(
+            f"clips need {ALONE[chosen.modality]} alone; pre-training contrasts two views of a clip"
+        )
     counts = Counter(run.stage for run in every)
     print(
         ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs per seed",
@@ -171,7 +177,7 @@ def _disk(answer: dict[str, Any]) -> list[str]:
     return [
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
-        f"  clip cache (frames uint8, log-mels float16) {cache}",
+        f"  clip cache ({ARRAYS[answer['modality']]}) {cache}",
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",

@@ -28,7 +28,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
           runs used another manifest, and there are no bounds.
         - missing: number of test clips that could not be used, by status in the cache.
         - seeds: number of seeds.
-        - rows: for each modality of the full method, `modality`, `top1`, `used`, `worst` and `best`;
+        - rows: for each modality of the reference, `modality`, `top1`, `used`, `worst` and `best`;
           accuracies in percent, mean over seeds; bounds are None where they are unknown.
     """
     modalities = plan.reference_modalities
