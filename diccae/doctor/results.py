@@ -48,9 +48,11 @@ def _changed(plan: Plan, path: Path) -> list[str]:
 
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        run = Run(plan, record["stage"], record["variant"], record["seed"])
-        if run.spec.labelled:
-            run = replace(run, modality=record["modality"])
+        names = ("stage", "variant", "seed", "modality", "fold")
+        run = Run(plan, *(record[name] for name in names))
+        if not run.spec.labelled:
+            # the plan may have another one now
+            run = replace(run, modality=plan.modality)
         now = {
             "config": run.config_hash,
             "source": source_hash(run.config(), run.settings.system.name),

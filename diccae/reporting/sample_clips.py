@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from diccae.datasets.pyav_media import decode_audio
 from diccae.plans import Plan
 from diccae.reporting.pictures import data_uri, jpeg, png
+from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, reading
 
 mpl.use("Agg")
@@ -48,7 +49,7 @@ def sample_clips(
         return []
     with reading(path, CACHE_AGAIN):
         index = pd.read_parquet(path)
-    usable = index[(index["split"] == "test") & (index["status"] == "ok")]
+    usable = index[tested(plan, index) & (index["status"] == "ok")]
     stored = plan.cache_dir / "fbank.npy"
     with reading(stored, CACHE_AGAIN):
         fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None
