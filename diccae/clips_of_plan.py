@@ -97,14 +97,17 @@ def count_planned(plan: Plan) -> list[Clips]:
 
 
 def _is_current(plan: Plan) -> bool:
-    """Whether the cache is finished and was made from the present manifest, if there is one."""
-    from diccae.datasets.clips import read_meta
+    """Whether the cache is finished and was made for this modality, from the present manifest if
+    there is one."""
+    from diccae.datasets.clips import modality_of, read_meta
 
     try:
-        made_from = read_meta(plan.cache_dir)["manifest_sha256"]
+        meta = read_meta(plan.cache_dir)
     except UserError:
         return False
-    return not plan.manifest.is_file() or file_digest(plan.manifest) == made_from
+    if modality_of(meta) != plan.modality:
+        return False
+    return not plan.manifest.is_file() or file_digest(plan.manifest) == meta["manifest_sha256"]
 
 
 def _embedded(counts: dict[str, int]) -> Clips:

@@ -13,7 +13,7 @@ GB = 1e9
 
 
 def shortage(
-    base: dict[str, Any], folder: Path = FOLDER, processes: int = 1
+    base: dict[str, Any], modality: str, folder: Path = FOLDER, processes: int = 1
 ) -> tuple[str, str] | None:
     """What is wrong with the shared memory for the loader workers of a plan, and the way out; None
     if there is enough.
@@ -22,11 +22,12 @@ def shortage(
 
     Args:
         base: the settings of the plan.
+        modality: of its clips: A, V or AV.
         folder: where shared memory is mounted.
         processes: number of processes that train together, each with its workers.
     """
     workers = processes * base["schedule"]["num_workers"]
-    wanted = processes * wanted_bytes(base)
+    wanted = processes * wanted_bytes(base, modality)
     free = shutil.disk_usage(folder).free if folder.is_dir() else 0
     if free >= wanted:
         return None
@@ -38,11 +39,12 @@ def shortage(
     )
 
 
-def wanted_bytes(base: dict[str, Any]) -> int:
-    """Bytes that the batches of all loader workers take; 0 without workers."""
+def wanted_bytes(base: dict[str, Any], modality: str) -> int:
+    """Bytes that the batches of all loader workers take, with clips of modality A, V or AV; 0
+    without workers."""
     data, cache, schedule = base["data"], base["cache"], base["schedule"]
-    frames = 3 * data["num_frames"] * data["frame_size"] ** 2
-    fbank = 2 * cache["n_mels"] * cache["fbank_frames"]
+    frames = 3 * data["num_frames"] * data["frame_size"] ** 2 if "V" in modality else 0
+    fbank = 2 * cache["n_mels"] * cache["fbank_frames"] if "A" in modality else 0
     train = max(
         stage["batch_size"] * (frames + fbank)
         for stage in schedule.values()

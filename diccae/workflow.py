@@ -157,9 +157,17 @@ class Workflow:
         suit none.
 
         Raises:
-            SystemExit: plans that share it describe different data.
+            SystemExit: plans that share it describe different data, or ask for clips of different
+                modalities.
         """
         sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
+        asked = {plan.modality: plan for plan in reversed(sharing)}
+        if len(asked) > 1:
+            words = " and ".join(f"{plan.name} for {m}" for m, plan in sorted(asked.items()))
+            raise SystemExit(
+                f"diccae: plans share {data_root} but ask for clips of different modalities, "
+                f"{words}; give one another data_root, or set pretrain_modality: AV in the other"
+            )
         if len({data_key(plan) for plan in sharing}) > 1:
             raise SystemExit(
                 f"diccae: plans {', '.join(plan.name for plan in sharing)} share {data_root} but "
@@ -201,7 +209,8 @@ class Workflow:
 
 
 def data_key(plan: Plan) -> str:
-    """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
+    """Digest of what a plan's data is made from: benchmark, lists, what the cache keeps, and what a
+    clip must have."""
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
     # the cache of one modality lacks the other

@@ -152,7 +152,9 @@ def test_costs_of_sound_alone() -> None:
 def test_clips_of_one_modality_are_other_clips() -> None:
     alone, both = plan_of("A"), load_plan("smoke")
     assert data_key(alone) != data_key(both) == data_key(plan_of("A", pretrain_modality="AV"))
-    with pytest.raises(SystemExit, match="mine, smoke share .* describe different data"):
+    with pytest.raises(
+        SystemExit, match="ask for clips of different modalities, mine for A and smoke for AV; give"
+    ):
         Workflow([alone, both]).data_plan(both.data_root)
     # Table 2 alone has a report too
     assert "results/mine/report.html" in Workflow([alone]).targets("results/mine")

@@ -87,8 +87,9 @@ def manifest(plan: PlanName) -> None:
 def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest to frames (uint8) and log-mels (float16).
 
-    Prints how many clips cannot be used and why. With cache.mode live, clips are only checked. It
-    ends with an error if the clips, before or after decoding, do not suit the plan.
+    For a plan on sound or pictures alone, only these are decoded. Prints how many clips cannot be
+    used and why. With cache.mode live, clips are only checked. It ends with an error if the clips,
+    before or after decoding, do not suit the plan.
     """
     from diccae.clips_of_plan import count_in_manifest
     from diccae.data_check import check_data
@@ -106,6 +107,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
         chosen.manifest,
         chosen.cache_dir,
         jobs=jobs,
+        modality=chosen.modality,
         **plan_settings(chosen)["cache"],
     )
     _note_time(Path(chosen.data_root), "cache", watch)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import Jobs, out_option
+from diccae.sections import Modality
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -19,6 +20,10 @@ def check(
     ],
     out: Annotated[Path, out_option(".parquet", "The ledger; rows of unchanged files are kept.")],
     jobs: Jobs = CORES,
+    modality: Annotated[
+        Modality,
+        typer.Option("--modality", help="What a clip must have: sound (A), picture (V) or both."),
+    ] = "AV",
     max_unusable: Annotated[
         float | None,
         typer.Option("--max-unusable", min=0, max=1, help="Fail if a larger share cannot be used."),
@@ -29,12 +34,14 @@ def check(
     Rows of unchanged files are kept; an interrupted check continues where it stopped.
     """
     from diccae.datasets import ledger
+    from diccae.datasets.modalities import WORDS, kinds, without
 
-    effort = ledger.check(manifest, out, jobs=jobs)
+    effort = ledger.check(manifest, out, jobs=jobs, modality=modality)
     counts = ledger.summarise(out)
+    sound = "" if counts.with_sound is None else f"{counts.with_sound} with sound, "
     print(
         f"{out}: {counts.listed} listed, {counts.found} found, {counts.readable} readable, "
-        f"{counts.with_sound} with sound, {counts.used} used"
+        f"{sound}{counts.used} used"
     )
     print("  " + ", ".join(f"{count} {status}" for status, count in counts.statuses.items()))
     if effort.probed:
@@ -44,6 +51,9 @@ def check(
         )
     for reason, count in counts.reasons.items():
         print(f"  {count} not used: {reason}")
+    for kind in kinds(modality) if modality == "AV" else ():
+        if counts.statuses.get(f"no_{kind}"):
+            print(f"  for clips that need no {WORDS[kind]}: --modality {without(kind)}")
     if max_unusable is not None:
         ledger.require_usable(out, max_unusable)
 

@@ -11,10 +11,10 @@ import typer
 
 from diccae.cli.options import PlanName, Seeds
 from diccae.plans import SCORED_STAGE, Plan, load_plan
+from diccae.sections import Modality
 
 GB = 1e9
 ALONE = {"A": "sound", "V": "pictures"}
-ARRAYS = {"A": "log-mels float16", "V": "frames uint8", "AV": "frames uint8, log-mels float16"}
 
 
 def plan(
@@ -91,7 +91,15 @@ def _print_variants(chosen: Plan) -> None:
 
 
 def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
-    return [*_clips(answer), "", *_hours(answer), "", *_disk(answer), "", *_seeds(chosen, answer)]
+    return [
+        *_clips(answer),
+        "",
+        *_hours(answer),
+        "",
+        *_disk(answer, chosen.modality),
+        "",
+        *_seeds(chosen, answer),
+    ]
 
 
 def _clips(answer: dict[str, Any]) -> list[str]:
@@ -170,7 +178,9 @@ def _length(hours: float) -> str:
     return f"{3600 * hours:.0f} s" if hours < 1 / 60 else f"{60 * hours:.1f} min"
 
 
-def _disk(answer: dict[str, Any]) -> list[str]:
+def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
+    from diccae.datasets.modalities import arrays_of
+
     need = answer["disk"]
     live = need["cache"] == 0
     cache = (
@@ -178,10 +188,12 @@ def _disk(answer: dict[str, Any]) -> list[str]:
         if live
         else f"{need['cache'] / GB:,.2f} GB"
     )
+    held = {"frames": "frames uint8", "fbank": "log-mels float16"}
+    arrays = ", ".join(held[name] for name in arrays_of(modality))
     return [
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
-        f"  clip cache ({ARRAYS[answer['modality']]}) {cache}",
+        f"  clip cache ({arrays}) {cache}",
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",

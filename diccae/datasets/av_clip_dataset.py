@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.folds import fold_splits
+from diccae.datasets.modalities import ARRAYS, Kind
 from diccae.errors import UserError
 
 
@@ -47,8 +48,8 @@ class AVClipDataset(Dataset):
         metainfo: `classes`, the class names in the order of their indices.
 
     Raises:
-        UserError: the cache is missing, damaged or out of date, no clip is left, a source is
-            unknown, or a class or the pool has too few clips.
+        UserError: the cache is missing, damaged, out of date or without a modality, no clip is
+            left, a source is unknown, or a class or the pool has too few clips.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class AVClipDataset(Dataset):
         splits: Sequence[str],
         pipeline: Sequence[dict[str, Any]],
         seed: int = 0,
-        modalities: Sequence[str] = ("audio", "video"),
+        modalities: Sequence[Kind] = ("audio", "video"),
         sources: Sequence[str] | None = None,
         per_class: int | None = None,
         holdout: int = 0,
@@ -66,8 +67,7 @@ class AVClipDataset(Dataset):
         folds: dict[str, Any] | None = None,
         test_mode: bool = False,
     ) -> None:
-        arrays = {"audio": "fbank", "video": "frames"}
-        self.cache = load_cache(cache_dir, [arrays[modality] for modality in modalities])
+        self.cache = load_cache(cache_dir, [ARRAYS[modality] for modality in modalities])
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
         self.per_class = per_class
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ARRAYS = ("frames", "fbank")
-
 
 def checksum(row: np.ndarray) -> int:
     """CRC-32 of the bytes of an array."""
@@ -26,12 +24,14 @@ def column(array: str) -> str:
     return f"{array}_crc32"
 
 
-def checksums(frames: Any, fbank: Any) -> pd.DataFrame:
-    """The checksum of every row of both arrays, one column each."""
+def checksums(frames: Any = None, fbank: Any = None) -> pd.DataFrame:
+    """The checksum of every row of the arrays that a cache has, one column each."""
+    arrays = {"frames": frames, "fbank": fbank}
     return pd.DataFrame(
         {
             column(name): np.fromiter((checksum(row) for row in array), np.int64, len(array))
-            for name, array in zip(ARRAYS, (frames, fbank), strict=True)
+            for name, array in arrays.items()
+            if array is not None
         }
     )
 

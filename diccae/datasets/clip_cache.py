@@ -7,13 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from diccae.datasets.clip_files import replaced_clips
-from diccae.datasets.clips import ClipCache, ClipSettings, read_meta
+from diccae.datasets.clips import ClipCache, ClipSettings, modality_of, read_meta
+from diccae.datasets.decoders import Backend, require_backend
 from diccae.datasets.live_clips import build_live, open_live
-from diccae.datasets.media import Backend, require_backend
+from diccae.datasets.modalities import arrays_of
 from diccae.datasets.stored_checks import require_undamaged
 from diccae.datasets.stored_clips import build_stored, open_stored
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.sections import Modality
 from diccae.stored_file import CACHE_AGAIN
 from diccae.whole_file import write_error
 
@@ -30,6 +32,7 @@ def build_cache(
     jobs: int,
     decoder: Backend = "pyav",
     mode: str = "stored",
+    modality: Modality = "AV",
     progress: bool = True,
 ) -> Path:
     """Build the cache of a manifest, or complete an interrupted one.
@@ -49,6 +52,8 @@ def build_cache(
         decoder: library that decodes the clips, `pyav` or `torchcodec`.
         mode: `stored` keeps the decoded clips; `live` keeps the status of each clip only, and
             training decodes.
+        modality: what a clip must have: sound (A), picture (V) or both. Nothing else of it is
+            decoded or stored, and a cache that was made for another modality is made anew.
         progress: whether to show a progress bar.
 
     Returns:
@@ -65,6 +70,7 @@ def build_cache(
         n_mels=n_mels,
         fbank_frames=fbank_frames,
         decoder=decoder,
+        modality=modality,
     )
     require_backend(decoder)
     if not manifest.is_file():
@@ -72,6 +78,7 @@ def build_cache(
             f"{manifest}: there is no manifest; run `diccae data render` first, or set data_root "
             "in the plan to the folder that has one"
         )
+    _announce(out_dir, modality)
     build = build_live if mode == "live" else build_stored
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -88,31 +95,54 @@ def build_cache(
         raise write_error(out_dir, error) from None
 
 
+def _announce(out_dir: Path, modality: Modality) -> None:
+    """Say that a cache that was made for another modality is made anew."""
+    try:
+        made_for = modality_of(read_meta(out_dir))
+    except UserError:
+        return
+    if made_for not in (None, modality):
+        print(
+            f"{out_dir}: made for modality {made_for}, now {modality} is asked for; every clip is "
+            "decoded again"
+        )
+
+
 def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
     """Open a complete cache; the arrays of a stored one are memory maps.
 
     Args:
         folder: folder of the cache.
-        arrays: `frames`, `fbank` or both: arrays of a stored cache whose rows are compared with
-            their checksums, once a process.
+        arrays: `frames`, `fbank` or both: what is needed of the cache. Rows of these arrays of a
+            stored cache are compared with their checksums, once a process; other arrays may be
+            missing. By default all that the cache was made with is needed, and no row is compared.
 
     Raises:
-        UserError: the cache is missing, incomplete or damaged, was built from another manifest, or
-            one of its clips was replaced since.
+        UserError: the cache is missing, incomplete or damaged, was made for a modality that does
+            not have the arrays, was built from another manifest, or one of its clips was replaced
+            since.
     """
     folder = Path(folder)
-    live = (folder / "meta.json").is_file() and read_meta(folder).get("mode") == "live"
-    for name in ("meta.json", "index.parquet", *(() if live else ("frames.npy", "fbank.npy"))):
-        if not (folder / name).is_file():
-            raise UserError(
-                f"{folder}: no finished clip cache ({name} is missing); "
-                "run `diccae data cache` first"
-            )
+    _require_files(folder, ["meta.json"])
+    meta = read_meta(folder)
+    live, made_for = meta.get("mode") == "live", modality_of(meta)
+    if made_for is None:
+        raise UserError(f"{folder}/meta.json: it was written by another version; {CACHE_AGAIN}")
+    lacking = sorted(set(arrays) - set(arrays_of(made_for)))
+    if lacking:
+        raise UserError(
+            f"{folder}: this clip cache was made for modality {made_for} and has no {lacking[0]}; "
+            f"{CACHE_AGAIN}"
+        )
+    stored = () if live else tuple(arrays) or arrays_of(made_for)
+    _require_files(folder, ["index.parquet", *(f"{name}.npy" for name in stored)])
     manifest = folder.parent / "manifest.parquet"
     cache = _load(
         folder,
         (folder / "meta.json").stat().st_mtime_ns,
         manifest.stat().st_mtime_ns if manifest.is_file() else None,
+        # an array that was missing may have been put back
+        tuple(name for name in arrays_of(made_for) if (folder / f"{name}.npy").is_file()),
     )
     for name in sorted(set(arrays) - cache.checked) if not live else ():
         require_undamaged(folder, cache, name)
@@ -120,8 +150,19 @@ def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
     return cache
 
 
+def _require_files(folder: Path, names: list[str]) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder}: no finished clip cache ({name} is missing); "
+                "run `diccae data cache` first"
+            )
+
+
 @lru_cache(maxsize=4)
-def _load(folder: Path, _meta_changed: int, manifest_changed: int | None) -> ClipCache:
+def _load(
+    folder: Path, _meta_changed: int, manifest_changed: int | None, _present: tuple[str, ...]
+) -> ClipCache:
     meta = read_meta(folder)
     manifest = folder.parent / "manifest.parquet"
     if manifest_changed is not None and file_digest(manifest) != meta["manifest_sha256"]:

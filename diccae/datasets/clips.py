@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.containers import MediaError
-from diccae.datasets.media import Backend
+from diccae.datasets.decoders import Backend
+from diccae.datasets.modalities import kinds, way_out
 from diccae.digests import file_digest, text_digest
 from diccae.errors import UserError
+from diccae.sections import Modality
 from diccae.stored_file import CACHE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
@@ -36,6 +38,7 @@ class ClipSettings(TypedDict):
         n_mels: mel bands of the spectrogram.
         fbank_frames: time frames of the spectrogram.
         decoder: `pyav` or `torchcodec`.
+        modality: what a clip must have; the cache holds nothing else.
     """
 
     frame_size: int
@@ -43,6 +46,7 @@ class ClipSettings(TypedDict):
     n_mels: int
     fbank_frames: int
     decoder: Backend
+    modality: Modality
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class ClipCache:
     """An open cache of N clips.
 
     Attributes:
-        frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row.
-        fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row.
+        frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row; None where the
+            cache holds no frames.
+        fbank: float16 (N, frames, n_mels), likewise.
         index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
             clip's file when it was decoded) and, in a stored cache, `decoder` (the library that
             decoded it) and the checksums of its rows.
@@ -131,13 +136,16 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
     return features[:frames].numpy().astype(np.float16)
 
 
-def check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> None:
+def check_share(
+    manifest: Path, status: pd.DataFrame, max_bad_share: float, modality: Modality
+) -> None:
     """Print how many clips cannot be used, and check that they are at most a share.
 
     Args:
         manifest: named in the error.
         status: `status` and `message` of each clip.
         max_bad_share: in [0, 1].
+        modality: what the clips must have.
 
     Raises:
         UserError: more clips, or all of them, cannot be used (with the reasons).
@@ -157,9 +165,11 @@ def check_share(manifest: Path, status: pd.DataFrame, max_bad_share: float) -> N
             "`diccae data manifest` again"
         )
     if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
+        lacking = [kind for kind in kinds(modality) if modality == "AV" and counts[f"no_{kind}"]]
+        others = "".join(f". Or leave them: {way_out(kind)}" for kind in lacking)
         raise UserError(
             f"{manifest}: {words} ({reasons}); first: {first}. "
-            "Repair them, or raise cache.max_bad_share in the plan"
+            f"Repair them, or raise cache.max_bad_share in the plan{others}"
         )
 
 
@@ -229,6 +239,11 @@ def read_meta(folder: Path) -> dict[str, Any]:
     if seal != _seal(meta):
         raise UserError(f"{path}: it was changed after the cache was made; {CACHE_AGAIN}")
     return meta
+
+
+def modality_of(meta: dict[str, Any]) -> Modality | None:
+    """What the clips of a cache have, by its meta.json; None where it does not say."""
+    return meta.get("settings", {}).get("modality")
 
 
 def _seal(meta: dict[str, Any]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 
+from diccae.datasets.modalities import Kind, kinds
 from diccae.errors import UserError
+from diccae.sections import Modality
 
 # times that differ by less, in seconds, count as equal
 CLOSE = 1e-6
@@ -78,21 +81,22 @@ def is_cover(stream: av.stream.Stream) -> bool:
 
 
 def needed_streams(
-    container: av.container.InputContainer, path: Path
-) -> tuple[av.video.stream.VideoStream, av.audio.stream.AudioStream]:
-    """The first video and the first audio stream.
+    container: av.container.InputContainer, path: Path, modality: Modality
+) -> dict[Kind, Any]:
+    """The first video stream, the first audio stream, or both, as `modality` says, by kind.
 
     Raises:
         MediaError: one is missing, or there is no decoder for it.
     """
-    video, audio = first_stream(container, "video"), first_stream(container, "audio")
-    if video is None:
-        raise MediaError(path, "no_video", "there is no video stream")
-    if audio is None:
-        raise MediaError(path, "no_audio", "there is no audio stream")
-    if video.codec_context is None or audio.codec_context is None:
-        raise MediaError(path, "unreadable", "there is no decoder for its video or its audio")
-    return video, audio
+    streams: dict[Kind, Any] = {}
+    for kind in kinds(modality):
+        streams[kind] = first_stream(container, kind)
+        if streams[kind] is None:
+            raise MediaError(path, f"no_{kind}", f"there is no {kind} stream")
+    if any(stream.codec_context is None for stream in streams.values()):
+        words = " or its ".join(streams)
+        raise MediaError(path, "unreadable", f"there is no decoder for its {words}")
+    return streams
 
 
 def beginning(container: av.container.InputContainer) -> float:

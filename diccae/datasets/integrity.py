@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.benchmark.check import rendered_differences
-from diccae.datasets.checksums import ARRAYS, column, damaged_rows
+from diccae.datasets.checksums import column, damaged_rows
 from diccae.datasets.clip_files import (
     ABSENT,
     Stamp,
@@ -26,9 +26,11 @@ from diccae.datasets.clip_files import (
 from diccae.datasets.clips import OK, read_index, read_meta
 from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
+from diccae.datasets.modalities import ARRAYS
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.sections import Modality
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,20 @@ def data_problems(plan: Plan, *, settings: dict[str, Any], clips: bool = False) 
     if meta["manifest_sha256"] != file_digest(plan.manifest):
         words = "is not the manifest that the cache was built from"
         found.append(Problem(str(plan.manifest), words, again))
+    asked = {**settings, "modality": plan.modality}
     other = {
-        name: (value, settings[name])
+        name: (value, asked[name])
         for name, value in meta.get("settings", {}).items()
-        if name in settings and settings[name] != value
+        if name in asked and asked[name] != value
     }
     if other:
         name, (value, wanted) = next(iter(other.items()))
-        words = f"was made with cache.{name} = {value}, the plan says {wanted}"
+        key = name if name == "modality" else f"cache.{name}"
+        words = f"was made with {key} = {value}, the plan says {wanted}"
         found.append(Problem(str(folder), words, again))
     found += _arrays(folder, meta, again)
     found += _clips(plan, meta, again, every=clips)
-    found += _ledger(plan.manifest)
+    found += _ledger(plan.manifest, plan.modality)
     render = f"diccae data render --plan {plan.name}"
     found += [
         Problem(str(path), words, render)
@@ -96,9 +100,9 @@ def data_problems(plan: Plan, *, settings: dict[str, Any], clips: bool = False) 
     return found
 
 
-def _ledger(manifest: Path) -> list[Problem]:
+def _ledger(manifest: Path, modality: Modality) -> list[Problem]:
     path = manifest.with_name("ledger.parquet")
-    way_out = f"diccae data check --manifest {manifest} --out {path}"
+    way_out = f"diccae data check --manifest {manifest} --out {path} --modality {modality}"
     try:
         if path.is_file() and is_edited(path):
             return [Problem(str(path), "was edited after the clips were checked", way_out)]
@@ -117,7 +121,7 @@ def _arrays(folder: Path, meta: dict[str, Any], again: str) -> list[Problem]:
     found: list[Problem] = []
     index = _index(folder)
     for name, stated in meta.get("sha256", {}).items():
-        path = folder / (f"{name}.npy" if name in ARRAYS else f"{name}.parquet")
+        path = folder / (f"{name}.npy" if name in ARRAYS.values() else f"{name}.parquet")
         if not path.is_file():
             words = "is not here, so it was not checked"
             found.append(Problem(str(path), words, again, wrong=False))
@@ -130,7 +134,7 @@ def _arrays(folder: Path, meta: dict[str, Any], again: str) -> list[Problem]:
 def _first_damaged(path: Path, index: pd.DataFrame | None) -> str:
     """How many clips of an array are damaged, and the id of the first; empty where it is
     unknown."""
-    if index is None or path.stem not in ARRAYS or column(path.stem) not in index:
+    if index is None or path.stem not in ARRAYS.values() or column(path.stem) not in index:
         return ""
     usable = np.flatnonzero(index["status"] == OK)
     try:

@@ -16,6 +16,7 @@ from diccae.datasets.ledger_files import Known, first_line, gather, merge, read_
 from diccae.datasets.ledger_workers import count_rows, make_tasks, run_tasks
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.sections import Modality
 from diccae.whole_file import write_error
 
 STATUSES = ("ok", "still", "short", "silent", "no_audio", "no_video", "unreadable", "missing")
@@ -29,7 +30,8 @@ class Summary:
         listed: clips of the manifest.
         found: clips whose file exists.
         readable: clips that can be decoded.
-        with_sound: readable clips with a sound that is not silence.
+        with_sound: readable clips with a sound that is not silence; None where no sound was asked
+            for, since it is not decoded then.
         used: clips that training uses.
         statuses: clips by status.
         reasons: clips that are not used, by the ten most common reasons.
@@ -38,7 +40,7 @@ class Summary:
     listed: int
     found: int
     readable: int
-    with_sound: int
+    with_sound: int | None
     used: int
     statuses: dict[str, int]
     reasons: dict[str, int]
@@ -57,17 +59,20 @@ class Effort:
     seconds: float
 
 
-def check(manifest: Path, out: Path, *, jobs: int, progress: bool = True) -> Effort:
+def check(
+    manifest: Path, out: Path, *, jobs: int, modality: Modality = "AV", progress: bool = True
+) -> Effort:
     """Check the clips of a manifest and write the ledger, one row per clip in the same order.
 
-    A clip is decoded if it is new or if the size or modification time of its file has changed.
-    Results are kept in `<out>.parts` until the ledger is written, so that an interrupted check
-    continues where it stopped.
+    A clip is decoded if it is new, if the size or modification time of its file has changed, or if
+    the ledger was made for another modality. Results are kept in `<out>.parts` until the ledger is
+    written, so that an interrupted check continues where it stopped.
 
     Args:
         manifest: the manifest (parquet); paths in it are relative to its folder.
         out: the ledger (parquet), which is updated or created.
         jobs: number of processes.
+        modality: what a clip must have; nothing else of it is decoded.
         progress: whether to show a progress bar.
 
     Raises:
@@ -82,15 +87,15 @@ def check(manifest: Path, out: Path, *, jobs: int, progress: bool = True) -> Eff
     parts = out.with_name(out.name + ".parts")
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        known = Known(gather(out, parts))
+        known = Known(gather(out, parts, modality))
         rows, probed, seconds = count_rows(manifest), 0, 0.0
         with tqdm(
             total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1
         ) as bar:
-            for done in run_tasks(make_tasks(manifest, known, parts), jobs):
+            for done in run_tasks(make_tasks(manifest, known, parts, modality), jobs):
                 probed, seconds = probed + done.probed, seconds + done.seconds
                 bar.update(done.rows)
-        merge(parts, out, file_digest(manifest))
+        merge(parts, out, file_digest(manifest), modality)
     except pa.ArrowException as error:
         raise UserError(
             f"{manifest}: {first_line(error)}; make the manifest again with `diccae data lists`"
@@ -111,11 +116,12 @@ def summarise(ledger: Path) -> Summary:
     found = pc.not_equal(status, "missing")
     readable = pc.and_(found, pc.not_equal(status, "unreadable"))
     sound = pc.and_(pc.greater(table["audio_streams"], 0), pc.not_equal(status, "silent"))
+    asked = (table.schema.metadata or {}).get(b"modality", b"").decode()
     return Summary(
         listed=len(table),
         found=_count(found),
         readable=_count(readable),
-        with_sound=_count(pc.and_(readable, sound)),
+        with_sound=_count(pc.and_(readable, sound)) if "A" in asked else None,
         used=_count(usable),
         statuses=_most_common(status, len(STATUSES)),
         reasons=_most_common(table.filter(pc.invert(usable))["reason"], 10),

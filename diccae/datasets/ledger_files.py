@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from diccae.datasets.probe import PROBE
 from diccae.errors import UserError
+from diccae.sections import Modality
 from diccae.whole_file import whole_file
 
 NAMES = pa.schema(
@@ -129,14 +130,15 @@ def is_edited(ledger: Path) -> bool:
     return hashlib.sha256(content).hexdigest().encode() != stated
 
 
-def gather(out: Path, parts: Path) -> pa.Table:
-    """Read the rows of a ledger and of an interrupted check.
+def gather(out: Path, parts: Path, modality: Modality) -> pa.Table:
+    """Read the rows of a ledger and of an interrupted check, if both are of this modality.
 
     The latter are merged into one file, so that another interruption loses nothing.
 
     Args:
         out: the ledger, which may be missing.
         parts: the folder of an interrupted check.
+        modality: what the clips must have.
 
     Raises:
         UserError: a file is not a ledger.
@@ -146,8 +148,9 @@ def gather(out: Path, parts: Path) -> pa.Table:
     for path in (out, gathered):
         if path.is_file():
             table = read_ledger(path)
-            if (table.schema.metadata or {}).get(b"probe") != PROBE.encode():
-                print(f"{path}: made by another version of the check; all clips are checked again")
+            other = _other_check(table, modality)
+            if other:
+                print(f"{path}: made {other}; all clips are checked again")
             elif path == out and is_edited(out):
                 print(f"{path}: edited after it was written; all clips are checked again")
             else:
@@ -155,40 +158,57 @@ def gather(out: Path, parts: Path) -> pa.Table:
     finished = sorted(parts.glob("[0-9]*.parquet"))
     for path in finished:
         try:
-            tables.append(pq.read_table(path).cast(SCHEMA))
+            table = pq.read_table(path)
+            other = _other_check(table, modality)
+            if other:
+                print(f"{path}: made {other}; its clips are checked again")
+            else:
+                tables.append(table.cast(SCHEMA))
         except (pa.ArrowException, OSError):
             print(f"{path}: damaged by an interruption; its clips are checked again")
     table = pa.concat_tables(tables).combine_chunks()
     if finished:
-        write_rows(table, gathered)
+        write_rows(table, gathered, modality)
     for path in [*finished, *parts.glob("*.tmp")]:
         path.unlink()
     return table
 
 
-def write_rows(table: pa.Table, path: Path) -> None:
+def _other_check(table: pa.Table, modality: Modality) -> str:
+    """By which other check rows were made, in words; empty for none."""
+    made = table.schema.metadata or {}
+    stated = made.get(b"modality", b"").decode()
+    if made.get(b"probe") != PROBE.encode() or not stated:
+        return "by another version of the check"
+    return "" if stated == modality else f"for modality {stated} and not for {modality}"
+
+
+def write_rows(table: pa.Table, path: Path, modality: Modality) -> None:
     """Write rows of the ledger atomically.
 
     Raises:
         UserError: the file cannot be written.
     """
     with whole_file(path) as temporary:
-        pq.write_table(table.replace_schema_metadata({"probe": PROBE}), temporary)
+        kept = {"probe": PROBE, "modality": modality}
+        pq.write_table(table.replace_schema_metadata(kept), temporary)
 
 
-def merge(parts: Path, out: Path, digest: str) -> None:
+def merge(parts: Path, out: Path, digest: str, modality: Modality) -> None:
     """Write the ledger from the files of the tasks, in blocks, and remove these.
 
     Args:
         parts: folder of the tasks' files.
         out: the ledger.
         digest: SHA-256 of the manifest, kept in the metadata of the ledger.
+        modality: what the clips must have, kept there too.
 
     Raises:
         UserError: the ledger cannot be written.
     """
     paths = sorted(parts.glob("[0-9]*.parquet"))
-    schema = SCHEMA.with_metadata({"probe": PROBE, "manifest_sha256": digest})
+    made = {"probe": PROBE, "modality": modality, "manifest_sha256": digest}
+    schema = SCHEMA.with_metadata(made)
     with whole_file(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         content = hashlib.sha256()
         for first in range(0, len(paths), 256):

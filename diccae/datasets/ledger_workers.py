@@ -21,6 +21,7 @@ from diccae.datasets.clip_files import digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
 from diccae.errors import UserError
+from diccae.sections import Modality
 
 SHARD = 64
 
@@ -34,12 +35,14 @@ class Task:
         known: what earlier checks found for each row; null where they found nothing.
         root: folder of the manifest.
         part: file to which the rows of the ledger are written.
+        modality: what each clip must have.
     """
 
     shard: pa.Table
     known: pa.Table
     root: str
     part: str
+    modality: Modality
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def count_rows(manifest: Path) -> int:
         return listed.metadata.num_rows
 
 
-def make_tasks(manifest: Path, known: Known, parts: Path) -> Iterator[Task]:
+def make_tasks(manifest: Path, known: Known, parts: Path, modality: Modality) -> Iterator[Task]:
     """Split a manifest into tasks of SHARD clips.
 
     Raises:
@@ -87,7 +90,8 @@ def make_tasks(manifest: Path, known: Known, parts: Path) -> Iterator[Task]:
                     "fill it in or remove the row"
                 )
             shard = pa.Table.from_pandas(frame, NAMES, preserve_index=False)
-            yield Task(shard, known.of(shard), root, str(parts / f"{number:07d}.parquet"))
+            part = str(parts / f"{number:07d}.parquet")
+            yield Task(shard, known.of(shard), root, part, modality)
 
 
 def run_tasks(tasks: Iterator[Task], jobs: int) -> Iterator[Done]:
@@ -166,18 +170,20 @@ def run_task(task: Task, isolated: bool = False) -> Done:
             rows.append(known | now)
             continue
         started = time.perf_counter()
-        span = path, names["start"] or 0.0, names["end"]
+        span = path, names["start"] or 0.0, names["end"], task.modality
         now["sha256"] = digest_of(str(path), found)
         rows.append(now | (_probe_isolated(*span) if isolated else probe_clip(*span)))
         probed, seconds = probed + 1, seconds + time.perf_counter() - started
-    write_rows(pa.Table.from_pylist(rows, SCHEMA), Path(task.part))
+    write_rows(pa.Table.from_pylist(rows, SCHEMA), Path(task.part), task.modality)
     return Done(len(rows), probed, seconds)
 
 
-def _probe_isolated(path: Path, start: float, end: float | None) -> dict[str, object]:
+def _probe_isolated(
+    path: Path, start: float, end: float | None, modality: Modality
+) -> dict[str, object]:
     with _pool(1) as pool:
         try:
-            return pool.submit(probe_clip, path, start, end).result()
+            return pool.submit(probe_clip, path, start, end, modality).result()
         except BrokenProcessPool:
             reason = "unreadable: its decoder crashed or ran out of memory"
             # without time and digest, so that the next check tries it again

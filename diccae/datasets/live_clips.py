@@ -88,6 +88,7 @@ class LiveFrames:
             num_frames=settings["num_frames"],
             size=(settings["frame_size"],) * 2,
             backend=settings["decoder"],
+            modality=settings["modality"],
         )
         return np.stack(self.files.read(row, decode).images)
 
@@ -100,7 +101,12 @@ class LiveFbank:
 
     def __getitem__(self, row: int) -> np.ndarray:
         settings = self.settings
-        decode = partial(decode_sound, sample_rate=SAMPLE_RATE, backend=settings["decoder"])
+        decode = partial(
+            decode_sound,
+            sample_rate=SAMPLE_RATE,
+            backend=settings["decoder"],
+            modality=settings["modality"],
+        )
         audio = self.files.read(row, decode)
         return log_mels(audio, settings["n_mels"], settings["fbank_frames"])
 
@@ -137,7 +143,8 @@ def build_live(
             reasons).
     """
     ledger_path = manifest.with_name("ledger.parquet")
-    ledger.check(manifest, ledger_path, jobs=jobs, progress=progress)
+    modality = settings["modality"]
+    ledger.check(manifest, ledger_path, jobs=jobs, modality=modality, progress=progress)
     with reading(manifest, MAKE_AGAIN):
         table = pd.read_parquet(manifest)
     checked = pq.read_table(
@@ -161,13 +168,14 @@ def build_live(
         message=message.where(message == "", table["id"] + ": " + message).to_numpy(),
         file_sha256=checked["sha256"].where(status == OK, "").to_numpy(),
     )
-    check_share(manifest, index, max_bad_share)
+    check_share(manifest, index, max_bad_share, modality)
     (out_dir / "meta.json").unlink(missing_ok=True)
     index_digest = write_index(out_dir, index)
-    rows = training_rows(index)
-    sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
-    fbank = LiveFbank(_Files(out_dir, index), settings)
-    mean, std = fbank_statistics(fbank, sample)
+    mean, std, sample = None, None, np.zeros(0, np.int64)
+    if "A" in modality:
+        rows = training_rows(index)
+        sample = np.sort(np.random.default_rng(0).permutation(rows)[:STATISTICS_CLIPS])
+        mean, std = fbank_statistics(LiveFbank(_Files(out_dir, index), settings), sample)
     meta = {
         "mode": "live",
         "settings": settings,
@@ -183,7 +191,9 @@ def build_live(
 
 
 def open_live(folder: Path, meta: dict[str, Any]) -> ClipCache:
-    """Open a live cache: `frames` and `fbank` decode on access."""
+    """Open a live cache: those of `frames` and `fbank` that it was made for decode on access."""
     index = read_index(folder)
     files, settings = _Files(folder, index), meta["settings"]
-    return ClipCache(LiveFrames(files, settings), LiveFbank(files, settings), index, meta)
+    frames = LiveFrames(files, settings) if "V" in settings["modality"] else None
+    fbank = LiveFbank(files, settings) if "A" in settings["modality"] else None
+    return ClipCache(frames, fbank, index, meta)

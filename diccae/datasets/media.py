@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import av
 import numpy as np
 
-from diccae.datasets import pyav_media
 from diccae.datasets.containers import CLOSE, MediaError, VideoSpan, check_exists, unreadable
-from diccae.errors import UserError
+from diccae.datasets.decoders import Backend, decoder_of, module_for
+from diccae.sections import Modality
 
 # the largest sample that rounds to 0 in 16 bits
 SILENCE = 2.0**-15
 
-Backend = Literal["pyav", "torchcodec"]
 Part = TypeVar("Part")
 
 
@@ -27,16 +26,17 @@ class DecodedClip:
     """A decoded span.
 
     Attributes:
-        frames: uint8 (T, H, W, 3), RGB.
-        audio: float32 (S,) in [-1, 1].
-        duration: seconds of the span.
-        video_end: when the picture ends, in seconds of the file, at most at the end of the span.
-        audio_end: when the sound ends, in seconds of the file.
-        decoder: the library that decoded it, see `decoder_of`.
+        frames: uint8 (T, H, W, 3), RGB; None where no picture was asked for.
+        audio: float32 (S,) in [-1, 1]; None where no sound was asked for.
+        duration: seconds of the span; those of its sound where no picture was asked for.
+        video_end: when the picture ends, in seconds of the file, at most at the end of the span;
+            NaN without a picture.
+        audio_end: when the sound ends, in seconds of the file; NaN without sound.
+        decoder: the library that decoded it, see `decoders.decoder_of`.
     """
 
-    frames: np.ndarray
-    audio: np.ndarray
+    frames: np.ndarray | None
+    audio: np.ndarray | None
     duration: float
     video_end: float
     audio_end: float
@@ -52,29 +52,36 @@ def decode_clip(
     size: tuple[int, int] = (36, 36),
     sample_rate: int = 16000,
     backend: Backend = "pyav",
+    modality: Modality = "AV",
 ) -> DecodedClip:
-    """Decode picture and sound of the span [start, end) of a file.
+    """Decode picture and sound of the span [start, end) of a file, or one of them.
 
     The arguments are those of `decode_frames` and `decode_sound`.
 
     Raises:
         MediaError: the file is missing, empty, no media file, truncated or silent, or lacks a
-            usable video or audio stream in the span.
+            usable stream of the modality in the span.
         UserError: the backend cannot be imported.
     """
-    video = decode_frames(
-        path, start=start, end=end, num_frames=num_frames, size=size, backend=backend
-    )
-    audio = decode_sound(path, start=start, end=end, sample_rate=sample_rate, backend=backend)
-    audio_end = start + len(audio) / sample_rate
-    _check_sound_length(path, start, video.stop, audio_end)
+    common: dict[str, Any] = dict(start=start, end=end, backend=backend, modality=modality)
+    images, audio, length, video_end, audio_end = None, None, 0.0, math.nan, math.nan
+    if "V" in modality:
+        video = decode_frames(path, num_frames=num_frames, size=size, **common)
+        images, length, video_end = video.images, video.stop - start, _video_end(video, start)
+    if "A" in modality:
+        audio = decode_sound(path, sample_rate=sample_rate, **common)
+        audio_end = start + len(audio) / sample_rate
+    if images is None:
+        length = (audio_end if end is None else end) - start
+    elif audio is not None:
+        _check_sound_length(path, start, video.stop, audio_end)
     return DecodedClip(
-        np.stack(video.images),
+        None if images is None else np.stack(images),
         audio,
-        video.stop - start,
-        _video_end(video, start),
+        length,
+        video_end,
         audio_end,
-        decoder_of(Path(path), backend),
+        decoder_of(Path(path), backend, modality),
     )
 
 
@@ -86,6 +93,7 @@ def decode_frames(
     num_frames: int = 16,
     size: tuple[int, int] = (36, 36),
     backend: Backend = "pyav",
+    modality: Modality = "AV",
 ) -> VideoSpan:
     """Decode frames of the span [start, end) of the first video stream of a file.
 
@@ -98,11 +106,12 @@ def decode_frames(
         end: seconds from the beginning of the file; None for its end.
         num_frames: number of frames.
         size: height and width of the frames in pixels.
-        backend: the library that decodes the files that it takes (see `decoder_of`).
+        backend: the library that decodes the files that it takes (see `decoders.decoder_of`).
+        modality: what the file must have.
 
     Raises:
-        MediaError: the file is missing, empty or no media file, has no picture or no sound, or
-            its picture ends before half of the span.
+        MediaError: the file is missing, empty or no media file, lacks a stream, or its picture
+            ends before half of the span.
         UserError: the backend cannot be imported.
     """
     path = Path(path)
@@ -110,7 +119,9 @@ def decode_frames(
         path,
         start,
         end,
-        lambda: _module_for(path, backend).decode_video(path, start, end, num_frames, size),
+        lambda: module_for(path, backend, modality).decode_video(
+            path, start, end, num_frames, size, modality
+        ),
     )
     if video is None:
         raise MediaError(path, "no_video", f"no frame {_describe_span(start, end)}")
@@ -130,6 +141,7 @@ def decode_sound(
     end: float | None = None,
     sample_rate: int = 16000,
     backend: Backend = "pyav",
+    modality: Modality = "AV",
 ) -> np.ndarray:
     """Decode sound, float32 (S,) in [-1, 1], of the span [start, end) of the first audio stream.
 
@@ -141,11 +153,12 @@ def decode_sound(
         start: seconds from the beginning of the file.
         end: seconds from the beginning of the file; None for its end.
         sample_rate: samples per second of the result.
-        backend: the library that decodes the files that it takes (see `decoder_of`).
+        backend: the library that decodes the files that it takes (see `decoders.decoder_of`).
+        modality: what the file must have.
 
     Raises:
-        MediaError: the file is missing, empty or no media file, has no picture or no sound, or
-            its sound is silent or ends before half of the span.
+        MediaError: the file is missing, empty or no media file, lacks a stream, or its sound is
+            silent or ends before half of the span.
         UserError: the backend cannot be imported.
     """
     path = Path(path)
@@ -153,7 +166,9 @@ def decode_sound(
         path,
         start,
         end,
-        lambda: _module_for(path, backend).decode_audio(path, start, end, sample_rate),
+        lambda: module_for(path, backend, modality).decode_audio(
+            path, start, end, sample_rate, modality
+        ),
     )
     if len(audio) == 0:
         raise MediaError(path, "no_audio", f"no sound {_describe_span(start, end)}")
@@ -164,29 +179,6 @@ def decode_sound(
     if end is not None:
         _check_sound_length(path, start, end, start + len(audio) / sample_rate)
     return audio
-
-
-def decoder_of(path: Path, backend: Backend) -> Backend:
-    """The library that decodes a file where `backend` is chosen.
-
-    It is PyAV for every file for which torchcodec is known to give other frames.
-
-    Raises:
-        MediaError: a stream is missing.
-        av.FFmpegError: PyAV cannot decode the file.
-    """
-    return backend if _module(backend).takes(path) else "pyav"
-
-
-def require_backend(backend: Backend) -> None:
-    """Check that a backend is known and can be imported.
-
-    Raises:
-        UserError: it is not.
-    """
-    if backend not in get_args(Backend):
-        raise UserError(f"cache.decoder: wanted pyav or torchcodec, got {backend!r}")
-    _module(backend)
 
 
 def _read(path: Path, start: float, end: float | None, decode: Callable[[], Part]) -> Part:
@@ -218,22 +210,3 @@ def _check_sound_length(path: Path | str, start: float, stop: float, audio_end: 
         raise MediaError(
             path, "truncated", f"its sound ends at {audio_end:.2f} s, the span at {stop:.2f} s"
         )
-
-
-def _module_for(path: Path, backend: Backend) -> ModuleType:
-    return _module(decoder_of(path, backend))
-
-
-def _module(backend: Backend) -> ModuleType:
-    if backend == "pyav":
-        return pyav_media
-    try:
-        from diccae.datasets import torchcodec_media
-    except (ImportError, OSError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"cache.decoder: torchcodec cannot be imported ({reason}); run `pip install "
-            "-e '.[torchcodec]'` and install FFmpeg's shared libraries, or set cache.decoder "
-            "to pyav in the plan"
-        ) from None
-    return torchcodec_media

@@ -11,6 +11,8 @@ import numpy as np
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import decode_clip
 from diccae.datasets.media_facts import MediaFacts, describe
+from diccae.datasets.modalities import WORDS, kinds
+from diccae.sections import Modality
 
 # version of the probe; a ledger of another version is made anew
 PROBE = "3"
@@ -25,13 +27,16 @@ TOLERANCE = 0.5
 UNKNOWN = MediaFacts(float("nan"), 0, 0)
 
 
-def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -> dict[str, object]:
-    """Check one clip by decoding it.
+def probe_clip(
+    path: Path | str, start: float = 0.0, end: float | None = None, modality: Modality = "AV"
+) -> dict[str, object]:
+    """Check one clip by decoding what of it is asked for.
 
     Args:
         path: the media file.
         start: beginning of the clip in seconds.
         end: end of the clip in seconds; None for the end of the file.
+        modality: what the clip must have.
 
     Returns:
         The ledger's columns, without those that name the clip. `usable` says whether `decode_clip`
@@ -43,10 +48,15 @@ def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -
         height = PROBE_HEIGHT
         width = max(1, round(height * facts.width / facts.height)) if facts.height else height
         clip = decode_clip(
-            path, start=start, end=end, num_frames=PROBE_FRAMES, size=(height, width)
+            path,
+            start=start,
+            end=end,
+            num_frames=PROBE_FRAMES,
+            size=(height, width),
+            modality=modality,
         )
     except MediaError as error:
-        status, reason = _classify(error, facts)
+        status, reason = _classify(error, facts, modality)
         return (
             asdict(facts)
             | row
@@ -55,28 +65,33 @@ def probe_clip(path: Path | str, start: float = 0.0, end: float | None = None) -
     except (MemoryError, OverflowError, cv2.error) as error:
         reason = f"unreadable: decoding it ends in {type(error).__name__}"
         return asdict(facts) | row | {"status": "unreadable", "usable": False, "reason": reason}
-    row |= {
-        "video_end": clip.video_end,
-        "audio_end": clip.audio_end,
-        "peak": np.abs(clip.audio).max(),
-    }
-    frames = clip.frames.astype(np.int16)
+    row |= {"video_end": clip.video_end, "audio_end": clip.audio_end}
+    if clip.audio is not None:
+        row["peak"] = np.abs(clip.audio).max()
     status, reason = "ok", ""
-    if end is not None and min(clip.video_end, clip.audio_end) < end - TOLERANCE:
-        what = "picture" if clip.video_end < clip.audio_end else "sound"
+    ends = {"sound": clip.audio_end, "picture": clip.video_end}
+    first = min((word for word in ends if not np.isnan(ends[word])), key=lambda word: ends[word])
+    if end is not None and ends[first] < end - TOLERANCE:
         status, reason = (
             "short",
-            f"short: its {what} ends before its span, but lasts for half of it",
+            f"short: its {first} ends before its span, but lasts for half of it",
         )
-    elif np.abs(frames - frames[:1]).max() <= NOISE:
+    elif clip.frames is not None and _is_still(clip.frames):
         status, reason = "still", "still: its picture does not change"
     return asdict(facts) | row | {"status": status, "usable": True, "reason": reason}
 
 
-def _classify(error: MediaError, facts: MediaFacts) -> tuple[str, str]:
+def _is_still(frames: np.ndarray) -> bool:
+    """Whether frames, uint8 (T, H, W, 3), show the same picture but for coding noise."""
+    values = frames.astype(np.int16)
+    return bool(np.abs(values - values[:1]).max() <= NOISE)
+
+
+def _classify(error: MediaError, facts: MediaFacts, modality: Modality) -> tuple[str, str]:
     """Status, and the reason without numbers, so that clips can be counted by it."""
     if error.reason == "truncated":
-        return "short", "its picture or its sound ends before half of its span"
+        what = " or its ".join(WORDS[kind] for kind in kinds(modality))
+        return "short", f"its {what} ends before half of its span"
     if error.reason == "no_video" and facts.video_streams:
         return "short", "its picture ends before its span begins"
     if error.reason == "no_audio" and facts.audio_streams:

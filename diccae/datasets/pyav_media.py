@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -20,10 +20,14 @@ from diccae.datasets.containers import (
     needed_streams,
     open_media,
 )
+from diccae.datasets.modalities import Kind
 from diccae.datasets.sound_mix import extend, mix
+from diccae.sections import Modality
 
 # seconds of sound that are decoded before a span
 RUN_UP = 0.2
+# the bits of a frame of an MP3 file may lie in several frames before it, of 72 ms at most
+MP3_RUN_UP = 1.0
 # bytes of decoded frames to keep while the end of a span is not known
 KEPT = 256_000_000
 
@@ -36,13 +40,18 @@ class _Shown(NamedTuple):
     frame: av.VideoFrame | av.AudioFrame
 
 
-def takes(path: Path) -> bool:
+def takes(path: Path, modality: Modality) -> bool:
     """Whether this decoder is used for a file; it is for every one."""
     return True
 
 
 def decode_video(
-    path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
+    path: Path,
+    start: float,
+    end: float | None,
+    num_frames: int,
+    size: tuple[int, int],
+    modality: Modality,
 ) -> VideoSpan | None:
     """Decode the frames of a span; see `media.decode_frames` for the arguments.
 
@@ -55,11 +64,11 @@ def decode_video(
         MediaError: a stream is missing.
         av.FFmpegError: PyAV cannot decode the file.
     """
-    stop, kept = (end, None) if end is not None else _to_the_end(path, start)
+    stop, kept = (end, None) if end is not None else _to_the_end(path, start, modality)
     moments = centres(start, stop, num_frames).tolist()
     chosen: list[_Shown] = []
     last, count, ended = None, 0, True
-    with closing(_on_screen(path, start)) as decoded:
+    with closing(_on_screen(path, start, modality)) as decoded:
         for shown in decoded if kept is None else kept:
             if end is not None and shown.time >= end:
                 ended = False
@@ -84,14 +93,14 @@ def decode_video(
     return VideoSpan(images, stop, last.time, last.leaves, count, ended)
 
 
-def _to_the_end(path: Path, start: float) -> tuple[float, list[_Shown] | None]:
+def _to_the_end(path: Path, start: float, modality: Modality) -> tuple[float, list[_Shown] | None]:
     """When the last frame of a file leaves the screen, and the frames.
 
     The frames are None where they take more than KEPT bytes; they are then decoded again.
     """
     stop, size = start, 0
     kept: list[_Shown] = []
-    with closing(_on_screen(path, start)) as decoded:
+    with closing(_on_screen(path, start, modality)) as decoded:
         for shown in decoded:
             stop = shown.leaves
             size += sum(plane.buffer_size for plane in shown.frame.planes)
@@ -102,10 +111,10 @@ def _to_the_end(path: Path, start: float) -> tuple[float, list[_Shown] | None]:
     return stop, kept if size <= KEPT else None
 
 
-def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
+def _on_screen(path: Path, start: float, modality: Modality) -> Generator[_Shown, None, None]:
     """Frames from the one on screen at `start` onwards."""
     before = None
-    for shown in _frames(path, "video", start, 0.0):
+    for shown in _frames(path, "video", start, 0.0, modality):
         if shown.time <= start + CLOSE:
             before = shown
             continue
@@ -118,7 +127,7 @@ def _on_screen(path: Path, start: float) -> Generator[_Shown, None, None]:
 
 
 def _frames(
-    path: Path, kind: Literal["video", "audio"], start: float, run_up: float
+    path: Path, kind: Kind, start: float, run_up: float, modality: Modality
 ) -> Generator[_Shown, None, None]:
     """Decoded frames in the order of their times, from one at or before `start` if there is one.
 
@@ -128,10 +137,13 @@ def _frames(
     back = run_up
     while True:
         with open_media(path) as container:
-            video, audio = needed_streams(container, path)
-            stream = video if kind == "video" else audio
+            stream = needed_streams(container, path, modality)[kind]
             stream.thread_count = 1
             zero = beginning(container)
+            mp3 = container.format.name == "mp3"
+            if mp3 and back == run_up:
+                back = MP3_RUN_UP
+            # seeking to the beginning of an MP3 file would lose the bits of its encoder delay
             sought = start > back or (start > 0 and back == run_up)
             target = zero + max(0.0, start - back)
             try:
@@ -197,7 +209,9 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return image[:: b + d, :: a + c]
 
 
-def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
+def decode_audio(
+    path: Path, start: float, end: float | None, sample_rate: int, modality: Modality
+) -> np.ndarray:
     """Decode mono sound, float32 (S,), of a span; see `media.decode_sound` for the arguments.
 
     Decoding begins RUN_UP seconds early, because the result of a packet depends on the one before.
@@ -209,7 +223,7 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
     sounds: list[np.ndarray] = []
     parts: list[Any] = []
     resampler, setup, first = None, None, 0.0
-    with closing(_frames(path, "audio", start, RUN_UP)) as decoded:
+    with closing(_frames(path, "audio", start, RUN_UP, modality)) as decoded:
         for shown in decoded:
             if end is not None and shown.time >= end:
                 break

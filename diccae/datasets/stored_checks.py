@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.checksums import ARRAYS, column, damaged_rows
+from diccae.datasets.checksums import column, damaged_rows
 from diccae.datasets.clip_files import ABSENT, Stamp, digest_of, stamp
 from diccae.datasets.clips import OK, ClipCache
+from diccae.datasets.modalities import arrays_of
 from diccae.datasets.stored_files import forget
 from diccae.errors import UserError
+from diccae.sections import Modality
 
 
 def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
@@ -31,7 +33,9 @@ def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
         )
 
 
-def forget_changed(root: Path, table: pd.DataFrame, status: pd.DataFrame, out_dir: Path) -> None:
+def forget_changed(
+    root: Path, table: pd.DataFrame, status: pd.DataFrame, out_dir: Path, modality: Modality
+) -> None:
     """Mark decoded clips for another decoding where the file was replaced since, or where their
     rows of the arrays are damaged; prints how many there are."""
     done = np.flatnonzero(status["status"] == OK)
@@ -49,7 +53,7 @@ def forget_changed(root: Path, table: pd.DataFrame, status: pd.DataFrame, out_di
     damaged = sorted(
         {
             row
-            for name in ARRAYS
+            for name in arrays_of(modality)
             for row in damaged_rows(
                 np.asarray(np.load(out_dir / f"{name}.npy", mmap_mode="r")),
                 status[column(name)].to_numpy(),

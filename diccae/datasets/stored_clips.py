@@ -1,4 +1,4 @@
-"""A cache that stores every clip decoded, in two arrays that processes map into memory."""
+"""A cache that stores every clip decoded, in arrays that processes map into memory."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from diccae.datasets.clips import (
     write_index,
     write_meta,
 )
+from diccae.datasets.modalities import arrays_of
 from diccae.datasets.stored_checks import forget_changed
 from diccae.datasets.stored_files import (
     TODO,
@@ -54,7 +55,7 @@ def build_stored(
     jobs: int,
     progress: bool = True,
 ) -> Path:
-    """Decode the clips that are not decoded yet into the two arrays.
+    """Decode the clips that are not decoded yet into the arrays.
 
     Args:
         manifest: the manifest (parquet).
@@ -83,9 +84,9 @@ def build_stored(
     status = load_progress(out_dir, digest, settings, len(table))
     if status is None:
         create_arrays(out_dir, shapes)
-        status = new_status(len(table))
+        status = new_status(len(table), settings["modality"])
     else:
-        forget_changed(manifest.parent, table, status, out_dir)
+        forget_changed(manifest.parent, table, status, out_dir, settings["modality"])
     without_file = table["path"] == ""
     status.loc[without_file, "status"] = "missing"
     status.loc[without_file, "message"] = (
@@ -94,19 +95,21 @@ def build_stored(
     save = partial(save_progress, out_dir, status, digest, settings)
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
-    check_share(manifest, status, max_bad_share)
+    check_share(manifest, status, max_bad_share, settings["modality"])
     others = (status["status"] == OK) & (status["decoder"] != settings["decoder"])
     if others.any():
         print(
             f"{others.sum()} of {len(table)} clips were decoded by pyav: {settings['decoder']} "
-            f"would give other frames; first: {table['id'][others].iloc[0]}"
+            + ("would give other frames" if "frames" in shapes else "reads clips with a picture")
+            + f"; first: {table['id'][others].iloc[0]}"
         )
     # stamps of files differ between machines, so the index does not hold them
     index = pd.concat([table, status.drop(columns=list(Stamp._fields))], axis=1)
     index_digest = write_index(out_dir, index)
-    mean, std = fbank_statistics(
-        np.load(out_dir / "fbank.npy", mmap_mode="r"), training_rows(index)
-    )
+    mean, std = None, None
+    if "fbank" in shapes:
+        fbank = np.load(out_dir / "fbank.npy", mmap_mode="r")
+        mean, std = fbank_statistics(fbank, training_rows(index))
     meta = {
         "settings": settings,
         "manifest_sha256": digest,
@@ -124,13 +127,15 @@ def build_stored(
 
 
 def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
-    """Open a stored cache; `frames` and `fbank` are read-only memory maps."""
+    """Open a stored cache; those of `frames` and `fbank` that are there are read-only memory
+    maps."""
     # as plain arrays: slices of np.memmap objects are slow
     arrays = {}
-    for name in ("frames", "fbank"):
-        with reading(folder / f"{name}.npy", CACHE_AGAIN):
-            arrays[name] = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-    return ClipCache(arrays["frames"], arrays["fbank"], read_index(folder), meta)
+    for name in arrays_of(meta["settings"]["modality"]):
+        if (folder / f"{name}.npy").is_file():
+            with reading(folder / f"{name}.npy", CACHE_AGAIN):
+                arrays[name] = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+    return ClipCache(arrays.get("frames"), arrays.get("fbank"), read_index(folder), meta)
 
 
 def _decode(

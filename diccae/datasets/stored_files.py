@@ -11,38 +11,44 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.checksums import ARRAYS, column
+from diccae.datasets.checksums import column
 from diccae.datasets.clips import OK, ClipSettings
+from diccae.datasets.modalities import ARRAYS, arrays_of
 from diccae.errors import UserError
+from diccae.sections import Modality
 from diccae.stored_file import json_or_nothing
 from diccae.whole_file import whole_file
 
 # status of a clip that is not decoded yet
 TODO = ""
 Known = dict[str, str | int]
-# what is known of a clip that is not decoded yet: its status, the stamp and the digest of its file,
-# the library that decoded it, and the checksums of its rows in the arrays
-UNKNOWN: Known = {
-    "status": TODO,
-    "message": "",
-    "bytes": -1,
-    "mtime_ns": -1,
-    "file_sha256": "",
-    "decoder": "",
-    **{column(name): 0 for name in ARRAYS},
-}
 
 Shapes = dict[str, tuple[tuple[int, ...], type]]
 
 
+def unknown(modality: Modality) -> Known:
+    """What is known of a clip that is not decoded yet: its status, the stamp and the digest of its
+    file, the library that decoded it, and the checksums of its rows in the arrays."""
+    return {
+        "status": TODO,
+        "message": "",
+        "bytes": -1,
+        "mtime_ns": -1,
+        "file_sha256": "",
+        "decoder": "",
+        **{column(name): 0 for name in arrays_of(modality)},
+    }
+
+
 def array_shapes(clips: int, settings: ClipSettings) -> Shapes:
-    """Shape and dtype of the arrays `frames` and `fbank` of a cache of `clips` clips."""
+    """Shape and dtype of the arrays, `frames`, `fbank` or both, of a cache of `clips` clips."""
     size = settings["frame_size"]
     frames, fbank = (
         (clips, settings["num_frames"], size, size, 3),
         (clips, settings["fbank_frames"], settings["n_mels"]),
     )
-    return {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
+    shapes: Shapes = {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
+    return {name: shapes[name] for name in arrays_of(settings["modality"])}
 
 
 def array_bytes(shapes: Shapes) -> int:
@@ -58,10 +64,11 @@ def create_arrays(out_dir: Path, shapes: Shapes) -> None:
         OSError: the disk is full or cannot be written.
     """
     # a process that still maps the old arrays keeps them; what marks clips as done goes first
-    for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in shapes)):
+    for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in ARRAYS.values())):
         (out_dir / name).unlink(missing_ok=True)
-    clips, free = shapes["frames"][0][0], shutil.disk_usage(out_dir).free
+    clips, free = next(iter(shapes.values()))[0][0], shutil.disk_usage(out_dir).free
     needed = array_bytes(shapes)
+    larger = "cache.frame_size" if "frames" in shapes else "cache.fbank_frames"
     print(
         f"cache of {clips} clips in {out_dir}: "
         f"{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
@@ -69,7 +76,7 @@ def create_arrays(out_dir: Path, shapes: Shapes) -> None:
     if needed > free:
         raise UserError(
             f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "free some space or set cache.frame_size lower"
+            f"free some space or set {larger} lower"
         )
     for name, (shape, dtype) in shapes.items():
         create_array(out_dir / f"{name}.npy", shape, dtype)
@@ -95,22 +102,22 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: type) -> None:
                 raise
 
 
-def new_status(clips: int) -> pd.DataFrame:
+def new_status(clips: int, modality: Modality) -> pd.DataFrame:
     """What is known of each clip before it is decoded: one row per clip."""
-    return pd.DataFrame({name: [value] * clips for name, value in UNKNOWN.items()})
+    return pd.DataFrame({name: [value] * clips for name, value in unknown(modality).items()})
 
 
 def load_progress(
     out_dir: Path, digest: str, settings: ClipSettings, clips: int
 ) -> pd.DataFrame | None:
-    """What is known of each clip from an earlier build, see `UNKNOWN`.
+    """What is known of each clip from an earlier build, see `unknown`.
 
     Clips that could not be used are decoded again, since they may have been repaired.
 
     Returns:
         None where there is no build of this manifest (by its SHA-256) with these settings.
     """
-    path = out_dir / "progress.json"
+    path, columns = out_dir / "progress.json", list(unknown(settings["modality"]))
     saved = json_or_nothing(path, "every clip is decoded again")
     if saved is None:
         return None
@@ -124,23 +131,24 @@ def load_progress(
     if (
         saved.get("manifest_sha256") != digest
         or saved.get("settings") != settings
-        or any(len(saved.get(name, [])) != clips for name in UNKNOWN)
+        or any(len(saved.get(name, [])) != clips for name in columns)
     ):
         return None
-    status = pd.DataFrame({name: saved[name] for name in UNKNOWN})
+    status = pd.DataFrame({name: saved[name] for name in columns})
     forget(status, np.flatnonzero(status["status"] != OK).tolist())
     return status
 
 
 def note(status: pd.DataFrame, rows: list[int], found: list[Known]) -> None:
     """Record what is now known of clips."""
-    for name in UNKNOWN:
+    for name in map(str, status):
         status.loc[rows, name] = pd.Series([known[name] for known in found], rows)
 
 
 def forget(status: pd.DataFrame, rows: list[int]) -> None:
     """Mark clips as not decoded."""
-    note(status, rows, [UNKNOWN] * len(rows))
+    new = {name: value for name, value in unknown("AV").items() if name in status}
+    note(status, rows, [new] * len(rows))
 
 
 def save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: ClipSettings) -> None:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diccae.datasets.checksums import ARRAYS, checksum, column
+from diccae.datasets.checksums import checksum, column
 from diccae.datasets.clip_files import ALTERED, digest_of, stamp
 from diccae.datasets.clips import OK, SAMPLE_RATE, ClipSettings, clip_log_mels, span
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import decode_clip
-from diccae.datasets.stored_files import UNKNOWN, Known
+from diccae.datasets.modalities import arrays_of
+from diccae.datasets.stored_files import Known, unknown
 
 
 class Row(NamedTuple):
@@ -31,13 +32,16 @@ def decode_rows(
     """Decode the clips of a task (folder of the cache, clips, settings) into the arrays.
 
     Returns:
-        The row of each clip, and what is now known of it (see `stored_files.UNKNOWN`).
+        The row of each clip, and what is now known of it (see `stored_files.unknown`).
     """
     import torch
 
     torch.set_num_threads(1)
     folder, rows, settings = task
-    arrays = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in ARRAYS}
+    modality = settings["modality"]
+    arrays = {
+        name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in arrays_of(modality)
+    }
     results = []
     for clip in rows:
         try:
@@ -48,14 +52,14 @@ def decode_rows(
             values, found = {}, {"status": error.reason, "message": str(error)}
         for name, array in arrays.items():
             array[clip.row] = values.get(name, 0)
-        results.append((clip.row, {**UNKNOWN, **found}))
+        results.append((clip.row, {**unknown(modality), **found}))
     for array in arrays.values():
         array.flush()
     return results
 
 
 def _decode(row: Row, settings: ClipSettings) -> tuple[dict[str, np.ndarray], Known]:
-    """The values of both arrays for a clip, and stamp, digest and checksums.
+    """The values of the arrays for a clip, and stamp, digest and checksums.
 
     Raises:
         MediaError: the clip cannot be used.
@@ -68,8 +72,13 @@ def _decode(row: Row, settings: ClipSettings) -> tuple[dict[str, np.ndarray], Kn
         size=(settings["frame_size"],) * 2,
         sample_rate=SAMPLE_RATE,
         backend=settings["decoder"],
+        modality=settings["modality"],
     )
-    values = {"frames": clip.frames, "fbank": clip_log_mels(row.path, clip.audio, settings)}
+    values = {}
+    if clip.frames is not None:
+        values["frames"] = clip.frames
+    if clip.audio is not None:
+        values["fbank"] = clip_log_mels(row.path, clip.audio, settings)
     digest = digest_of(row.path, now)
     if row.sha256 not in ("", digest):
         raise MediaError(row.path, "altered", ALTERED)

@@ -10,7 +10,9 @@ from torchcodec.decoders import AudioDecoder, VideoDecoder
 
 from diccae.datasets import containers
 from diccae.datasets.clip_files import Stamp, stamp
+from diccae.datasets.modalities import Kind
 from diccae.datasets.sound_mix import mix
+from diccae.sections import Modality
 
 # FFmpeg's names of the containers that torchcodec reads as PyAV does
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
@@ -19,7 +21,12 @@ WITHIN = 5e-4
 
 
 def decode_video(
-    path: Path, start: float, end: float | None, num_frames: int, size: tuple[int, int]
+    path: Path,
+    start: float,
+    end: float | None,
+    num_frames: int,
+    size: tuple[int, int],
+    modality: Modality,
 ) -> containers.VideoSpan | None:
     """Decode the frames of a span; see `media.decode_frames` for the arguments.
 
@@ -30,7 +37,7 @@ def decode_video(
         MediaError: a stream is missing.
         ValueError: torchcodec cannot decode the file.
     """
-    stream, _, zero = _streams(path)
+    stream, zero = _stream(path, "video", modality)
     try:
         decoder = _video(path, stream)
         about = decoder.metadata
@@ -57,14 +64,16 @@ def decode_video(
     return containers.VideoSpan(images, stop, last, leaves, len(decoder), leaves <= stop)
 
 
-def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) -> np.ndarray:
+def decode_audio(
+    path: Path, start: float, end: float | None, sample_rate: int, modality: Modality
+) -> np.ndarray:
     """Decode mono sound, float32 (S,), of a span; see `media.decode_sound` for the arguments.
 
     Raises:
         MediaError: a stream is missing.
         ValueError: torchcodec cannot decode the file.
     """
-    _, stream, zero = _streams(path)
+    stream, zero = _stream(path, "audio", modality)
     try:
         decoder = AudioDecoder(str(path), stream_index=stream, sample_rate=sample_rate)
         samples = decoder.get_samples_played_in_range(
@@ -77,11 +86,11 @@ def decode_audio(path: Path, start: float, end: float | None, sample_rate: int) 
 
 
 @lru_cache(maxsize=1)
-def _takes(path: Path, _stamp: Stamp) -> bool:
+def _takes(path: Path, modality: Modality, _stamp: Stamp) -> bool:
     with containers.open_media(path) as container:
         if container.format.name not in CONTAINERS:
             return False
-        video, _ = containers.needed_streams(container, path)
+        video = containers.needed_streams(container, path, modality)["video"]
         index, begins = video.index, video.start_time or 0
         frame = next(container.decode(video), None)
         # some versions turn pictures upright and some do not; colours at the edge of odd sizes
@@ -102,18 +111,18 @@ def _takes(path: Path, _stamp: Stamp) -> bool:
     return about.num_frames_from_header in (None, about.num_frames_from_content)
 
 
-def takes(path: Path) -> bool:
+def takes(path: Path, modality: Modality) -> bool:
     """Whether torchcodec gives the same frames as PyAV for a file, as far as is known.
 
     It does not after a seek in transport and program streams, AVI and FLV, nor in files that were
     cut without decoding (MP4 with an edit list): its frames are then those of another time. Turned
-    pictures and odd sizes differ too.
+    pictures and odd sizes differ too. Where no picture is asked for, PyAV reads every file.
 
     Raises:
         MediaError: a stream is missing.
         av.FFmpegError: PyAV cannot decode the file.
     """
-    return _takes(path, stamp(path))
+    return "V" in modality and _takes(path, modality, stamp(path))
 
 
 def _video(path: Path, stream: int) -> VideoDecoder:
@@ -122,8 +131,8 @@ def _video(path: Path, stream: int) -> VideoDecoder:
     )
 
 
-def _streams(path: Path) -> tuple[int, int, float]:
-    """Indices of the video and the audio stream, and the time that counts as 0."""
+def _stream(path: Path, kind: Kind, modality: Modality) -> tuple[int, float]:
+    """Index of the video or the audio stream, and the time that counts as 0."""
     with containers.open_media(path) as container:
-        video, audio = containers.needed_streams(container, path)
-        return video.index, audio.index, containers.beginning(container)
+        stream = containers.needed_streams(container, path, modality)[kind]
+        return stream.index, containers.beginning(container)

@@ -91,10 +91,10 @@ def shared_memory(plan: Plan, folder: Path = FOLDER) -> Check:
     from diccae.settings import plan_settings
 
     base = plan_settings(plan)
-    found = shortage(base, folder)
+    found = shortage(base, plan.modality, folder)
     if found is not None:
         return Check("shared memory", "problem", *found)
-    wanted = wanted_bytes(base)
+    wanted = wanted_bytes(base, plan.modality)
     if not wanted:
         message = f"not needed: plan {plan.name} uses no loader workers"
         return Check("shared memory", "ok", message)

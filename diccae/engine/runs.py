@@ -164,7 +164,8 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         work: its work folder, see `work_dir`.
         processes: number of processes that train together.
     """
-    lacking = shortage(plan_settings(run.plan), processes=processes)
+    plan = run.plan
+    lacking = shortage(plan_settings(plan), plan.modality, processes=processes)
     if lacking is not None:
         raise UserError("; ".join(lacking))
     try:

@@ -22,7 +22,7 @@ class AVPreprocessor(BaseDataPreprocessor):
 
     Args:
         cache_meta: `meta.json` of the clip cache, which has the mean and standard deviation of the
-            log-mels of train and unlabelled clips.
+            log-mels of train and unlabelled clips (null in a cache without sound).
         spec_augment: `freq_mask` and `time_mask`, the widest masks in mel bands and time frames;
             masks are drawn for each clip.
         video_input: `rgb`, or `motion` for grey frames minus their mean over the clip, which
@@ -45,7 +45,7 @@ class AVPreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking)
         meta = read_json(Path(cache_meta), "run `diccae data render` and `diccae data cache` first")
-        self.fbank_mean, self.fbank_std = float(meta["fbank_mean"]), float(meta["fbank_std"])
+        self.fbank_mean, self.fbank_std = meta["fbank_mean"], meta["fbank_std"]
         self.freq_mask = FrequencyMasking(spec_augment["freq_mask"], iid_masks=True)
         self.time_mask = TimeMasking(spec_augment["time_mask"], iid_masks=True)
         if video_input not in ("rgb", "motion"):

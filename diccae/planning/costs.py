@@ -120,18 +120,16 @@ def disk(
     """Disk space that a plan takes.
 
     Args:
-        plan: gives the shapes in the clip cache.
+        plan: gives the shapes and the modality of the clip cache.
         clips: number of clips in the cache.
         work: every run of the plan with its work.
         parameters: number of parameters of the model, by kind of run.
         devices: number of runs that train at the same time.
     """
     cache = plan_settings(plan)["cache"]
-    arrays = {
-        "V": 3 * cache["num_frames"] * cache["frame_size"] ** 2,
-        "A": 2 * cache["n_mels"] * cache["fbank_frames"],
-    }
-    stored = clips * sum(arrays[part] for part in plan.modality)
+    frames = 3 * cache["num_frames"] * cache["frame_size"] ** 2 if "V" in plan.modality else 0
+    fbank = 2 * cache["n_mels"] * cache["fbank_frames"] if "A" in plan.modality else 0
+    stored = clips * (frames + fbank)
     sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(

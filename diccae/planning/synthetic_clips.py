@@ -32,10 +32,15 @@ def write_synthetic_cache(plan: Plan, runs: list[Run], folder: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     size = cache["frame_size"]
-    frames = rng.integers(0, 256, (CLIPS, cache["num_frames"], size, size, 3), np.uint8)
-    fbank = rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"])).astype(np.float16)
-    np.save(folder / "frames.npy", frames)
-    np.save(folder / "fbank.npy", fbank)
+    arrays = {}
+    if "V" in plan.modality:
+        shape = (CLIPS, cache["num_frames"], size, size, 3)
+        arrays["frames"] = rng.integers(0, 256, shape, np.uint8)
+    if "A" in plan.modality:
+        fbank = rng.normal(size=(CLIPS, cache["fbank_frames"], cache["n_mels"]))
+        arrays["fbank"] = fbank.astype(np.float16)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
     # several clips of each class in a row, as in P x K batches
     classes = min(run.config().model.num_classes for run in runs)
     labels = np.arange(CLIPS) // data["samples_per_class"] % classes
@@ -49,8 +54,9 @@ def write_synthetic_cache(plan: Plan, runs: list[Run], folder: Path) -> Path:
             "status": "ok",
         }
     )
-    digest = write_index(folder, pd.concat([index, checksums(frames, fbank)], axis=1))
-    write_meta(folder, {"fbank_mean": 0.0, "fbank_std": 1.0, "sha256": {"index": digest}})
+    digest = write_index(folder, pd.concat([index, checksums(**arrays)], axis=1))
+    meta = {"settings": {"modality": plan.modality}, "fbank_mean": 0.0, "fbank_std": 1.0}
+    write_meta(folder, {**meta, "sha256": {"index": digest}})
     return folder
 
 

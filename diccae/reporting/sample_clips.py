@@ -90,7 +90,7 @@ def _frame(frame: Any, height: int) -> NDArray[np.uint8]:
 
 def _sound(path: Path, start: float, end: float) -> NDArray[np.float32]:
     """Sound (S,) of the first SECONDS of a span."""
-    return decode_audio(path, start, float(np.fmin(end, start + SECONDS)), SAMPLE_RATE)
+    return decode_audio(path, start, float(np.fmin(end, start + SECONDS)), SAMPLE_RATE, "A")
 
 
 def mp3(sound: NDArray[np.float32]) -> str:

@@ -89,7 +89,8 @@ def test_clips_that_cannot_be_decoded_count_for_nothing(
         status = broken.map({True: "unreadable", False: "ok"})
         out_dir.mkdir(exist_ok=True)
         table.assign(status=status).to_parquet(out_dir / "index.parquet")
-        write_meta(out_dir, {"manifest_sha256": file_digest(manifest)})
+        settings = {"modality": "A"}
+        write_meta(out_dir, {"settings": settings, "manifest_sha256": file_digest(manifest)})
 
     monkeypatch.setattr("diccae.datasets.clip_cache.build_cache", build)
     with pytest.raises(UserError, match="'rain' has 0 clips in split test.*14 usable of 15 clips"):

@@ -66,7 +66,10 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
         smoke.cache_dir / "index.parquet"
     )
     assert count_each(smoke)[0] == listed
-    write_meta(smoke.cache_dir, {"manifest_sha256": file_digest(smoke.manifest)})
+    write_meta(
+        smoke.cache_dir,
+        {"settings": {"modality": "AV"}, "manifest_sha256": file_digest(smoke.manifest)},
+    )
     assert count_each(smoke)[0].of(["train"]) == 1
     assert "4 usable of 6" in count_each(smoke)[0].origin
     # a cache of another manifest says nothing

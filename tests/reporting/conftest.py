@@ -180,6 +180,7 @@ def _write_cache(plan: Plan) -> None:
     write_meta(
         plan.cache_dir,
         {
+            "settings": {"modality": "AV"},
             "clips": 480,
             "counts": {"ok": 480},
             "manifest_sha256": file_digest(plan.manifest),

@@ -140,6 +140,7 @@ def _write_cache(plan: Plan, manifest: pd.DataFrame) -> None:
         digests[name] = file_digest(plan.cache_dir / f"{name}.npy")
     index = pd.concat([manifest, checksums(frames, fbank)], axis=1).assign(status="ok")
     meta = {
+        "settings": {"modality": "AV"},
         "clips": len(manifest),
         "counts": {"ok": len(manifest)},
         "manifest_sha256": file_digest(plan.manifest),

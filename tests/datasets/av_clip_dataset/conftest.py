@@ -43,5 +43,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     index = pd.concat([manifest, checksums(frames, fbank)], axis=1).assign(status=status)
     digest = write_index(folder, index)
     manifest_digest = file_digest(root / "manifest.parquet")
-    write_meta(folder, {"manifest_sha256": manifest_digest, "sha256": {"index": digest}})
+    settings = {"modality": "AV"}
+    write_meta(
+        folder,
+        {"settings": settings, "manifest_sha256": manifest_digest, "sha256": {"index": digest}},
+    )
     return str(folder)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diccae.datasets import media, pyav_media
+from diccae.datasets import decoders, pyav_media
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.clips import fbank_statistics, log_mels, training_rows
@@ -164,7 +164,7 @@ def test_the_decoder_is_the_one_of_the_config(
 
     expected = load_cache(build(manifest, mode=mode))
     with monkeypatch.context() as patched:
-        patched.setattr(media, "_module", module)
+        patched.setattr(decoders, "_module", module)
         found = load_cache(build(manifest, mode=mode, decoder="torchcodec"))
         assert np.array_equal(found.frames[3], expected.frames[3])
         assert "torchcodec" in seen
@@ -174,10 +174,10 @@ def test_the_decoder_is_the_one_of_the_config(
 def test_clips_that_another_decoder_has_read_are_counted(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refusing = SimpleNamespace(takes=lambda path: path.stem != "train-000002")
+    refusing = SimpleNamespace(takes=lambda path, _: path.stem != "train-000002")
     refusing.decode_video, refusing.decode_audio = pyav_media.decode_video, pyav_media.decode_audio
     modules = {"pyav": pyav_media, "torchcodec": refusing}
-    monkeypatch.setattr(media, "_module", modules.get)
+    monkeypatch.setattr(decoders, "_module", modules.get)
     index = load_cache(build(manifest, decoder="torchcodec")).index
     assert index["decoder"].tolist() == 6 * ["torchcodec"] + ["pyav"] + 3 * ["torchcodec"]
     assert "1 of 10 clips were decoded by pyav" in capsys.readouterr().out

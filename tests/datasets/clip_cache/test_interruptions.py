@@ -157,4 +157,5 @@ def test_progress_names_the_settings(manifest: Path) -> None:
     assert json.loads((build(manifest) / "progress.json").read_text())["settings"] == {
         **SETTINGS,
         "decoder": "pyav",
+        "modality": "AV",
     }

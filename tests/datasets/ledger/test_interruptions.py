@@ -107,7 +107,7 @@ def test_a_run_that_is_killed_twice_keeps_the_first_part(tmp_path: Path) -> None
     out.unlink()
     # the first run left one part; the second gathered it and was killed before it wrote its own
     pq.write_table(table.slice(0, ledger_workers.SHARD), parts / "0000000.parquet")
-    gather(out, parts)
+    gather(out, parts, "AV")
     assert [path.name for path in parts.iterdir()] == ["known.parquet"]
     assert check(manifest, out, jobs=1, progress=False).probed == ledger_workers.SHARD
 
