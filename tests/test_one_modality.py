@@ -133,7 +133,10 @@ def test_a_command_for_another_modality_than_the_plan_has() -> None:
     plan = plan_of("A")
     _, runs = wanted_runs(plan, "full", stage="pretrain")
     assert {run.modality for run in runs} == {"A"}
-    with pytest.raises(UserError, match="--modality V: stage pretrain of plan mine is trained in"):
+    with pytest.raises(
+        UserError,
+        match="--modality V: the clips and the pre-training of plan mine have A alone; leave",
+    ):
         wanted_runs(plan, "full", stage="pretrain", modality="V")
 
 
