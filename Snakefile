@@ -101,6 +101,7 @@ rule cache:
     threads: 16
     params:
         plan=lambda wildcards: FLOW.data_plan(wildcards.data).name,
+        spec=lambda wildcards: FLOW.data_key(wildcards.data),
     shell:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 

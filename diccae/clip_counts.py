@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from diccae.data_settings import SOUND_SUFFIXES
 from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
@@ -29,12 +30,15 @@ class Clips:
         origin: the file and what it says.
         by_class: by (split, label), -1 for no label; None where labels are not known.
         names: name of every class that is listed, by its label.
+        sound_files: how many of them are files of sound without a picture, by their names; 0 where
+            names are not known.
     """
 
     counts: Counter[tuple[str, str]]
     origin: str
     by_class: Counter[tuple[str, int]] | None = None
     names: dict[int, str] = field(default_factory=dict)
+    sound_files: int = 0
 
     @property
     def total(self) -> int:
@@ -102,7 +106,9 @@ def count_listed(table: pd.DataFrame, origin: str) -> Clips:
         UserError: a label has two names, or a name two labels.
     """
     every = pa.chunked_array([pa.repeat(pa.scalar(True), len(table))])
-    return _count(pa.Table.from_pandas(table[COLUMNS]), every, origin)
+    clips = _count(pa.Table.from_pandas(table[COLUMNS]), every, origin)
+    # the recording is by default the file that a list of one's own names
+    return replace(clips, sound_files=_sound_files(pa.array(table["video"], pa.large_string())))
 
 
 def _read_columns(path: Path, further: str, way_out: str) -> pa.Table:
@@ -118,7 +124,14 @@ def _read_columns(path: Path, further: str, way_out: str) -> pa.Table:
 def _count_found(table: pa.Table, name: str) -> Clips:
     found = pc.not_equal(table["path"], "")
     listed = f"{pc.sum(found).as_py() or 0} found of {len(table)} listed clips"
-    return _count(table, found, f"{name}: {listed}, not probed yet")
+    clips = _count(table, found, f"{name}: {listed}, not probed yet")
+    return replace(clips, sound_files=_sound_files(table["path"]))
+
+
+def _sound_files(names: pa.Array | pa.ChunkedArray) -> int:
+    """How many file names have a suffix of sound."""
+    pattern = rf"(?i)\.({'|'.join(SOUND_SUFFIXES)})$"
+    return pc.sum(pc.match_substring_regex(names, pattern)).as_py() or 0
 
 
 def _count(table: pa.Table, usable: pa.ChunkedArray, origin: str) -> Clips:

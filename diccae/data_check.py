@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from diccae.clip_counts import Clips
+from diccae.clip_modality import without_picture
 from diccae.clips_of_plan import count_each
 from diccae.errors import UserError
 from diccae.plans import Plan
@@ -39,16 +40,16 @@ def check_data(
         processes: number of processes that train together.
 
     Raises:
-        UserError: the number of classes is not that of the plan, a split is missing, or there are
-            too few clips for a batch, a class, a cluster or an update set; names the keys, what was
-            wanted and found, and what to change.
+        UserError: the clips are not those that the runs need; names the keys, what was wanted and
+            found, and what to change.
     """
     every = list(runs_of_a_seed(plan) if runs is None else runs)
     # the runs of all folds are alike
     every = [run for run in every if run.fold == every[0].fold]
     for counted in count_each(plan) if clips is None else clips:
         check = _Check(counted, processes)
-        problems = list(check.classes(plan_settings(plan)["data"]["num_classes"]))
+        problems = [*without_picture(plan, counted)]
+        problems += check.classes(plan_settings(plan)["data"]["num_classes"])
         # what a stage lacks may follow from wrong classes
         if not problems:
             of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)

@@ -11,6 +11,8 @@ from diccae.schedule import Strict
 from diccae.sections import MAX_SEED, Folds
 from diccae.validation import checked, did_you_mean
 
+# of files that hold sound and no picture
+SOUND_SUFFIXES = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 Split = Literal["unlabelled", "train", "update", "validation", "test"]
 
 

@@ -165,8 +165,8 @@ def check_share(
             "`diccae data manifest` again"
         )
     if len(bad) > max_bad_share * len(status) or len(bad) == len(status):
-        lacking = [kind for kind in kinds(modality) if modality == "AV" and counts[f"no_{kind}"]]
-        others = "".join(f". Or leave them: {way_out(kind)}" for kind in lacking)
+        lacking = [kind for kind in kinds(modality) if counts[f"no_{kind}"]]
+        others = "".join(f"; {way_out(kind)}" for kind in lacking)
         raise UserError(
             f"{manifest}: {words} ({reasons}); first: {first}. "
             f"Repair them, or raise cache.max_bad_share in the plan{others}"

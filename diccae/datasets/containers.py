@@ -127,6 +127,17 @@ def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
 
 
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB image, uint8 (H, W, 3), rotated and mirrored as the file's display matrix says."""
+    # one thread: a frame that is freed in a forked worker would wait for ever for the threads,
+    # which exist in the parent process only
+    image = frame.to_ndarray(format="rgb24", threads=1)
+    a, b, c, d = display_matrix(frame)
+    if b:
+        image = image.transpose(1, 0, 2)
+    return image[:: b + d, :: a + c]
+
+
 def is_turned(frame: av.VideoFrame) -> bool:
     """Whether the file asks for its picture to be rotated or mirrored."""
     return display_matrix(frame) != (1, 0, 0, 1)

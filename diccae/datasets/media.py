@@ -11,8 +11,16 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 
-from diccae.datasets.containers import CLOSE, MediaError, VideoSpan, check_exists, unreadable
+from diccae.datasets.containers import (
+    CLOSE,
+    MediaError,
+    VideoSpan,
+    check_exists,
+    open_media,
+    unreadable,
+)
 from diccae.datasets.decoders import Backend, decoder_of, module_for
+from diccae.datasets.stated_length import stated_seconds
 from diccae.sections import Modality
 
 # the largest sample that rounds to 0 in 16 bits
@@ -28,7 +36,8 @@ class DecodedClip:
     Attributes:
         frames: uint8 (T, H, W, 3), RGB; None where no picture was asked for.
         audio: float32 (S,) in [-1, 1]; None where no sound was asked for.
-        duration: seconds of the span; those of its sound where no picture was asked for.
+        duration: seconds of the span. Where only sound was asked for, an open span ends where the
+            file says that it does, or where its sound does.
         video_end: when the picture ends, in seconds of the file, at most at the end of the span;
             NaN without a picture.
         audio_end: when the sound ends, in seconds of the file; NaN without sound.
@@ -64,21 +73,22 @@ def decode_clip(
         UserError: the backend cannot be imported.
     """
     common: dict[str, Any] = dict(start=start, end=end, backend=backend, modality=modality)
-    images, audio, length, video_end, audio_end = None, None, 0.0, math.nan, math.nan
+    images, audio, video_end, audio_end = None, None, math.nan, math.nan
+    stop = math.nan if end is None else end
     if "V" in modality:
         video = decode_frames(path, num_frames=num_frames, size=size, **common)
-        images, length, video_end = video.images, video.stop - start, _video_end(video, start)
+        images, stop, video_end = video.images, video.stop, _video_end(video, start)
     if "A" in modality:
         audio = decode_sound(path, sample_rate=sample_rate, **common)
         audio_end = start + len(audio) / sample_rate
-    if images is None:
-        length = (audio_end if end is None else end) - start
-    elif audio is not None:
-        _check_sound_length(path, start, video.stop, audio_end)
+        ending = "the span"
+        if math.isnan(stop):
+            stop, ending = _stated_end(Path(path)) or audio_end, "the file by its header"
+        _check_sound_length(path, start, stop, audio_end, ending)
     return DecodedClip(
         None if images is None else np.stack(images),
         audio,
-        length,
+        stop - start,
         video_end,
         audio_end,
         decoder_of(Path(path), backend, modality),
@@ -205,8 +215,14 @@ def _video_end(video: VideoSpan, start: float) -> float:
     return video.stop
 
 
-def _check_sound_length(path: Path | str, start: float, stop: float, audio_end: float) -> None:
+def _stated_end(path: Path) -> float | None:
+    with open_media(path) as container:
+        return stated_seconds(path, container)
+
+
+def _check_sound_length(
+    path: Path | str, start: float, stop: float, audio_end: float, ending: str = "the span"
+) -> None:
     if audio_end < (start + stop) / 2:
-        raise MediaError(
-            path, "truncated", f"its sound ends at {audio_end:.2f} s, the span at {stop:.2f} s"
-        )
+        words = f"its sound ends at {audio_end:.2f} s, {ending} at {stop:.2f} s"
+        raise MediaError(path, "truncated", words)

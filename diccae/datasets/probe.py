@@ -70,8 +70,10 @@ def probe_clip(
         row["peak"] = np.abs(clip.audio).max()
     status, reason = "ok", ""
     ends = {"sound": clip.audio_end, "picture": clip.video_end}
+    # an open span of sound alone ends where the file says that it does
+    stop = start + clip.duration if end is None and modality == "A" else end
     first = min((word for word in ends if not np.isnan(ends[word])), key=lambda word: ends[word])
-    if end is not None and ends[first] < end - TOLERANCE:
+    if stop is not None and ends[first] < stop - TOLERANCE:
         status, reason = (
             "short",
             f"short: its {first} ends before its span, but lasts for half of it",

@@ -21,6 +21,7 @@ from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
 from diccae.checkpoints import latest_checkpoint
+from diccae.clip_modality import require_modality
 from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
@@ -69,8 +70,8 @@ def execute(run: Run) -> None:
 
     Raises:
         UserError: a file that the run starts from is missing, the plan needs a GPU and there is
-            none, this process computes with other kernels or threads than the plan says, or
-            training diverged.
+            none, the clip cache was made for another modality, this process computes with other
+            kernels or threads than the plan says, or training diverged.
     """
     compat.apply()
     processes = devices.join_process_group()
@@ -168,6 +169,7 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
     lacking = shortage(plan_settings(plan), plan.modality, processes=processes)
     if lacking is not None:
         raise UserError("; ".join(lacking))
+    require_modality(plan)
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:

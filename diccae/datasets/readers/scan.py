@@ -1,4 +1,4 @@
-"""Finding the video files below a folder."""
+"""Finding the video and sound files below a folder."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from diccae.data_settings import SOUND_SUFFIXES
 from diccae.datasets.readers.columns import arrow, map_values, text
 from diccae.errors import UserError
 
+VIDEO_SUFFIXES = (
+    "mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts",
+)  # fmt: skip
 # in the order of preference where a clip has several files
-SUFFIXES = ("mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "mpg", "mpeg", "wmv", "3gp", "ts")
+SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 # file names that are held as Python objects at a time
 FLUSH = 200_000
 
 
-def _walk(media: Path) -> Iterator[tuple[str, str]]:
-    """(folder relative to `media`, name) of every video file below `media`.
+def walk(media: Path) -> Iterator[tuple[str, str]]:
+    """(folder relative to `media`, name) of every video or sound file below `media`.
 
     Links to folders are followed, but each folder is visited once.
     """
@@ -39,8 +44,14 @@ def _walk(media: Path) -> Iterator[tuple[str, str]]:
                     yield folder, entry.name
 
 
+def is_sound(paths: pd.Series) -> np.ndarray:
+    """Whether each path (N,) has the suffix of a sound file; bool (N,)."""
+    found = pc.match_substring_regex(arrow(paths), rf"(?i)\.({'|'.join(SOUND_SUFFIXES)})$")
+    return found.to_numpy(zero_copy_only=False)
+
+
 def scan(media: Path) -> pd.DataFrame:
-    """Find all video files below a folder.
+    """Find all video and sound files below a folder.
 
     Of several files with one stem, the one with the first suffix of SUFFIXES is taken, then the
     one with the shortest path.
@@ -49,8 +60,9 @@ def scan(media: Path) -> pd.DataFrame:
         media: the folder.
 
     Returns:
-        One row per stem: `stem`, the name without suffix; `path`, relative to `media`; `copies`,
-        the number of files with this stem.
+        One row per stem: `stem`, the name without suffix; `path`, relative to `media`; `sound`,
+        whether it is a sound file, which is so where there is no video file of this stem; `copies`,
+        the number of files of the same kind with this stem.
 
     Raises:
         UserError: `media` is no folder or cannot be read, or a file name is not UTF-8.
@@ -69,7 +81,7 @@ def scan(media: Path) -> pd.DataFrame:
         places.clear()
 
     try:
-        for folder, name in _walk(Path(media)):
+        for folder, name in walk(Path(media)):
             names.append(name.rpartition(".")[0])
             places.append(folder + name)
             if len(names) == FLUSH:
@@ -88,6 +100,10 @@ def scan(media: Path) -> pd.DataFrame:
         {"stem": text(pa.chunked_array(stems)), "path": text(pa.chunked_array(paths))}
     )
     codes = arrow(files["stem"]).dictionary_encode().indices.to_numpy()
+    files["sound"] = is_sound(files["path"])
+    filmed = np.bincount(codes[~files["sound"]], minlength=len(codes)) > 0
+    kept = ~(files["sound"] & filmed[codes]).to_numpy(bool)
+    files, codes = files[kept].reset_index(drop=True), codes[kept]
     files["copies"] = np.bincount(codes, minlength=1)[codes].astype(np.int32)
     several = files[files["copies"] > 1]
     if len(several):

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from diccae.datasets.containers import upright
 from diccae.datasets.media import decode_clip
-from diccae.datasets.pyav_media import upright
 from tests.datasets.media.bar_and_tone import all_sound, everything, tone, write
 
 
