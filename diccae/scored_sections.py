@@ -51,11 +51,12 @@ class ScoredSections(Strict):
         scored = [need.modality for need in self.needs()]
         if not scored:
             raise ValueError("wanted a section that scores something, such as table1 or table2")
-        lacking = [modality for modality in scored if not set(modality) <= set(self.modality)]
+        wanted = self.pretrain_modality or "AV"
+        lacking = [modality for modality in scored if not set(modality) <= set(wanted)]
         if lacking:
             raise ValueError(
                 f"pretrain_modality: wanted a modality that {lacking[0]} is part of, since the "
-                f"plan scores {lacking[0]}, got {self.modality}; set it to AV, or leave it out"
+                f"plan scores {lacking[0]}, got {wanted}; set it to AV, or leave it out"
             )
         return self
 
@@ -74,12 +75,14 @@ class ScoredSections(Strict):
                 f"reference: wanted a variant that the plan scores with all of its seeds "
                 f"({', '.join(modalities_of(self.reported()))}), got {self.reference!r}"
             )
-        for section in filter(None, (self.sensitivity, self.cluster_ce)):
-            lacking = [m for m in section.modalities if m not in known]
+        for name in ("sensitivity", "cluster_ce"):
+            section = getattr(self, name)
+            lacking = [m for m in section.modalities if m not in known] if section else []
             if lacking:
                 raise ValueError(
-                    f"drops in {lacking[0]} are measured from {self.reference}, which no section "
-                    f"scores in {lacking[0]}; add it to a section with that modality"
+                    f"{name}.modalities: drops in {lacking[0]} are measured from "
+                    f"{self.reference!r}, which no section scores in {lacking[0]}; add it to "
+                    f"{name}.variants"
                 )
         return self
 
@@ -102,7 +105,8 @@ class ScoredSections(Strict):
     @property
     def modality(self) -> Modality:
         """What the clips must have, and what the stages without labels are trained in."""
-        return self.pretrain_modality or joint(need.modality for need in self.needs())
+        own = [] if self.pretrain_modality is None else [self.pretrain_modality]
+        return joint([*own, *(need.modality for need in self.needs())])
 
     def variants(self) -> dict[str, list[Modality]]:
         """Every variant of the plan with the modalities that any artifact scores, in A, V, AV
