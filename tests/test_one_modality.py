@@ -57,7 +57,7 @@ def test_pre_training_has_the_modalities_that_are_scored() -> None:
         (
             "A",
             {"sensitivity": {"variants": ["rank"], "modalities": ["V"]}},
-            "sensitivity.modalities: drops in V are measured from 'full', which no section scores in",
+            "sensitivity.modalities: drops in V are measured from 'full', which no sect",
         ),
     ],
 )
