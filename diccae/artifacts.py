@@ -77,11 +77,6 @@ def _section(name: str, plan: Plan) -> list[Need]:
     return [] if section is None else section.needs()
 
 
-def _everything(plan: Plan) -> list[Need]:
-    """What all other tables need; plans that only choose hyper-parameters have no such table."""
-    return [] if plan.table2 is None else plan.needs()
-
-
 def _ablation(name: str, plan: Plan) -> list[Need]:
     needs = _section("table2", plan)
     return [need for need in needs if need.variant in (plan.reference, name)]
@@ -156,14 +151,14 @@ TABLES = (
     ),
     Artifact(
         "feature_quality",
-        _everything,
+        Plan.reported,
         "diagnostics:feature_quality",
         (*ROW, "seed"),
         "Degrees of confusion of every run, against accuracy and against the generator's truth.",
     ),
     Artifact(
         "claims",
-        _everything,
+        Plan.reported,
         "claims:evaluate",
         ("id",),
         "The verdict on each claim of the paper, by the rules of configs/claims.yaml.",

@@ -4,29 +4,14 @@ validated before the first job runs. Numbers live in `configs/base`, `systems` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from diccae.errors import UserError
-from diccae.schedule import Strict
-from diccae.sections import (
-    Figure2,
-    Figure3,
-    Folds,
-    Leakage,
-    LearningRates,
-    Lists,
-    Modality,
-    Need,
-    Runtime,
-    Scored,
-    Section,
-    Seeds,
-    modalities_of,
-)
+from diccae.scored_sections import ScoredSections
+from diccae.sections import Folds, Lists, Runtime
 from diccae.validation import checked, choices
 from diccae.yaml_file import read_yaml
 
@@ -39,17 +24,13 @@ DEFAULT_SYSTEM = "diccae"
 DATASET_NAMES = {"embedded": "embedded benchmark", "vggsound": "VGGSound"}
 
 
-class Plan(Strict):
+class Plan(ScoredSections):
     """One experiment: what is trained, scored and rendered, and where it goes.
 
-    Attributes:
+    Attributes, beside those of `ScoredSections`:
         name: the file's own name; it names the results folder.
         scale: folder of `configs/base`.
         dataset, data_root, lists: the clips.
-        seeds: each seed is a repetition of everything.
-        reference: the variant that every drop is measured against.
-        table1, ..., tuning: what each artifact needs.
-        pretrain_modality: what unlabelled stages train on; None for all that the sections score.
         runtime: kernels and threads of every run.
         parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan; a variant that sets
@@ -61,18 +42,6 @@ class Plan(Strict):
     dataset: str
     data_root: str
     lists: Lists | None = None
-    seeds: Seeds
-    reference: str = "full"
-    table1: Section | None = None
-    table2: Section | None = None
-    sensitivity: Section | None = None
-    cluster_ce: Section | None = None
-    figure2: Figure2 | None = None
-    figure3: Figure3 | None = None
-    leakage: Leakage | None = None
-    learning_rates: LearningRates | None = None
-    tuning: Section | None = None
-    pretrain_modality: Modality | None = None
     runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
@@ -82,25 +51,9 @@ class Plan(Strict):
         return hash(self.name)
 
     @model_validator(mode="after")
-    def _purpose(self) -> Plan:
-        if (self.table1 is None or self.table2 is None) and self.tuning is None:
-            raise ValueError(
-                "wanted table1 and table2 (or tuning, for a plan that only chooses "
-                "hyper-parameters)"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _known_variants(self) -> Plan:
         for variant in self.variants():
             self.split_variant(variant)
-        for name in ("table1", "table2"):
-            section = getattr(self, name)
-            if section is not None and self.reference not in section.variants:
-                raise ValueError(
-                    f"reference: wanted one of the variants of {name} "
-                    f"({', '.join(section.variants)}), got {self.reference!r}"
-                )
         return self
 
     @model_validator(mode="after")
@@ -129,32 +82,6 @@ class Plan(Strict):
                 f"({', '.join(self.parameters)})"
             )
         return match["name"], {self.parameters[match["short"]]: float(match["value"])}
-
-    def needs(self) -> list[Need]:
-        """What all sections need, section by section."""
-        sections = (getattr(self, name) for name in type(self).model_fields)
-        return [need for s in sections if hasattr(s, "needs") for need in s.needs()]
-
-    def variants(self) -> dict[str, list[Modality]]:
-        """Every variant of the plan with the modalities that any artifact scores, in A, V, AV
-        order."""
-        return modalities_of(self.needs())
-
-    @property
-    def modality(self) -> Modality:
-        """What every clip must have: all that a section scores or pre-training takes."""
-        asked = {m for modalities in self.variants().values() for m in modalities}
-        letters = "".join([*asked, self.pretrain_modality or ""])
-        return "AV" if {"A", "V"} <= set(letters) else "A" if "A" in letters else "V"
-
-    def scored(self, needs: Iterable[Need]) -> list[Scored]:
-        """The scored runs of some needs, each once."""
-        runs = (
-            Scored(need.variant, need.modality, seed)
-            for need in needs
-            for seed in (self.seeds if need.seeds is None else need.seeds)
-        )
-        return list(dict.fromkeys(runs))
 
     def first_seeds(self, count: int | None) -> Plan:
         """The plan with its first `count` seeds, whose runs are those of the whole plan; None for

@@ -25,15 +25,20 @@ from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 @dataclass(frozen=True)
 class Run:
-    """One stage of training of one variant with one seed; `modality` is AV in stages that train on
-    the unlabelled pool, and `fold` is the fold that it is tested in, of a plan with folds."""
+    """One stage of training of one variant with one seed; `modality` is `Plan.modality` by default,
+    and in every stage that trains on the unlabelled pool; `fold` is the fold that it is tested in,
+    of a plan with folds."""
 
     plan: Plan
     stage: str
     variant: str
     seed: int
-    modality: str = "AV"
+    modality: str = ""
     fold: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.modality:
+            object.__setattr__(self, "modality", self.plan.modality)
 
     def __str__(self) -> str:
         modality = f" {self.modality}" if self.spec.labelled else ""
@@ -81,7 +86,7 @@ class Run:
         """The files that it starts from, each with the run that makes it."""
         settings = self.settings
         return {
-            parent: replace(self, stage=parent.stage, modality=parent.modality).owner
+            parent: replace(self, stage=parent.stage, modality=parent.modality or "").owner
             for parent in settings.system.parents(self.spec, self.modality, settings.choices)
             if parent.stage in settings.stages
         }
@@ -111,6 +116,7 @@ class Run:
         return RunContext(
             stage=self.spec,
             modality=self.modality,
+            pretrain_modality=self.plan.modality,
             seed=self.seed,
             choices=settings.choices,
             schedule=settings.schedule,

@@ -236,6 +236,12 @@ class Lists(Strict):
         return [path for path, _ in named]
 
 
+def joint(modalities: Iterable[Modality]) -> Modality:
+    """The smallest modality that holds all of these: A, V, or AV for both."""
+    found = set("".join(modalities))
+    return "A" if found == {"A"} else "V" if found == {"V"} else "AV"
+
+
 def modalities_of(needs: Iterable[Need]) -> dict[str, list[Modality]]:
     """Variant -> modalities in A, V, AV order, variants in the order of their first need."""
     wanted: dict[str, set[str]] = {}

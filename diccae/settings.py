@@ -224,9 +224,10 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         _set(config, key, value, f"plan {plan.name}, parameters")
     if any(key.startswith("method.") for key in plan.overrides):
         where += f" with the overrides of plan {plan.name}"
+    method = checked(system.choices, config.pop("method"), f"{where}, method")
     return Settings(
         system=system,
-        choices=checked(system.choices, config.pop("method"), f"{where}, method"),
+        choices=system.choices_for(plan.modality, method),
         schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,

@@ -148,8 +148,8 @@ class Workflow:
         return [f"{root}/{name}.csv" for name in self.artifacts(root)]
 
     def targets(self, root: str) -> list[str]:
-        """Everything of a plan: its tables and, where it has Table 2, its report."""
-        report = [f"{root}/report.html"] if self.plan(root).table2 else []
+        """Everything of a plan: its tables and its report, if it has one."""
+        report = [f"{root}/report.html"] if self.plan(root).reported() else []
         return [*self.tables(root), *report]
 
     def data_plan(self, data_root: str) -> Plan:

@@ -59,6 +59,7 @@ OTHER_BLOCKS = {
     "name:": "a plan, with commands behind it",
     "path,label_name,split": "a list of clips",
     "runtime:": "settings of a plan",
+    "table2:": "a section of a plan",
     "slurm_partition:": "settings of a profile",
 }
 # `key: value`, `--option value`, `path with <a mark>`, `name = value`, `[a, list]`
@@ -106,7 +107,7 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
     if "plan" in given:
         plan = load_plan(given["plan"], given.get("seeds"))
         if name == "train":
-            keys = ("variant", "seed", "stage", "modality")
+            keys = ("variant", "seed", "fold", "stage", "modality")
             _, runs = wanted_runs(plan, *(given[key] for key in keys))
             assert all(run.config_hash for run in runs)
         if name == "compose":

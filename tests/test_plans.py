@@ -86,12 +86,6 @@ def test_an_invalid_override_is_found_before_anything_runs(
         assert word in str(error.value)
 
 
-def test_only_a_tuning_plan_may_have_no_tables() -> None:
-    content = load_plan("smoke").model_dump(by_alias=True) | {"table2": None}
-    with pytest.raises(UserError, match="wanted table1 and table2"):
-        checked(Plan, content, "here")
-
-
 def test_an_unknown_variant_names_the_closest_one() -> None:
     with pytest.raises(UserError, match="did you mean 'no_kmeans'"):
         Run(load_plan("embedded"), "pretrain", "no_kmean", 0).config()

@@ -71,7 +71,8 @@ FoldNumber = Annotated[
 ModalityName = Annotated[
     Modality | None,
     typer.Option(
-        "--modality", help="By default all that the plan scores, or AV of a single stage."
+        "--modality",
+        help="By default all that the plan scores; of a single stage, that of pre-training.",
     ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel processes.")]

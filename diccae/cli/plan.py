@@ -14,6 +14,7 @@ from diccae.plans import SCORED_STAGE, Plan, load_plan
 from diccae.sections import Modality
 
 GB = 1e9
+ALONE = {"A": "sound", "V": "pictures"}
 
 
 def plan(
@@ -77,6 +78,10 @@ def _print_variants(chosen: Plan) -> None:
     for short, key in chosen.parameters.items():
         if any(f"@{short}=" in variant for variant in variants):
             print(f"  ...@{short}=X: the variant with {key} = X")
+    if chosen.modality != "AV":
+        print(
+            f"clips need {ALONE[chosen.modality]} alone; pre-training contrasts two views of a clip"
+        )
     counts = Counter(run.stage for run in every)
     print(
         ", ".join(f"{count} {stage}" for stage, count in counts.items())

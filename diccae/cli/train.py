@@ -90,6 +90,7 @@ def wanted_runs(
     """
     from diccae.run_graph import Run, jobs, with_parents
 
+    _check_modality(plan, modality)
     job = None if stage or modality else jobs(plan).get((variant, seed, fold))
     if job is not None:
         runs = list(job.runs)
@@ -104,16 +105,25 @@ def wanted_runs(
 def _single(
     plan: Plan, stage: str, variant: str, seed: int, fold: int | None, modality: str | None
 ) -> Run:
-    """The run of one stage; without a modality, on audio and video."""
+    """The run of one stage; without a modality, in that of the plan's stages without labels."""
     from diccae.run_graph import Run
 
-    run = Run(plan, stage, variant, seed, modality or "AV", fold)
-    if modality not in (None, "AV") and not run.spec.labelled:
+    run = Run(plan, stage, variant, seed, modality or plan.modality, fold)
+    _check_modality(plan, modality)
+    if run.modality != plan.modality and not run.spec.labelled:
         raise UserError(
-            f"--modality {modality}: stage {stage} trains on audio and video together; leave "
-            "--modality out"
+            f"--modality {modality}: stage {stage} of plan {plan.name} is trained in "
+            f"{plan.modality}; leave --modality out, or change pretrain_modality in the plan"
         )
     return run
+
+
+def _check_modality(plan: Plan, modality: str | None) -> None:
+    if modality and not set(modality) <= set(plan.modality):
+        raise UserError(
+            f"--modality {modality}: the clips and the pre-training of plan {plan.name} have "
+            f"{plan.modality} alone; leave --modality out, or set pretrain_modality: AV in the plan"
+        )
 
 
 def _modalities(plan: Plan, variant: str) -> list[str]:

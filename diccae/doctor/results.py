@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ def _changed(plan: Plan, path: Path) -> list[str]:
         record: dict[str, Any] = json.loads(path.read_text())
         names = ("stage", "variant", "seed", "modality", "fold")
         run = Run(plan, *(record[name] for name in names))
+        if not run.spec.labelled:
+            # the plan may have another one now
+            run = replace(run, modality=plan.modality)
         now = {
             "config": run.config_hash,
             "source": source_hash(run.config(), run.settings.system.name),

@@ -54,6 +54,7 @@ def estimate(
     parameters = {kind_of(run): count_parameters(run) for run in kinds(plan)}
     result: dict[str, Any] = {
         "plan": plan.name,
+        "modality": plan.modality,
         "clips": {
             "origin": clips.origin,
             "counts": {

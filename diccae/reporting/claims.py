@@ -15,9 +15,11 @@ from diccae.functional.support import extreme_support, order_support
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
 from diccae.reporting.figures import figure2, figure3
+from diccae.sections import modalities_of
 
 REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
 INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
+NOT_IN_PLAN = "not part of this plan"
 TOO_FEW, SELF_CONTRADICTION = "too few seeds", "the paper contradicts itself"
 VERDICTS = (
     REPRODUCED,
@@ -26,9 +28,9 @@ VERDICTS = (
     INCONCLUSIVE,
     TOO_FEW,
     NOT_TESTABLE,
+    NOT_IN_PLAN,
     SELF_CONTRADICTION,
 )
-MISSING = "the plan does not run what this claim needs"
 
 
 def _without_interval(seeds: int) -> str:
@@ -164,30 +166,28 @@ def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]
 RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}
 
 
-def _is_measured(plan: Plan, claim: dict[str, Any]) -> bool:
-    """Whether the plan scores every variant and modality that the claim compares."""
-    variants = plan.variants()
-
-    def scored(variant: str, modality: str) -> bool:
-        return modality in variants.get(variant, [])
-
-    if claim["rule"] == "absolute":
-        return scored(claim["variant"], claim["modality"])
-    if claim["rule"] == "drop":
-        return scored(plan.reference, claim["modality"]) and scored(
-            claim["variant"], claim["modality"]
-        )
-    if claim["rule"] == "order":
-        return all(
-            scored(name, claim["modality"]) for name in [plan.reference, *paper.claims()["order"]]
-        )
+def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
+    """The first of what the claim compares that the plan does not have, in words; empty for
+    none."""
     if claim["rule"] == "change":
-        return plan.figure2 is not None
-    return (
-        all(scored(plan.reference, m) for m in ("A", "V", "AV"))
-        if claim["test"] == "av_gain"
-        else plan.figure3 is not None
+        return "" if plan.figure2 else "the plan has no section figure2"
+    if claim["rule"] == "gain" and claim["test"] != "av_gain":
+        return "" if plan.figure3 else "the plan has no section figure3"
+    variants = {
+        "absolute": [claim.get("variant")],
+        "drop": [plan.reference, claim.get("variant")],
+        "order": [plan.reference, *paper.claims()["order"]],
+        "gain": [plan.reference],
+    }[claim["rule"]]
+    modalities = [claim["modality"]] if "modality" in claim else ["A", "V", "AV"]
+    known = modalities_of(need for need in plan.reported() if need.seeds is None)
+    missing = (
+        f"{variant} is not scored in {modality}"
+        for variant in variants
+        for modality in modalities
+        if modality not in known.get(variant, [])
     )
+    return next(missing, "")
 
 
 def evaluate(plan: Plan) -> pd.DataFrame:
@@ -201,8 +201,8 @@ def evaluate(plan: Plan) -> pd.DataFrame:
     for claim in paper.claims()["claims"]:
         if "verdict" in claim:
             verdict, evidence = claim["verdict"], claim["evidence"]
-        elif not _is_measured(plan, claim):
-            verdict, evidence = NOT_TESTABLE, MISSING
+        elif lacking := _lacking(plan, claim):
+            verdict, evidence = NOT_IN_PLAN, lacking
         else:
             verdict, evidence = RULES[claim["rule"]](plan, claim, plan.dataset == "vggsound")
         rows.append(

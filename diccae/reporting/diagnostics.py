@@ -126,7 +126,7 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
     constant, or where there are fewer than three values.
     """
     known = collect.truth(plan)
-    scored = [run for run in plan.scored(plan.needs()) if "@" not in run.variant]
+    scored = [run for run in plan.scored(plan.reported()) if "@" not in run.variant]
     places = {variant: place for place, variant in enumerate(plan.variants())}
     rows = []
     for run in sorted(

@@ -16,7 +16,8 @@ from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, clusters, collect, paper, pictures, tables
+from diccae.reporting import claims, clusters, collect, paper, pictures
+from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
@@ -42,10 +43,11 @@ def _ablations(plan: Plan) -> set[str]:
     return {name for name in artifacts_of(plan) if name.startswith(ABLATIONS)}
 
 
-def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
+def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
 
     Args:
+        plan: gives the value of `pretrain_modality`.
         settings: the settings in a run's record.
 
     Raises:
@@ -53,7 +55,7 @@ def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """
     entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
     for entry in entries:
-        value: Any = settings
+        value: Any = settings | {"pretrain_modality": plan.modality}
         for part in entry["key"].split("."):
             if not isinstance(value, dict) or part not in value:
                 raise UserError(
@@ -119,8 +121,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     """The variables of the template; the arguments are those of `render`."""
     artifacts = artifacts_of(plan)
     records = collect.all_records(plan)
-    modalities = tables.section_of(plan, "table1").modalities
-    modality = "AV" if "AV" in modalities else modalities[0]
+    # both, where the plan scores both
+    modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
     arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
@@ -153,8 +155,9 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "counts": Counter(verdicts["verdict"]),
         "verdicts": claims.VERDICTS,
         "min_seeds": MIN_SEEDS,
-        "ambiguities": ambiguities(reference["settings"]),
-        "clips": pictures.sample_clips(plan),
+        "ambiguities": ambiguities(plan, reference["settings"]),
+        "clips": sample_clips(plan),
+        "seconds_of_sound": SECONDS,
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
             counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"

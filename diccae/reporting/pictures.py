@@ -1,4 +1,4 @@
-"""Pictures of the report as data URIs: sample clips, spectrograms, matrices."""
+"""Pictures of the report as data URIs, and what they show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.clusters import cluster_quality
-from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
 mpl.use("Agg")
@@ -47,69 +46,6 @@ def jpeg(image: NDArray[np.uint8]) -> str:
 def svg_file(path: Path) -> str:
     """An SVG file as a data URI."""
     return data_uri(path.read_bytes(), "image/svg+xml")
-
-
-def sample_clips(
-    plan: Plan, classes: int = 12, frames: int = 6, height: int = 96
-) -> list[dict[str, Any]]:
-    """The first usable test clip of each class, for the first `classes` classes.
-
-    Args:
-        plan: the plan, whose manifest and cache index name the clips.
-        classes: largest number of clips.
-        frames: number of evenly spaced frames of a clip, joined into one picture.
-        height: largest height of a frame in pixels.
-
-    Returns:
-        Dicts with `name` (of the class), `id`, `strip` (JPEG data URI of the frames) and
-        `spectrogram` (PNG data URI, None if the cache stores no spectrograms). Clips whose files do
-        not exist are left out.
-    """
-    import av
-
-    if not plan.manifest.is_file() or not (plan.cache_dir / "index.parquet").is_file():
-        return []
-    path = plan.cache_dir / "index.parquet"
-    with reading(path, CACHE_AGAIN):
-        index = pd.read_parquet(path)
-    usable = index[tested(plan, index) & (index["status"] == "ok")]
-    stored = plan.cache_dir / "fbank.npy"
-    with reading(stored, CACHE_AGAIN):
-        fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None
-    clips = []
-    for row, clip in usable.groupby("label").head(1).sort_values("label").head(classes).iterrows():
-        path = plan.manifest.parent / clip["path"]
-        if not path.is_file():
-            continue
-        with av.open(str(path)) as container:
-            images = [_frame(frame, height) for frame in container.decode(video=0)]
-        chosen = np.linspace(0, len(images) - 1, frames).round().astype(int)
-        clips.append(
-            {
-                "name": clip["label_name"],
-                "id": clip["id"],
-                "strip": jpeg(np.concatenate([images[i] for i in chosen], axis=1)),
-                "spectrogram": None if fbank is None else spectrogram(fbank[row]),
-            }
-        )
-    return clips
-
-
-def _frame(frame: Any, height: int) -> NDArray[np.uint8]:
-    if frame.height <= height:
-        return frame.to_ndarray(format="rgb24")
-    return frame.reformat(
-        width=round(frame.width * height / frame.height), height=height
-    ).to_ndarray(format="rgb24")
-
-
-def spectrogram(fbank: NDArray[np.float16]) -> str:
-    """Log-mel spectrogram (frames, n_mels) as a PNG data URI, low frequencies at the bottom."""
-    image = fbank.astype(np.float32).T[::-1]
-    scaled = (image - image.min()) / max(1e-6, float(np.ptp(image)))
-    return png(
-        (mpl.colormaps["magma"](scaled)[..., :3] * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1)
-    )
 
 
 def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:

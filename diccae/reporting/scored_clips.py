@@ -10,7 +10,6 @@ from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import collect
-from diccae.reporting.tables import section_of
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 
@@ -28,10 +27,10 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
           runs used another manifest, and there are no bounds.
         - missing: number of test clips that could not be used, by status in the cache.
         - seeds: number of seeds.
-        - rows: for each modality of Table 1, `modality`, `top1`, `used`, `worst` and `best`;
+        - rows: for each modality of the reference, `modality`, `top1`, `used`, `worst` and `best`;
           accuracies in percent, mean over seeds; bounds are None where they are unknown.
     """
-    modalities = section_of(plan, "table1").modalities
+    modalities = plan.reference_modalities
     scored = {
         m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
         for m in modalities
@@ -57,7 +56,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
     return {
         "manifest": None if listed is None else file_digest(plan.manifest)[:12],
         "listed": None if listed is None else len(listed),
-        "used": max(row["used"] for row in rows),
+        "used": max(map(len, scored.values())),
         "complete": listed is not None
         and not unlisted
         and all(row["used"] == len(listed) for row in rows),

@@ -106,17 +106,18 @@ class _Reader(HTMLParser):
         self._section, self._hidden = "top", False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a passage or a cell; a picture is a passage of its own."""
+        """Begin a passage or a cell; a picture or a sound is a passage of its own."""
         self._hidden = self._hidden or tag == "style"
         if tag in BREAKS:
             self.end_passage()
         elif tag in CELLS:
             self._cells.append("")
-        elif tag == "img":
+        elif tag in ("img", "audio"):
             named = dict(attrs)
             digest = text_digest(named.get("src") or "")[:12]
             self.end_passage()
-            self.found.append(Passage((f"picture {named.get('alt')} {digest}",), self._section))
+            name = f"picture {named.get('alt')}" if tag == "img" else "sound"
+            self.found.append(Passage((f"{name} {digest}",), self._section))
 
     def handle_endtag(self, tag: str) -> None:
         """End a passage; a heading names the section that it begins."""

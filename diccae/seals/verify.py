@@ -157,7 +157,7 @@ class Verification:
         try:
             content["timing"] = timing(self.plan)
             # the workflow renders a page of such a plan when all its tables are there
-            if self.plan.table2 is not None and self.built == self.artifacts:
+            if self.plan.reported() and self.built == self.artifacts:
                 # the root digest covers the page, so the page is digested without it
                 page = html.render(self.plan, fresh, content | {"root": NO_ROOT})
                 files[str(self.page)] = page_digest(page, NO_ROOT)

@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, model_validator
+from typing import Any, Literal
 
 from diccae.errors import UserError
-from diccae.schedule import StageSchedule, Strict
+from diccae.schedule import StageSchedule
+from diccae.systems._diccae_choices import DiccaeChoices
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
 ASSIGNMENTS = "assignments.npz"
 WARMUP = Stage("warmup", shared=True)
 PRETRAIN = Stage("pretrain")
 FINETUNE = Stage("finetune", labelled=True, scored=True)
-
-
-class DiccaeChoices(Strict):
-    """Every open choice of the paper. Defaults and comments: `configs/systems/diccae.py`; what the
-    paper says and what else could be meant: `configs/ambiguities.yaml`."""
-
-    similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
-    pairs: Literal["fused", "intra_modal", "cross_modal"]
-    pair_reduction: Literal["balanced", "plain_mean", "sum"]
-    pretrain_batches: Literal["uniform", "p_x_k"]
-    finetune_batches: Literal["uniform", "p_x_k"]
-    update_set: Literal["train_holdout", "test_portion"]
-    update_redraw: Literal["fixed", "each_epoch"]
-    centroid: Literal["mean", "geometric_median"]
-    pca_dim: int | None = Field(ge=1)
-    pca_scope: Literal["all", "class"]
-    circle: Literal["quantile", "min_enclosing", "least_squares"]
-    coverage: float = Field(gt=0, le=1)
-    normalize_features: bool
-    normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
-    weight_range: float = Field(gt=0)
-    diagonal_weight: float | Literal["row_mean"]
-    weight_floor: float = Field(ge=0)
-    smoothing: float = Field(ge=0, lt=1)
-    weighting: Literal["dynamic", "static", "flat_mean"]
-    static_weight: float = Field(ge=0)
-    confusion_weight: float = Field(ge=0)
-    infonce_weight: float = Field(ge=0)
-    infonce_contrast: Literal["cross_modal", "intra_modal", "both", "one_way"]
-    temperature: float = Field(gt=0)
-    kmeans_k: int = Field(ge=2)
-    kmeans_restarts: int = Field(ge=1)
-    kmeans_spherical: bool
-    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
-    refine_every: int = Field(ge=0)
-    initial_features: Literal["warmup", "warmup_weights"]
-    reinit_head: Literal["unmatched", "all"]
-    cluster_cross_entropy: bool
-    sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _circles_exist(self) -> DiccaeChoices:
-        if self.circle == "min_enclosing" and self.pca_dim != 2:
-            raise ValueError(
-                f"circle min_enclosing exists in 2 dimensions, got pca_dim {self.pca_dim}; set "
-                "pca_dim to 2 or choose another circle"
-            )
-        return self
 
 
 class Diccae(System[DiccaeChoices]):
@@ -88,6 +39,25 @@ class Diccae(System[DiccaeChoices]):
         if _uses_clusters(choices):
             parents.append(Parent("warmup", file=ASSIGNMENTS))
         return tuple(parents)
+
+    def choices_for(self, pretrain_modality: str, choices: DiccaeChoices) -> DiccaeChoices:
+        """With one modality there is no other to contrast with, so that InfoNCE contrasts two views
+        of a clip (`intra_modal`).
+
+        Deviation: the paper pre-trains on both modalities.
+
+        Raises:
+            UserError: the contrast needs both.
+        """
+        if pretrain_modality == "AV" or not choices.infonce_weight:
+            return choices
+        if choices.infonce_contrast in ("both", "one_way"):
+            raise UserError(
+                f"method.infonce_contrast {choices.infonce_contrast} contrasts audio with video, "
+                f"and the plan pre-trains in {pretrain_modality} alone; leave it out, which "
+                "contrasts two views of a clip, or set pretrain_modality: AV in the plan"
+            )
+        return choices.model_copy(update={"infonce_contrast": "intra_modal"})
 
     def data(self, stage: Stage, choices: DiccaeChoices, budget: StageSchedule) -> DataUse:
         """The update set is held out of the unlabelled pool in pre-training; in fine-tuning it is a
@@ -130,7 +100,10 @@ class Diccae(System[DiccaeChoices]):
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
         confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
         classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
-        contrasted = choices.infonce_weight > 0 and len(run.modalities) == 2
+        # fine-tuning in one modality has no InfoNCE
+        contrasted = choices.infonce_weight > 0 and (
+            len(run.modalities) == 2 or run.stage != FINETUNE
+        )
         model = dict(
             type="DICCAE",
             modalities=run.modalities,
@@ -172,7 +145,10 @@ class Diccae(System[DiccaeChoices]):
         weights = run.parent()
         if weights is not None:
             model["init_cfg"] = dict(
-                type="EncoderWeights", checkpoint=weights, fusion=run.modality == "AV"
+                type="EncoderWeights",
+                checkpoint=weights,
+                # it has another width where pre-training has other modalities
+                fusion=run.modality == run.pretrain_modality,
             )
         return model
 

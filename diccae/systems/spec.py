@@ -27,7 +27,7 @@ class Stage:
     Attributes:
         name: names the run's folder and the key of its budget in `schedule`.
         labelled: trained on the labelled clips, once for each modality that the plan scores;
-            otherwise on the unlabelled pool, with audio and video together.
+            otherwise on the unlabelled pool, in the modality that the plan pre-trains in.
         scored: whether the validation and test clips are scored at its end.
         shared: the same for all variants: a variant's `method` does not act on it.
     """
@@ -40,10 +40,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Parent:
-    """A file that a run starts from: of the same variant and seed, of another stage or modality."""
+    """A file that a run starts from: of the same variant and seed, of another stage or modality;
+    the modality None is that of the stages without labels."""
 
     stage: str
-    modality: str = "AV"
+    modality: str | None = None
     file: str = WEIGHTS
 
 
@@ -75,6 +76,7 @@ class RunContext(Generic[Choices]):
 
     Attributes:
         stage, modality, seed: of the run.
+        pretrain_modality: of the plan's stages without labels.
         choices: the validated choices of the variant.
         schedule: budgets of all stages.
         runtime: kernels and threads.
@@ -87,6 +89,7 @@ class RunContext(Generic[Choices]):
 
     stage: Stage
     modality: str
+    pretrain_modality: str
     seed: int
     choices: Choices
     schedule: Schedule
@@ -165,6 +168,14 @@ class System(Generic[Choices]):
         """What a run of the stage starts from; parents in stages that a variant leaves out are
         dropped."""
         return ()
+
+    def choices_for(self, pretrain_modality: str, choices: Choices) -> Choices:
+        """The choices in a plan whose stages without labels have this modality.
+
+        Raises:
+            UserError: a choice cannot be had with it.
+        """
+        return choices
 
     def data(self, stage: Stage, choices: Choices, budget: StageSchedule) -> DataUse:
         """Which clips a run of the stage uses."""

@@ -28,6 +28,7 @@ def write_record(plan: Plan, **changes: object) -> Path:
         "variant": run.variant,
         "seed": run.seed,
         "modality": run.modality,
+        "fold": run.fold,
         "config_hash": run.config_hash,
         "source_hash": source_hash(run.config(), "diccae"),
         "lock_hash": lock_hash(),

@@ -53,7 +53,7 @@ MISTAKES = {
     "compose --variant full --stage finetun": "did you mean 'finetune'? Its stages: warmup",
     "compose --variant from_scratch": "has no stage 'pretrain'; its stages: finetune",
     "compose --variant full --modality av --stage finetune": "'A', 'V'",
-    "compose --variant full --modality A": "trains on audio and video together",
+    "compose --variant full --modality A": "stage pretrain of plan embedded is trained in AV",
     "train --plan smoke --variant no_infonce": "does not score variant 'no_infonce'; name",
     "train --plan smoke --variant no_infonc": "did you mean 'no_infonce'?",
     "train --plan smoke --variant full --seed -1": "--seed",

@@ -12,7 +12,8 @@ PAGE = """<html><head><title>Report</title><style>p { color: red }</style></head
 <table><caption>Table 2</caption><tr><th>variant</th><th>top-1</th></tr>
 <tr><td>full</td><td>80.2 <small>[77.6, 82.9]</small></td></tr>
 <tr><td>none</td><td>70.2</td></tr></table>
-<figure><img src="data:image/png;base64,AAAA" alt="A matrix"><figcaption>Pairs</figcaption></figure>
+<figure><img src="data:image/png;base64,AAAA" alt="A matrix"><audio
+src="data:audio/mpeg;base64,BBBB"></audio><figcaption>Pairs</figcaption></figure>
 <h2>Claims</h2><ul><li>The loss helps: inconclusive</li></ul>
 <footer><p>Root <code id="root">ab12</code></p></footer></body></html>
 """
@@ -31,6 +32,7 @@ PAGE = """<html><head><title>Report</title><style>p { color: red }</style></head
         ("<tr><td>none</td><td>70.2</td></tr>", "", ("Tables", "'none | 70.2' is missing")),
         ("<h2>Claims", "<p>More</p><h2>Claims", ("Tables", "'More' was added")),
         ("AAAA", "AAAB", ("Tables", "says 'picture A matrix ")),
+        ("BBBB", "BBBC", ("Tables", "says 'sound ")),
         ("color: red", "display: none", ("markup", "line 1 differs")),
         ("<b>selected</b>", "<i>selected</i>", ("markup", "line 2 differs")),
         ("</html>\n", "</html>", ("markup", "a part is missing or was added")),

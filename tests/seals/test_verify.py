@@ -15,7 +15,7 @@ from diccae.cli.main import app
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan
-from diccae.reporting import html, pictures
+from diccae.reporting import html
 from diccae.seals.data import check_data
 from diccae.seals.finding import Finding
 from diccae.seals.seal import root_digest, seal_text
@@ -219,8 +219,8 @@ def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
 def test_clips_that_are_not_here_as_then_are_a_note(
     sealed: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = {"name": "class 0", "id": "a", "strip": "data:,", "spectrogram": None}
-    monkeypatch.setattr(pictures, "sample_clips", lambda plan: [clip])
+    clip = {"name": "class 0", "id": "a", "strip": "data:,", "spectrogram": None, "sound": None}
+    monkeypatch.setattr(html, "sample_clips", lambda plan: [clip])
     (note,) = problems(sealed)
     assert note.startswith(f"note: {PAGE}: its pictures of clips were not rendered again")
 

@@ -1,0 +1,57 @@
+"""The choices of DICCAE that the paper leaves open."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from diccae.schedule import Strict
+
+
+class DiccaeChoices(Strict):
+    """Every open choice of the paper. Defaults and comments: `configs/systems/diccae.py`; what the
+    paper says and what else could be meant: `configs/ambiguities.yaml`."""
+
+    similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
+    pairs: Literal["fused", "intra_modal", "cross_modal"]
+    pair_reduction: Literal["balanced", "plain_mean", "sum"]
+    pretrain_batches: Literal["uniform", "p_x_k"]
+    finetune_batches: Literal["uniform", "p_x_k"]
+    update_set: Literal["train_holdout", "test_portion"]
+    update_redraw: Literal["fixed", "each_epoch"]
+    centroid: Literal["mean", "geometric_median"]
+    pca_dim: int | None = Field(ge=1)
+    pca_scope: Literal["all", "class"]
+    circle: Literal["quantile", "min_enclosing", "least_squares"]
+    coverage: float = Field(gt=0, le=1)
+    normalize_features: bool
+    normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
+    weight_range: float = Field(gt=0)
+    diagonal_weight: float | Literal["row_mean"]
+    weight_floor: float = Field(ge=0)
+    smoothing: float = Field(ge=0, lt=1)
+    weighting: Literal["dynamic", "static", "flat_mean"]
+    static_weight: float = Field(ge=0)
+    confusion_weight: float = Field(ge=0)
+    infonce_weight: float = Field(ge=0)
+    infonce_contrast: Literal["cross_modal", "intra_modal", "both", "one_way"]
+    temperature: float = Field(gt=0)
+    kmeans_k: int = Field(ge=2)
+    kmeans_restarts: int = Field(ge=1)
+    kmeans_spherical: bool
+    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
+    refine_every: int = Field(ge=0)
+    initial_features: Literal["warmup", "warmup_weights"]
+    reinit_head: Literal["unmatched", "all"]
+    cluster_cross_entropy: bool
+    sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _circles_exist(self) -> DiccaeChoices:
+        if self.circle == "min_enclosing" and self.pca_dim != 2:
+            raise ValueError(
+                f"circle min_enclosing exists in 2 dimensions, got pca_dim {self.pca_dim}; set "
+                "pca_dim to 2 or choose another circle"
+            )
+        return self
