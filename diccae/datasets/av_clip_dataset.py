@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import mmap
 from collections.abc import Sequence
 from typing import Any
@@ -136,6 +137,14 @@ class AVClipDataset(Dataset):
             rows = self._draw(self.pool, self.per_class, [self.seed, 3, epoch])
             self.rows.copy_(torch.from_numpy(rows))
             self.labels.copy_(torch.from_numpy(self.all_labels[rows].astype(np.int64)))
+
+    def at(self, rows: np.ndarray) -> AVClipDataset:
+        """A dataset of the same kind whose clips are the given rows of the cache, (M,) int64, in
+        their order."""
+        other = copy.copy(self)
+        other.rows = _shared(rows)
+        other.labels = _shared(self.all_labels[rows].astype(np.int64))
+        return other
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch that seeds the augmentation, in this process and in running workers."""
