@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from diccae.engine.explain import explained
 from diccae.engine.withheld import WithheldHook
+from diccae.evaluation import withheld
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.circles import CircleSpec, class_circles
 from diccae.functional.degree import confusion_degree, degree_statistics
@@ -39,7 +40,7 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
         hook = WithheldHook(run.seed)
         runner.register_hook(hook)
         runner.test()
-        files["withheld.parquet"] = hook.table
+        files[withheld.FILE] = hook.table
     else:
         runner.test()
     if not is_main_process():

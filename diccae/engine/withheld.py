@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import product
 from logging import Logger
 from typing import Any
 
@@ -24,10 +23,8 @@ from torch.utils.data import DataLoader
 
 from diccae.engine.feature_extractor import GatheredRows, preprocessed, unwrap
 from diccae.errors import UserError
-from diccae.functional.derangement import derangement
+from diccae.evaluation.withheld import ANOTHER_CLIP, KINDS, MEAN, ZEROS, other_clips
 
-ZEROS, MEAN, ANOTHER_CLIP = "zeros", "mean", "another_clip"
-FILLINGS = (ZEROS, MEAN, ANOTHER_CLIP)
 # the mean input is that of at most so many training clips, drawn by the seed of the run
 MEAN_CLIPS = 2000
 Parts = dict[str, Tensor]
@@ -126,34 +123,35 @@ class WithheldHook(Hook):
     def _from_features(self, model: Any, fillings: Mapping[str, Parts]) -> Tensor:
         """(N, 6) top-1 in the main process, which alone has all features."""
         device = next(model.parameters()).device
-        found = [torch.empty(0, len(_kinds()))]
+        found = [torch.empty(0, len(KINDS))]
         # nothing was kept in the other processes
         count = len(self.clips) if is_main_process() else 0
+        others = torch.from_numpy(self.others)
         for rows in torch.arange(count).split(self.loader.batch_size or 1):
-            own, others = (
+            own, stand_in = (
                 {
                     name: kept.rows[chosen].unflatten(1, self._shapes[name]).to(device)
                     for name, kept in self._kept.items()
                 }
-                for chosen in (rows, self.others[rows])
+                for chosen in (rows, others[rows])
             )
-            found.append(_top1(model.mean_scores, own, others, fillings))
+            found.append(_top1(model.mean_scores, own, stand_in, fillings))
         return torch.cat(found)
 
     def _from_inputs(self, model: Any, fillings: Mapping[str, Parts]) -> Tensor:
         """(N, 6) top-1 in the main process; each process computes that of its own clips."""
         gathered = GatheredRows(len(self.clips), everywhere=False)
         rows = self.dataset.rows.numpy()
-        partners = preprocessed(model, self._reading(rows[self.others.numpy()]))
+        partners = preprocessed(model, self._reading(rows[self.others]))
         score = partial(_scores_of_inputs, model)
         for own, others in zip(preprocessed(model, self.loader), partners, strict=True):
             gathered.add(_top1(score, own, others, fillings))
         return gathered.rows
 
     def _table(self, top1: Tensor, logger: Logger) -> pd.DataFrame:
-        alone = (self.others == torch.arange(len(self.others))).numpy()
+        alone = self.others == np.arange(len(self.others))
         frames = []
-        for column, (withheld, filling) in enumerate(_kinds()):
+        for column, (withheld, filling) in enumerate(KINDS):
             frame = self.clips.assign(withheld=withheld, filling=filling)
             frame["top1"] = top1[:, column].numpy().astype(np.int32)
             frames.append(frame[~alone] if filling == ANOTHER_CLIP else frame)
@@ -172,22 +170,6 @@ class WithheldHook(Hook):
                 "diverged; lower schedule.finetune.lr in the plan and train this run again"
             )
         return table.sort_values(["split", "withheld", "filling", "id"], ignore_index=True)
-
-
-def other_clips(splits: np.ndarray, seed: int) -> Tensor:
-    """(N,) int64: for each clip another one of its split; its own place if the split has no other.
-
-    Args:
-        splits: (N,) split of each clip.
-        seed: of the run; the same clips and seed give the same answer.
-    """
-    rng = np.random.default_rng([seed, 7])
-    others = np.arange(len(splits))
-    for split in np.unique(splits):
-        members = np.flatnonzero(splits == split)
-        if len(members) > 1:
-            others[members] = members[derangement(len(members), rng)]
-    return torch.from_numpy(others)
 
 
 @torch.no_grad()
@@ -217,11 +199,6 @@ def mean_input(model: Any, loader: DataLoader) -> Parts:
     return {name: (total / clips).float()[None] for name, total in sums.items()}
 
 
-def _kinds() -> list[tuple[str, str]]:
-    """The withheld modality and the filling of each column."""
-    return list(product(("audio", "video"), FILLINGS))
-
-
 def _scores_of_inputs(model: Any, inputs: Parts) -> Tensor:
     return model.mean_scores(model.encode_views(inputs))
 
@@ -237,7 +214,7 @@ def _top1(
         fillings: what stands for every clip, (1, ...).
     """
     columns = []
-    for withheld, filling in _kinds():
+    for withheld, filling in KINDS:
         stand_in = others if filling == ANOTHER_CLIP else fillings[filling]
         scores = score(own | {withheld: stand_in[withheld].expand_as(own[withheld])})
         values = scores.cpu().numpy()

@@ -230,7 +230,8 @@ def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
 def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
     if low not in row or not np.isfinite(row[low]):
         # drop_low and drop_clip_low are ends of intervals of drop
-        value = {"low": "top1"}.get(low, low.removesuffix("_low").removesuffix("_clip"))
+        value = {"low": "top1"}.get(low, low.removesuffix("_low"))
+        value = value if value in row else value.removesuffix("_clip")
         return claims.TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
 

@@ -1,0 +1,90 @@
+"""Reads the scores of A-V models with one modality withheld, see `diccae.evaluation.withheld`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.errors import UserError
+from diccae.evaluation.withheld import COLUMNS, FILE
+from diccae.functional.bootstrap import ACCURACY, t_interval
+from diccae.plans import Plan
+from diccae.reporting import collect
+from diccae.stored_file import reading
+
+
+def columns(plan: Plan, variant: str) -> dict[str, float]:
+    """Test accuracies in percent by the names of `COLUMNS`, mean over seeds, each with the ends
+    `_low` and `_high` of its 95 % interval over seeds; NaN where there is no accuracy."""
+    entry: dict[str, float] = {}
+    for name, kind in COLUMNS.items():
+        values = accuracy(plan, variant, *kind)
+        whole = bool(np.isfinite(values).all())
+        interval = t_interval(values, limits=ACCURACY) if whole else (np.nan,) * 3
+        entry |= dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+    return entry
+
+
+def accuracy(
+    plan: Plan, variant: str, withheld: str, filling: str, split: str = "test"
+) -> NDArray[np.float64]:
+    """(S,) top-1 accuracy in percent of the A-V model with one modality withheld, for each seed;
+    NaN where a clip of the split has no such score: a split of a single clip has no other clip.
+
+    Args:
+        plan, variant: the fine-tuning runs, of both modalities.
+        withheld: `audio` or `video`.
+        filling: what stands in for it, one of `FILLINGS`.
+        split: `test` or `validation`.
+
+    Raises:
+        UserError: as in `predictions`.
+    """
+    values = []
+    for seed in plan.seeds:
+        table = predictions(plan, variant, seed, split)
+        chosen = table[(table["withheld"] == withheld) & (table["filling"] == filling)]
+        whole = len(chosen) == len(collect.predictions(plan, variant, seed, "AV", split))
+        values.append(100 * chosen["correct"].mean() if whole else np.nan)
+    return np.array(values, np.float64)
+
+
+def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:
+    """One row for each clip, withheld modality and filling, sorted by id: label, top1, correct;
+    from scores averaged over all views.
+
+    Args:
+        plan, variant, seed: the fine-tuning run, of both modalities.
+        split: `test` or `validation`.
+
+    Raises:
+        UserError: a file of the run is missing, lists a clip twice, or has a clip or a label that
+            predictions.parquet does not have.
+    """
+    path = collect.run_file(plan, variant, seed, "AV", FILE)
+    table = _read(path, (Path.cwd(), path.stat().st_mtime_ns))
+    chosen = table[table["split"] == split].sort_values("id", ignore_index=True)
+    whole = collect.predictions(plan, variant, seed, "AV", split).set_index("id")["label"]
+    other = int((whole.reindex(chosen["id"]).to_numpy() != chosen["label"].to_numpy()).sum())
+    if other:
+        raise UserError(
+            f"{path}: {other} of {len(chosen)} rows have a clip or a label that "
+            "predictions.parquet beside it does not have; one of both was edited: "
+            f"{collect.train_again(path)}"
+        )
+    return chosen.assign(correct=chosen["top1"] == chosen["label"])
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
+    names = ["id", "label", "split", "withheld", "filling", "top1"]
+    with reading(path, collect.train_again(path)):
+        table = pd.read_parquet(path, columns=names)
+    duplicates = int(table.duplicated(["id", "split", "withheld", "filling"]).sum())
+    if duplicates:
+        raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
+    return table
