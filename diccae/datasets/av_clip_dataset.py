@@ -165,6 +165,13 @@ class AVClipDataset(Dataset):
         """(N,) ids of the clips, as text of one width."""
         return self.cache.index["id"].take(self.rows.numpy()).to_numpy(dtype=str)
 
+    @property
+    def clips(self) -> pd.DataFrame:
+        """id, label and split of the clips; the split is that of the fold, if there is one."""
+        rows = self.rows.numpy()
+        clips = self.cache.index.iloc[rows][["id", "label"]].reset_index(drop=True)
+        return clips.assign(split=np.array(self.split_names)[self.split_codes[rows]])
+
     def __len__(self) -> int:
         return len(self.rows)
 

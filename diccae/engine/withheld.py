@@ -62,8 +62,7 @@ class WithheldHook(Hook):
         """Keep the features of the test, if the model has separate encoders."""
         self.loader: DataLoader = runner.test_dataloader
         self.dataset: Any = self.loader.dataset
-        index, rows = self.dataset.cache.index, self.dataset.rows.numpy()
-        self.clips = index.iloc[rows][["id", "label", "split"]].reset_index(drop=True)
+        self.clips = self.dataset.clips
         self.others = other_clips(self.clips["split"].to_numpy(str), self.seed)
         self._kept: dict[str, GatheredRows] = {}
         self._shapes: dict[str, torch.Size] = {}

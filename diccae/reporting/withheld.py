@@ -54,8 +54,8 @@ def accuracy(
 
 
 def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:
-    """One row for each clip, withheld modality and filling, sorted by id: label, top1, correct;
-    from scores averaged over all views.
+    """One row for each clip, withheld modality and filling, sorted by id: label, top1, fold (-1
+    without folds), correct; from scores averaged over all views.
 
     Args:
         plan, variant, seed: the fine-tuning run, of both modalities.
@@ -65,18 +65,25 @@ def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.
         UserError: a file of the run is missing, lists a clip twice, or has a clip or a label that
             predictions.parquet does not have.
     """
-    path = collect.run_file(plan, variant, seed, "AV", FILE)
-    table = _read(path, (Path.cwd(), path.stat().st_mtime_ns))
-    chosen = table[table["split"] == split].sort_values("id", ignore_index=True)
-    whole = collect.predictions(plan, variant, seed, "AV", split).set_index("id")["label"]
-    other = int((whole.reindex(chosen["id"]).to_numpy() != chosen["label"].to_numpy()).sum())
+    whole, parts = collect.predictions(plan, variant, seed, "AV", split), []
+    for fold in plan.folds:
+        path = collect.run_file(plan, variant, seed, "AV", FILE, fold)
+        table = _read(path, (Path.cwd(), path.stat().st_mtime_ns))
+        table = table[table["split"] == split].assign(fold=-1 if fold is None else fold)
+        _check_clips(path, table, whole[whole["fold"] == (-1 if fold is None else fold)])
+        parts.append(table)
+    pooled = pd.concat(parts).sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
+    return pooled.assign(correct=pooled["top1"] == pooled["label"])
+
+
+def _check_clips(path: Path, table: pd.DataFrame, whole: pd.DataFrame) -> None:
+    labels = whole.set_index("id")["label"].reindex(table["id"])
+    other = int((labels.to_numpy() != table["label"].to_numpy()).sum())
     if other:
         raise UserError(
-            f"{path}: {other} of {len(chosen)} rows have a clip or a label that "
-            "predictions.parquet beside it does not have; one of both was edited: "
-            f"{collect.train_again(path)}"
+            f"{path}: {other} of {len(table)} rows have a clip or a label that predictions.parquet "
+            f"beside it does not have; one of both was edited: {collect.train_again(path)}"
         )
-    return chosen.assign(correct=chosen["top1"] == chosen["label"])
 
 
 @lru_cache(maxsize=256)
