@@ -42,18 +42,20 @@ def _ablations(plan: Plan) -> set[str]:
     return {name for name in artifacts_of(plan) if name.startswith(ABLATIONS)}
 
 
-def ambiguities(settings: dict[str, Any]) -> list[dict[str, Any]]:
+def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
 
     Args:
+        plan: gives the value of `table1.modalities`.
         settings: the settings in a run's record.
 
     Raises:
         UserError: an entry names a key that the settings do not have.
     """
     entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
+    of_plan = {"table1": {"modalities": plan.table1.modalities if plan.table1 else None}}
     for entry in entries:
-        value: Any = settings
+        value: Any = settings | of_plan
         for part in entry["key"].split("."):
             if not isinstance(value, dict) or part not in value:
                 raise UserError(
@@ -153,7 +155,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "counts": Counter(verdicts["verdict"]),
         "verdicts": claims.VERDICTS,
         "min_seeds": MIN_SEEDS,
-        "ambiguities": ambiguities(reference["settings"]),
+        "ambiguities": ambiguities(plan, reference["settings"]),
         "clips": pictures.sample_clips(plan),
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(

@@ -61,8 +61,8 @@ def scored_runs(folder: Path) -> dict[tuple[str, str], list[Path]]:
             f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE}; name a results "
             "folder with its runs"
         )
-    for (variant, modality), paths in list(found.items()):
-        others = [path.with_name(withheld.FILE) for path in paths]
+    for (variant, modality), own in list(found.items()):
+        others = [path.with_name(withheld.FILE) for path in own]
         if modality == "AV" and all(path.is_file() for path in others):
             for name in _names(others[0]):
                 found[variant, name] = others

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.evaluation.withheld import COLUMNS, FILE
-from diccae.functional.bootstrap import ACCURACY, t_interval
+from diccae.functional.bootstrap import ACCURACY, Interval, t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.stored_file import reading
+
+
+NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 
 
 def columns(plan: Plan, variant: str) -> dict[str, float]:
@@ -22,18 +25,22 @@ def columns(plan: Plan, variant: str) -> dict[str, float]:
     `_low` and `_high` of its 95 % interval over seeds; NaN where there is no accuracy."""
     entry: dict[str, float] = {}
     for name, kind in COLUMNS.items():
-        values = accuracy(plan, variant, *kind)
-        whole = bool(np.isfinite(values).all())
-        interval = t_interval(values, limits=ACCURACY) if whole else (np.nan,) * 3
-        entry |= dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+        correct = hits(plan, variant, *kind)
+        mean, low, high = (
+            NO_INTERVAL
+            if correct is None
+            else t_interval(100 * correct.mean(axis=1), limits=ACCURACY)
+        )
+        entry |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return entry
 
 
-def accuracy(
+def hits(
     plan: Plan, variant: str, withheld: str, filling: str, split: str = "test"
-) -> NDArray[np.float64]:
-    """(S,) top-1 accuracy in percent of the A-V model with one modality withheld, for each seed;
-    NaN where a clip of the split has no such score: a split of a single clip has no other clip.
+) -> NDArray[np.bool_] | None:
+    """(S, N) whether the A-V model with one modality withheld classified each clip correctly, for
+    each seed; clips sorted by id. None where a clip has no such score: a split of a single clip has
+    no other clip to stand in.
 
     Args:
         plan, variant: the fine-tuning runs, of both modalities.
@@ -44,13 +51,14 @@ def accuracy(
     Raises:
         UserError: as in `predictions`.
     """
-    values = []
+    rows = []
     for seed in plan.seeds:
         table = predictions(plan, variant, seed, split)
         chosen = table[(table["withheld"] == withheld) & (table["filling"] == filling)]
-        whole = len(chosen) == len(collect.predictions(plan, variant, seed, "AV", split))
-        values.append(100 * chosen["correct"].mean() if whole else np.nan)
-    return np.array(values, np.float64)
+        if len(chosen) < len(collect.predictions(plan, variant, seed, "AV", split)):
+            return None
+        rows.append(chosen["correct"].to_numpy())
+    return np.stack(rows)
 
 
 def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:

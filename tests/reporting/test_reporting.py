@@ -269,7 +269,7 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
     settings = json.loads((fake.run_folder("full", 0, modality="AV") / "record.json").read_text())[
         "settings"
     ]
-    entries = html.ambiguities(settings)
+    entries = html.ambiguities(fake, settings)
     assert {entry["value"] for entry in entries if entry["key"] == "method.coverage"} == {0.95}
     documented = {
         entry["key"].removeprefix("method.")
