@@ -16,7 +16,6 @@ from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.stored_file import reading
 
-
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 
 
