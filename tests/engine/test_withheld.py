@@ -28,8 +28,7 @@ SEED = 5
 
 @pytest.fixture(scope="module")
 def runner(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeanRunner]:
-    """A trained A-V model; its weights are averaged, so that the last ones are not those that are
-    scored."""
+    """A trained A-V model. Its averaged weights are scored, and its last ones are overwritten."""
     from mmengine.registry import init_default_scope
 
     folder = tmp_path_factory.mktemp("withheld")
@@ -46,6 +45,8 @@ def runner(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         )
         runner = lean_runner(config)
         runner.train()
+        for weights in runner.model.parameters():
+            weights.data = torch.randn_like(weights)
         yield runner
 
 
@@ -119,6 +120,14 @@ def test_the_test_itself_is_the_same_with_and_without(runner: LeanRunner) -> Non
     pd.testing.assert_frame_equal(results()[0], alone[0])
     assert results()[1].tobytes() == alone[1].tobytes()
     assert runner.model.on_features is None
+
+
+def test_a_test_keeps_the_averaged_weights(runner: LeanRunner) -> None:
+    before = _final_weights(runner)
+    runner.test()
+    after = _final_weights(runner)
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert not torch.equal(after["classifier.weight"], runner.model.classifier.weight.cpu())
 
 
 def test_the_only_clip_of_a_split_has_no_other(
