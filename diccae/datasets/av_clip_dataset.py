@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import mmap
 from collections.abc import Sequence
 from typing import Any
@@ -143,6 +144,14 @@ class AVClipDataset(Dataset):
             self.rows.copy_(torch.from_numpy(rows))
             self.labels.copy_(torch.from_numpy(self.all_labels[rows].astype(np.int64)))
 
+    def at(self, rows: np.ndarray) -> AVClipDataset:
+        """A dataset of the same kind whose clips are the given rows of the cache, (M,) int64, in
+        their order."""
+        other = copy.copy(self)
+        other.rows = _shared(rows)
+        other.labels = _shared(self.all_labels[rows].astype(np.int64))
+        return other
+
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch that seeds the augmentation, in this process and in running workers."""
         self.epoch[0] = epoch
@@ -155,6 +164,13 @@ class AVClipDataset(Dataset):
     def ids(self) -> np.ndarray:
         """(N,) ids of the clips, as text of one width."""
         return self.cache.index["id"].take(self.rows.numpy()).to_numpy(dtype=str)
+
+    @property
+    def clips(self) -> pd.DataFrame:
+        """id, label and split of the clips; the split is that of the fold, if there is one."""
+        rows = self.rows.numpy()
+        clips = self.cache.index.iloc[rows][["id", "label"]].reset_index(drop=True)
+        return clips.assign(split=np.array(self.split_names)[self.split_codes[rows]])
 
     def __len__(self) -> int:
         return len(self.rows)

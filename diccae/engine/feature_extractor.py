@@ -41,8 +41,7 @@ def extract(
     """Compute the features of all clips of a dataset.
 
     With several processes, each computes the features of the clips from its own sampler, which must
-    not shuffle, and they are gathered. Large arrays are kept in a file, see `empty_rows`. The model
-    is left in evaluation mode.
+    not shuffle, and they are gathered, see `GatheredRows`. The model is left in evaluation mode.
 
     Args:
         model: a recogniser.
@@ -59,19 +58,10 @@ def extract(
         UserError: a feature is not finite, or there is no space for the features on the disk.
     """
     model.eval()
-    features, begin = torch.empty(0, 0), 0
+    gathered = GatheredRows(clips, everywhere=everywhere)
     for batch in batches:
-        own = feature(batch).float()
-        # row i of process r is clip i x processes + r; the sampler repeats clips at the end, so
-        # that every process has as many
-        rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
-        if begin == 0:
-            kept = clips if everywhere or is_main_process() else 0
-            with explained("features"):
-                features = torch.from_numpy(empty_rows(kept, rows.shape[1]))
-        if len(features):
-            features[begin : begin + len(rows)] = rows[: clips - begin]
-        begin += len(rows)
+        gathered.add(feature(batch).float())
+    features = gathered.rows
     bad = sum(int((~torch.isfinite(block).all(dim=1)).sum()) for block in features.split(BLOCK))
     if bad:
         raise UserError(
@@ -79,6 +69,43 @@ def extract(
             "lower schedule.<stage>.lr in the plan"
         )
     return features
+
+
+class GatheredRows:
+    """Rows of all clips of a dataset, gathered from all processes batch by batch.
+
+    Each process adds the rows of the clips from its own sampler, which must not shuffle. Large
+    arrays are kept in a file, see `empty_rows`.
+
+    Args:
+        clips: N, the number of clips in the dataset.
+        everywhere: whether every process keeps the rows, or only the main process.
+
+    Attributes:
+        rows: (N, D) float32 rows on the CPU, in the order of the dataset; (0, D) where a process
+            does not keep them.
+    """
+
+    def __init__(self, clips: int, *, everywhere: bool = True) -> None:
+        self.rows, self._begin, self._clips = torch.empty(0, 0), 0, clips
+        self._kept = clips if everywhere or is_main_process() else 0
+
+    def add(self, own: Tensor) -> None:
+        """Add the (B, D) rows of a batch; every process adds as many batches.
+
+        Raises:
+            UserError: there is no space for the rows on the disk.
+        """
+        # row i of process r is clip i x processes + r; the sampler repeats clips at the end, so
+        # that every process has as many
+        rows = torch.stack(all_gather(own.contiguous()), dim=1).flatten(0, 1).cpu()
+        if self._begin == 0:
+            with explained("features"):
+                self.rows = torch.from_numpy(empty_rows(self._kept, rows.shape[1]))
+        if len(self.rows):
+            chosen = rows[: self._clips - self._begin]
+            self.rows[self._begin : self._begin + len(rows)] = chosen
+        self._begin += len(rows)
 
 
 def of_main_process(compute: Callable[[], Any]) -> Any:

@@ -38,7 +38,8 @@ class UnformattedConfig(Config):
 
 
 class LeanRunner(Runner):
-    """A `Runner` that does not log the environment and can end the workers of its loaders."""
+    """A `Runner` that does not log the environment, tests the averaged weights of a run that has
+    them, and can end the workers of its loaders."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._loaders: list[DataLoader] = []
@@ -58,6 +59,15 @@ class LeanRunner(Runner):
             )
         self._loaders.append(loader)
         return loader
+
+    def test(self) -> dict[str, float]:
+        """Test the trained model; returns the metrics.
+
+        `Runner.test` calls the hooks' `before_run` again, and EMAHook then replaces the averaged
+        weights by a copy of the last ones, which would be scored and saved in their place.
+        """
+        metrics: dict[str, float] = self.test_loop.run()
+        return metrics
 
     def end_workers(self) -> None:
         """End the persistent worker processes of all loaders.

@@ -12,6 +12,8 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from diccae.engine.explain import explained
+from diccae.engine.withheld import WithheldHook
+from diccae.evaluation import withheld
 from diccae.evaluation.prediction_metric import PredictionMetric, accuracies
 from diccae.functional.circles import CircleSpec, class_circles
 from diccae.functional.degree import confusion_degree, degree_statistics
@@ -27,13 +29,20 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
         update_ids: (N,) ids of the run's update set; test clips among them are marked.
 
     Returns:
-        Contents of metrics.json and predictions.parquet and the test arrays of confusion.npz, by
-        file name; empty in all processes but the main one.
+        Contents of metrics.json and predictions.parquet, the test arrays of confusion.npz and, for
+        both modalities, withheld.parquet, by file name; empty in all processes but the main one.
 
     Raises:
-        UserError: an embedding is not finite.
+        UserError: an embedding or a score is not finite.
     """
-    runner.test()
+    files: dict[str, Any] = {}
+    if run.modality == "AV":
+        hook = WithheldHook(run.seed)
+        runner.register_hook(hook)
+        runner.test()
+        files[withheld.FILE] = hook.table
+    else:
+        runner.test()
     if not is_main_process():
         # only the main process has the results of the metric
         return {}
@@ -64,7 +73,8 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
         "degrees": {"test": degrees},
     }
     arrays["confusion_matrix"] = _confusion_matrix(predictions, len(arrays["test_degree"]))
-    return {"metrics.json": metrics, "predictions.parquet": predictions, "confusion.npz": arrays}
+    files |= {"metrics.json": metrics, "predictions.parquet": predictions, "confusion.npz": arrays}
+    return files
 
 
 def _predictions(

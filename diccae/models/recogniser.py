@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -30,7 +31,16 @@ class Recogniser(BaseModel):
             change.
         data_preprocessor: registered preprocessor.
         init_cfg: `dict(type='EncoderWeights', checkpoint=..., ...)` to start from another run.
+
+    Attributes:
+        separate_encoders: whether the features of a modality (`encode_views`) depend on the input
+            of this modality alone. A model that says so is scored with a modality withheld from
+            features that were computed once; any other, by a forward pass for each replaced input.
+        on_features: called with the features (B, V, D) by modality of each batch that is scored;
+            None for nothing.
     """
+
+    separate_encoders: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -46,6 +56,7 @@ class Recogniser(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.modalities, self.num_classes = tuple(modalities), num_classes
         self.normalize_features = normalize_features
+        self.on_features: Callable[[dict[str, Tensor]], None] | None = None
         configs = {"audio": audio_encoder, "video": video_encoder}
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
@@ -156,22 +167,37 @@ class Recogniser(BaseModel):
         the fused features averaged over the views.
         """
         features = self.encode_views(inputs)
-        views = max(value.shape[1] for value in features.values())
-        scores, embeddings = [], []
-        for view in range(views):
-            fused = self.fuse(
-                {name: value[:, min(view, value.shape[1] - 1)] for name, value in features.items()}
-            )
-            scores.append(self.logits(fused).softmax(1))
-            embeddings.append(fused)
+        if self.on_features is not None:
+            self.on_features(features)
+        scores, fused = self._score_views(features)
         mean_scores = torch.stack(scores).mean(0)
-        embedding = self.as_embedding(torch.stack(embeddings).mean(0))
+        embedding = self.as_embedding(torch.stack(fused).mean(0))
         for index, sample in enumerate(data_samples):
             sample.set_pred_score(mean_scores[index])
             sample.set_pred_label(int(mean_scores[index].argmax()))
             sample.set_field(scores[0][index], "single_score")
             sample.set_field(embedding[index], "embedding")
         return data_samples
+
+    def mean_scores(self, features: dict[str, Float[Tensor, "b _ _"]]) -> Float[Tensor, "b c"]:
+        """Scores (B, C) averaged over the video views, as in `predict`, of features of each view
+        (`encode_views`)."""
+        return torch.stack(self._score_views(features)[0]).mean(0)
+
+    def _score_views(
+        self, features: dict[str, Float[Tensor, "b _ _"]]
+    ) -> tuple[list[Float[Tensor, "b c"]], list[Float[Tensor, "b e"]]]:
+        """Scores and fused features of each view; audio has one view, which all of them share."""
+        views = max(value.shape[1] for value in features.values())
+        scores, fused = [], []
+        for view in range(views):
+            fused.append(
+                self.fuse(
+                    {n: value[:, min(view, value.shape[1] - 1)] for n, value in features.items()}
+                )
+            )
+            scores.append(self.logits(fused[-1]).softmax(1))
+        return scores, fused
 
     def initial_prefixes(self) -> tuple[str, ...]:
         """Prefixes of the names of the weights that `init_cfg` takes from another run."""

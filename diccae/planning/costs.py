@@ -16,9 +16,9 @@ from diccae.settings import plan_settings
 FLOAT_BYTES = 4
 # a run keeps two checkpoints, and each holds the weights and Adam's two moments
 CHECKPOINTS, TENSORS_PER_WEIGHT = 2, 3
-# bytes per clip and view in predictions.parquet, and per clip in assignments.npz; measured on the
-# embedded benchmark and rounded up
-PREDICTION_BYTES, ASSIGNMENT_BYTES = 40, 80
+# bytes per clip and view in predictions.parquet, and per clip in withheld.parquet and in
+# assignments.npz; measured on the embedded benchmark and rounded up
+PREDICTION_BYTES, WITHHELD_BYTES, ASSIGNMENT_BYTES = 40, 45, 80
 # bytes of a rendered clip, measured and rounded up
 CLIP_BYTES = 20_000
 # CPU seconds of a job before its first step, for Python, torch and mmaction2; measured
@@ -140,8 +140,9 @@ def disk(
         # scores of one view and of all views
         tables=sum(
             2 * PREDICTION_BYTES * amount.scored
+            + (WITHHELD_BYTES * amount.scored if run.modality == "AV" else 0)
             + (ASSIGNMENT_BYTES * amount.epoch if amount.clustered else 0)
-            for amount in work.values()
+            for run, amount in work.items()
         ),
         # while a run trains, there are its checkpoints and a second copy of its weights
         working=sum((CHECKPOINTS * TENSORS_PER_WEIGHT + 1) * size for size in at_once),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.errors import UserError
+from diccae.evaluation.withheld import COLUMNS
 from diccae.functional.bootstrap import paired_clip_bootstrap, paired_t_pvalue
 from diccae.reporting.stored_scores import Scores, read_scores, scored_runs
 
@@ -19,7 +20,8 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class ClipComparison:
-    """Two results folders on their common clips, for each variant and modality that both have.
+    """Two results folders on their common clips, for each variant and modality that both have. An
+    A-V model with a modality withheld counts as a modality, named as in `withheld.COLUMNS`.
 
     Accuracies and differences are in percent, from scores averaged over all views, and averaged
     over the seeds of each side, as in the tables. A difference is `here` minus `there`.
@@ -50,26 +52,38 @@ class ClipComparison:
         }
 
     def words(self) -> str:
-        """The scores, the first clips that changed, the classes, and what was left out."""
-        scores = self.scores.assign(p=self.scores["p"].map(_p_words))
+        """The scores, the first clips that changed, the classes, and what was left out; of scores
+        with a modality withheld, only how many differ."""
+        every, changed, classes = (
+            table[~table["modality"].isin(COLUMNS)]
+            for table in (self.scores, self.changed, self.classes)
+        )
+        scores = every.assign(p=every["p"].map(_p_words))
         parts = [
             "Accuracies in percent on the common test clips, all views, mean over seeds; "
             "difference: here minus there, with its 95 % interval and p over clips",
             scores.to_string(index=False, float_format="%.2f", na_rep="-"),
         ]
-        number = len(self.changed)
+        number = len(changed)
         if number:
             more = f", the first {SHOWN}; --out writes all" if number > SHOWN else ""
             parts += [f"\n{number} clips changed in all runs together{more}; share of right seeds:"]
-            parts += [self.changed.head(SHOWN).to_string(index=False, float_format="%.2f")]
+            parts += [changed.head(SHOWN).to_string(index=False, float_format="%.2f")]
         else:
             parts += ["\nNo clip changed"]
-        moved = self.classes[self.classes["difference"] != 0]
+        moved = classes[classes["difference"] != 0]
         if len(moved):
             largest = moved.sort_values("difference", key=np.abs, ascending=False, kind="stable")
             more = f", the {SHOWN} largest; --out writes all" if len(moved) > SHOWN else ""
             parts += [f"\nDifferences of {len(moved)} classes{more}"]
             parts += [largest.head(SHOWN).to_string(index=False, float_format="%.2f")]
+        withheld = self.scores.loc[self.scores["modality"].isin(COLUMNS), "difference"]
+        if len(withheld):
+            parts += [
+                f"\n{(withheld != 0).sum()} of {len(withheld)} accuracies of A-V models with a "
+                f"modality withheld differ, by up to {withheld.abs().max():.2f} points; --out "
+                "writes them"
+            ]
         return "\n".join([*parts, "", *(f"not compared: {words}" for words in self.skipped)])
 
 
@@ -92,17 +106,19 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
         )
     scores, changed, classes = [], [], []
     for variant, modality in common:
-        pair = read_scores(mine[variant, modality]), read_scores(theirs[variant, modality])
+        pair = (
+            read_scores(mine[variant, modality], modality),
+            read_scores(theirs[variant, modality], modality),
+        )
         named = {"variant": variant, "modality": modality}
         clips = _common(*pair, f"{variant} {modality} of {here} and {there}")
         scores.append(named | _scores(*pair, clips))
         changed.append(_changed(*pair, clips).assign(**named))
         classes.append(_classes(*pair, clips).assign(**named))
     skipped = [
-        f"{' '.join(key)}: {lacking} has no run of it"
+        f"{key}: {lacking} has no run of it"
         for runs, others, lacking in ((mine, theirs, there), (theirs, mine, here))
-        for key in runs
-        if key not in others
+        for key in dict.fromkeys(_words(key) for key in runs if key not in others)
     ]
     tables = [pd.concat(parts, ignore_index=True) for parts in (changed, classes)]
     first = ["variant", "modality"]
@@ -115,7 +131,12 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
 
 
 def _names(runs: dict[tuple[str, str], list[Path]]) -> str:
-    return ", ".join(" ".join(key) for key in runs)
+    return ", ".join(dict.fromkeys(map(_words, runs)))
+
+
+def _words(key: tuple[str, str]) -> str:
+    variant, modality = key
+    return f"{variant} AV, a modality withheld" if modality in COLUMNS else f"{variant} {modality}"
 
 
 def _common(here: Scores, there: Scores, where: str) -> NDArray[np.str_]:

@@ -11,10 +11,11 @@ from rocrate.model import ContextEntity, DataEntity, Person
 from rocrate.rocrate import ROCrate
 
 from diccae.errors import UserError
+from diccae.evaluation.withheld import FILE
 from diccae.plans import Plan
 from diccae.reporting.crate_origin import origin_of_runs
 
-RUN_FILES = ("record.json", "metrics.json", "predictions.parquet", "history.csv")
+RUN_FILES = ("record.json", "metrics.json", "predictions.parquet", FILE, "history.csv")
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".html": "text/html",

@@ -47,15 +47,19 @@ def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
 
     Args:
-        plan: gives the value of `pretrain_modality`.
+        plan: gives the values of `pretrain_modality` and `table1.modalities`.
         settings: the settings in a run's record.
 
     Raises:
         UserError: an entry names a key that the settings do not have.
     """
     entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
+    of_plan = {
+        "pretrain_modality": plan.modality,
+        "table1": {"modalities": plan.table1.modalities if plan.table1 else None},
+    }
     for entry in entries:
-        value: Any = settings | {"pretrain_modality": plan.modality}
+        value: Any = settings | of_plan
         for part in entry["key"].split("."):
             if not isinstance(value, dict) or part not in value:
                 raise UserError(
@@ -233,7 +237,8 @@ def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
 def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
     if low not in row or not np.isfinite(row[low]):
         # drop_low and drop_clip_low are ends of intervals of drop
-        value = {"low": "top1"}.get(low, low.removesuffix("_low").removesuffix("_clip"))
+        value = {"low": "top1"}.get(low, low.removesuffix("_low"))
+        value = value if value in row else value.removesuffix("_clip")
         return claims.TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
 

@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.errors import UserError
+from diccae.evaluation import withheld
 
 FILE = "predictions.parquet"
 COLUMNS = ["id", "label", "split", "view", "top1"]
+WITHHELD_COLUMNS = ["id", "label", "split", "withheld", "filling", "top1"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Scores:
 def scored_runs(folder: Path) -> dict[tuple[str, str], list[Path]]:
     """The predictions below a results folder, by variant and modality, in the order of the seeds.
 
+    The scores of A-V models with a modality withheld are there under the names of
+    `withheld.COLUMNS`, where all runs of the variant have them.
+
     Raises:
         UserError: the folder is missing or has no runs.
     """
@@ -56,17 +61,31 @@ def scored_runs(folder: Path) -> dict[tuple[str, str], list[Path]]:
             f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE}; name a results "
             "folder with its runs"
         )
+    for (variant, modality), own in list(found.items()):
+        others = [path.with_name(withheld.FILE) for path in own]
+        if modality == "AV" and all(path.is_file() for path in others):
+            for name in _names(others[0]):
+                found[variant, name] = others
     return dict(sorted(found.items()))
 
 
-def read_scores(paths: list[Path]) -> Scores:
-    """Read the runs of one variant and modality, one file a seed.
+def _names(path: Path) -> list[str]:
+    """Names of the scores of test clips with a modality withheld in a file."""
+    table = _read(path, WITHHELD_COLUMNS)
+    kinds = set(
+        table.loc[table["split"] == "test", ["withheld", "filling"]].itertuples(index=False)
+    )
+    return [name for name, kind in withheld.COLUMNS.items() if kind in kinds]
+
+
+def read_scores(paths: list[Path], modality: str) -> Scores:
+    """Read the runs of one variant and modality, one file a seed, see `scored_runs`.
 
     Raises:
         UserError: a file cannot be read, lacks a column, lists a clip twice or no test clip, or has
             other clips or labels than the first.
     """
-    tables = [_test_clips(path) for path in paths]
+    tables = [_test_clips(path, modality) for path in paths]
     first = tables[0]
     for path, table in zip(paths, tables, strict=True):
         if not first[["id", "label"]].equals(table[["id", "label"]]):
@@ -81,15 +100,25 @@ def read_scores(paths: list[Path]) -> Scores:
     )
 
 
-def _test_clips(path: Path) -> pd.DataFrame:
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path, columns=COLUMNS)
+        return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path} cannot be read as predictions ({str(error).splitlines()[0]}); train this run "
             "again, or copy it again"
         ) from None
-    table = table[(table["split"] == "test") & (table["view"] == "multi")]
+
+
+def _test_clips(path: Path, modality: str) -> pd.DataFrame:
+    kind = withheld.COLUMNS.get(modality)
+    if kind is None:
+        table = _read(path, COLUMNS)
+        table = table[(table["split"] == "test") & (table["view"] == "multi")]
+    else:
+        table = _read(path, WITHHELD_COLUMNS)
+        of_kind = (table["withheld"] == kind[0]) & (table["filling"] == kind[1])
+        table = table[(table["split"] == "test") & of_kind]
     if table.empty:
         raise UserError(f"{path} has no test clips; train this run again, or copy it again")
     # the order that searchsorted needs, whatever the type of the ids

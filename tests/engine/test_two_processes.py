@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -83,8 +84,48 @@ def training_worker(rank: int, folder: str) -> None:
         "assignments": hooks[PseudoLabelHook].assignments,
         "samplers": samplers_of_rank(),
     }
+    for place, table in withheld_tables(Path(folder), RANKS).items():
+        table.to_csv(Path(folder) / f"{place}{rank}.csv", index=False)
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
+
+
+def withheld_tables(folder: Path, processes: int) -> dict[str, pd.DataFrame]:
+    """The scores with a modality withheld of one untrained model, from kept features and from
+    inputs."""
+    from diccae.engine.devices import use_processes
+    from diccae.engine.feature_extractor import unwrap
+    from diccae.engine.lean_runner import lean_runner
+    from diccae.engine.withheld import WithheldHook
+    from diccae.models.systems.diccae import DICCAE
+    from diccae.run_graph import Run
+
+    config = Run(load_plan("tiny.yaml"), "finetune", "from_scratch", 0, "AV").config()
+    config.work_dir, config.log_level = str(folder / f"test{processes}"), "WARNING"
+    if processes > 1:
+        use_processes(config, processes)
+    runner = lean_runner(config)
+    centre_logits(unwrap(runner), runner.test_dataloader.dataset)
+    tables = {}
+    for place, separate in (("features", True), ("inputs", False)):
+        DICCAE.separate_encoders = separate
+        hook = WithheldHook(seed=0)
+        runner.register_hook(hook)
+        runner.test()
+        tables[place] = hook.table
+    DICCAE.separate_encoders = True
+    return tables
+
+
+def centre_logits(model: Any, dataset: Any) -> None:
+    """Without training all clips would be of one class."""
+    from mmengine.dataset import pseudo_collate
+
+    batch = pseudo_collate([dataset[index] for index in range(len(dataset))])
+    inputs = model.data_preprocessor(batch, False)["inputs"]
+    with torch.no_grad():
+        fused = model.eval().fuse(model.encode(inputs))
+        model.classifier.bias.copy_(-model.classifier.weight @ fused.mean(0))
 
 
 def samplers_of_rank() -> dict[str, Any]:
@@ -118,14 +159,17 @@ def samplers_of_ranks(training_of_ranks: list[dict[str, Any]]) -> list[dict[str,
 
 
 @pytest.fixture(scope="module")
-def training_of_ranks(
-    tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
+def folder_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def training_of_ranks(tiny_data: Path, folder_of_ranks: Path) -> list[dict[str, Any]]:
     from mmengine.registry import DATASETS, init_default_scope
 
     from diccae import registry  # noqa: F401
 
-    folder = tmp_path_factory.mktemp("training")
+    folder = folder_of_ranks
     init_default_scope("mmaction")
     config = pretraining_config(folder, tiny_data)
     ids = [
@@ -191,3 +235,18 @@ def test_both_ranks_have_the_same_labels_weights_and_model(
     if kept == "matrix":
         assert torch.equal(first["weights"], training_of_ranks[0]["state"]["confusion_weights"])
         assert int(first["counts"].sum()) == 47
+
+
+def test_withheld_scores_of_two_processes_are_those_of_one(
+    training_of_ranks: list[dict[str, Any]],
+    folder_of_ranks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder_of_ranks)
+    for place, alone in withheld_tables(folder_of_ranks, 1).items():
+        # 72 clips: with batches of 10 the last ones of the two processes are of 6
+        assert len(alone) == 6 * 72
+        assert alone["top1"].nunique() > 3
+        together = pd.read_csv(folder_of_ranks / f"{place}0.csv")
+        pd.testing.assert_frame_equal(together, alone, check_dtype=False)
+        assert (folder_of_ranks / f"{place}1.csv").read_text().strip() == ""

@@ -16,6 +16,7 @@ import yaml
 from diccae.datasets.checksums import checksums
 from diccae.datasets.clips import write_index, write_meta
 from diccae.digests import file_digest
+from diccae.evaluation.withheld import FILE, KINDS
 from diccae.plans import Plan, load_plan
 from diccae.settings import settings_of
 from tests.conftest import made_once
@@ -83,6 +84,8 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
             "top5_multi": 100.0,
         }
     pd.concat(tables).to_parquet(folder / "predictions.parquet", index=False)
+    if modality == "AV":
+        write_withheld(folder, [table for table in tables if table["view"].iloc[0] == "multi"])
     (folder / "metrics.json").write_text(json.dumps({"accuracy": stated}))
     degree = np.abs(rng.normal(1.5 - skill, 0.2, (CLASSES, CLASSES)))
     np.savez(
@@ -117,6 +120,21 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
             }
         )
     )
+
+
+def write_withheld(folder: Path, tables: list[pd.DataFrame]) -> None:
+    """Write withheld.parquet: of the clips that are right with both modalities, each filling gets
+    the first 1/2, 1/3, ... right."""
+    whole = pd.concat(tables)[["id", "label", "split", "top1"]]
+    right = whole["top1"] == whole["label"]
+    rank = right.groupby(whole["split"].to_numpy()).cumsum()
+    total = right.groupby(whole["split"].to_numpy()).transform("sum")
+    rows = []
+    for number, (withheld, filling) in enumerate(KINDS, start=2):
+        kept = right & (rank * number <= total)
+        top1 = np.where(kept, whole["label"], (whole["label"] + 1) % CLASSES)
+        rows.append(whole.assign(withheld=withheld, filling=filling, top1=top1))
+    pd.concat(rows).to_parquet(folder / FILE, index=False)
 
 
 @pytest.fixture(scope="session")

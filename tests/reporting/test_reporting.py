@@ -246,6 +246,9 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
         claims.SELF_CONTRADICTION,
     }
     assert '<td>no_infonce</td><td>A-V</td><td class="n">55.4 <small>too few seeds</small>' in page
+    # right in 38 of 240 clips with zeros for the video
+    withheld = page[page.index('id="withheld"') :]
+    assert withheld.index(">15.8 <") < withheld.index("</table>")
     assert "of which this plan has too few" in page
     assert (
         "nan"

@@ -34,6 +34,7 @@ class DICCAE(Recogniser):
         **recogniser: see `Recogniser`.
     """
 
+    separate_encoders = True
     confusion_weights: Float[Tensor, "c c"]
 
     def __init__(

@@ -1,0 +1,104 @@
+"""Reads the scores of A-V models with one modality withheld, see `diccae.evaluation.withheld`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.errors import UserError
+from diccae.evaluation.withheld import COLUMNS, FILE
+from diccae.functional.bootstrap import ACCURACY, Interval, t_interval
+from diccae.plans import Plan
+from diccae.reporting import collect
+from diccae.stored_file import reading
+
+NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
+
+
+def columns(plan: Plan, variant: str) -> dict[str, float]:
+    """Test accuracies in percent by the names of `COLUMNS`, mean over seeds, each with the ends
+    `_low` and `_high` of its 95 % interval over seeds; NaN where there is no accuracy."""
+    entry: dict[str, float] = {}
+    for name, kind in COLUMNS.items():
+        correct = hits(plan, variant, *kind)
+        mean, low, high = (
+            NO_INTERVAL
+            if correct is None
+            else t_interval(100 * correct.mean(axis=1), limits=ACCURACY)
+        )
+        entry |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+    return entry
+
+
+def hits(
+    plan: Plan, variant: str, withheld: str, filling: str, split: str = "test"
+) -> NDArray[np.bool_] | None:
+    """(S, N) whether the A-V model with one modality withheld classified each clip correctly, for
+    each seed; clips sorted by id. None where a clip has no such score: a split of a single clip has
+    no other clip to stand in.
+
+    Args:
+        plan, variant: the fine-tuning runs, of both modalities.
+        withheld: `audio` or `video`.
+        filling: what stands in for it, one of `FILLINGS`.
+        split: `test` or `validation`.
+
+    Raises:
+        UserError: as in `predictions`.
+    """
+    rows = []
+    for seed in plan.seeds:
+        table = predictions(plan, variant, seed, split)
+        chosen = table[(table["withheld"] == withheld) & (table["filling"] == filling)]
+        if len(chosen) < len(collect.predictions(plan, variant, seed, "AV", split)):
+            return None
+        rows.append(chosen["correct"].to_numpy())
+    return np.stack(rows)
+
+
+def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:
+    """One row for each clip, withheld modality and filling, sorted by id: label, top1, fold (-1
+    without folds), correct; from scores averaged over all views.
+
+    Args:
+        plan, variant, seed: the fine-tuning run, of both modalities.
+        split: `test` or `validation`.
+
+    Raises:
+        UserError: a file of the run is missing, lists a clip twice, or has a clip or a label that
+            predictions.parquet does not have.
+    """
+    whole, parts = collect.predictions(plan, variant, seed, "AV", split), []
+    for fold in plan.folds:
+        path = collect.run_file(plan, variant, seed, "AV", FILE, fold)
+        table = _read(path, (Path.cwd(), path.stat().st_mtime_ns))
+        table = table[table["split"] == split].assign(fold=-1 if fold is None else fold)
+        _check_clips(path, table, whole[whole["fold"] == (-1 if fold is None else fold)])
+        parts.append(table)
+    pooled = pd.concat(parts).sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
+    return pooled.assign(correct=pooled["top1"] == pooled["label"])
+
+
+def _check_clips(path: Path, table: pd.DataFrame, whole: pd.DataFrame) -> None:
+    labels = whole.set_index("id")["label"].reindex(table["id"])
+    other = int((labels.to_numpy() != table["label"].to_numpy()).sum())
+    if other:
+        raise UserError(
+            f"{path}: {other} of {len(table)} rows have a clip or a label that predictions.parquet "
+            f"beside it does not have; one of both was edited: {collect.train_again(path)}"
+        )
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
+    names = ["id", "label", "split", "withheld", "filling", "top1"]
+    with reading(path, collect.train_again(path)):
+        table = pd.read_parquet(path, columns=names)
+    duplicates = int(table.duplicated(["id", "split", "withheld", "filling"]).sum())
+    if duplicates:
+        raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
+    return table

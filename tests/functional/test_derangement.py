@@ -1,0 +1,31 @@
+"""Random permutations without a fixed point."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from diccae.functional.derangement import derangement
+
+
+@pytest.mark.parametrize("n", [2, 3, 50])
+def test_every_element_moves_to_another_place(n: int) -> None:
+    drawn = derangement(n, np.random.default_rng(0))
+    assert sorted(drawn) == list(range(n))
+    assert (drawn != np.arange(n)).all()
+
+
+def test_all_derangements_are_equally_likely() -> None:
+    rng = np.random.default_rng(0)
+    counts = Counter(tuple(derangement(4, rng)) for _ in range(9000))
+    # nine of the 24 permutations of four; 1000 draws of each, with a standard deviation of 30
+    assert len(counts) == 9
+    assert all(abs(count - 1000) < 5 * 30 for count in counts.values())
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_single_element_has_no_other_place(n: int) -> None:
+    with pytest.raises(ValueError, match=f"wanted at least 2, got {n}"):
+        derangement(n, np.random.default_rng(0))
