@@ -108,7 +108,7 @@ def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -
     estimates, without its bias of (n - 1) / n for n groups of a class and with no bias from groups
     of unequal sizes. Subtracting `noise` once keeps the coverage at its level where the plain sum
     of both spreads gives intervals that are up to 1.4 times too wide (simulated in
-    `benchmarks/coverage.py`).
+    `benchmarks/interval_coverage.py`).
 
     A class whose clips are all of one group has no spread over groups. It is put together with the
     other such classes (a single one with the class of the fewest groups), so that their differences
