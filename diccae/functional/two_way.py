@@ -70,18 +70,17 @@ def two_way_interval(
 
     Args:
         values: (R, N), one row a rotation (or seed), one column a test clip: whether it was right
-            (0 or 100), or the difference of two variants.
+            (0 or 100), or the difference of two variants. NaN where a rotation did not score it.
         classes: (N,) class of each clip.
         groups: (N,) group of each clip: numbers or texts.
         level: of the interval, in (0, 1).
         limits: lowest and highest possible mean; the ends are clipped to them.
 
     Raises:
-        ValueError: no values, or classes or groups of another length.
+        ValueError: no values in a rotation, or classes or groups of another length.
     """
-    table = _table(values)
-    variance = two_way_variance(table, classes, groups)
-    mean = float(table.mean())
+    variance = two_way_variance(values, classes, groups)
+    mean = float(_means(values).mean())
     if np.isnan(variance.total):
         return Interval(mean, float("nan"), float("nan"))
     half = float(stats.t.ppf((1 + level) / 2, variance.freedom)) * variance.total**0.5
@@ -93,11 +92,11 @@ def two_way_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> 
 
     Arguments and errors as there; NaN where there is no interval.
     """
-    table = _table(values)
-    variance = two_way_variance(table, classes, groups)
+    variance = two_way_variance(values, classes, groups)
     if np.isnan(variance.total):
         return float("nan")
-    return float(2 * stats.t.sf(abs(float(table.mean())) / variance.total**0.5, variance.freedom))
+    mean = float(_means(values).mean())
+    return float(2 * stats.t.sf(abs(mean) / variance.total**0.5, variance.freedom))
 
 
 def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> Variance:
@@ -118,9 +117,9 @@ def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -
 
     Arguments and errors as in `two_way_interval`.
     """
-    table = _table(values)
-    influence, strata = group_influence(table, classes, groups)
-    rotations = len(table)
+    means = _means(values)
+    influence, strata = group_influence(values, classes, groups)
+    rotations = len(means)
     sizes = np.bincount(strata)
     if rotations < MIN_SEEDS or influence.shape[1] < 2:
         return Variance(*[float("nan")] * 5)
@@ -132,9 +131,9 @@ def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -
     by_stratum = jackknife(mean)
     noise_by_stratum = jackknife(((influence - mean) ** 2).sum(axis=0) ** 0.5) / (rotations - 1)
     over_groups, noise = float(by_stratum.sum()), float(noise_by_stratum.sum()) / rotations
-    over_rotations = float(table.mean(axis=1).var(ddof=1)) / rotations
+    over_rotations = float(means.var(ddof=1)) / rotations
     total = noise + max(0.0, over_groups - noise) + max(0.0, over_rotations - noise)
-    if not total**0.5 > ROUNDING * float(np.abs(table).max()):
+    if not total**0.5 > ROUNDING * float(np.nanmax(np.abs(_table(values)))):
         return Variance(over_groups, over_rotations, noise, float("nan"), float("nan"))
     # each spread that is kept in the total, with its sign and its degrees of freedom
     kept = [over_groups > noise, over_rotations > noise]
@@ -157,25 +156,24 @@ def group_influence(
     kept. Arguments and errors as in `two_way_interval`.
     """
     table = _table(values)
-    labels, class_of = np.unique(_of_clips("classes", classes, table), return_inverse=True)
-    names, group_of = np.unique(_of_clips("groups", groups, table), return_inverse=True)
+    names, class_of = np.unique(_of_clips("classes", classes, table), return_inverse=True)
+    members, group_of = np.unique(_of_clips("groups", groups, table), return_inverse=True)
     class_of = _merged(class_of, group_of)
-    # clips of each group in each class
-    cells, cell_of, size = np.unique(
-        class_of * len(names) + group_of, return_inverse=True, return_counts=True
-    )
-    cell_class, cell_group = cells // len(names), cells % len(names)
-    share = size / np.bincount(class_of)[cell_class]
-    sums = _sums(table, cell_of)
-    class_mean = _sums(sums, cell_class) / np.maximum(1, np.bincount(class_of))
-    residual = sums - size * class_mean[:, cell_class]
-    # a share of 1 is a class of one group that could not be put together with another
-    residual /= np.where(share < 1, 1 - share, 1) * table.shape[1]
+    # a cell holds the clips of one group in one class
+    cells, cell_of = np.unique(class_of * len(members) + group_of, return_inverse=True)
+    cell_class, cell_group = cells // len(members), cells % len(members)
+    scored = (~np.isnan(table)).astype(np.float64)
+    size, sums = _sums(scored, cell_of), _sums(np.nan_to_num(table), cell_of)
+    of_class = np.maximum(1, _sums(size, cell_class))
+    share = size / of_class[:, cell_class]
+    residual = sums - size * (_sums(sums, cell_class) / of_class)[:, cell_class]
+    # a share of 1 is a class of one group, whose residual is 0
+    residual /= np.where(share < 1, 1 - share, 1) * scored.sum(axis=1, keepdims=True)
     links = coo_array(
-        (np.ones(len(cells)), (cell_class, len(labels) + cell_group)),
-        shape=(len(labels) + len(names),) * 2,
+        (np.ones(len(cells)), (cell_class, len(names) + cell_group)),
+        shape=(len(names) + len(members),) * 2,
     )
-    strata = connected_components(links, directed=False)[1][len(labels) :]
+    strata = connected_components(links, directed=False)[1][len(names) :]
     return _sums(residual, cell_group), np.unique(strata, return_inverse=True)[1]
 
 
@@ -206,7 +204,14 @@ def _table(values: ArrayLike) -> Float[np.ndarray, "r n"]:
     table = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if table.ndim != 2 or not table.size:
         raise ValueError(f"two-way interval: wanted (R, N) with R, N >= 1, got shape {table.shape}")
+    if np.isnan(table).all(axis=1).any():
+        raise ValueError("two-way interval: wanted values in every rotation, got one of NaN alone")
     return table
+
+
+def _means(values: ArrayLike) -> Float[np.ndarray, "r"]:
+    """The mean of each rotation."""
+    return np.nanmean(_table(values), axis=1)
 
 
 def _of_clips(name: str, column: ArrayLike, table: Float[np.ndarray, "r n"]) -> np.ndarray:

@@ -123,6 +123,18 @@ def test_coverage_with_few_groups_and_rotations(parts: dict[str, float]) -> None
     assert 0.95 - 0.033 <= covered / 400 <= 0.99
 
 
+def test_coverage_where_each_rotation_scores_other_clips() -> None:
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(400):
+        classes, groups = layout(rng, 5, 12)
+        values = values_of(rng, 6, groups, {"group": 10, "clip": 5, "noise": 10})
+        values[rng.random(values.shape) < 0.3] = np.nan
+        _, low, high = two_way_interval(values, classes, groups)
+        covered += low <= 0 <= high
+    assert 0.95 - 0.033 <= covered / 400 <= 0.99
+
+
 def test_p_value_and_interval_agree() -> None:
     rng = np.random.default_rng(3)
     classes, groups = layout(rng, 3, 5)
@@ -212,5 +224,7 @@ def test_rotations_with_equal_means_have_an_interval() -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match="R, N >= 1"):
         two_way_interval(np.ones((4, 0)), [], [])
+    with pytest.raises(ValueError, match="one of NaN alone"):
+        two_way_interval([[1.0, 2.0], [np.nan, np.nan]], [0, 0], [0, 1])
     with pytest.raises(ValueError, match=r"wanted groups of 4 clips, got shape \(3,\)"):
         two_way_interval(np.ones((4, 4)), np.zeros(4), np.zeros(3))
