@@ -111,13 +111,44 @@ def hits(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.bool_]:
-    """(S, N) whether each clip was classified correctly, for each seed; clips sorted by id."""
-    return np.stack(
-        [
-            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy()
-            for seed in (seeds or plan.seeds)
-        ]
-    )
+    """(S, N) whether each clip was classified correctly, for each seed; clips sorted by id.
+
+    Raises:
+        UserError: a run is missing, or two seeds scored different clips.
+    """
+    tables = [
+        predictions(plan, variant, seed, modality, split, view) for seed in (seeds or plan.seeds)
+    ]
+    for seed, table in zip(seeds or plan.seeds, tables, strict=True):
+        _check_clips(tables[0], table, f"plan {plan.name}, {variant} {modality} seed {seed}")
+    return np.stack([table["correct"].to_numpy() for table in tables])
+
+
+def pair(
+    plan: Plan, first: tuple[str, str], second: tuple[str, str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The `hits` of two variants, each with its modality, on the same test clips.
+
+    Raises:
+        UserError: a run is missing, or the two scored different clips.
+    """
+    where = f"plan {plan.name}, {' '.join(second)}, beside {' '.join(first)}"
+    _check_clips(clips(plan, *first), clips(plan, *second), where)
+    return hits(plan, *first), hits(plan, *second)
+
+
+def _check_clips(first: pd.DataFrame, second: pd.DataFrame, where: str) -> None:
+    if not np.array_equal(first["id"], second["id"]):
+        only = sorted(set(first["id"]) ^ set(second["id"]))
+        raise UserError(
+            f"{where}: {len(only)} clips were scored by one run alone, first {only[0]}; train the "
+            "runs again on one manifest and cache"
+        )
+
+
+def clips(plan: Plan, variant: str, modality: str) -> pd.DataFrame:
+    """The test clips sorted by id, with the columns `id`, `group` and `label`."""
+    return predictions(plan, variant, plan.seeds[0], modality)[["id", "group", "label"]]
 
 
 def labels(plan: Plan, variant: str, modality: str, split: str = "test") -> NDArray[np.int64]:
@@ -133,8 +164,13 @@ def accuracy(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.float64]:
-    """(S,) top-1 accuracy in percent, for each seed."""
-    return 100 * hits(plan, variant, modality, split, view, seeds).mean(axis=1)
+    """(S,) top-1 accuracy in percent, for each seed; the seeds may have different clips."""
+    return 100 * np.array(
+        [
+            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy().mean()
+            for seed in (seeds or plan.seeds)
+        ]
+    )
 
 
 def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]:
@@ -148,7 +184,7 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
 
 
 def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.float64]:
-    """(C, C) degrees of confusion on the test split (Eq. 2).
+    """(F, C, C) degrees of confusion on the test split of each fold (Eq. 2); F = 1 without folds.
 
     Raises:
         UserError: the run is missing.
@@ -157,20 +193,26 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
 
 
 def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
-    """The arrays of confusion.npz of a fine-tuning run, of its first fold if the plan has folds, by
-    name.
+    """The arrays `test_degree` and `confusion_matrix` of a fine-tuning run, (F, C, C): one matrix
+    for each fold, F = 1 without folds.
 
     Raises:
         UserError: the run is missing or the file damaged.
     """
-    path = run_file(plan, variant, seed, modality, "confusion.npz", plan.folds[0])
-    with reading(path, train_again(path)), np.load(path) as arrays:
-        return dict(arrays)
+    found: dict[str, list[NDArray[Any]]] = {"test_degree": [], "confusion_matrix": []}
+    for fold in plan.folds:
+        path = run_file(plan, variant, seed, modality, "confusion.npz", fold)
+        with reading(path, train_again(path)), np.load(path) as arrays:
+            for name, matrices in found.items():
+                matrices.append(arrays[name])
+    return {name: np.stack(matrices) for name, matrices in found.items()}
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(C (C - 1) / 2,) entries of a (C, C) matrix above the diagonal."""
-    return matrix[np.triu_indices(len(matrix), 1)]
+    """(C (C - 1) / 2,) entries of a (C, C) matrix above the diagonal, or (F C (C - 1) / 2,) of
+    F of them, one after the other."""
+    rows, columns = np.triu_indices(matrix.shape[-1], 1)
+    return matrix[..., rows, columns].ravel()
 
 
 def all_records(plan: Plan) -> list[dict[str, Any]]:
