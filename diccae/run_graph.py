@@ -193,8 +193,8 @@ def job_key(run: Run) -> JobKey:
 
 @dataclass(frozen=True)
 class Job:
-    """All runs of one variant, or of all values of a sweep, with one seed (in one fold): one process
-    trains them.
+    """All runs of one variant, or of all values of a sweep, with one seed and in one fold: one
+    process trains them.
 
     Attributes:
         name: see `job_name`.

@@ -46,8 +46,8 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     if len(listed):
         raise UserError(
             f"data.folds: {len(listed)} labelled clips are listed in other splits than train, "
-            f"first {listed['id'].iloc[0]} in {listed['split'].iloc[0]!r}; leave their split empty, "
-            "or remove data.folds from the plan"
+            f"first {listed['id'].iloc[0]} in {listed['split'].iloc[0]!r}; leave their split "
+            "empty, or remove data.folds from the plan"
         )
     if clips.empty:
         raise UserError("data.folds: no clip has a label; name the class of the labelled clips")

@@ -21,4 +21,6 @@ def suits(plan: Plan) -> Check:
     except UserError as error:
         return Check("plan", "problem", str(error))
     runs = len(runs_of_a_seed(plan))
-    return Check("plan", "ok", f"{runs} runs a seed, and clips for each of them ({clips[0].origin})")
+    return Check(
+        "plan", "ok", f"{runs} runs a seed, and clips for each of them ({clips[0].origin})"
+    )

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from diccae.plans import Plan
-from diccae.reporting.scored_clips import tested
 from diccae.reporting import collect
 from diccae.reporting.clusters import cluster_quality
+from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
 mpl.use("Agg")
