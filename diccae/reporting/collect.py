@@ -119,9 +119,7 @@ def hits(
     tables = [
         predictions(plan, variant, seed, modality, split, view) for seed in (seeds or plan.seeds)
     ]
-    for seed, table in zip(seeds or plan.seeds, tables, strict=True):
-        _check_clips(tables[0], table, f"plan {plan.name}, {variant} {modality} seed {seed}")
-    return np.stack([table["correct"].to_numpy() for table in tables])
+    return _hits(tables, f"plan {plan.name}, {variant} {modality}")
 
 
 def pair(
@@ -130,20 +128,27 @@ def pair(
     """The `hits` of two variants, each with its modality, on the same test clips.
 
     Raises:
-        UserError: a run is missing, or the two scored different clips.
+        UserError: a run is missing, or two runs scored different clips.
     """
-    where = f"plan {plan.name}, {' '.join(second)}, beside {' '.join(first)}"
-    _check_clips(clips(plan, *first), clips(plan, *second), where)
-    return hits(plan, *first), hits(plan, *second)
+    tables = [
+        predictions(plan, variant, seed, modality)
+        for variant, modality in (first, second)
+        for seed in plan.seeds
+    ]
+    both = _hits(tables, f"plan {plan.name}, {' '.join(first)} and {' '.join(second)}")
+    return both[: len(plan.seeds)], both[len(plan.seeds) :]
 
 
-def _check_clips(first: pd.DataFrame, second: pd.DataFrame, where: str) -> None:
-    if not np.array_equal(first["id"], second["id"]):
-        only = sorted(set(first["id"]) ^ set(second["id"]))
-        raise UserError(
-            f"{where}: {len(only)} clips were scored by one run alone, first {only[0]}; train the "
-            "runs again on one manifest and cache"
-        )
+def _hits(tables: list[pd.DataFrame], where: str) -> NDArray[np.bool_]:
+    ids = tables[0]["id"].to_numpy()
+    for table in tables[1:]:
+        if not np.array_equal(ids, table["id"].to_numpy()):
+            only = sorted(set(ids) ^ set(table["id"]))
+            raise UserError(
+                f"{where}: {len(only)} clips were scored by some of the runs alone, first "
+                f"{only[0]}; train these runs again on one manifest and cache"
+            )
+    return np.stack([table["correct"].to_numpy() for table in tables])
 
 
 def clips(plan: Plan, variant: str, modality: str) -> pd.DataFrame:

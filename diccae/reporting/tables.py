@@ -52,10 +52,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         UserError: a run is missing.
     """
     seeds, reference = plan.seeds, reference or plan.reference
-    own, clips = (
-        collect.hits(plan, variant, modality),
-        collect.clips(plan, variant, modality),
-    )
+    other, own = collect.pair(plan, (reference, modality), (variant, modality))
+    clips = collect.clips(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     _, low, high = accuracy_interval(plan, clips, own)
@@ -73,7 +71,6 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
-        other, _ = collect.pair(plan, (reference, modality), (variant, modality))
         drop, p = difference_interval(plan, clips, other, own)
         over_clips = paired_clip_bootstrap(100.0 * other, 100.0 * own, clips["label"], rng=rng)
         result |= {
