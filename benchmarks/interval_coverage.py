@@ -70,7 +70,7 @@ def coverage(
     spread = sum(size**2 for size in (*COMMON.values(), *OWN.values())) ** 0.5
     middle = np.linspace(-0.5, 1.5, classes)
     covered = {name: np.zeros(len(INTERVALS)) for name in ("accuracy", "difference")}
-    widths = {name: np.zeros(len(INTERVALS)) for name in covered}
+    widths: dict[str, list[NDArray[np.float64]]] = {name: [] for name in covered}
     for _ in range(repetitions):
         clips = rng.choice(6, classes * count, p=CLIPS_OF_GROUP) + 1
         group = np.repeat(np.arange(classes * count), clips)
@@ -88,8 +88,11 @@ def coverage(
         ):
             half = np.array(half_widths(values, label, group))
             covered[name] += np.abs(values.mean() - known) <= half
-            widths[name] += half
-    return {name: (covered[name] / repetitions, widths[name] / repetitions) for name in covered}
+            widths[name].append(half)
+    # where all rotations have the same accuracy, there is no t-interval, which covers nothing
+    return {
+        name: (covered[name] / repetitions, np.nanmean(widths[name], axis=0)) for name in covered
+    }
 
 
 def main() -> None:

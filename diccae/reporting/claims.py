@@ -98,17 +98,18 @@ def judge_order(support: float, vggsound: bool, unit: str = "seed") -> tuple[str
 
 def _judge_hits(
     plan: Plan,
-    modality: str,
-    pair: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    clips: pd.DataFrame,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
     vggsound: bool,
     printed: float | None = None,
 ) -> tuple[str, str]:
-    """Judge the accuracy of the first minus that of the second, (S, N) correct clips each."""
-    values = 100 * pair[0].mean(axis=1) - 100 * pair[1].mean(axis=1)
+    """Judge the accuracy of the first minus that of the second, (S, N) whether each seed classified
+    each clip correctly; `clips` has their classes and groups."""
+    values = 100 * first.mean(axis=1) - 100 * second.mean(axis=1)
     interval = None
     if plan.split_into is not None:
-        clips = collect.clips(plan, plan.reference, modality)
-        interval, _ = difference_interval(plan, clips, *pair)
+        interval, _ = difference_interval(plan, clips, first, second)
     return judge_difference(values, vggsound, printed, DIFFERENCE, interval, repetition(plan))
 
 
@@ -126,8 +127,10 @@ def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, s
 
 def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     variant, modality = claim["variant"], claim["modality"]
-    pair = collect.pair(plan, (plan.reference, modality), (variant, modality))
-    return _judge_hits(plan, modality, pair, vggsound, paper.printed_drop(variant, modality))
+    full, own = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
+    printed = paper.printed_drop(variant, modality)
+    clips = collect.clips(plan, variant, modality)
+    return _judge_hits(plan, clips, full, own, vggsound, printed)
 
 
 def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
@@ -141,39 +144,42 @@ def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str
 
 def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     if claim["test"] == "av_gain":
-        both, audio = collect.pair(plan, (plan.reference, "AV"), (plan.reference, "A"))
-        both, video = collect.pair(plan, (plan.reference, "AV"), (plan.reference, "V"))
+        both, audio, video = collect.hits_of(plan, *((plan.reference, m) for m in ("AV", "A", "V")))
         better = audio.mean(axis=1, keepdims=True) >= video.mean(axis=1, keepdims=True)
-        return _judge_hits(plan, "AV", (both, np.where(better, audio, video)), vggsound)
+        clips = collect.clips(plan, plan.reference, "AV")
+        return _judge_hits(plan, clips, both, np.where(better, audio, video), vggsound)
     table, sweep = figure3(plan), plan.figure3
     assert sweep is not None
     chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
     largest = sweep.variants[len(sweep.weights) - 1]
-    first, second, words = (
+    one, other, words = (
         (chosen, largest, f"{chosen} over {largest}")
         if claim["test"] == "threshold"
         else (sweep.dynamic, chosen, f"dynamic over {chosen}")
     )
-    pair = collect.pair(plan, (first, sweep.modality), (second, sweep.modality))
-    verdict, evidence = _judge_hits(plan, sweep.modality, pair, vggsound)
+    first, second = collect.hits_of(plan, (one, sweep.modality), (other, sweep.modality))
+    clips = collect.clips(plan, one, sweep.modality)
+    verdict, evidence = _judge_hits(plan, clips, first, second, vggsound)
     return verdict, f"{words}: {evidence}"
 
 
 def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     names, modality = paper.claims()["order"], claim["modality"]
-    pairs = [collect.pair(plan, (plan.reference, modality), (name, modality)) for name in names]
+    full, *others = collect.hits_of(plan, *((name, modality) for name in (plan.reference, *names)))
     full_order = claim["test"] == "full_order"
     sign = -1 if claim["test"] == "smallest" else 1
     column = 0 if full_order else names.index(claim["variant"])
     if plan.split_into is not None:
-        lost = np.stack([100.0 * full - 100.0 * own for full, own in pairs])
-        others = sign * (lost[column] - np.delete(lost, column, axis=0))
-        clips = collect.clips(plan, plan.reference, modality)
-        support = two_way_support(
-            lost[:-1] - lost[1:] if full_order else others, clips["label"], clips["group"]
+        lost = np.stack([100.0 * full - 100.0 * own for own in others])
+        steps = (
+            lost[:-1] - lost[1:]
+            if full_order
+            else sign * (lost[column] - np.delete(lost, column, axis=0))
         )
+        clips = collect.clips(plan, plan.reference, modality)
+        support = two_way_support(steps, clips["label"], clips["group"])
     else:
-        drops = np.stack([100 * full.mean(1) - 100 * own.mean(1) for full, own in pairs], axis=1)
+        drops = np.stack([100 * full.mean(1) - 100 * own.mean(1) for own in others], axis=1)
         support = (
             order_support(drops, range(len(names)))
             if full_order

@@ -122,21 +122,19 @@ def hits(
     return _hits(tables, f"plan {plan.name}, {variant} {modality}")
 
 
-def pair(
-    plan: Plan, first: tuple[str, str], second: tuple[str, str]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The `hits` of two variants, each with its modality, on the same test clips.
+def hits_of(plan: Plan, *runs: tuple[str, str]) -> list[NDArray[np.bool_]]:
+    """The `hits` of several variants, each with its modality, on the same test clips.
 
     Raises:
         UserError: a run is missing, or two runs scored different clips.
     """
     tables = [
         predictions(plan, variant, seed, modality)
-        for variant, modality in (first, second)
+        for variant, modality in runs
         for seed in plan.seeds
     ]
-    both = _hits(tables, f"plan {plan.name}, {' '.join(first)} and {' '.join(second)}")
-    return both[: len(plan.seeds)], both[len(plan.seeds) :]
+    together = _hits(tables, f"plan {plan.name}, {', '.join(map(' '.join, runs))}")
+    return np.split(together, len(runs))
 
 
 def _hits(tables: list[pd.DataFrame], where: str) -> NDArray[np.bool_]:

@@ -49,10 +49,10 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         reference: the variant that the drop is measured from; None for that of the plan.
 
     Raises:
-        UserError: a run is missing.
+        UserError: a run is missing, or two runs scored different clips.
     """
     seeds, reference = plan.seeds, reference or plan.reference
-    other, own = collect.pair(plan, (reference, modality), (variant, modality))
+    other, own = collect.hits_of(plan, (reference, modality), (variant, modality))
     clips = collect.clips(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
