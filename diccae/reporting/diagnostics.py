@@ -85,21 +85,18 @@ def leakage(plan: Plan) -> pd.DataFrame:
     # of every clip, NaN where it was not scored in this arm
     by_clip: dict[str, list[NDArray[np.float64]]] = {name: [] for name in arms}
     tested = collect.clips(plan, twin.portion, twin.modality)
+    pair = ((twin.holdout, twin.modality), (twin.portion, twin.modality))
     sizes = (0, 0)
-    for seed in plan.seeds:
-        holdout, portion = (
-            collect.predictions(plan, variant, seed, twin.modality)
-            for variant in (twin.holdout, twin.portion)
-        )
-        used = portion["in_update"].to_numpy()
+    for seed, holdout, portion in zip(plan.seeds, *collect.hits_of(plan, *pair), strict=True):
+        table = collect.predictions(plan, twin.portion, seed, twin.modality)
+        used = table["in_update"].to_numpy()
         sizes = (int((~used).sum()), int(used.sum()))
-        for name, table, clips in (
+        for name, correct, clips in (
             ("train_holdout", holdout, ~used),
             ("test_portion", portion, ~used),
             ("test_overlap, its update clips", portion, used),
             ("train_holdout, the same clips", holdout, used),
         ):
-            correct = table["correct"].to_numpy()
             scores[name].append(100 * float(correct[clips].mean()))
             by_clip[name].append(np.where(clips, 100.0 * correct, np.nan))
     rows = []

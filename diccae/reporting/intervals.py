@@ -32,14 +32,19 @@ def sources(plan: Plan) -> str:
 
 
 def kind_of(plan: Plan, clips: pd.DataFrame) -> dict[str, Any]:
-    """The cells of a row that name the kind of interval and count the groups; none without folds.
+    """The cells of a row that name the kind of interval and count what it is over; none without
+    folds.
 
     Args:
         clips: the test clips, with the column `group`.
     """
     if plan.split_into is None:
         return {}
-    return {"groups": clips["group"].nunique(), "interval": f"two-way, {sources(plan)}"}
+    return {
+        "seeds": len(plan.seeds),
+        "groups": clips["group"].nunique(),
+        "interval": f"two-way, {sources(plan)}",
+    }
 
 
 def accuracy_interval(plan: Plan, clips: pd.DataFrame, correct: NDArray[np.bool_]) -> Interval:

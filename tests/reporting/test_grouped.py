@@ -168,6 +168,7 @@ def test_every_table_names_its_interval(plan: Plan, tmp_path: Path) -> None:
         )
         assert set(measured["interval"]) == {"two-way, groups and rotations"}, name
         assert set(measured["groups"]) == {CLASSES * GROUPS}, name
+        assert set(measured["seeds"]) == {4}, name
         assert (measured["n_test"] > 0).all(), name
     table1 = pd.read_csv(tmp_path / "table1.csv").iloc[-1]
     assert table1["source"] == "measured, plan rotated, rotations 4"
