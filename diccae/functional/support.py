@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.functional.two_way import group_influence
+from diccae.functional.groups import group_influence
 
 # resamples that are enumerated at most (12 seeds have 1,352,078), drawn otherwise, held at once
 ENUMERATED, DRAWN, BLOCK = 2_000_000, 100_000, 65536

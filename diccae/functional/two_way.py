@@ -10,7 +10,7 @@ it more certain. The variance of the mean over R rotations has three parts:
 
 The spread of the per-clip means over groups contains the first and the last, and the spread of the
 rotations the last two. Their sum counts the noise twice, so one share of it is subtracted, as in
-the variance clustered in two ways (Cameron, Gelbach and Miller 2011).
+the two-way clustered variance of Cameron, Gelbach and Miller (2011).
 
 NumPy and SciPy only.
 """
@@ -23,10 +23,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from diccae.functional.bootstrap import MIN_SEEDS, Interval
+from diccae.functional.groups import group_influence, rotation_means, values_of_clips
 
 # a standard error below this share of the largest value is a rounding error
 ROUNDING = 1e-9
@@ -79,12 +78,7 @@ def two_way_interval(
     Raises:
         ValueError: no values in a rotation, or classes or groups of another length.
     """
-    variance = two_way_variance(values, classes, groups)
-    mean = float(_means(values).mean())
-    if np.isnan(variance.total):
-        return Interval(mean, float("nan"), float("nan"))
-    half = float(stats.t.ppf((1 + level) / 2, variance.freedom)) * variance.total**0.5
-    return Interval(mean, max(mean - half, limits[0]), min(mean + half, limits[1]))
+    return _interval(values, *two_way_variance(values, classes, groups)[-2:], level, limits)
 
 
 def two_way_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> float:
@@ -92,11 +86,28 @@ def two_way_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> 
 
     Arguments and errors as there; NaN where there is no interval.
     """
-    variance = two_way_variance(values, classes, groups)
-    if np.isnan(variance.total):
-        return float("nan")
-    mean = float(_means(values).mean())
-    return float(2 * stats.t.sf(abs(mean) / variance.total**0.5, variance.freedom))
+    return _pvalue(values, *two_way_variance(values, classes, groups)[-2:])
+
+
+def group_interval(
+    values: ArrayLike,
+    classes: ArrayLike,
+    groups: ArrayLike,
+    level: float = 0.95,
+    *,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """Interval of a mean for other groups alone: the trained models stay, and one is enough.
+
+    Arguments and errors as in `two_way_interval`; both ends are NaN with a single group, and where
+    nothing varies.
+    """
+    return _interval(values, *_group_variance(values, classes, groups), level, limits)
+
+
+def group_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> float:
+    """Two-sided p-value of a mean of zero, for `group_interval`."""
+    return _pvalue(values, *_group_variance(values, classes, groups))
 
 
 def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> Variance:
@@ -117,23 +128,19 @@ def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -
 
     Arguments and errors as in `two_way_interval`.
     """
-    means = _means(values)
+    means = rotation_means(values)
     influence, strata = group_influence(values, classes, groups)
     rotations = len(means)
-    sizes = np.bincount(strata)
     if rotations < MIN_SEEDS or influence.shape[1] < 2:
         return Variance(*[float("nan")] * 5)
-
-    def jackknife(u: Float[np.ndarray, "g"]) -> Float[np.ndarray, "s"]:
-        return (1 - 1 / sizes) * np.bincount(strata, u**2)
-
+    sizes = np.bincount(strata)
     mean = influence.mean(axis=0)
-    by_stratum = jackknife(mean)
-    noise_by_stratum = jackknife(((influence - mean) ** 2).sum(axis=0) ** 0.5) / (rotations - 1)
+    by_stratum = _jackknife(mean**2, strata)
+    noise_by_stratum = _jackknife(((influence - mean) ** 2).sum(axis=0), strata) / (rotations - 1)
     over_groups, noise = float(by_stratum.sum()), float(noise_by_stratum.sum()) / rotations
     over_rotations = float(means.var(ddof=1)) / rotations
     total = noise + max(0.0, over_groups - noise) + max(0.0, over_rotations - noise)
-    if not total**0.5 > ROUNDING * float(np.nanmax(np.abs(_table(values)))):
+    if _is_rounding(total, values):
         return Variance(over_groups, over_rotations, noise, float("nan"), float("nan"))
     # each spread that is kept in the total, with its sign and its degrees of freedom
     kept = [over_groups > noise, over_rotations > noise]
@@ -147,77 +154,46 @@ def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -
     return Variance(over_groups, over_rotations, noise, total, freedom)
 
 
-def group_influence(
+def _group_variance(
     values: ArrayLike, classes: ArrayLike, groups: ArrayLike
-) -> tuple[Float[np.ndarray, "r g"], Int[np.ndarray, "g"]]:
-    """By how much each group moves the mean of each rotation, and the stratum of each group.
-
-    The mean changes by minus that amount if the group is left out and the share of each class is
-    kept. Arguments and errors as in `two_way_interval`.
-    """
-    table = _table(values)
-    names, class_of = np.unique(_of_clips("classes", classes, table), return_inverse=True)
-    members, group_of = np.unique(_of_clips("groups", groups, table), return_inverse=True)
-    class_of = _merged(class_of, group_of)
-    # a cell holds the clips of one group in one class
-    cells, cell_of = np.unique(class_of * len(members) + group_of, return_inverse=True)
-    cell_class, cell_group = cells // len(members), cells % len(members)
-    scored = (~np.isnan(table)).astype(np.float64)
-    size, sums = _sums(scored, cell_of), _sums(np.nan_to_num(table), cell_of)
-    of_class = np.maximum(1, _sums(size, cell_class))
-    share = size / of_class[:, cell_class]
-    residual = sums - size * (_sums(sums, cell_class) / of_class)[:, cell_class]
-    # a share of 1 is a class of one group, whose residual is 0
-    residual /= np.where(share < 1, 1 - share, 1) * scored.sum(axis=1, keepdims=True)
-    links = coo_array(
-        (np.ones(len(cells)), (cell_class, len(names) + cell_group)),
-        shape=(len(names) + len(members),) * 2,
-    )
-    strata = connected_components(links, directed=False)[1][len(names) :]
-    return _sums(residual, cell_group), np.unique(strata, return_inverse=True)[1]
+) -> tuple[float, float]:
+    """Variance over groups of the values averaged over rotations, and its degrees of freedom."""
+    influence, strata = group_influence(values, classes, groups)
+    if influence.shape[1] < 2:
+        return float("nan"), float("nan")
+    by_stratum = _jackknife(influence.mean(axis=0) ** 2, strata)
+    total = float(by_stratum.sum())
+    if _is_rounding(total, values):
+        return float("nan"), float("nan")
+    return total, total**2 / float((by_stratum**2 / (np.bincount(strata) - 1)).sum())
 
 
-def _merged(class_of: Int[np.ndarray, "n"], group_of: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
-    """Classes in which those of a single group are put together."""
-    pairs = np.unique(np.stack([class_of, group_of]), axis=1)
-    counts = np.bincount(pairs[0])
-    alone = np.flatnonzero(counts == 1)
-    if not len(alone):
-        return class_of
-    together = set(alone)
-    if len(np.unique(pairs[1][np.isin(pairs[0], alone)])) == 1 and len(alone) < len(counts):
-        others = np.flatnonzero(counts > 1)
-        together.add(others[counts[others].argmin()])
-    return np.where(np.isin(class_of, list(together)), alone[0], class_of)
+def _jackknife(
+    squares: Float[np.ndarray, "g"], strata: Int[np.ndarray, "g"]
+) -> Float[np.ndarray, "s"]:
+    """Jackknife variance of each stratum from the squared influence of its groups."""
+    return (1 - 1 / np.bincount(strata)) * np.bincount(strata, squares)
 
 
-def _sums(
-    values: Float[np.ndarray, "r n"], place: Int[np.ndarray, "n"]
-) -> Float[np.ndarray, "r m"]:
-    """Columns of the same place summed, for places 0, 1, ... that may be missing in between."""
-    count = int(place.max()) + 1
-    columns = coo_array((np.ones(len(place)), (np.arange(len(place)), place)), (len(place), count))
-    return np.asarray((columns.T.tocsr() @ values.T).T)
+def _is_rounding(variance: float, values: ArrayLike) -> bool:
+    return not variance**0.5 > ROUNDING * float(np.nanmax(np.abs(values_of_clips(values))))
 
 
-def _table(values: ArrayLike) -> Float[np.ndarray, "r n"]:
-    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    if table.ndim != 2 or not table.size:
-        raise ValueError(f"two-way interval: wanted (R, N) with R, N >= 1, got shape {table.shape}")
-    if np.isnan(table).all(axis=1).any():
-        raise ValueError("two-way interval: wanted values in every rotation, got one of NaN alone")
-    return table
+def _interval(
+    values: ArrayLike,
+    variance: float,
+    freedom: float,
+    level: float,
+    limits: tuple[float, float],
+) -> Interval:
+    mean = float(rotation_means(values).mean())
+    if np.isnan(variance):
+        return Interval(mean, float("nan"), float("nan"))
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * variance**0.5
+    return Interval(mean, max(mean - half, limits[0]), min(mean + half, limits[1]))
 
 
-def _means(values: ArrayLike) -> Float[np.ndarray, "r"]:
-    """The mean of each rotation."""
-    return np.nanmean(_table(values), axis=1)
-
-
-def _of_clips(name: str, column: ArrayLike, table: Float[np.ndarray, "r n"]) -> np.ndarray:
-    found = np.asarray(column)
-    if found.shape != (table.shape[1],):
-        raise ValueError(
-            f"two-way interval: wanted {name} of {table.shape[1]} clips, got shape {found.shape}"
-        )
-    return found
+def _pvalue(values: ArrayLike, variance: float, freedom: float) -> float:
+    if np.isnan(variance):
+        return float("nan")
+    return float(2 * stats.t.sf(abs(float(rotation_means(values).mean())) / variance**0.5, freedom))

@@ -9,7 +9,13 @@ import pytest
 from scipy import stats
 
 from diccae.functional.bootstrap import ACCURACY, t_interval
-from diccae.functional.two_way import two_way_interval, two_way_pvalue, two_way_variance
+from diccae.functional.two_way import (
+    group_interval,
+    group_pvalue,
+    two_way_interval,
+    two_way_pvalue,
+    two_way_variance,
+)
 
 SIZES = np.array([0.45, 0.25, 0.15, 0.08, 0.04, 0.03])
 
@@ -66,6 +72,23 @@ def test_the_parts_equal_leaving_out_each_group() -> None:
     assert found.rotations == pytest.approx(values.mean(axis=1).var(ddof=1) / 5)
     assert found.noise == pytest.approx(noise / 5)
     assert found.total == pytest.approx(found.groups + found.rotations - found.noise)
+
+
+def test_the_interval_of_one_model_is_over_groups_alone() -> None:
+    rng = np.random.default_rng(8)
+    classes, groups = layout(rng, 3, 6)
+    values = values_of(rng, 1, groups, {"group": 2, "clip": 1})[0]
+    variance = slow_jackknife(values, classes, groups)
+    half = stats.t.ppf(0.975, 15) * variance**0.5
+    found = group_interval(values, classes, groups)
+    # the groups of each class do not vary alike, so there are fewer degrees of freedom than 15
+    assert half < found.high - found.estimate < 1.2 * half
+    level = 1 - group_pvalue(values, classes, groups)
+    assert group_interval(values, classes, groups, level)[1:] == pytest.approx(
+        sorted((0, 2 * found.estimate)), abs=1e-9
+    )
+    assert math.isnan(group_interval(np.ones(4), np.zeros(4), np.arange(4)).low)
+    assert math.isnan(group_pvalue(np.ones(4), np.zeros(4), np.zeros(4)))
 
 
 def test_groups_vary_as_in_a_bootstrap_over_groups() -> None:
