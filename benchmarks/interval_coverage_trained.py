@@ -102,9 +102,9 @@ def main() -> None:
             for name, two_way, half, over_rotations in coverage(
                 classes, count, rotations, trained_on, repetitions
             ):
-                seen = trained_on or "all other"
+                seen = f"{trained_on} of each class" if trained_on else "all others"
                 print(
-                    f"| {name} | {classes} x {count} | {seen} a class | {rotations} "
+                    f"| {name} | {classes} x {count} | {seen} | {rotations} "
                     f"| {100 * two_way:.1f} % (±{half:.1f}) | {100 * over_rotations:.1f} % |",
                     flush=True,
                 )

@@ -65,7 +65,8 @@ def two_way_interval(
     """Interval of a mean accuracy or paired difference for other groups and other rotations.
 
     Student's t with the variance and the degrees of freedom of `two_way_variance`. Both ends are
-    NaN where that has none.
+    NaN where that has none. The groups are other test clips: that models would also be trained on
+    other groups is no part of it (`docs/statistics.md` has the simulated coverage of both).
 
     Args:
         values: (R, N), one row a rotation (or seed), one column a test clip: whether it was right
