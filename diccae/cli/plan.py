@@ -203,6 +203,11 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
 
 def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
     rows = answer["seeds"]
+    if chosen.split_into is not None:
+        return [
+            "seeds: with folds, the width of an interval is limited by the number of groups, and "
+            "more seeds narrow it only in part; docs/statistics.md"
+        ]
     if not rows:
         return [f"seeds: plan {chosen.name} measures no drop of Table 2"]
     lines = [

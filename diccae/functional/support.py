@@ -1,4 +1,4 @@
-"""How often a statement about variants holds when the seeds are drawn anew.
+"""How often a statement about variants holds when seeds, or groups and rotations, are drawn anew.
 
 A resample in which a mean is exactly tied counts one half. The resamples of up to 12 seeds are all
 enumerated, so that the support is exact; of more seeds, `DRAWN` resamples are drawn.
@@ -18,9 +18,12 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from diccae.functional.bootstrap import MIN_SEEDS
+from diccae.functional.groups import group_influence
 
 # resamples that are enumerated at most (12 seeds have 1,352,078), drawn otherwise, held at once
 ENUMERATED, DRAWN, BLOCK = 2_000_000, 100_000, 65536
+# resamples of groups held at once
+GROUP_BLOCK = 500
 
 
 def order_support(
@@ -68,6 +71,63 @@ def extreme_support(
         raise ValueError("extreme_support: wanted at least two variants, got one")
     others = np.delete(table, column, axis=1)
     return _support(table[:, [column]] - others, float(np.abs(table).max()), rng)
+
+
+def two_way_support(
+    steps: ArrayLike,
+    classes: ArrayLike,
+    groups: ArrayLike,
+    *,
+    draws: int = 4000,
+    rng: np.random.Generator | None = None,
+) -> float:
+    """Share of bootstrap resamples of groups and of rotations in which the mean of every step is
+    above 0.
+
+    Groups are drawn within their strata, in which the shares of the classes are kept, and rotations
+    independently of them (the pigeonhole bootstrap of Owen 2007). It counts the noise of training
+    more than once, so a support is nearer to one half than it would be without.
+
+    Args:
+        steps: (K, R, N), K paired differences of clips in rotations, such as those of neighbours
+            in an order.
+        classes, groups: (N,) of each clip.
+        draws: number of resamples.
+        rng: None for a fixed one.
+
+    Returns:
+        In [0, 1]; a resample in which the smallest mean is exactly 0 counts one half. NaN with
+        fewer than `MIN_SEEDS` rotations or a single group, or if nothing differs between either.
+
+    Raises:
+        ValueError: steps of another shape, or classes or groups of another length.
+    """
+    table = np.asarray(steps, dtype=np.float64)
+    if table.ndim != 3 or not table.size:
+        raise ValueError(f"support: wanted (K, R, N) steps, got shape {table.shape}")
+    means, rotations = table.mean(axis=2), table.shape[1]
+    moved = [group_influence(step, classes, groups) for step in table]
+    strata = moved[0][1]
+    tie = 1e-12 * rotations * float(np.abs(table).max())
+    still = all(float(np.abs(influence).max()) <= tie for influence, _ in moved)
+    if rotations < MIN_SEEDS or len(strata) < 2 or (still and float(np.ptp(means, 1).max()) <= tie):
+        return float("nan")
+    generator = rng or np.random.default_rng(0)
+    held = 0.0
+    for start in range(0, draws, GROUP_BLOCK):
+        size = min(GROUP_BLOCK, draws - start)
+        more = np.empty((size, len(strata)))
+        for stratum in np.unique(strata):
+            inside = strata == stratum
+            count = int(inside.sum())
+            more[:, inside] = generator.multinomial(count, np.full(count, 1 / count), size) - 1
+        drawn = generator.multinomial(rotations, np.full(rotations, 1 / rotations), size)
+        sums = [
+            (drawn * (mean + more @ influence.T)).sum(axis=1)
+            for mean, (influence, _) in zip(means, moved, strict=True)
+        ]
+        held += float(_holds(np.stack(sums, axis=1), tie).sum())
+    return held / draws
 
 
 def _table(drops: ArrayLike) -> Float[np.ndarray, "s v"]:

@@ -122,8 +122,11 @@ def seeds_needed(
 def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
     """One entry for every drop of Table 2 that the plan measures.
 
-    The spread comes from the plan's finished runs, or else from the committed reference.
+    The spread comes from the plan's finished runs, or else from the committed reference. A plan
+    with folds has none: no number of rotations makes up for the groups that it does not have.
     """
+    if plan.split_into is not None:
+        return []
     variants, rows = plan.variants(), []
     for claim in paper.claims()["claims"]:
         if claim.get("rule") != "drop":

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diccae.functional.bootstrap import DIFFERENCE, MIN_SEEDS, t_interval
-from diccae.functional.support import extreme_support, order_support
+from diccae.functional.bootstrap import DIFFERENCE, MIN_SEEDS, Interval, t_interval
+from diccae.functional.support import extreme_support, order_support, two_way_support
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
 from diccae.reporting.figures import figure2, figure3
+from diccae.reporting.intervals import difference_interval, repetition
 from diccae.sections import modalities_of
 
 REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
@@ -31,13 +32,14 @@ VERDICTS = (
     NOT_IN_PLAN,
     SELF_CONTRADICTION,
 )
+NO_DEGREES = "degrees are not computed clip by clip, so they have no interval over groups"
 
 
-def _without_interval(seeds: int) -> str:
-    """Why these seeds have no interval, in words."""
+def _without_interval(seeds: int, unit: str = "seed") -> str:
+    """Why these seeds (rotations) have no interval, in words."""
     if seeds >= MIN_SEEDS:
-        return f"{seeds} seeds, all equal: no interval"
-    return f"{seeds} seed{'s' if seeds > 1 else ''}, {MIN_SEEDS} are needed: no interval"
+        return f"{seeds} {unit}s, all equal: no interval"
+    return f"{seeds} {unit}{'s' if seeds > 1 else ''}, {MIN_SEEDS} are needed: no interval"
 
 
 def judge_difference(
@@ -45,8 +47,10 @@ def judge_difference(
     vggsound: bool,
     printed: float | None = None,
     limits: tuple[float, float] = (-math.inf, math.inf),
+    interval: Interval | None = None,
+    unit: str = "seed",
 ) -> tuple[str, str]:
-    """Judge differences that a claim says are positive by the t-interval of their mean.
+    """Judge differences that a claim says are positive by the interval of their mean.
 
     Args:
         values: (S,) differences, one for each seed. With fewer than four, or if all are equal,
@@ -54,13 +58,15 @@ def judge_difference(
         vggsound: whether they were measured on the paper's dataset.
         printed: the difference in the paper; None if it prints none.
         limits: smallest and largest possible difference.
+        interval: that of their mean; None for the t-interval over seeds.
+        unit: what a seed is called, see `intervals.repetition`.
 
     Returns:
         Verdict and evidence, in words.
     """
-    _, low, high = t_interval(values, limits=limits)
+    _, low, high = interval or t_interval(values, limits=limits)
     if not np.isfinite(low):
-        return TOO_FEW, f"{values.mean():+.2f} ({_without_interval(len(values))})"
+        return TOO_FEW, f"{values.mean():+.2f} ({_without_interval(len(values), unit)})"
     evidence = f"{values.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
     if low <= 0 <= high:
         return INCONCLUSIVE, evidence
@@ -71,32 +77,42 @@ def judge_difference(
     return DIRECTION, evidence
 
 
-def judge_order(support: float, vggsound: bool) -> tuple[str, str]:
+def judge_order(support: float, vggsound: bool, unit: str = "seed") -> tuple[str, str]:
     """Judge an order of variants by its support.
 
     Args:
-        support: share of seed resamplings in which the order holds, exact ties counted one half;
-            NaN with too few seeds.
+        support: share of resamplings of the seeds (with folds, of groups and rotations) in which
+            the order holds, exact ties counted one half; NaN with too few seeds.
         vggsound: whether it was measured on the paper's dataset.
+        unit: what a seed is called, see `intervals.repetition`.
 
     Returns:
         Verdict and evidence, in words.
     """
     wanted = paper.claims()["tolerance"]["support"]
     if not np.isfinite(support):
-        return TOO_FEW, f"{MIN_SEEDS} seeds that differ are needed: no resampling"
+        return TOO_FEW, f"{MIN_SEEDS} {unit}s that differ are needed: no resampling"
     evidence = f"holds in {100 * support:.0f} % of the resamplings"
     if support >= wanted:
         return (REPRODUCED if vggsound else DIRECTION), evidence
     return (CONTRADICTED if support <= 1 - wanted else INCONCLUSIVE), evidence
 
 
-def drops(plan: Plan, variant: str, modality: str) -> NDArray[np.float64]:
-    """(S,) accuracy of the reference minus that of a variant in percentage points, paired by
-    seed."""
-    return collect.accuracy(plan, plan.reference, modality) - collect.accuracy(
-        plan, variant, modality
-    )
+def _judge_hits(
+    plan: Plan,
+    clips: pd.DataFrame,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    vggsound: bool,
+    printed: float | None = None,
+) -> tuple[str, str]:
+    """Judge the accuracy of the first minus that of the second, (S, N) whether each seed classified
+    each clip correctly; `clips` has their classes and groups."""
+    values = 100 * first.mean(axis=1) - 100 * second.mean(axis=1)
+    interval = None
+    if plan.split_into is not None:
+        interval, _ = difference_interval(plan, clips, first, second)
+    return judge_difference(values, vggsound, printed, DIFFERENCE, interval, repetition(plan))
 
 
 def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
@@ -106,61 +122,72 @@ def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, s
     if not vggsound:
         return NOT_TESTABLE, evidence
     if len(values) < MIN_SEEDS:
-        return TOO_FEW, f"{evidence} ({_without_interval(len(values))})"
+        return TOO_FEW, f"{evidence} ({_without_interval(len(values), repetition(plan))})"
     close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]
     return (REPRODUCED if close else CONTRADICTED), evidence
 
 
 def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    return judge_difference(
-        drops(plan, claim["variant"], claim["modality"]),
-        vggsound,
-        paper.printed_drop(claim["variant"], claim["modality"]),
-        DIFFERENCE,
-    )
+    variant, modality = claim["variant"], claim["modality"]
+    full, own = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
+    printed = paper.printed_drop(variant, modality)
+    clips = collect.clips(plan, variant, modality)
+    return _judge_hits(plan, clips, full, own, vggsound, printed)
 
 
 def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     wide = figure2(plan).pivot(index="seed", columns="model", values=claim["statistic"])
     fall = (wide["without DICCAE"] - wide["with DICCAE"]).to_numpy()
+    if plan.split_into is not None:
+        return NOT_TESTABLE, f"fall of {fall.mean():+.2f}; {NO_DEGREES}"
     verdict, evidence = judge_difference(fall, vggsound, -claim["value"])
     return verdict, f"fall of {evidence}"
 
 
 def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
     if claim["test"] == "av_gain":
-        best = np.maximum(
-            collect.accuracy(plan, plan.reference, "A"), collect.accuracy(plan, plan.reference, "V")
-        )
-        gain = collect.accuracy(plan, plan.reference, "AV") - best
-        return judge_difference(gain, vggsound, limits=DIFFERENCE)
+        both, audio, video = collect.hits_of(plan, *((plan.reference, m) for m in ("AV", "A", "V")))
+        better = audio.mean(axis=1, keepdims=True) >= video.mean(axis=1, keepdims=True)
+        clips = collect.clips(plan, plan.reference, "AV")
+        return _judge_hits(plan, clips, both, np.where(better, audio, video), vggsound)
     table, sweep = figure3(plan), plan.figure3
     assert sweep is not None
     chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
-    best_fixed = collect.accuracy(plan, chosen, sweep.modality)
-    if claim["test"] == "threshold":
-        largest = sweep.variants[len(sweep.weights) - 1]
-        verdict, evidence = judge_difference(
-            best_fixed - collect.accuracy(plan, largest, sweep.modality),
-            vggsound,
-            limits=DIFFERENCE,
-        )
-        return verdict, f"{chosen} over {largest}: {evidence}"
-    verdict, evidence = judge_difference(
-        collect.accuracy(plan, sweep.dynamic, sweep.modality) - best_fixed,
-        vggsound,
-        limits=DIFFERENCE,
+    largest = sweep.variants[len(sweep.weights) - 1]
+    one, other, words = (
+        (chosen, largest, f"{chosen} over {largest}")
+        if claim["test"] == "threshold"
+        else (sweep.dynamic, chosen, f"dynamic over {chosen}")
     )
-    return verdict, f"dynamic over {chosen}: {evidence}"
+    first, second = collect.hits_of(plan, (one, sweep.modality), (other, sweep.modality))
+    clips = collect.clips(plan, one, sweep.modality)
+    verdict, evidence = _judge_hits(plan, clips, first, second, vggsound)
+    return verdict, f"{words}: {evidence}"
 
 
 def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    names = paper.claims()["order"]
-    matrix = np.stack([drops(plan, name, claim["modality"]) for name in names], axis=1)
-    if claim["test"] == "full_order":
-        return judge_order(order_support(matrix, range(len(names))), vggsound)
-    sign = 1 if claim["test"] == "largest" else -1
-    return judge_order(extreme_support(sign * matrix, names.index(claim["variant"])), vggsound)
+    names, modality = paper.claims()["order"], claim["modality"]
+    full, *others = collect.hits_of(plan, *((name, modality) for name in (plan.reference, *names)))
+    full_order = claim["test"] == "full_order"
+    sign = -1 if claim["test"] == "smallest" else 1
+    column = 0 if full_order else names.index(claim["variant"])
+    if plan.split_into is not None:
+        lost = np.stack([100.0 * full - 100.0 * own for own in others])
+        steps = (
+            lost[:-1] - lost[1:]
+            if full_order
+            else sign * (lost[column] - np.delete(lost, column, axis=0))
+        )
+        clips = collect.clips(plan, plan.reference, modality)
+        support = two_way_support(steps, clips["label"], clips["group"])
+    else:
+        drops = np.stack([100 * full.mean(1) - 100 * own.mean(1) for own in others], axis=1)
+        support = (
+            order_support(drops, range(len(names)))
+            if full_order
+            else extreme_support(sign * drops, column)
+        )
+    return judge_order(support, vggsound, repetition(plan))
 
 
 RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}

@@ -111,13 +111,47 @@ def hits(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.bool_]:
-    """(S, N) whether each clip was classified correctly, for each seed; clips sorted by id."""
-    return np.stack(
-        [
-            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy()
-            for seed in (seeds or plan.seeds)
-        ]
-    )
+    """(S, N) whether each clip was classified correctly, for each seed; clips sorted by id.
+
+    Raises:
+        UserError: a run is missing, or two seeds scored different clips.
+    """
+    tables = [
+        predictions(plan, variant, seed, modality, split, view) for seed in (seeds or plan.seeds)
+    ]
+    return _hits(tables, f"plan {plan.name}, {variant} {modality}")
+
+
+def hits_of(plan: Plan, *runs: tuple[str, str]) -> list[NDArray[np.bool_]]:
+    """The `hits` of several variants, each with its modality, on the same test clips.
+
+    Raises:
+        UserError: a run is missing, or two runs scored different clips.
+    """
+    tables = [
+        predictions(plan, variant, seed, modality)
+        for variant, modality in runs
+        for seed in plan.seeds
+    ]
+    together = _hits(tables, f"plan {plan.name}, {', '.join(map(' '.join, runs))}")
+    return np.split(together, len(runs))
+
+
+def _hits(tables: list[pd.DataFrame], where: str) -> NDArray[np.bool_]:
+    ids = tables[0]["id"].to_numpy()
+    for table in tables[1:]:
+        if not np.array_equal(ids, table["id"].to_numpy()):
+            only = sorted(set(ids) ^ set(table["id"]))
+            raise UserError(
+                f"{where}: {len(only)} clips were scored by some of the runs alone, first "
+                f"{only[0]}; train these runs again on one manifest and cache"
+            )
+    return np.stack([table["correct"].to_numpy() for table in tables])
+
+
+def clips(plan: Plan, variant: str, modality: str) -> pd.DataFrame:
+    """The test clips sorted by id, with the columns `id`, `group` and `label`."""
+    return predictions(plan, variant, plan.seeds[0], modality)[["id", "group", "label"]]
 
 
 def labels(plan: Plan, variant: str, modality: str, split: str = "test") -> NDArray[np.int64]:
@@ -133,8 +167,13 @@ def accuracy(
     view: str = "multi",
     seeds: list[int] | None = None,
 ) -> NDArray[np.float64]:
-    """(S,) top-1 accuracy in percent, for each seed."""
-    return 100 * hits(plan, variant, modality, split, view, seeds).mean(axis=1)
+    """(S,) top-1 accuracy in percent, for each seed; the seeds may have different clips."""
+    return 100 * np.array(
+        [
+            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy().mean()
+            for seed in (seeds or plan.seeds)
+        ]
+    )
 
 
 def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]:
@@ -148,7 +187,7 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
 
 
 def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.float64]:
-    """(C, C) degrees of confusion on the test split (Eq. 2).
+    """(F, C, C) degrees of confusion on the test split of each fold (Eq. 2); F = 1 without folds.
 
     Raises:
         UserError: the run is missing.
@@ -157,20 +196,26 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
 
 
 def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
-    """The arrays of confusion.npz of a fine-tuning run, of its first fold if the plan has folds, by
-    name.
+    """The arrays `test_degree` and `confusion_matrix` of a fine-tuning run, (F, C, C): one matrix
+    for each fold, F = 1 without folds.
 
     Raises:
         UserError: the run is missing or the file damaged.
     """
-    path = run_file(plan, variant, seed, modality, "confusion.npz", plan.folds[0])
-    with reading(path, train_again(path)), np.load(path) as arrays:
-        return dict(arrays)
+    found: dict[str, list[NDArray[Any]]] = {"test_degree": [], "confusion_matrix": []}
+    for fold in plan.folds:
+        path = run_file(plan, variant, seed, modality, "confusion.npz", fold)
+        with reading(path, train_again(path)), np.load(path) as arrays:
+            for name, matrices in found.items():
+                matrices.append(arrays[name])
+    return {name: np.stack(matrices) for name, matrices in found.items()}
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(C (C - 1) / 2,) entries of a (C, C) matrix above the diagonal."""
-    return matrix[np.triu_indices(len(matrix), 1)]
+    """(C (C - 1) / 2,) entries of a (C, C) matrix above the diagonal, or (F C (C - 1) / 2,) of
+    F of them, one after the other."""
+    rows, columns = np.triu_indices(matrix.shape[-1], 1)
+    return matrix[..., rows, columns].ravel()
 
 
 def all_records(plan: Plan) -> list[dict[str, Any]]:

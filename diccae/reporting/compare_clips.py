@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.evaluation.withheld import COLUMNS
-from diccae.functional.bootstrap import paired_clip_bootstrap, paired_t_pvalue
+from diccae.functional.bootstrap import DIFFERENCE, paired_clip_bootstrap, paired_t_pvalue
+from diccae.functional.two_way import group_interval, group_pvalue
 from diccae.reporting.stored_scores import Scores, read_scores, scored_runs
 
 BOOTSTRAP_SEED = 0
@@ -30,8 +31,9 @@ class ClipComparison:
         scores: one row a variant and modality: number of seeds of both, clips in common and of each
             side alone, accuracies on the common clips and on all clips of a side, the difference
             with its 95 % interval over clips (bootstrap within classes) and the p-value of a paired
-            t-test over clips. Both hold for these trained models: other seeds are no part of them.
-            Neither is given where no clip differs, or for fewer than four clips.
+            t-test over clips. Where clips share a group, both are over groups (jackknife within
+            classes), and `groups` counts these. Both hold for these trained models: other seeds are
+            no part of them. Neither is given where no clip differs, or for fewer than four clips.
         changed: the common clips that the two sides do not get right in the same share of seeds,
             one row a variant, modality and clip, largest change first.
         classes: accuracies on the common clips of each class.
@@ -161,19 +163,22 @@ def _common(here: Scores, there: Scores, where: str) -> NDArray[np.str_]:
 
 def _scores(here: Scores, there: Scores, ids: NDArray[np.str_]) -> dict[str, object]:
     first, second = 100.0 * here.on(ids), 100.0 * there.on(ids)
-    interval = paired_clip_bootstrap(
-        first,
-        second,
-        here.labels[here.rows(ids)],
-        rng=np.random.default_rng(BOOTSTRAP_SEED),
-    )
     own, other = first.mean(axis=0), second.mean(axis=0)
-    p = paired_t_pvalue(own, other)
+    labels, groups = here.labels[here.rows(ids)], here.groups[here.rows(ids)]
+    count = len(np.unique(groups))
+    if count < len(ids):
+        interval = group_interval(own - other, labels, groups, limits=DIFFERENCE)
+        p = group_pvalue(own - other, labels, groups)
+    else:
+        rng = np.random.default_rng(BOOTSTRAP_SEED)
+        interval = paired_clip_bootstrap(first, second, labels, rng=rng)
+        p = paired_t_pvalue(own, other)
     low, high = (interval.low, interval.high) if np.isfinite(p) else (np.nan, np.nan)
     return {
         "seeds_here": len(first),
         "seeds_there": len(second),
         "clips": len(ids),
+        **({"groups": count} if count < len(ids) else {}),
         "only_here": len(here.ids) - len(ids),
         "only_there": len(there.ids) - len(ids),
         "here": own.mean(),

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
 from diccae.functional.bootstrap import ACCURACY, DIFFERENCE, paired_t_interval, t_interval
+from diccae.functional.two_way import two_way_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.intervals import kind_of
 from diccae.reporting.tables import section_of
 
 MODALITIES = ("A", "V", "AV")
@@ -69,30 +71,34 @@ def leakage(plan: Plan) -> pd.DataFrame:
 
     `train_holdout` and `test_portion` are scored on test clips that neither used as update set, and
     `test_overlap` on its own update clips. `gain` is the difference from `train_holdout` on the
-    same clips, paired by seed.
+    same clips, paired by seed. With folds the intervals are over groups and rotations, and `n_test`
+    is that of the last rotation.
     """
     twin = section_of(plan, "leakage")
-    scores: dict[str, list[float]] = {
-        "train_holdout": [],
-        "test_portion": [],
-        "test_overlap, its update clips": [],
-        "train_holdout, the same clips": [],
-    }
+    arms = (
+        "train_holdout",
+        "test_portion",
+        "test_overlap, its update clips",
+        "train_holdout, the same clips",
+    )
+    scores: dict[str, list[float]] = {name: [] for name in arms}
+    # of every clip, NaN where it was not scored in this arm
+    by_clip: dict[str, list[NDArray[np.float64]]] = {name: [] for name in arms}
+    tested = collect.clips(plan, twin.portion, twin.modality)
+    pair = ((twin.holdout, twin.modality), (twin.portion, twin.modality))
     sizes = (0, 0)
-    for seed in plan.seeds:
-        holdout, portion = (
-            collect.predictions(plan, variant, seed, twin.modality)
-            for variant in (twin.holdout, twin.portion)
-        )
-        used = portion["in_update"].to_numpy()
+    for seed, holdout, portion in zip(plan.seeds, *collect.hits_of(plan, *pair), strict=True):
+        table = collect.predictions(plan, twin.portion, seed, twin.modality)
+        used = table["in_update"].to_numpy()
         sizes = (int((~used).sum()), int(used.sum()))
-        for name, table, clips in (
+        for name, correct, clips in (
             ("train_holdout", holdout, ~used),
             ("test_portion", portion, ~used),
             ("test_overlap, its update clips", portion, used),
             ("train_holdout, the same clips", holdout, used),
         ):
-            scores[name].append(100 * float(table["correct"].to_numpy()[clips].mean()))
+            scores[name].append(100 * float(correct[clips].mean()))
+            by_clip[name].append(np.where(clips, 100.0 * correct, np.nan))
     rows = []
     for name, partner, n in (
         ("train_holdout", None, sizes[0]),
@@ -100,25 +106,35 @@ def leakage(plan: Plan) -> pd.DataFrame:
         ("train_holdout, the same clips", None, sizes[1]),
         ("test_overlap, its update clips", "train_holdout, the same clips", sizes[1]),
     ):
-        mean, low, high = t_interval(scores[name], limits=ACCURACY)
+        values = np.array(by_clip[name])
+        mean, low, high = (
+            t_interval(scores[name], limits=ACCURACY)
+            if plan.split_into is None
+            else two_way_interval(values, tested["label"], tested["group"], limits=ACCURACY)
+        )
         entry: dict[str, Any] = {
             "arm": name,
             "modality": twin.modality,
             "n_test": n,
+            **kind_of(plan, tested),
             "top1": mean,
             "low": low,
             "high": high,
         }
         if partner:
-            entry["gain"], entry["gain_low"], entry["gain_high"] = paired_t_interval(
-                scores[name], scores[partner], limits=DIFFERENCE
+            gain = values - np.array(by_clip[partner])
+            entry["gain"], entry["gain_low"], entry["gain_high"] = (
+                paired_t_interval(scores[name], scores[partner], limits=DIFFERENCE)
+                if plan.split_into is None
+                else two_way_interval(gain, tested["label"], tested["group"], limits=DIFFERENCE)
             )
         rows.append(entry)
     return pd.DataFrame(rows)
 
 
 def feature_quality(plan: Plan) -> pd.DataFrame:
-    """Statistics of the degrees of confusion of every run on the test split.
+    """Statistics of the degrees of confusion of every run on the test split; with folds, of the
+    degrees of all folds of a seed together.
 
     `spearman_truth` is the rank correlation of the degrees with the confusability of the pairs of
     classes in the embedded benchmark, NaN for other data; `spearman_degree_top1` is that of mean
@@ -136,7 +152,7 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
         agreement = ceiling = float("nan")
         if known:
             truth = collect.upper(np.array(known["confusability"][run.modality]))
-            agreement = rank_correlation(values, truth)
+            agreement = rank_correlation(values, np.tile(truth, len(plan.folds)))
             ceiling = known["bayes_ceiling"][run.modality]
         top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
         rows.append(

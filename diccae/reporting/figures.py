@@ -12,9 +12,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from diccae.functional.bootstrap import ACCURACY, t_interval
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
 from diccae.reporting.tables import section_of
 from diccae.whole_file import whole_file
 
@@ -46,7 +46,7 @@ def _save_svg(figure: Figure, out: Path) -> None:
 
 def figure2(plan: Plan) -> pd.DataFrame:
     """Statistics of the degrees of confusion on the test split (upper triangle, after the last
-    epoch), one row for each model and seed.
+    epoch), one row for each model and seed; with folds, of the degrees of all folds together.
 
     Raises:
         UserError: the plan has no section `figure2`, or a run is missing.
@@ -124,11 +124,12 @@ def figure3(plan: Plan) -> pd.DataFrame:
         *zip(sweep.weights, sweep.variants, strict=False),
         (None, sweep.dynamic),
     ]:
-        values, tuned = (
-            collect.accuracy(plan, variant, sweep.modality, split)
-            for split in ("test", "validation")
-        )
-        _, low, high = t_interval(values, limits=ACCURACY)
+        tuned = collect.accuracy(plan, variant, sweep.modality, "validation")
+        clips = collect.clips(plan, variant, sweep.modality)
+        correct = collect.hits(plan, variant, sweep.modality)
+        values = 100 * correct.mean(axis=1)
+        _, low, high = accuracy_interval(plan, clips, correct)
+        counted = kind_of(plan, clips)
         rows.append(
             {
                 "weighting": "dynamic" if weight is None else "fixed",
@@ -136,6 +137,7 @@ def figure3(plan: Plan) -> pd.DataFrame:
                 "variant": variant,
                 "modality": sweep.modality,
                 "seeds": len(plan.seeds),
+                **({"n_test": len(clips)} | counted if counted else {}),
                 "top1": values.mean(),
                 "low": low,
                 "high": high,
@@ -165,7 +167,7 @@ def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
                 place, fixed["low"], fixed["high"], color=BLUE, alpha=0.15, linewidth=0
             )
         else:
-            axes.plot([], [], linestyle="none", label="no band: too few seeds")
+            axes.plot([], [], linestyle="none", label=f"no band: too few {repetition(plan)}s")
         axes.axhline(dynamic["top1"], color=GREEN, linestyle="--", label="dynamic weighting")
         if np.isfinite(dynamic["low"]):
             axes.axhspan(dynamic["low"], dynamic["high"], color=GREEN, alpha=0.12, linewidth=0)

@@ -16,7 +16,7 @@ from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, clusters, collect, paper, pictures
+from diccae.reporting import claims, clusters, collect, intervals, paper, pictures
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -130,7 +130,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
     arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
-    counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
+    # each clip is in one fold, each pair of classes in all of them
+    counts, degree = arrays["confusion_matrix"].sum(axis=0), arrays["test_degree"].mean(axis=0)
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -146,6 +147,9 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "scored": scored_clips(plan),
         "truth": collect.truth(plan),
         "modality": modality,
+        "unit": intervals.repetition(plan),
+        "over": intervals.sources(plan),
+        "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
         "tables": {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES},
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))

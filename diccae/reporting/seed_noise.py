@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 # columns that are no accuracy and no difference of two: equal or different
-COUNTS = {"seeds", "n_test", "pairs", "weight", "paper", "paper_drop", "p", "p_holm"}
+COUNTS = {"seeds", "n_test", "groups", "pairs", "weight", "paper", "paper_drop", "p", "p_holm"}
 # columns that are computed from another column of their row and state no spread
 FOLLOWS = {"p": "drop", "p_holm": "drop", "spearman_degree_top1": "degree_mean"}
 

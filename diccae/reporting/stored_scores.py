@@ -13,7 +13,7 @@ from diccae.errors import UserError
 from diccae.evaluation import withheld
 
 FILE = "predictions.parquet"
-COLUMNS = ["id", "label", "split", "view", "top1"]
+COLUMNS = ["id", "group", "label", "split", "view", "top1"]
 WITHHELD_COLUMNS = ["id", "label", "split", "withheld", "filling", "top1"]
 
 
@@ -24,12 +24,14 @@ class Scores:
     Attributes:
         ids: (N,) ids of the test clips, sorted.
         labels: (N,) their classes.
+        groups: (N,) their groups, such as the recording that a clip is cut from.
         correct: (S, N) whether each seed classified each clip correctly, from scores averaged over
             all views.
     """
 
     ids: NDArray[np.str_]
     labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
     correct: NDArray[np.bool_]
 
     def rows(self, ids: NDArray[np.str_]) -> NDArray[np.int64]:
@@ -96,6 +98,7 @@ def read_scores(paths: list[Path], modality: str) -> Scores:
     return Scores(
         first["id"].to_numpy(np.str_),
         first["label"].to_numpy(np.int64),
+        first["group"].to_numpy(np.str_),
         np.stack([(table["top1"] == table["label"]).to_numpy(bool) for table in tables]),
     )
 

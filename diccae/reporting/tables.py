@@ -9,19 +9,20 @@ import pandas as pd
 
 from diccae.errors import UserError
 from diccae.functional.bootstrap import (
-    ACCURACY,
-    DIFFERENCE,
     MIN_SEEDS,
     Interval,
     clip_bootstrap,
     holm,
     paired_clip_bootstrap,
-    paired_t_interval,
-    paired_t_pvalue,
-    t_interval,
 )
 from diccae.plans import Plan
 from diccae.reporting import collect, paper, withheld
+from diccae.reporting.intervals import (
+    accuracy_interval,
+    difference_interval,
+    kind_of,
+    repetition,
+)
 
 # The five A-V drops of Table 2 with a joint Holm correction; all other comparisons are exploratory.
 # For w/o K-means it is the variant of the paper, with one source.
@@ -37,10 +38,10 @@ BOOTSTRAP_SEED = 0
 
 def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -> dict[str, Any]:
     """Accuracy of a variant and its drop from a reference, each with a t-interval over seeds and a
-    bootstrap interval over clips.
+    bootstrap interval over clips; with folds, with the two-way interval over groups and rotations.
 
-    With fewer than four seeds there are no intervals, neither over seeds nor over clips, and no
-    p-value. Intervals of an accuracy are clipped to 0 and 100 percent.
+    With fewer than four seeds there are no intervals and no p-value. Intervals of an accuracy are
+    clipped to 0 and 100 percent.
 
     Args:
         plan: gives seeds and runs.
@@ -48,56 +49,50 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         reference: the variant that the drop is measured from; None for that of the plan.
 
     Raises:
-        UserError: a run is missing.
+        UserError: a run is missing, or two runs scored different clips.
     """
     seeds, reference = plan.seeds, reference or plan.reference
-    own = collect.hits(plan, variant, modality)
-    classes = collect.labels(plan, variant, modality)
+    other, own = collect.hits_of(plan, (reference, modality), (variant, modality))
+    clips = collect.clips(plan, variant, modality)
     values = 100 * own.mean(axis=1)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    _, low, high = t_interval(values, limits=ACCURACY)
-    _, clip_low, clip_high = _of_enough(clip_bootstrap(100.0 * own, classes, rng=rng), len(own))
+    _, low, high = accuracy_interval(plan, clips, own)
     result = {
         "variant": variant,
         "modality": modality,
         "seeds": len(seeds),
         "n_test": own.shape[1],
+        **kind_of(plan, clips),
         "top1": values.mean(),
         "low": low,
         "high": high,
-        "clip_low": clip_low,
-        "clip_high": clip_high,
+        **_over_clips(plan, "", clip_bootstrap(100.0 * own, clips["label"], rng=rng)),
         "top1_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
-        other = collect.hits(plan, reference, modality)
-        drop, clips = (
-            paired_t_interval(100 * other.mean(axis=1), values, limits=DIFFERENCE),
-            _of_enough(
-                paired_clip_bootstrap(100.0 * other, 100.0 * own, classes, rng=rng), len(own)
-            ),
-        )
+        drop, p = difference_interval(plan, clips, other, own)
+        over_clips = paired_clip_bootstrap(100.0 * other, 100.0 * own, clips["label"], rng=rng)
         result |= {
             "drop": drop.estimate,
             "drop_low": drop.low,
             "drop_high": drop.high,
-            "drop_clip_low": clips.low,
-            "drop_clip_high": clips.high,
-            "p": paired_t_pvalue(100 * other.mean(axis=1), values),
+            **_over_clips(plan, "drop_", over_clips),
+            "p": p,
         }
     return result
 
 
-def _of_enough(interval: Interval, seeds: int) -> Interval:
-    """An interval over clips, without ends where there are too few seeds.
+def _over_clips(plan: Plan, name: str, interval: Interval) -> dict[str, float]:
+    """The ends of an interval over clips, NaN where there are too few seeds.
 
     It keeps the trained models as they are: beside a mean of few seeds it would pass for the whole
-    uncertainty.
+    uncertainty. With folds there is none: it would take the clips of a group for independent.
     """
-    if seeds >= MIN_SEEDS:
-        return interval
-    return Interval(interval.estimate, float("nan"), float("nan"))
+    if plan.split_into is not None:
+        return {}
+    ends = interval if len(plan.seeds) >= MIN_SEEDS else Interval(*[float("nan")] * 3)
+    return {f"{name}clip_low": ends.low, f"{name}clip_high": ends.high}
 
 
 def table1(plan: Plan) -> pd.DataFrame:
@@ -125,11 +120,12 @@ def table1(plan: Plan) -> pd.DataFrame:
         entry: dict[str, Any] = {
             "system": names.get(variant, variant),
             "dataset": plan.dataset_name,
-            "source": f"measured, plan {plan.name}, seeds {len(plan.seeds)}",
+            "source": f"measured, plan {plan.name}, {repetition(plan)}s {len(plan.seeds)}",
         }
         for modality in section.modalities:
-            values = collect.accuracy(plan, variant, modality)
-            mean, low, high = t_interval(values, limits=ACCURACY)
+            correct = collect.hits(plan, variant, modality)
+            clips = collect.clips(plan, variant, modality)
+            mean, low, high = accuracy_interval(plan, clips, correct)
             entry |= {
                 modality: mean,
                 f"{modality}_low": low,
@@ -137,7 +133,8 @@ def table1(plan: Plan) -> pd.DataFrame:
                 f"{modality}_single_view": collect.accuracy(
                     plan, variant, modality, view="single"
                 ).mean(),
-                "n_test": len(collect.labels(plan, variant, modality)),
+                "n_test": len(clips),
+                **kind_of(plan, clips),
             }
         if "AV" in section.modalities:
             entry |= withheld.columns(plan, variant)

@@ -7,9 +7,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from diccae.functional import support
-from diccae.functional.support import extreme_support, order_support
+from diccae.functional.support import extreme_support, order_support, two_way_support
+from diccae.functional.two_way import two_way_variance
 
 
 def slow_support(drops: np.ndarray, order: list[int] | None, column: int) -> float:
@@ -67,3 +69,32 @@ def test_too_few_seeds_and_equal_seeds_have_no_support() -> None:
         order_support(np.ones(4), [0, 1])
     with pytest.raises(ValueError, match="at least two columns"):
         order_support(np.ones((4, 2)), [0])
+
+
+def test_groups_and_rotations_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    classes, groups = np.repeat([0, 1], 20), np.arange(40) // 2
+    # one step of a normal mean: the support is a normal probability
+    step = 2 + 5 * rng.normal(size=20)[groups] + rng.normal(size=(6, 1)) * np.ones(40)
+    found = two_way_support([step], classes, groups, draws=20_000)
+    variance = two_way_variance(step, classes, groups)
+    spread = (variance.groups + variance.rotations * 5 / 6) ** 0.5
+    assert found == pytest.approx(stats.norm.cdf(step.mean() / spread), abs=0.02)
+    # seeds alone would be sure
+    assert extreme_support(np.stack([step.mean(axis=1), np.zeros(6)], axis=1), 0) > found + 0.02
+    both = two_way_support([step, -step], classes, groups)
+    assert both == 0
+    assert two_way_support([np.zeros_like(step), step], classes, groups) == pytest.approx(
+        found / 2, abs=0.02
+    )
+
+
+def test_too_few_rotations_and_no_spread_have_no_two_way_support() -> None:
+    classes, groups = np.repeat([0, 1], 4), np.arange(8) // 2
+    varied = np.random.default_rng(0).normal(size=(1, 4, 8))
+    assert math.isfinite(two_way_support(varied, classes, groups))
+    assert math.isnan(two_way_support(varied[:, :3], classes, groups))
+    assert math.isnan(two_way_support(varied, classes, np.zeros(8)))
+    assert math.isnan(two_way_support(np.full((1, 4, 8), 0.1), classes, groups))
+    with pytest.raises(ValueError, match=r"wanted \(K, R, N\) steps"):
+        two_way_support(np.ones((4, 8)), classes, groups)

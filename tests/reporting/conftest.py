@@ -93,6 +93,11 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
         test_degree=(degree + degree.T) / 2,
         confusion_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS,
     )
+    write_record(folder, plan, variant, modality, seed)
+
+
+def write_record(folder: Path, plan: Plan, variant: str, modality: str, seed: int) -> None:
+    """Write the record of one fine-tuning run."""
     settings = settings_of(plan, "finetune", variant).as_record()
     (folder / "record.json").write_text(
         json.dumps(

@@ -29,9 +29,8 @@ def write_run(
 ) -> Path:
     """Predictions of one run; the label of clip `c<i>` is i modulo 4, plus `shift`."""
     labels = (np.array([int(name[1:]) for name in ids]) + shift) % CLASSES
-    table = pd.DataFrame(
-        {"id": ids, "label": labels, "top1": np.where(right, labels, (labels + 1) % CLASSES)}
-    )
+    top1 = np.where(right, labels, (labels + 1) % CLASSES)
+    table = pd.DataFrame({"id": ids, "group": ids, "label": labels, "top1": top1})
     # one view and the validation split say something else, and are not scored
     rows = [
         table.assign(split="test", view="multi"),
@@ -104,6 +103,25 @@ def test_common_clips_are_scored_as_in_a_loop(labs: tuple[Path, Path]) -> None:
             100 * np.mean([own[c] - other[c] for c in members])
         )
     assert found.skipped == [f"no_infonce AV: {labs[1]} has no run of it"]
+
+
+def test_clips_of_one_recording_are_not_independent(labs: tuple[Path, Path]) -> None:
+    alone = compare_clips(*labs).scores.iloc[0]
+    # each clip becomes four of one recording
+    for folder in labs:
+        for path in folder.rglob("predictions.parquet"):
+            table = pd.read_parquet(path)
+            parts = [table.assign(id=table["id"] + f"-{part}") for part in range(4)]
+            pd.concat(parts).to_parquet(path, index=False)
+    found = compare_clips(*labs)
+    grouped = found.scores.iloc[0]
+    assert (grouped["clips"], grouped["groups"]) == (144, 36)
+    assert grouped["difference"] == pytest.approx(alone["difference"])
+    width = alone["high"] - alone["low"]
+    assert grouped["high"] - grouped["low"] == pytest.approx(width, rel=0.15)
+    assert grouped["p"] == pytest.approx(alone["p"], rel=0.5)
+    assert "groups" in found.words()
+    assert "groups" not in alone
 
 
 def test_the_same_runs_give_no_interval_and_no_p(labs: tuple[Path, Path]) -> None:

@@ -1,0 +1,78 @@
+"""The interval and the p-value of an accuracy and of a difference: over seeds, or, where the clips
+are tested in folds, over groups and rotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.functional.bootstrap import (
+    ACCURACY,
+    DIFFERENCE,
+    Interval,
+    paired_t_interval,
+    paired_t_pvalue,
+    t_interval,
+)
+from diccae.functional.two_way import two_way_interval, two_way_pvalue
+from diccae.plans import Plan
+
+
+def repetition(plan: Plan) -> str:
+    """What a seed of the plan is, in words: a rotation draws other folds."""
+    return "rotation" if plan.split_into and plan.split_into.kind == "grouped" else "seed"
+
+
+def sources(plan: Plan) -> str:
+    """What the intervals of the plan are over, in words."""
+    return f"{'groups and ' if plan.split_into else ''}{repetition(plan)}s"
+
+
+def kind_of(plan: Plan, clips: pd.DataFrame) -> dict[str, Any]:
+    """The cells of a row that name the kind of interval and count what it is over; none without
+    folds.
+
+    Args:
+        clips: the test clips, with the column `group`.
+    """
+    if plan.split_into is None:
+        return {}
+    return {
+        "seeds": len(plan.seeds),
+        "groups": clips["group"].nunique(),
+        "interval": f"two-way, {sources(plan)}",
+    }
+
+
+def accuracy_interval(plan: Plan, clips: pd.DataFrame, correct: NDArray[np.bool_]) -> Interval:
+    """The interval of an accuracy in percent.
+
+    Args:
+        plan: decides which kind.
+        clips: the N test clips, with the columns `label` and `group`.
+        correct: (S, N) whether each seed classified each clip correctly.
+    """
+    if plan.split_into is None:
+        return t_interval(100 * correct.mean(axis=1), limits=ACCURACY)
+    return two_way_interval(100.0 * correct, clips["label"], clips["group"], limits=ACCURACY)
+
+
+def difference_interval(
+    plan: Plan, clips: pd.DataFrame, first: NDArray[np.bool_], second: NDArray[np.bool_]
+) -> tuple[Interval, float]:
+    """The interval and the p-value of first - second in percentage points, paired by seed and clip.
+
+    Arguments as in `accuracy_interval`; `first` and `second` are (S, N).
+    """
+    if plan.split_into is None:
+        pair = 100 * first.mean(axis=1), 100 * second.mean(axis=1)
+        return paired_t_interval(*pair, limits=DIFFERENCE), paired_t_pvalue(*pair)
+    values = 100.0 * first - 100.0 * second
+    grouping = clips["label"], clips["group"]
+    return (
+        two_way_interval(values, *grouping, limits=DIFFERENCE),
+        two_way_pvalue(values, *grouping),
+    )
