@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -73,6 +73,7 @@ class Plan(Strict):
     runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
+    _folder: Path | None = PrivateAttr(default=None)
 
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
@@ -161,16 +162,28 @@ class Plan(Strict):
             rates = rates.model_copy(update={"seeds": own}) if own else None
         return self.model_copy(update={"seeds": kept, "learning_rates": rates})
 
+    def at(self, folder: Path) -> Plan:
+        """The plan with its results in another folder, of shards; itself for its own folder."""
+        if folder.resolve() == results_root_of(self.name).resolve():
+            return self
+        plan = self.model_copy()
+        plan._folder = folder
+        return plan
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its results are in another folder than its own."""
+        return self._folder is not None
+
     def results_root(self) -> Path:
-        """`results` for the default plan, `results/<plan>` for any other; relative to the working
-        directory."""
-        return results_root_of(self.name)
+        """The folder of `at`, or `results/<plan>` (`results` for the default plan)."""
+        return self._folder or results_root_of(self.name)
 
     def run_folder(
         self, variant: str, seed: int, stage: str = SCORED_STAGE, modality: str | None = None
     ) -> Path:
         """Where the files of a run lie; `modality` for stages that are trained once a modality."""
-        folder = self.results_root() / "runs" / variant / f"seed{seed}" / stage
+        folder = results_root_of(self.name) / "runs" / variant / f"seed{seed}" / stage
         return folder / modality if modality else folder
 
     @property

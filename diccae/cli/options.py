@@ -16,8 +16,9 @@ from diccae.sections import MAX_SEED, Modality
 from diccae.whole_file import write_error
 
 
-def out_option(suffix: str, help: str = "File to write.") -> Any:
-    """The option `--out`: a file that ends in `suffix`, checked before the command does any work.
+def out_option(suffix: str | tuple[str, ...], help: str = "File to write.") -> Any:
+    """The option `--out`: a file that ends in `suffix`, or in one of several, checked before the
+    command does any work.
 
     Raises:
         UserError: the value has another suffix or cannot be written.
@@ -25,12 +26,15 @@ def out_option(suffix: str, help: str = "File to write.") -> Any:
     return typer.Option("--out", help=help, callback=_writable(suffix))
 
 
-def _writable(suffix: str) -> Callable[[Path | None], Path | None]:
+def _writable(suffix: str | tuple[str, ...]) -> Callable[[Path | None], Path | None]:
+    suffixes = (suffix,) if isinstance(suffix, str) else suffix
+
     def check(path: Path | None) -> Path | None:
         if path is None:
             return None
-        if path.suffix != suffix or path.is_dir():
-            raise UserError(f"--out {path}: wanted the name of a file that ends in {suffix}")
+        if path.suffix not in suffixes or path.is_dir():
+            ends = " or ".join(suffixes)
+            raise UserError(f"--out {path}: wanted the name of a file that ends in {ends}")
         folder = path.absolute().parent
         while not folder.exists():
             folder = folder.parent

@@ -146,12 +146,12 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     """The spread over the seeds for which both runs are finished; None with fewer than two, and
     for equal drops, from which no spread can be estimated."""
 
-    def finished(name: str, seed: int) -> bool:
-        folder = plan.run_folder(name, seed, modality=modality)
-        return all((folder / file).is_file() for file in ("predictions.parquet", "metrics.json"))
-
     seeds = [
-        seed for seed in plan.seeds if finished(plan.reference, seed) and finished(variant, seed)
+        seed
+        for seed in plan.seeds
+        if all(
+            collect.is_finished(plan, name, seed, modality) for name in (plan.reference, variant)
+        )
     ]
     if len(seeds) < 2:
         return None

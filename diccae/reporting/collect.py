@@ -1,8 +1,10 @@
-"""Reads the files of runs. Every accuracy is computed from per-clip predictions; a metrics file
-that disagrees with them is an error."""
+"""Reads runs, from their folders or from shards. Every accuracy is computed from per-clip
+predictions; a metrics file that disagrees with them is an error."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.reporting.shards import Shard, shard_path, shards_of
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
@@ -26,9 +29,29 @@ def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> P
     if not path.is_file():
         raise UserError(
             f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} "
-            f"--seed {seed}`, or let snakemake do it"
+            f"--seed {seed}`, or let snakemake do it, or copy the shard of this seed to "
+            f"{shard_path(plan, seed)}"
         )
     return path
+
+
+def shard_of(plan: Plan, variant: str, seed: int, modality: str) -> Shard | None:
+    """The shard that a fine-tuning run is read from; None where its own folder has its record, or
+    where no shard holds it."""
+    folder = plan.run_folder(variant, seed, modality=modality)
+    if not plan.elsewhere and (folder / "record.json").is_file():
+        return None
+    shard = shards_of(plan).get(seed)
+    return shard if shard and (variant, modality) in shard.columns else None
+
+
+def is_finished(plan: Plan, variant: str, seed: int, modality: str) -> bool:
+    """Whether the predictions of a fine-tuning run are there, in its folder or in a shard."""
+    folder = plan.run_folder(variant, seed, modality=modality)
+    files = [folder / name for name in ("predictions.parquet", "metrics.json")]
+    return all(file.is_file() for file in files) or (
+        shard_of(plan, variant, seed, modality) is not None
+    )
 
 
 def train_again(path: Path) -> str:
@@ -46,17 +69,32 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
-    _check_metrics(path, table)
+    metrics = path.with_name("metrics.json")
+    check_metrics(str(metrics), read_json(metrics, train_again(path)), table)
     return table
 
 
-def _check_metrics(path: Path, table: pd.DataFrame) -> None:
-    stated = read_json(path.with_name("metrics.json"), train_again(path))["accuracy"]
+@lru_cache(maxsize=256)
+def _of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
+    table = shard.predictions(variant, modality)
+    for folder in shard.folders(variant, modality):
+        name = f"{folder}/metrics.json"
+        check_metrics(f"{shard.path}, {name},", json.loads(shard.file(name)), table)
+    return table
+
+
+def check_metrics(where: str, metrics: Mapping[str, Any], table: pd.DataFrame) -> None:
+    """Compare the accuracies of a metrics.json with predictions.
+
+    Raises:
+        UserError: they differ; `where` names the file.
+    """
+    stated = metrics["accuracy"]
     for (split, view), group in table.groupby(["split", "view"]):
         computed = 100 * float((group["top1"] == group["label"]).mean())
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
             raise UserError(
-                f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % "
+                f"{where} says {stated[split][f'top1_{view}']:.3f} % "
                 f"({split}, {view}), the predictions beside it say {computed:.3f} %; "
                 "one was edited: train this run again"
             )
@@ -75,11 +113,16 @@ def predictions(
     Raises:
         UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json.
     """
-    path = run_file(plan, variant, seed, modality, "predictions.parquet")
-    metrics = run_file(plan, variant, seed, modality, "metrics.json")
-    # The key of the cache: a relative path names another file after a change of the working
-    # directory, and both files may be edited while the process runs.
-    table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        table = _of_shard(shard, variant, modality)
+    else:
+        path = run_file(plan, variant, seed, modality, "predictions.parquet")
+        metrics = run_file(plan, variant, seed, modality, "metrics.json")
+        # The key of the cache: a relative path names another file after a change of the working
+        # directory, and both files may be edited while the process runs.
+        state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
+        table = _predictions(path, state)
     chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
         "id", ignore_index=True
     )
@@ -126,6 +169,9 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
     Raises:
         UserError: the run is missing.
     """
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        return shard.records[shard.folders(variant, modality)[0]]
     path = run_file(plan, variant, seed, modality, "record.json")
     return read_json(path, train_again(path))
 
@@ -134,20 +180,27 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
     """(C, C) degrees of confusion on the test split (Eq. 2).
 
     Raises:
-        UserError: the run is missing.
-    """
-    return confusion(plan, variant, seed, modality)["test_degree"]
-
-
-def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
-    """The arrays of confusion.npz of a fine-tuning run, by name.
-
-    Raises:
         UserError: the run is missing or the file damaged.
     """
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        return shard.degree(shard.folders(variant, modality)[0])
     path = run_file(plan, variant, seed, modality, "confusion.npz")
     with reading(path, train_again(path)), np.load(path) as arrays:
-        return dict(arrays)
+        return arrays["test_degree"]
+
+
+def confusion_matrix(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.int64]:
+    """(C, C) number of test clips by true class (rows) and predicted class (columns), with scores
+    averaged over all views.
+
+    Raises:
+        UserError: the run is missing.
+    """
+    table = predictions(plan, variant, seed, modality)
+    matrix = np.zeros_like(degree(plan, variant, seed, modality), dtype=np.int64)
+    np.add.at(matrix, (table["label"].to_numpy(), table["top1"].to_numpy()), 1)
+    return matrix
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,13 +209,45 @@ def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def all_records(plan: Plan) -> list[dict[str, Any]]:
-    """Every record below the runs folder of the plan with one of its seeds, all stages included."""
-    paths = sorted((plan.results_root() / "runs").rglob("record.json"))
-    records = (read_json(path, train_again(path)) for path in paths)
+    """Every record below the runs folder of the plan and in its shards with one of its seeds, all
+    stages included, in the order of their folders."""
+    root = plan.results_root() / "runs"
+    found = {
+        root / folder: record
+        for shard in shards_of(plan).values()
+        for folder, record in shard.records.items()
+    }
+    if not plan.elsewhere:
+        found |= {p.parent: read_json(p, train_again(p)) for p in root.rglob("record.json")}
+    records = (found[folder] for folder in sorted(found))
     return [record for record in records if record["seed"] in plan.seeds]
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
     """What the generator of the embedded benchmark knows of its classes; None for other data."""
-    path = Path(plan.data_root) / "truth.json"
-    return read_json(path, MAKE_AGAIN) if path.is_file() else None
+    path = data_file(plan, Path(plan.data_root) / "truth.json")
+    return read_json(path, MAKE_AGAIN) if path else shared_data(plan).get("truth")
+
+
+def data_file(plan: Plan, path: Path) -> Path | None:
+    """A file of the data of a plan; None where it is not there, or not looked for: results in
+    another folder depend on its shards alone."""
+    return path if not plan.elsewhere and path.is_file() else None
+
+
+def shared_data(plan: Plan) -> dict[str, Any]:
+    """What the shards of a plan say of its data; empty without shards."""
+    return next((shard.data for shard in shards_of(plan).values()), {})
+
+
+def seeds_of_shards(plan: Plan) -> list[int]:
+    """The seeds of the plan of which a scored run is read from a shard."""
+    return [
+        seed
+        for seed in plan.seeds
+        if any(
+            shard_of(plan, scored.variant, seed, scored.modality)
+            for scored in plan.scored(plan.needs())
+            if scored.seed == seed
+        )
+    ]

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import CONFIG_ROOT, Plan
+from diccae.plans import CONFIG_ROOT, Plan, results_root_of
 from diccae.reporting import claims, clusters, collect, paper, pictures, tables
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -123,20 +123,21 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = "AV" if "AV" in modalities else modalities[0]
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
-    arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
-    counts, degree = arrays["confusion_matrix"], arrays["test_degree"]
+    first = (plan.reference, plan.seeds[0], modality)
+    counts, degree = collect.confusion_matrix(plan, *first), collect.degree(plan, *first)
     names = pictures.class_names(plan)
     return {
         "plan": plan,
-        "root": plan.results_root(),
+        "root": results_root_of(plan.name),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
         # the files of Snakemake that it is read from may change after the seal
         "timing": timing(plan) if verdict is None else verdict["timing"],
         "verdict": verdict,
+        "shards": sorted(collect.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
-        "splits": _splits(plan),
+        "splits": splits(plan),
         "scored": scored_clips(plan),
         "truth": collect.truth(plan),
         "modality": modality,
@@ -186,9 +187,10 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _splits(plan: Plan) -> list[dict[str, Any]]:
-    if not plan.manifest.is_file():
-        return []
+def splits(plan: Plan) -> list[dict[str, Any]]:
+    """Clips of each split in the manifest, in words by source; empty where it is not known."""
+    if collect.data_file(plan, plan.manifest) is None:
+        return collect.shared_data(plan).get("splits", [])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["split", "source"])
     return [

@@ -66,9 +66,9 @@ def sample_clips(
     """
     import av
 
-    if not plan.manifest.is_file() or not (plan.cache_dir / "index.parquet").is_file():
-        return []
     path = plan.cache_dir / "index.parquet"
+    if any(collect.data_file(plan, file) is None for file in (plan.manifest, path)):
+        return []
     with reading(path, CACHE_AGAIN):
         index = pd.read_parquet(path)
     usable = index[(index["split"] == "test") & (index["status"] == "ok")]
@@ -171,6 +171,8 @@ def class_names(plan: Plan) -> list[str]:
     known = collect.truth(plan)
     if known:
         return list(known["classes"])
+    if collect.data_file(plan, plan.manifest) is None and (shared := collect.shared_data(plan)):
+        return list(shared["classes"])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
     return [
@@ -183,5 +185,5 @@ def class_names(plan: Plan) -> list[str]:
 
 def cache_counts(plan: Plan) -> dict[str, Any]:
     """Content of the cache's meta.json; empty if there is no cache."""
-    path = plan.cache_dir / "meta.json"
-    return read_json(path, CACHE_AGAIN) if path.is_file() else {}
+    path = collect.data_file(plan, plan.cache_dir / "meta.json")
+    return read_json(path, CACHE_AGAIN) if path else collect.shared_data(plan).get("cache", {})

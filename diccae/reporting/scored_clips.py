@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.shards import shards_of
 from diccae.reporting.tables import section_of
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
@@ -37,7 +37,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
         m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
         for m in modalities
     }
-    listed = _listed(plan.manifest)
+    listed = listed_clips(plan)
     unlisted = 0 if listed is None else len(set().union(*scored.values()) - listed)
     rows = []
     for modality in modalities:
@@ -56,33 +56,41 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
             }
         )
     return {
-        "manifest": None if listed is None else file_digest(plan.manifest)[:12],
+        "manifest": None if listed is None else manifest_digest(plan)[:12],
         "listed": None if listed is None else len(listed),
         "used": max(row["used"] for row in rows),
         "complete": listed is not None
         and not unlisted
         and all(row["used"] == len(listed) for row in rows),
         "unlisted": unlisted,
-        "missing": _missing(plan.cache_dir / "index.parquet"),
+        "missing": missing(plan),
         "seeds": len(plan.seeds),
         "rows": rows,
     }
 
 
-def _listed(manifest: Path) -> set[str] | None:
-    """Ids of the test clips in the manifest; None without the manifest."""
-    if not manifest.is_file():
-        return None
-    with reading(manifest, MAKE_AGAIN):
-        table = pd.read_parquet(manifest, columns=["id", "split"])
+def listed_clips(plan: Plan) -> set[str] | None:
+    """Ids of the test clips in the manifest; None where it is not known."""
+    path = collect.data_file(plan, plan.manifest)
+    if path is None:
+        return next((shard.listed for shard in shards_of(plan).values()), None)
+    with reading(path, MAKE_AGAIN):
+        table = pd.read_parquet(path, columns=["id", "split"])
     return set(table.loc[table["split"] == "test", "id"])
 
 
-def _missing(index: Path) -> dict[str, int]:
+def manifest_digest(plan: Plan) -> str:
+    """SHA-256 of the manifest."""
+    path = collect.data_file(plan, plan.manifest)
+    return file_digest(path) if path else collect.shared_data(plan)["manifest_sha256"]
+
+
+def missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
-    if not index.is_file():
-        return {}
-    with reading(index, CACHE_AGAIN):
-        table = pd.read_parquet(index, columns=["split", "status"])
+    path = collect.data_file(plan, plan.cache_dir / "index.parquet")
+    if path is None:
+        return collect.shared_data(plan).get("missing", {})
+    with reading(path, CACHE_AGAIN):
+        table = pd.read_parquet(path, columns=["split", "status"])
     left_out = table.loc[(table["split"] == "test") & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}

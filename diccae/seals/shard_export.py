@@ -1,0 +1,201 @@
+"""Export of one seed of a plan as a shard (docs/shards.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.errors import UserError
+from diccae.hashes import file_hash, record_digest
+from diccae.plans import Plan
+from diccae.reporting import clusters, collect, html, pictures, scored_clips, timing
+from diccae.reporting.shard_file import write_shard
+from diccae.reporting.shards import NOT_SCORED, plan_text
+from diccae.run_graph import Run, scored_runs, with_parents
+
+# files of a run that a shard holds as they are
+KEPT = ("metrics.json", "history.csv")
+VIEWS = ("multi", "single")
+ROW = ["split", "fold", "id"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Content of a shard.
+
+    Attributes:
+        runs: number of runs, all stages included.
+        scored: number of scored runs.
+        clips: number of scored clips.
+        left_out_bytes: size of the files that it names by their digests alone.
+    """
+
+    runs: int
+    scored: int
+    clips: int
+    left_out_bytes: int
+
+
+def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
+    """Write the shard of a seed whose runs are all finished.
+
+    Raises:
+        UserError: the plan does not have the seed, a run of it is not finished, or a file of a run
+            is not what its record says.
+    """
+    runs = runs_of(plan, seed)
+    records = {_name(plan, run): _record(plan, run) for run in runs}
+    # A, V, AV, so that runs that make similar mistakes are neighbours
+    scored = sorted((run for run in runs if run.spec.scored), key=_by_modality)
+    tables = {_key(run): _predictions(plan, run) for run in scored}
+    clips, arrays = _arrays(list(tables.values()))
+    arrays["degree"] = np.stack(
+        [collect.degree(plan, run.variant, seed, run.modality) for run in scored]
+    )
+    about = {
+        "plan": plan_text(plan),
+        "seed": seed,
+        "views": list(VIEWS),
+        "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
+        "degrees": [_name(plan, run) for run in scored],
+        "clips": clips,
+        "records": records,
+        "files": {
+            f"{_name(plan, run)}/{name}": (run.folder / name).read_text()
+            for run in runs
+            for name in KEPT
+            if (run.folder / name).is_file()
+        },
+        "clusters": _clusters(plan, seed),
+        "data": _data(plan, clips),
+        "jobs": {
+            name: seconds
+            for name, seconds in timing.job_seconds(plan).items()
+            if Path(name).name == f"seed{seed}"
+        },
+    }
+    write_shard(out, about, arrays)
+    left_out = (run.folder / name for run in runs for name in _files(records[_name(plan, run)]))
+    size = sum(path.stat().st_size for path in left_out if path.name not in KEPT)
+    return Exported(len(runs), len(tables), len(clips["id"]), size)
+
+
+def runs_of(plan: Plan, seed: int) -> list[Run]:
+    """All runs of a seed, parents first.
+
+    Raises:
+        UserError: the plan does not have this seed.
+    """
+    scored = scored_runs(plan, plan.needs())
+    runs = with_parents(run for run in scored if run.seed == seed)
+    if not runs:
+        seeds = ", ".join(map(str, dict.fromkeys(run.seed for run in scored)))
+        raise UserError(f"plan {plan.name} has no seed {seed}; it has {seeds}")
+    return runs
+
+
+def _name(plan: Plan, run: Run) -> str:
+    return run.folder.relative_to(plan.results_root() / "runs").as_posix()
+
+
+def _key(run: Run) -> tuple[str, str]:
+    return run.variant, run.modality
+
+
+def _by_modality(run: Run) -> int:
+    return ("A", "V", "AV").index(run.modality)
+
+
+def _files(record: dict[str, Any]) -> list[str]:
+    return list(record.get("files", {}))
+
+
+def _record(plan: Plan, run: Run) -> dict[str, Any]:
+    """The record of a finished run, whose files are those that it names."""
+    record = run.record()
+    if record is None:
+        raise UserError(
+            f"{run.folder} is not finished, so there is no shard of seed {run.seed} yet; run "
+            f"`diccae train --plan {plan.name} --variant {run.variant} --seed {run.seed}` first"
+        )
+    where = run.folder / "record.json"
+    if record_digest(record) != record["digest"]:
+        raise UserError(f"{where} was edited; {collect.train_again(where)}")
+    for name, stated in record["files"].items():
+        if file_hash(run.folder / name) != stated:
+            raise UserError(
+                f"{run.folder / name} is not the file that its record.json names; "
+                f"{collect.train_again(where)}"
+            )
+    return record
+
+
+def _predictions(plan: Plan, run: Run) -> pd.DataFrame:
+    """Both views of both splits of a scored run."""
+    parts = [
+        collect.predictions(plan, run.variant, run.seed, run.modality, split, view).assign(
+            split=split, view=view
+        )
+        for split in ("test", "validation")
+        for view in VIEWS
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table if "fold" in table else table.assign(fold=-1)
+
+
+def _arrays(
+    tables: Sequence[pd.DataFrame],
+) -> tuple[dict[str, list[str] | None], dict[str, NDArray[Any]]]:
+    """The clips that any run scored, and the arrays label, fold, top1 and in_update."""
+    columns = [*ROW, "label", *(["group"] if "group" in tables[0] else [])]
+    rows = pd.concat([table[columns] for table in tables]).drop_duplicates(ROW).sort_values(ROW)
+    place = pd.MultiIndex.from_frame(rows[ROW])
+    labels = rows["label"].to_numpy()
+    kind = np.int8 if labels.max() <= np.iinfo(np.int8).max else np.int16
+    top1 = np.full((len(VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
+    used = np.zeros((len(rows), len(tables)), bool)
+    for column, table in enumerate(tables):
+        for view, name in enumerate(VIEWS):
+            part = table[table["view"] == name]
+            at = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
+            if (part["label"].to_numpy() != labels[at]).any():
+                raise UserError("runs of one seed name other classes of the same clip; train again")
+            top1[view, at, column] = part["top1"]
+            used[at, column] = part["in_update"]
+    clips = {
+        "id": rows["id"].astype(str).to_list(),
+        "split": rows["split"].astype(str).to_list(),
+        "group": rows["group"].astype(str).to_list() if "group" in rows else None,
+    }
+    kinds = {"label": labels.astype(np.int16), "fold": rows["fold"].to_numpy(np.int16)}
+    return clips, kinds | {"top1": top1, "in_update": used}
+
+
+def _clusters(plan: Plan, seed: int) -> list[dict[str, Any]]:
+    table = clusters.cluster_quality(plan.model_copy(update={"seeds": [seed]}))
+    return table.to_dict("records")
+
+
+def _data(plan: Plan, clips: dict[str, list[str] | None]) -> dict[str, Any]:
+    """What tables and page show of the data."""
+    listed = scored_clips.listed_clips(plan)
+    pairs = zip(clips["id"] or (), clips["split"] or (), strict=True)
+    scored = {name for name, split in pairs if split == "test"}
+    return {
+        "manifest_sha256": None if listed is None else scored_clips.manifest_digest(plan),
+        "listed": None
+        if listed is None
+        else {"not_scored": sorted(listed - scored), "unlisted": sorted(scored - listed)},
+        "missing": scored_clips.missing(plan),
+        "splits": html.splits(plan),
+        "classes": pictures.class_names(plan),
+        "truth": collect.truth(plan),
+        "cache": pictures.cache_counts(plan),
+        "timing": timing.data_steps(plan),
+    }
