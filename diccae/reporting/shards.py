@@ -19,6 +19,8 @@ from diccae.reporting.shard_file import read_shard
 from diccae.validation import checked
 
 FOLDER, SUFFIX = "shards", ".npz"
+# files of a run that a shard holds as they are
+KEPT = ("metrics.json", "history.csv")
 # top1 of a clip that a run did not score
 NOT_SCORED = -1
 

@@ -16,11 +16,9 @@ from diccae.hashes import file_hash, record_digest
 from diccae.plans import Plan
 from diccae.reporting import clusters, collect, html, pictures, scored_clips, timing
 from diccae.reporting.shard_file import write_shard
-from diccae.reporting.shards import NOT_SCORED, plan_text
+from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
 from diccae.run_graph import Run, scored_runs, with_parents
 
-# files of a run that a shard holds as they are
-KEPT = ("metrics.json", "history.csv")
 VIEWS = ("multi", "single")
 ROW = ["split", "fold", "id"]
 
