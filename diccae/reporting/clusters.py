@@ -16,8 +16,8 @@ from diccae.stored_file import MAKE_AGAIN, reading
 
 
 def cluster_quality(plan: Plan) -> pd.DataFrame:
-    """One row for each clustering: variant, seed, epoch (0 = first clusters), purity and mutual
-    information in [0, 1], inertia.
+    """One row for each clustering: variant, seed, fold (-1 without folds), epoch (0 = first
+    clusters), purity and mutual information in [0, 1], inertia.
 
     The table is empty if the true classes of the unlabelled clips are not known.
     """
@@ -30,7 +30,7 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
             if not found and seed in shards:
                 found = [row for row in shards[seed].about["clusters"] if row["variant"] == variant]
             rows += found
-    columns = ["variant", "seed", "epoch", "purity", "mutual_information", "inertia"]
+    columns = ["variant", "seed", "fold", "epoch", "purity", "mutual_information", "inertia"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -43,15 +43,19 @@ def _true_classes(plan: Plan) -> pd.Series[int] | None:
 
 
 def of_run(plan: Plan, variant: str, seed: int, labels: pd.Series[int]) -> list[dict[str, Any]]:
-    """The rows of `cluster_quality` of one pre-training; none where it is not there.
+    """The rows of `cluster_quality` of a pre-training, of all folds; none where it is not there.
 
     Args:
         plan, variant, seed: the pre-training.
         labels: true class of each unlabelled clip, by id.
     """
-    path = plan.run_folder(variant, seed, "pretrain") / "assignments.npz"
-    found = _clusterings(path, labels) if path.is_file() else []
-    return [{"variant": variant, "seed": seed, **row} for row in found]
+    rows = []
+    for fold in plan.folds:
+        path = plan.run_folder(variant, seed, "pretrain", fold=fold) / "assignments.npz"
+        if path.is_file():
+            place = {"variant": variant, "seed": seed, "fold": -1 if fold is None else fold}
+            rows += [place | row for row in _clusterings(path, labels)]
+    return rows
 
 
 def first_and_last(plan: Plan) -> list[dict[str, Any]]:

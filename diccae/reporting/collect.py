@@ -19,39 +19,47 @@ from diccae.reporting.shards import Shard, shard_path, shards_of
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
-def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> Path:
-    """Path of a file of a fine-tuning run.
+def run_file(
+    plan: Plan, variant: str, seed: int, modality: str, name: str, fold: int | None = None
+) -> Path:
+    """Path of a file of a fine-tuning run; `fold` for a plan with folds.
 
     Raises:
         UserError: the file does not exist; names the command that creates it.
     """
-    path = plan.run_folder(variant, seed, modality=modality) / name
+    path = plan.run_folder(variant, seed, modality=modality, fold=fold) / name
     if not path.is_file():
+        of_fold = "" if fold is None else f" --fold {fold}"
         raise UserError(
             f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} "
-            f"--seed {seed}`, or let snakemake do it, or copy the shard of this seed to "
+            f"--seed {seed}{of_fold}`, or let snakemake do it, or copy the shard of this seed to "
             f"{shard_path(plan, seed)}"
         )
     return path
 
 
 def shard_of(plan: Plan, variant: str, seed: int, modality: str) -> Shard | None:
-    """The shard that a fine-tuning run is read from; None where its own folder has its record, or
+    """The shard that a fine-tuning run is read from; None where its own folders have a record, or
     where no shard holds it."""
-    folder = plan.run_folder(variant, seed, modality=modality)
-    if not plan.elsewhere and (folder / "record.json").is_file():
+    if not plan.elsewhere and all(
+        (folder / "record.json").is_file() for folder in _folders(plan, variant, seed, modality)
+    ):
         return None
     shard = shards_of(plan).get(seed)
     return shard if shard and (variant, modality) in shard.columns else None
 
 
 def is_finished(plan: Plan, variant: str, seed: int, modality: str) -> bool:
-    """Whether the predictions of a fine-tuning run are there, in its folder or in a shard."""
-    folder = plan.run_folder(variant, seed, modality=modality)
-    files = [folder / name for name in ("predictions.parquet", "metrics.json")]
-    return all(file.is_file() for file in files) or (
+    """Whether the predictions of a fine-tuning run are there, in its folders or in a shard."""
+    names = ("predictions.parquet", "metrics.json")
+    folders = _folders(plan, variant, seed, modality)
+    return all((folder / name).is_file() for folder in folders for name in names) or (
         shard_of(plan, variant, seed, modality) is not None
     )
+
+
+def _folders(plan: Plan, variant: str, seed: int, modality: str) -> list[Path]:
+    return [plan.run_folder(variant, seed, modality=modality, fold=fold) for fold in plan.folds]
 
 
 def train_again(path: Path) -> str:
@@ -62,10 +70,13 @@ def train_again(path: Path) -> str:
     )
 
 
+COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
+
+
 @lru_cache(maxsize=256)
 def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     with reading(path, train_again(path)):
-        table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
+        table = pd.read_parquet(path, columns=COLUMNS)
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
@@ -77,9 +88,10 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
 @lru_cache(maxsize=256)
 def _of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
     table = shard.predictions(variant, modality)
-    for folder in shard.folders(variant, modality):
-        name = f"{folder}/metrics.json"
-        check_metrics(f"{shard.path}, {name},", json.loads(shard.file(name)), table)
+    for fold in dict.fromkeys(table["fold"]):
+        name = f"{shard.folder(variant, modality, None if fold < 0 else fold)}/metrics.json"
+        stated = json.loads(shard.file(name))
+        check_metrics(f"{shard.path}, {name},", stated, table[table["fold"] == fold])
     return table
 
 
@@ -103,7 +115,8 @@ def check_metrics(where: str, metrics: Mapping[str, Any], table: pd.DataFrame) -
 def predictions(
     plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi"
 ) -> pd.DataFrame:
-    """One row for each clip, sorted by id: label, top1, in_update, correct.
+    """One row for each clip, sorted by id: group, label, top1, in_update, fold (-1 without folds),
+    correct. The clips of all folds are together: each is a test clip in one of them.
 
     Args:
         plan, variant, seed, modality: the fine-tuning run.
@@ -111,22 +124,31 @@ def predictions(
         view: `multi` (scores averaged over all views) or `single`.
 
     Raises:
-        UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json.
+        UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json,
+            or a test clip is in two folds.
     """
     shard = shard_of(plan, variant, seed, modality)
-    if shard is not None:
-        table = _of_shard(shard, variant, modality)
-    else:
-        path = run_file(plan, variant, seed, modality, "predictions.parquet")
-        metrics = run_file(plan, variant, seed, modality, "metrics.json")
+    parts = [] if shard is None else [_chosen(_of_shard(shard, variant, modality), split, view)]
+    for fold in plan.folds if shard is None else ():
+        path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
+        metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
         # The key of the cache: a relative path names another file after a change of the working
         # directory, and both files may be edited while the process runs.
         state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
         table = _predictions(path, state)
-    chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
-        "id", ignore_index=True
-    )
-    return chosen.assign(correct=chosen["top1"] == chosen["label"])
+        parts.append(_chosen(table, split, view).assign(fold=-1 if fold is None else fold))
+    table = pd.concat(parts).sort_values(["id", "fold"], ignore_index=True)
+    twice = table.loc[table["id"].duplicated(), "id"]
+    if len(twice) and split == "test":
+        raise UserError(
+            f"plan {plan.name}, {variant} {modality} seed {seed}: {len(twice)} test clips are in "
+            f"two folds, first {twice.iloc[0]}; train these runs again"
+        )
+    return table.assign(correct=table["top1"] == table["label"])
+
+
+def _chosen(table: pd.DataFrame, split: str, view: str) -> pd.DataFrame:
+    return table[(table["split"] == split) & (table["view"] == view)]
 
 
 def hits(
@@ -164,28 +186,38 @@ def accuracy(
 
 
 def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]:
-    """The record of a fine-tuning run.
+    """The record of a fine-tuning run, of its first fold if the plan has folds.
 
     Raises:
         UserError: the run is missing.
     """
     shard = shard_of(plan, variant, seed, modality)
     if shard is not None:
-        return shard.records[shard.folders(variant, modality)[0]]
-    path = run_file(plan, variant, seed, modality, "record.json")
+        return shard.records[shard.folder(variant, modality, plan.folds[0])]
+    path = run_file(plan, variant, seed, modality, "record.json", plan.folds[0])
     return read_json(path, train_again(path))
 
 
 def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.float64]:
-    """(C, C) degrees of confusion on the test split (Eq. 2).
+    """(C, C) degrees of confusion on the test split (Eq. 2), of the first fold if the plan has
+    folds.
 
     Raises:
         UserError: the run is missing or the file damaged.
     """
     shard = shard_of(plan, variant, seed, modality)
     if shard is not None:
-        return shard.degree(shard.folders(variant, modality)[0])
-    path = run_file(plan, variant, seed, modality, "confusion.npz")
+        return shard.degree(shard.folder(variant, modality, plan.folds[0]))
+    return degree_of(run_file(plan, variant, seed, modality, "confusion.npz", plan.folds[0]).parent)
+
+
+def degree_of(folder: Path) -> NDArray[np.float64]:
+    """(C, C) degrees of confusion of the fine-tuning run in a folder.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    path = folder / "confusion.npz"
     with reading(path, train_again(path)), np.load(path) as arrays:
         return arrays["test_degree"]
 

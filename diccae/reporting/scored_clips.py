@@ -75,8 +75,13 @@ def listed_clips(plan: Plan) -> set[str] | None:
     if path is None:
         return next((shard.listed for shard in shards_of(plan).values()), None)
     with reading(path, MAKE_AGAIN):
-        table = pd.read_parquet(path, columns=["id", "split"])
-    return set(table.loc[table["split"] == "test", "id"])
+        table = pd.read_parquet(path, columns=["id", "split", "label"])
+    return set(table.loc[tested(plan, table), "id"])
+
+
+def tested(plan: Plan, table: pd.DataFrame) -> pd.Series:
+    """Which clips of a manifest are test clips: with folds, each labelled one in one of them."""
+    return table["split"] == "test" if plan.split_into is None else table["label"] >= 0
 
 
 def manifest_digest(plan: Plan) -> str:
@@ -91,6 +96,6 @@ def missing(plan: Plan) -> dict[str, int]:
     if path is None:
         return collect.shared_data(plan).get("missing", {})
     with reading(path, CACHE_AGAIN):
-        table = pd.read_parquet(path, columns=["split", "status"])
-    left_out = table.loc[(table["split"] == "test") & (table["status"] != "ok"), "status"]
+        table = pd.read_parquet(path, columns=["split", "status", "label"])
+    left_out = table.loc[tested(plan, table) & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}

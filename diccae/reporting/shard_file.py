@@ -66,9 +66,7 @@ def read_shard(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             "again with this version"
         )
     arrays = {
-        name.removesuffix(".npy"): np.lib.format.read_array(
-            io.BytesIO(content), allow_pickle=False
-        )
+        name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         for name, content in members.items()
         if name.endswith(".npy")
     }

@@ -66,17 +66,19 @@ class Shard:
         if differs is None:
             return None
         clips = self.about["clips"]
-        scored = {i for i, split in zip(clips["id"], clips["split"], strict=True) if split == "test"}
+        pairs = zip(clips["id"], clips["split"], strict=True)
+        scored = {name for name, split in pairs if split == "test"}
         return scored.difference(differs["unlisted"]).union(differs["not_scored"])
 
-    def folders(self, variant: str, modality: str) -> list[str]:
-        """Folders below `runs` of a scored run, one for each fold."""
-        wanted = (SCORED_STAGE, variant, modality)
-        return [
+    def folder(self, variant: str, modality: str, fold: int | None) -> str:
+        """Folder of a scored run below `runs`."""
+        wanted = (SCORED_STAGE, variant, modality, fold)
+        keys = ("stage", "variant", "modality", "fold")
+        return next(
             folder
             for folder, record in self.records.items()
-            if (record["stage"], record["variant"], record["modality"]) == wanted
-        ]
+            if tuple(record.get(key) for key in keys) == wanted
+        )
 
     def predictions(self, variant: str, modality: str) -> pd.DataFrame:
         """The columns id, label, split, fold, group, view, top1 and in_update of a scored run."""
@@ -86,7 +88,7 @@ class Shard:
             top1 = self.arrays["top1"][view, :, place]
             table = pd.DataFrame(
                 {
-                    **{key: values for key, values in clips.items() if values is not None},
+                    **clips,
                     "label": self.arrays["label"].astype(np.int64),
                     "fold": self.arrays["fold"].astype(np.int32),
                     "view": name,

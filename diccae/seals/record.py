@@ -109,6 +109,7 @@ def doubts(run: Run, path: Path | None, record: dict[str, Any]) -> Iterator[tupl
         "variant": run.variant,
         "modality": run.modality,
         "seed": run.seed,
+        "fold": run.fold,
         "kernels": record["kernels"] | run.settings.runtime.model_dump(),
     }
     if record["config_hash"] == run.config_hash:

@@ -51,11 +51,9 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     records = {_name(plan, run): _record(plan, run) for run in runs}
     # A, V, AV, so that runs that make similar mistakes are neighbours
     scored = sorted((run for run in runs if run.spec.scored), key=_by_modality)
-    tables = {_key(run): _predictions(plan, run) for run in scored}
+    tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
     clips, arrays = _arrays(list(tables.values()))
-    arrays["degree"] = np.stack(
-        [collect.degree(plan, run.variant, seed, run.modality) for run in scored]
-    )
+    arrays["degree"] = np.stack([collect.degree_of(run.folder) for run in scored])
     about = {
         "plan": plan_text(plan),
         "seed": seed,
@@ -75,7 +73,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         "jobs": {
             name: seconds
             for name, seconds in timing.job_seconds(plan).items()
-            if Path(name).name == f"seed{seed}"
+            if f"seed{seed}" in Path(name).parts
         },
     }
     write_shard(out, about, arrays)
@@ -134,24 +132,21 @@ def _record(plan: Plan, run: Run) -> dict[str, Any]:
     return record
 
 
-def _predictions(plan: Plan, run: Run) -> pd.DataFrame:
-    """Both views of both splits of a scored run."""
+def _predictions(plan: Plan, seed: int, variant: str, modality: str) -> pd.DataFrame:
+    """Both views of both splits of a scored run, of all folds."""
     parts = [
-        collect.predictions(plan, run.variant, run.seed, run.modality, split, view).assign(
-            split=split, view=view
-        )
+        collect.predictions(plan, variant, seed, modality, split, view)
         for split in ("test", "validation")
         for view in VIEWS
     ]
-    table = pd.concat(parts, ignore_index=True)
-    return table if "fold" in table else table.assign(fold=-1)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _arrays(
     tables: Sequence[pd.DataFrame],
-) -> tuple[dict[str, list[str] | None], dict[str, NDArray[Any]]]:
+) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
     """The clips that any run scored, and the arrays label, fold, top1 and in_update."""
-    columns = [*ROW, "label", *(["group"] if "group" in tables[0] else [])]
+    columns = [*ROW, "label", "group"]
     rows = pd.concat([table[columns] for table in tables]).drop_duplicates(ROW).sort_values(ROW)
     place = pd.MultiIndex.from_frame(rows[ROW])
     labels = rows["label"].to_numpy()
@@ -166,24 +161,20 @@ def _arrays(
                 raise UserError("runs of one seed name other classes of the same clip; train again")
             top1[view, at, column] = part["top1"]
             used[at, column] = part["in_update"]
-    clips = {
-        "id": rows["id"].astype(str).to_list(),
-        "split": rows["split"].astype(str).to_list(),
-        "group": rows["group"].astype(str).to_list() if "group" in rows else None,
-    }
+    clips = {key: rows[key].astype(str).to_list() for key in ("id", "split", "group")}
     kinds = {"label": labels.astype(np.int16), "fold": rows["fold"].to_numpy(np.int16)}
     return clips, kinds | {"top1": top1, "in_update": used}
 
 
 def _clusters(plan: Plan, seed: int) -> list[dict[str, Any]]:
     table = clusters.cluster_quality(plan.model_copy(update={"seeds": [seed]}))
-    return table.to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def _data(plan: Plan, clips: dict[str, list[str] | None]) -> dict[str, Any]:
+def _data(plan: Plan, clips: dict[str, list[str]]) -> dict[str, Any]:
     """What tables and page show of the data."""
     listed = scored_clips.listed_clips(plan)
-    pairs = zip(clips["id"] or (), clips["split"] or (), strict=True)
+    pairs = zip(clips["id"], clips["split"], strict=True)
     scored = {name for name, split in pairs if split == "test"}
     return {
         "manifest_sha256": None if listed is None else scored_clips.manifest_digest(plan),

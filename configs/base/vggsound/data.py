@@ -20,4 +20,5 @@ data = dict(
     samples_per_class=4,
     spec_augment=dict(freq_mask=48, time_mask=192),
     flip=True,
+    folds=None,  # folds of the labelled clips; a plan sets them
 )
