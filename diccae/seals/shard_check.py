@@ -15,9 +15,9 @@ from diccae.seals.record import doubts
 
 # what a shard leaves to the digests in its records, in words
 NOT_PROVEN = (
-    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1 and degrees "
-    "of confusion are those of the files that the records name (their accuracies, means and "
-    "variances are those of metrics.json, which has its digest)"
+    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1 and the "
+    "degrees of confusion are those of the files that the records name (their accuracies, means "
+    "and variances are those of metrics.json, which has its digest)"
 )
 
 
