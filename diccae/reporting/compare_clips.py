@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.functional.bootstrap import paired_clip_bootstrap, paired_t_pvalue
-from diccae.reporting.stored_scores import Scores, read_scores, scored_runs
+from diccae.reporting.stored_scores import Scores, Stored, read_scores, scored_runs
 
 BOOTSTRAP_SEED = 0
 SHOWN = 20
@@ -76,8 +76,8 @@ class ClipComparison:
 def compare_clips(here: Path, there: Path) -> ClipComparison:
     """Compare the predictions of two results folders on the test clips that both scored.
 
-    Runs are found by their place, `runs/<variant>/seed<k>/finetune/<modality>`, so that the folders
-    may lie anywhere and come from other machines. Clips are matched by id.
+    Runs are found by their place, `runs/<variant>/seed<k>/finetune/<modality>`, or in shards, so
+    that the folders may lie anywhere and come from other machines. Clips are matched by id.
 
     Raises:
         UserError: a folder is missing or has no runs; the folders have no run or no clip in common;
@@ -114,7 +114,7 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
     return ClipComparison(pd.DataFrame(scores), by_size, class_table, skipped)
 
 
-def _names(runs: dict[tuple[str, str], list[Path]]) -> str:
+def _names(runs: dict[tuple[str, str], list[Stored]]) -> str:
     return ", ".join(" ".join(key) for key in runs)
 
 

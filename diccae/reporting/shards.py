@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -139,7 +138,7 @@ def shards_of(plan: Plan) -> dict[int, Shard]:
 
 @lru_cache(maxsize=8)
 def _shards(plan: Plan, _place: Path, files: tuple[tuple[Path, int], ...]) -> dict[int, Shard]:
-    found = _by_seed([path for path, _ in files])
+    found = by_seed([path for path, _ in files])
     for shard in found.values():
         _check_plan(plan, shard)
         _check_complete(plan, shard)
@@ -158,7 +157,12 @@ def read(path: Path) -> Shard:
     return Shard(path, *read_shard(path))
 
 
-def _by_seed(paths: list[Path]) -> dict[int, Shard]:
+def by_seed(paths: list[Path]) -> dict[int, Shard]:
+    """Read shards.
+
+    Raises:
+        UserError: one is damaged, or two hold the same seed.
+    """
     found: dict[int, Shard] = {}
     for shard in map(read, paths):
         first = found.setdefault(shard.seed, shard)
@@ -182,7 +186,7 @@ def plan_of_shards(folder: Path) -> Plan:
         raise UserError(
             f"{folder} has no shards (*{SUFFIX}); copy those that `diccae export --shard` wrote"
         )
-    shards = list(_by_seed(paths).values())
+    shards = list(by_seed(paths).values())
     plans = [_plan(shard) for shard in shards]
     for shard in shards[1:]:
         _check_plan(plans[0], shard)
@@ -292,12 +296,3 @@ def _check_data(shards: list[Shard]) -> None:
                     f"{shard.path} was made from other clips than {shards[0].path}: {key} differs; "
                     "remove one of them, or compute its seed again on the same clips"
                 )
-
-
-def by_run(shards: list[Shard]) -> dict[tuple[str, str], list[Shard]]:
-    """The shards that hold each (variant, modality)."""
-    found: dict[tuple[str, str], list[Shard]] = defaultdict(list)
-    for shard in shards:
-        for key in shard.columns:
-            found[key].append(shard)
-    return dict(found)

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.errors import UserError
+from diccae.plans import SCORED_STAGE
+from diccae.reporting.shards import by_seed, read, shard_files
 
 FILE = "predictions.parquet"
 COLUMNS = ["id", "label", "split", "view", "top1"]
@@ -39,40 +41,84 @@ class Scores:
         return self.correct[:, self.rows(ids)]
 
 
-def scored_runs(folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """The predictions below a results folder, by variant and modality, in the order of the seeds.
+@dataclass(frozen=True)
+class Stored:
+    """Where the predictions of one seed of a variant and modality lie.
+
+    Attributes:
+        variant, modality, seed: the run.
+        paths: its predictions, one file a fold, or the shard.
+    """
+
+    variant: str
+    modality: str
+    seed: int
+    paths: tuple[Path, ...]
+
+    @property
+    def where(self) -> str:
+        """Names its file, or its first one, in messages."""
+        path = self.paths[0]
+        return str(path) if path.name == FILE else f"{path}, {self.variant} {self.modality},"
+
+    def table(self) -> pd.DataFrame:
+        """The predictions, of all folds.
+
+        Raises:
+            UserError: a file cannot be read, or lacks a column.
+        """
+        if self.paths[0].name == FILE:
+            return pd.concat([_read(path) for path in self.paths])
+        return read(self.paths[0]).predictions(self.variant, self.modality)[COLUMNS]
+
+
+def scored_runs(folder: Path) -> dict[tuple[str, str], list[Stored]]:
+    """The predictions in the runs and shards of a results folder, or in a folder of shards, by
+    variant and modality, in the order of the seeds. What has a folder of its own is not read from a
+    shard.
 
     Raises:
-        UserError: the folder is missing or has no runs.
+        UserError: the folder is missing or has neither runs nor shards, a shard is damaged, or two
+            shards hold the same seed.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not there; name two results folders")
-    found: dict[tuple[str, str], list[Path]] = {}
-    paths = (folder / "runs").glob(f"*/seed*/finetune/*/{FILE}")
-    for path in sorted(paths, key=lambda path: (len(path.parts[-4]), path)):
-        found.setdefault((path.parts[-5], path.parts[-2]), []).append(path)
+    found: dict[tuple[str, str, int], tuple[Path, ...]] = {}
+    runs = folder / "runs"
+    # <variant>/seed<k>/finetune/<modality>/, or with fold<f>/ before the stage
+    for path in sorted(runs.glob(f"*/seed*/**/{SCORED_STAGE}/*/{FILE}")):
+        name, place = path.relative_to(runs).parts[:2]
+        key = name, path.parts[-2], int(place.removeprefix("seed"))
+        found[key] = (*found.get(key, ()), path)
+    for seed, shard in by_seed(shard_files(folder)).items():
+        for variant, modality in shard.columns:
+            found.setdefault((variant, modality, seed), (shard.path,))
     if not found:
         raise UserError(
-            f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE}; name a results "
-            "folder with its runs"
+            f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE} and no shards; "
+            "name a results folder with its runs, or a folder of shards"
         )
-    return dict(sorted(found.items()))
+    stored: dict[tuple[str, str], list[Stored]] = {}
+    for variant, modality, seed in sorted(found):
+        run = Stored(variant, modality, seed, found[variant, modality, seed])
+        stored.setdefault((variant, modality), []).append(run)
+    return stored
 
 
-def read_scores(paths: list[Path]) -> Scores:
-    """Read the runs of one variant and modality, one file a seed.
+def read_scores(runs: list[Stored]) -> Scores:
+    """Read the runs of one variant and modality, one a seed.
 
     Raises:
         UserError: a file cannot be read, lacks a column, lists a clip twice or no test clip, or has
             other clips or labels than the first.
     """
-    tables = [_test_clips(path) for path in paths]
+    tables = [_test_clips(run) for run in runs]
     first = tables[0]
-    for path, table in zip(paths, tables, strict=True):
+    for run, table in zip(runs, tables, strict=True):
         if not first[["id", "label"]].equals(table[["id", "label"]]):
             raise UserError(
-                f"{path} has other test clips or labels than {paths[0]}; compare runs of one data "
-                "set, or remove the seed"
+                f"{run.where} has other test clips or labels than {runs[0].where}; compare runs of "
+                "one data set, or remove the seed"
             )
     return Scores(
         first["id"].to_numpy(np.str_),
@@ -81,20 +127,24 @@ def read_scores(paths: list[Path]) -> Scores:
     )
 
 
-def _test_clips(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path, columns=COLUMNS)
+        return pd.read_parquet(path, columns=COLUMNS)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path} cannot be read as predictions ({str(error).splitlines()[0]}); train this run "
             "again, or copy it again"
         ) from None
+
+
+def _test_clips(run: Stored) -> pd.DataFrame:
+    table = run.table()
     table = table[(table["split"] == "test") & (table["view"] == "multi")]
     if table.empty:
-        raise UserError(f"{path} has no test clips; train this run again, or copy it again")
+        raise UserError(f"{run.where} has no test clips; train this run again, or copy it again")
     # the order that searchsorted needs, whatever the type of the ids
     table = table.assign(id=table["id"].astype(str)).sort_values("id", ignore_index=True)
     if table["id"].duplicated().any():
         twice = table.loc[table["id"].duplicated(), "id"].iloc[0]
-        raise UserError(f"{path}: clip {twice!r} is listed twice; train this run again")
+        raise UserError(f"{run.where}: clip {twice!r} is listed twice; train this run again")
     return table
