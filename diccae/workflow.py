@@ -8,12 +8,13 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.datasets.clip_files import replaced_clips
 from diccae.errors import UserError
-from diccae.hashes import digest
-from diccae.planned_job import PlannedJob, unsuited
+from diccae.hashes import digest, file_hash
+from diccae.planned_job import PlannedJob, data_key, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
 from diccae.run_graph import check, job_key, jobs, scored_runs, stamp_of
 from diccae.settings import plan_settings
@@ -28,6 +29,7 @@ class Workflow:
     Args:
         plans: cut down to their first `seeds` seeds already.
         seeds: number of seeds to name in the commands; None for all.
+        shards: whether a seed whose shard is in the results folder of its plan is not trained.
         broken: what is wrong with each plan that cannot be used, by its results folder.
     """
 
@@ -36,9 +38,16 @@ class Workflow:
         plans: Iterable[Plan],
         seeds: int | None = None,
         broken: Mapping[str, str] | None = None,
+        shards: bool = False,
     ) -> None:
         self.plans = {str(plan.results_root()): plan for plan in plans}
         self.seeds, self.broken = seeds, dict(broken or {})
+        self._shards: dict[str, dict[int, Path]] = {}
+        if shards:
+            # takes a second to import
+            from diccae.reporting.shard_folder import seeds_of_shards
+
+            self._shards = {root: seeds_of_shards(Path(root)) for root in self.plans}
         self.jobs: dict[str, PlannedJob] = {}
         # what is wrong with the clips of each plan that was asked for; empty for nothing
         self._unsuited: dict[str, str] = {}
@@ -123,11 +132,24 @@ class Workflow:
             raise SystemExit(f"diccae: {error}") from None
 
     def inputs(self, name: str, root: str) -> list[str]:
-        """Stamps of the jobs that an artifact is computed from."""
+        """Stamps of the jobs that an artifact is computed from, but of seeds with a shard."""
         plan = self.plan(root)
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
-        stamps = (str(stamp_of(plan, *job_key(run))) for run in runs)
+        shards = self._shards.get(root, {})
+        stamps = (str(stamp_of(plan, *job_key(run))) for run in runs if run.seed not in shards)
         return list(dict.fromkeys(stamps))
+
+    def shards(self, root: str) -> str:
+        """Changes when a shard does that seeds are read from; empty where all are trained."""
+        return " ".join(map(file_hash, self._shards.get(root, {}).values()))
+
+    def shard_inputs(self, root: str, seed: int) -> list[str]:
+        """Stamps of the jobs of one seed, which its shard is exported from."""
+        plan = self.plan(root)
+        stamps = [str(job.stamp) for job in jobs(plan).values() if job.seed == seed]
+        if not stamps:
+            raise SystemExit(f"diccae: plan {plan.name} has no seed {seed}: {plan.seeds}")
+        return stamps
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
@@ -167,65 +189,25 @@ class Workflow:
             )
         return next((plan for plan in sharing if not self._problem(plan)), sharing[0])
 
-    def data_key(self, data_root: str) -> str:
-        """Changes when what a data folder is made from does."""
-        return data_key(self.data_plan(data_root))
-
-    def data_pattern(self, made_from: str) -> str:
-        """Regular expression of the data folders that are rendered (`embedded`) or read from lists
-        (`lists`); others bring their own manifest."""
-        roots = {
-            plan.data_root
-            for plan in self.plans.values()
-            if (plan.lists is not None if made_from == "lists" else plan.dataset == "embedded")
-        }
-        return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
-
-    def list_files(self, data_root: str) -> list[str]:
-        """The lists that a manifest is made from.
-
-        Raises:
-            SystemExit: one is missing, and the manifest is not there either.
-        """
-        plan = self.data_plan(data_root)
-        if plan.lists is None:
-            return []
-        try:
-            return plan.lists.files()
-        except UserError as error:
-            # results that were copied from elsewhere need no lists: Snakemake takes a file that it
-            # cannot make for one that was given
-            if plan.manifest.is_file():
-                return [path for source in plan.lists.sources for path in source.lists]
-            raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
-
-
-def data_key(plan: Plan) -> str:
-    """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
-    base = plan_settings(plan)
-    lists = plan.lists.model_dump() if plan.lists else None
-    return digest(json.dumps([base.get("benchmark"), lists, base["cache"]], sort_keys=True))
-
-
-def _at_most(plan: Plan, seeds: int | None) -> int | None:
-    return None if seeds is None else min(seeds, len(plan.seeds))
-
-
-@lru_cache
-def load_workflow(seeds: int | None = None) -> Workflow:
+    @lru_cache
+def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
     """Read and check every plan once. A plan with a wrong key, variant or number is named here, and
     refused when something of it is asked for.
 
     Args:
         seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
             all.
+        shards: whether seeds whose shard is there are not trained.
+
+    Raises:
+        UserError: a shard is damaged, or two hold the same seed.
     """
     plans, broken = [], {}
     for name in known_plans():
         try:
             plan = load_plan(name)
             check(plan)
-            plans.append(plan.first_seeds(_at_most(plan, seeds)))
+            plans.append(plan.first_seeds(seeds and min(seeds, len(plan.seeds))))
         except UserError as error:
             # the reason follows where something of it is asked for
             print(
@@ -233,7 +215,7 @@ def load_workflow(seeds: int | None = None) -> Workflow:
                 file=sys.stderr,
             )
             broken[str(results_root_of(name))] = str(error)
-    built = Workflow(plans, seeds, broken)
+    built = Workflow(plans, seeds, broken, shards)
     built.drop_untrue_stamps()
     built.drop_untrue_caches()
     return built

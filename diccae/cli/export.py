@@ -46,7 +46,7 @@ def export(
 
 
 def _export_shard(plan: Plan, seed: int, out: Path | None) -> None:
-    from diccae.reporting.shards import SUFFIX, shard_path
+    from diccae.reporting.shard_folder import SUFFIX, shard_path
     from diccae.seals.shard_export import export_shard
 
     out = out or shard_path(plan, seed)

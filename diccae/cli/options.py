@@ -34,7 +34,7 @@ def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -
     """
     if results is None:
         return load_plan(plan or "embedded", seeds)
-    from diccae.reporting.shards import check_seeds, plan_of_shards
+    from diccae.reporting.shard_folder import check_seeds, plan_of_shards
 
     chosen = (plan_of_shards(results) if plan is None else load_plan(plan)).first_seeds(seeds)
     chosen = chosen.at(results)

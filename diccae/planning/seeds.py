@@ -12,7 +12,7 @@ from scipy import stats
 
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import collect, paper
+from diccae.reporting import collect, paper, sources
 from diccae.sections import Modality
 from diccae.stored_file import reading
 
@@ -150,7 +150,7 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
         seed
         for seed in plan.seeds
         if all(
-            collect.is_finished(plan, name, seed, modality) for name in (plan.reference, variant)
+            sources.is_finished(plan, name, seed, modality) for name in (plan.reference, variant)
         )
     ]
     if len(seeds) < 2:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from diccae.functional.cluster_quality import cluster_purity, mutual_information
 from diccae.plans import Plan
-from diccae.reporting import collect
-from diccae.reporting.shards import shards_of
+from diccae.reporting import collect, sources
+from diccae.reporting.shard_folder import shards_of
 from diccae.stored_file import MAKE_AGAIN, reading
 
 
@@ -35,7 +35,7 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
 
 
 def _true_classes(plan: Plan) -> pd.Series[int] | None:
-    path = collect.data_file(plan, Path(plan.data_root) / "truth.parquet")
+    path = sources.data_file(plan, Path(plan.data_root) / "truth.parquet")
     if path is None:
         return None
     with reading(path, MAKE_AGAIN):

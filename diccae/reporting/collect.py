@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.reporting.shards import Shard, shard_path, shards_of
+from diccae.reporting.shard_folder import shard_path, shards_of
+from diccae.reporting.shards import Shard
+from diccae.reporting.sources import data_file, shard_of, shared_data
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
@@ -36,30 +38,6 @@ def run_file(
             f"{shard_path(plan, seed)}"
         )
     return path
-
-
-def shard_of(plan: Plan, variant: str, seed: int, modality: str) -> Shard | None:
-    """The shard that a fine-tuning run is read from; None where its own folders have a record, or
-    where no shard holds it."""
-    if not plan.elsewhere and all(
-        (folder / "record.json").is_file() for folder in _folders(plan, variant, seed, modality)
-    ):
-        return None
-    shard = shards_of(plan).get(seed)
-    return shard if shard and (variant, modality) in shard.columns else None
-
-
-def is_finished(plan: Plan, variant: str, seed: int, modality: str) -> bool:
-    """Whether the predictions of a fine-tuning run are there, in its folders or in a shard."""
-    names = ("predictions.parquet", "metrics.json")
-    folders = _folders(plan, variant, seed, modality)
-    return all((folder / name).is_file() for folder in folders for name in names) or (
-        shard_of(plan, variant, seed, modality) is not None
-    )
-
-
-def _folders(plan: Plan, variant: str, seed: int, modality: str) -> list[Path]:
-    return [plan.run_folder(variant, seed, modality=modality, fold=fold) for fold in plan.folds]
 
 
 def train_again(path: Path) -> str:
@@ -259,27 +237,3 @@ def truth(plan: Plan) -> dict[str, Any] | None:
     """What the generator of the embedded benchmark knows of its classes; None for other data."""
     path = data_file(plan, Path(plan.data_root) / "truth.json")
     return read_json(path, MAKE_AGAIN) if path else shared_data(plan).get("truth")
-
-
-def data_file(plan: Plan, path: Path) -> Path | None:
-    """A file of the data of a plan; None where it is not there, or not looked for: results in
-    another folder depend on its shards alone."""
-    return path if not plan.elsewhere and path.is_file() else None
-
-
-def shared_data(plan: Plan) -> dict[str, Any]:
-    """What the shards of a plan say of its data; empty without shards."""
-    return next((shard.data for shard in shards_of(plan).values()), {})
-
-
-def seeds_of_shards(plan: Plan) -> list[int]:
-    """The seeds of the plan of which a scored run is read from a shard."""
-    return [
-        seed
-        for seed in plan.seeds
-        if any(
-            shard_of(plan, scored.variant, seed, scored.modality)
-            for scored in plan.scored(plan.needs())
-            if scored.seed == seed
-        )
-    ]

@@ -16,7 +16,7 @@ from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan, results_root_of
-from diccae.reporting import claims, clusters, collect, paper, pictures, tables
+from diccae.reporting import claims, clusters, collect, paper, pictures, sources, tables
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
@@ -135,7 +135,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         # the files of Snakemake that it is read from may change after the seal
         "timing": timing(plan) if verdict is None else verdict["timing"],
         "verdict": verdict,
-        "shards": sorted(collect.seeds_of_shards(plan)),
+        "shards": sorted(sources.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
         "splits": splits(plan),
         "scored": scored_clips(plan),
@@ -189,8 +189,8 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def splits(plan: Plan) -> list[dict[str, Any]]:
     """Clips of each split in the manifest, in words by source; empty where it is not known."""
-    if collect.data_file(plan, plan.manifest) is None:
-        return collect.shared_data(plan).get("splits", [])
+    if sources.data_file(plan, plan.manifest) is None:
+        return sources.shared_data(plan).get("splits", [])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["split", "source"])
     return [

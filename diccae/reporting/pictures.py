@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, sources
 from diccae.reporting.clusters import cluster_quality
 from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
@@ -68,7 +68,7 @@ def sample_clips(
     import av
 
     path = plan.cache_dir / "index.parquet"
-    if any(collect.data_file(plan, file) is None for file in (plan.manifest, path)):
+    if any(sources.data_file(plan, file) is None for file in (plan.manifest, path)):
         return []
     with reading(path, CACHE_AGAIN):
         index = pd.read_parquet(path)
@@ -172,7 +172,7 @@ def class_names(plan: Plan) -> list[str]:
     known = collect.truth(plan)
     if known:
         return list(known["classes"])
-    if collect.data_file(plan, plan.manifest) is None and (shared := collect.shared_data(plan)):
+    if sources.data_file(plan, plan.manifest) is None and (shared := sources.shared_data(plan)):
         return list(shared["classes"])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
@@ -186,5 +186,5 @@ def class_names(plan: Plan) -> list[str]:
 
 def cache_counts(plan: Plan) -> dict[str, Any]:
     """Content of the cache's meta.json; empty if there is no cache."""
-    path = collect.data_file(plan, plan.cache_dir / "meta.json")
-    return read_json(path, CACHE_AGAIN) if path else collect.shared_data(plan).get("cache", {})
+    path = sources.data_file(plan, plan.cache_dir / "meta.json")
+    return read_json(path, CACHE_AGAIN) if path else sources.shared_data(plan).get("cache", {})

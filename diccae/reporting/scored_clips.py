@@ -9,8 +9,8 @@ import pandas as pd
 from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
-from diccae.reporting import collect
-from diccae.reporting.shards import shards_of
+from diccae.reporting import collect, sources
+from diccae.reporting.shard_folder import shards_of
 from diccae.reporting.tables import section_of
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
@@ -71,7 +71,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
 
 def listed_clips(plan: Plan) -> set[str] | None:
     """Ids of the test clips in the manifest; None where it is not known."""
-    path = collect.data_file(plan, plan.manifest)
+    path = sources.data_file(plan, plan.manifest)
     if path is None:
         return next((shard.listed for shard in shards_of(plan).values()), None)
     with reading(path, MAKE_AGAIN):
@@ -86,15 +86,15 @@ def tested(plan: Plan, table: pd.DataFrame) -> pd.Series:
 
 def manifest_digest(plan: Plan) -> str:
     """SHA-256 of the manifest."""
-    path = collect.data_file(plan, plan.manifest)
-    return file_digest(path) if path else collect.shared_data(plan)["manifest_sha256"]
+    path = sources.data_file(plan, plan.manifest)
+    return file_digest(path) if path else sources.shared_data(plan)["manifest_sha256"]
 
 
 def missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
-    path = collect.data_file(plan, plan.cache_dir / "index.parquet")
+    path = sources.data_file(plan, plan.cache_dir / "index.parquet")
     if path is None:
-        return collect.shared_data(plan).get("missing", {})
+        return sources.shared_data(plan).get("missing", {})
     with reading(path, CACHE_AGAIN):
         table = pd.read_parquet(path, columns=["split", "status", "label"])
     left_out = table.loc[tested(plan, table) & (table["status"] != "ok"), "status"]

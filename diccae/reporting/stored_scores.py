@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE
-from diccae.reporting.shards import by_seed, read, shard_files
+from diccae.reporting.shard_folder import by_seed, shard_files
+from diccae.reporting.shards import read
 
 FILE = "predictions.parquet"
 COLUMNS = ["id", "label", "split", "view", "top1"]

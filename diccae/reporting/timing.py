@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from diccae.plans import Plan
-from diccae.reporting import collect
-from diccae.reporting.shards import shards_of
+from diccae.reporting import collect, sources
+from diccae.reporting.shard_folder import shards_of
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
@@ -47,8 +47,8 @@ def timing(plan: Plan) -> list[dict[str, Any]]:
 
 def data_steps(plan: Plan) -> dict[str, Any]:
     """CPU and wall seconds of each step that made the data, as far as they are known."""
-    path = collect.data_file(plan, Path(plan.data_root) / "timing.json")
-    return read_json(path, MAKE_AGAIN) if path else collect.shared_data(plan).get("timing", {})
+    path = sources.data_file(plan, Path(plan.data_root) / "timing.json")
+    return read_json(path, MAKE_AGAIN) if path else sources.shared_data(plan).get("timing", {})
 
 
 def job_seconds(plan: Plan) -> dict[str, float]:

@@ -17,7 +17,8 @@ from diccae.artifacts import artifacts_of
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
-from diccae.reporting.shards import FOLDER, Shard, shards_of
+from diccae.reporting.shard_folder import FOLDER, shards_of
+from diccae.reporting.shards import Shard
 from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
 from diccae.seals.data import check_data
