@@ -77,39 +77,6 @@ def _lists_changed(plan: Plan) -> bool:
     return any(path.is_file() and path.stat().st_mtime > made for path in paths)
 
 
-def data_key(self, data_root: str) -> str:
-        """Changes when what a data folder is made from does."""
-        return data_key(self.data_plan(data_root))
-
-    def data_pattern(self, made_from: str) -> str:
-        """Regular expression of the data folders that are rendered (`embedded`) or read from lists
-        (`lists`); others bring their own manifest."""
-        roots = {
-            plan.data_root
-            for plan in self.plans.values()
-            if (plan.lists is not None if made_from == "lists" else plan.dataset == "embedded")
-        }
-        return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
-
-    def list_files(self, data_root: str) -> list[str]:
-        """The lists that a manifest is made from.
-
-        Raises:
-            SystemExit: one is missing, and the manifest is not there either.
-        """
-        plan = self.data_plan(data_root)
-        if plan.lists is None:
-            return []
-        try:
-            return plan.lists.files()
-        except UserError as error:
-            # results that were copied from elsewhere need no lists: Snakemake takes a file that it
-            # cannot make for one that was given
-            if plan.manifest.is_file():
-                return [path for source in plan.lists.sources for path in source.lists]
-            raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
-
-
 def data_key(plan: Plan) -> str:
     """Digest of what a plan's data is made from: benchmark, lists, and what the cache keeps."""
     base = plan_settings(plan)

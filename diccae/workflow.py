@@ -3,7 +3,6 @@ Reads plans and configs only."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,11 +12,10 @@ from pathlib import Path
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.datasets.clip_files import replaced_clips
 from diccae.errors import UserError
-from diccae.hashes import digest, file_hash
+from diccae.hashes import file_hash
 from diccae.planned_job import PlannedJob, data_key, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
 from diccae.run_graph import check, job_key, jobs, scored_runs, stamp_of
-from diccae.settings import plan_settings
 
 
 class Workflow:
@@ -42,12 +40,8 @@ class Workflow:
     ) -> None:
         self.plans = {str(plan.results_root()): plan for plan in plans}
         self.seeds, self.broken = seeds, dict(broken or {})
-        self._shards: dict[str, dict[int, Path]] = {}
-        if shards:
-            # takes a second to import
-            from diccae.reporting.shard_folder import seeds_of_shards
-
-            self._shards = {root: seeds_of_shards(Path(root)) for root in self.plans}
+        # shards by seed of each plan that was asked for
+        self._shards: dict[str, dict[int, Path]] | None = {} if shards else None
         self.jobs: dict[str, PlannedJob] = {}
         # what is wrong with the clips of each plan that was asked for; empty for nothing
         self._unsuited: dict[str, str] = {}
@@ -135,21 +129,29 @@ class Workflow:
         """Stamps of the jobs that an artifact is computed from, but of seeds with a shard."""
         plan = self.plan(root)
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
-        shards = self._shards.get(root, {})
+        shards = self._in_shards(root)
         stamps = (str(stamp_of(plan, *job_key(run))) for run in runs if run.seed not in shards)
         return list(dict.fromkeys(stamps))
 
     def shards(self, root: str) -> str:
         """Changes when a shard does that seeds are read from; empty where all are trained."""
-        return " ".join(map(file_hash, self._shards.get(root, {}).values()))
+        return " ".join(map(file_hash, self._in_shards(root).values()))
+
+    def _in_shards(self, root: str) -> dict[int, Path]:
+        if self._shards is None:
+            return {}
+        # takes a second to import
+        from diccae.reporting.shard_folder import seeds_of_shards
+
+        try:
+            self._shards[root] = self._shards.get(root) or seeds_of_shards(Path(root))
+            return self._shards[root]
+        except UserError as error:
+            raise SystemExit(f"diccae: {error}") from None
 
     def shard_inputs(self, root: str, seed: int) -> list[str]:
         """Stamps of the jobs of one seed, which its shard is exported from."""
-        plan = self.plan(root)
-        stamps = [str(job.stamp) for job in jobs(plan).values() if job.seed == seed]
-        if not stamps:
-            raise SystemExit(f"diccae: plan {plan.name} has no seed {seed}: {plan.seeds}")
-        return stamps
+        return [str(job.stamp) for job in jobs(self.plan(root)).values() if job.seed == seed]
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
@@ -189,7 +191,40 @@ class Workflow:
             )
         return next((plan for plan in sharing if not self._problem(plan)), sharing[0])
 
-    @lru_cache
+    def data_key(self, data_root: str) -> str:
+        """Changes when what a data folder is made from does."""
+        return data_key(self.data_plan(data_root))
+
+    def data_pattern(self, made_from: str) -> str:
+        """Regular expression of the data folders that are rendered (`embedded`) or read from lists
+        (`lists`); others bring their own manifest."""
+        roots = {
+            plan.data_root
+            for plan in self.plans.values()
+            if (plan.lists is not None if made_from == "lists" else plan.dataset == "embedded")
+        }
+        return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
+
+    def list_files(self, data_root: str) -> list[str]:
+        """The lists that a manifest is made from.
+
+        Raises:
+            SystemExit: one is missing, and the manifest is not there either.
+        """
+        plan = self.data_plan(data_root)
+        if plan.lists is None:
+            return []
+        try:
+            return plan.lists.files()
+        except UserError as error:
+            # results that were copied from elsewhere need no lists: Snakemake takes a file that it
+            # cannot make for one that was given
+            if plan.manifest.is_file():
+                return [path for source in plan.lists.sources for path in source.lists]
+            raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
+
+
+@lru_cache
 def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
     """Read and check every plan once. A plan with a wrong key, variant or number is named here, and
     refused when something of it is asked for.
@@ -198,9 +233,6 @@ def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
         seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
             all.
         shards: whether seeds whose shard is there are not trained.
-
-    Raises:
-        UserError: a shard is damaged, or two hold the same seed.
     """
     plans, broken = [], {}
     for name in known_plans():

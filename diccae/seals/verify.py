@@ -103,8 +103,7 @@ class Verification:
         try:
             return shards_of(self.plan)
         except UserError as error:
-            folder = f"{self.root / FOLDER}"
-            self.findings.append(Finding("edited", folder, str(error)))
+            self.findings.append(Finding("edited", str(self.root / FOLDER), str(error)))
             return {}
 
     def verdict(self) -> dict[str, Any]:
@@ -158,8 +157,7 @@ class Verification:
         return users
 
     def _needs_data(self) -> bool:
-        """Whether the records can be held against the data: results of shards alone travel without
-        it."""
+        """Whether to check the data: results of shards alone travel without it."""
         data = self.plan.manifest, self.plan.cache_dir / "meta.json"
         here = not self.plan.elsewhere and any(path.is_file() for path in data)
         return here or not set(self.runs.checked) <= self.runs.in_shards or not self.shards
