@@ -78,22 +78,37 @@ class Shard:
 
     def predictions(self, variant: str, modality: str) -> pd.DataFrame:
         """The columns id, label, split, fold, group, view, top1 and in_update of a scored run."""
-        place, clips = self.columns[variant, modality], self.about["clips"]
-        tables = []
-        for view, name in enumerate(self.about["views"]):
-            top1 = self.arrays["top1"][view, :, place]
-            table = pd.DataFrame(
-                {
-                    **clips,
-                    "label": self.arrays["label"].astype(np.int64),
-                    "fold": self.arrays["fold"].astype(np.int32),
-                    "view": name,
-                    "top1": top1.astype(np.int32),
-                    "in_update": self.arrays["in_update"][:, place],
-                }
-            )
+        place, tables = self.columns[variant, modality], []
+        for name, values in zip(self.about["views"], self.arrays["top1"], strict=True):
+            top1, used = values[:, place], self.arrays["in_update"][:, place]
+            table = self._clips().assign(view=name, top1=top1.astype(np.int32), in_update=used)
             tables.append(table[top1 != NOT_SCORED])
         return pd.concat(tables, ignore_index=True)
+
+    def withheld(self, variant: str) -> pd.DataFrame | None:
+        """The columns id, label, split, fold, group, withheld, filling and top1 of an A-V model
+        with one modality withheld; None where the shard does not have them."""
+        if variant not in self.about["withheld"]["variants"]:
+            return None
+        place = self.about["withheld"]["variants"].index(variant)
+        tables = []
+        for mode, values in zip(
+            self.about["withheld"]["modes"], self.arrays["withheld"], strict=True
+        ):
+            top1 = values[:, place]
+            table = self._clips().assign(**mode, top1=top1.astype(np.int32))
+            tables.append(table[top1 != NOT_SCORED])
+        return pd.concat(tables, ignore_index=True)
+
+    def _clips(self) -> pd.DataFrame:
+        """One row for each clip and fold."""
+        return pd.DataFrame(
+            {
+                **self.about["clips"],
+                "label": self.arrays["label"].astype(np.int64),
+                "fold": self.arrays["fold"].astype(np.int32),
+            }
+        )
 
     def degree(self, folder: str) -> NDArray[np.float64]:
         """(C, C) degrees of confusion of a scored run on the test split."""

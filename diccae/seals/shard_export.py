@@ -18,9 +18,12 @@ from diccae.reporting import clusters, collect, html, pictures, scored_clips, ti
 from diccae.reporting.shard_file import write_shard
 from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
 from diccae.run_graph import Run, scored_runs, with_parents
+from diccae.stored_file import reading
 
 VIEWS = ("multi", "single")
 ROW = ["split", "fold", "id"]
+# scores of A-V models with one modality withheld
+WITHHELD, MODE = "withheld.parquet", ["withheld", "filling"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     scored = sorted((run for run in runs if run.spec.scored), key=_by_modality)
     tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
     clips, arrays = _arrays(list(tables.values()))
+    withheld, arrays["withheld"] = _withheld(plan, seed, clips, arrays)
     arrays["degree"] = np.stack([collect.degree_of(run.folder) for run in scored])
     about = {
         "plan": plan_text(plan),
@@ -61,6 +65,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
         "degrees": [_name(plan, run) for run in scored],
         "clips": clips,
+        "withheld": withheld,
         "records": records,
         "files": {
             f"{_name(plan, run)}/{name}": (run.folder / name).read_text()
@@ -164,6 +169,42 @@ def _arrays(
     clips = {key: rows[key].astype(str).to_list() for key in ("id", "split", "group")}
     kinds = {"label": labels.astype(np.int16), "fold": rows["fold"].to_numpy(np.int16)}
     return clips, kinds | {"top1": top1, "in_update": used}
+
+
+def _withheld(
+    plan: Plan, seed: int, clips: dict[str, list[str]], arrays: dict[str, NDArray[Any]]
+) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Variants of Table 1, modes, and top-1 (modes, clips, variants) of their A-V models with one
+    modality withheld; nothing where they were not scored so."""
+    tables: dict[str, pd.DataFrame] = {}
+    section = plan.table1
+    for variant in section.variants if section and "AV" in section.modalities else ():
+        folders = (plan.run_folder(variant, seed, modality="AV", fold=fold) for fold in plan.folds)
+        parts = [_read_withheld(folder / WITHHELD) for folder in folders]
+        pairs = zip(plan.folds, parts, strict=True)
+        found = [part.assign(fold=fold or -1) for fold, part in pairs if part is not None]
+        if len(found) == len(parts):
+            tables[variant] = pd.concat(found)
+    modes: list[Any] = sorted({mode for table in tables.values() for mode in _modes(table)})
+    place = pd.MultiIndex.from_arrays([clips["split"], arrays["fold"], clips["id"]])
+    top1 = np.full((len(modes), len(place), len(tables)), NOT_SCORED, arrays["top1"].dtype)
+    for column, table in enumerate(tables.values()):
+        for mode, part in table.groupby(MODE):
+            rows = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
+            top1[modes.index(mode), rows, column] = part["top1"]
+    named = [dict(zip(MODE, mode, strict=True)) for mode in modes]
+    return {"variants": list(tables), "modes": named}, top1
+
+
+def _modes(table: pd.DataFrame) -> list[Any]:
+    return list(table[MODE].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _read_withheld(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    with reading(path, collect.train_again(path)):
+        return pd.read_parquet(path)
 
 
 def _clusters(plan: Plan, seed: int) -> list[dict[str, Any]]:
