@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator
 
 from diccae.digests import text_digest
-from diccae.reporting.collect import upper
+from diccae.errors import UserError
+from diccae.reporting.collect import check_metrics, upper
 from diccae.reporting.shards import KEPT, Shard
 from diccae.run_graph import Run
 from diccae.seals.finding import Finding
@@ -55,17 +56,27 @@ def check_run(run: Run, shard: Shard, where: str) -> Iterator[Finding]:
         if made is None or record["parents"].get(path) != made:
             words = f"{path} is not the file that the run started from"
             yield Finding("stale", where, words)
-    if run.spec.scored and not _same_degrees(shard, name):
+    if run.spec.scored:
+        yield from _check_numbers(run, shard, name)
+
+
+def _check_numbers(run: Run, shard: Shard, name: str) -> Iterator[Finding]:
+    """Predictions and degrees of confusion against metrics.json."""
+    metrics = json.loads(shard.file(f"{name}/metrics.json"))
+    table = shard.predictions(run.variant, run.modality)
+    of_fold = table[table["fold"] == (-1 if run.fold is None else run.fold)]
+    try:
+        check_metrics(f"{name}/metrics.json", metrics, of_fold)
+    except UserError as error:
+        yield Finding("edited", f"{shard.path}, {name}", str(error))
+    if "degrees" in metrics and not _same_degrees(shard, name, metrics["degrees"]["test"]):
         words = "the degrees of confusion are not those whose statistics metrics.json states"
         yield Finding("edited", f"{shard.path}, {name}", words)
 
 
-def _same_degrees(shard: Shard, name: str) -> bool:
-    stated = json.loads(shard.file(f"{name}/metrics.json")).get("degrees")
-    if stated is None:
-        return True
+def _same_degrees(shard: Shard, name: str, stated: dict[str, float]) -> bool:
     values = upper(shard.degree(name))
     return all(
-        math.isclose(found, stated["test"][key], rel_tol=1e-9, abs_tol=1e-12)
+        math.isclose(found, stated[key], rel_tol=1e-9, abs_tol=1e-12)
         for key, found in (("mean", float(values.mean())), ("variance", float(values.var())))
     )
