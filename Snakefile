@@ -1,13 +1,14 @@
 # Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
-# `--config seeds=4` takes the first four seeds of every plan.
+# `--config seeds=4` takes the first four seeds of every plan; `--config shards=True` does not train
+# the seeds whose shard is in results/<plan>/shards.
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.folder_lock import hold_folder
-from diccae.snakemake_request import number_of_seeds
+from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
 
@@ -19,7 +20,7 @@ try:
     # not in a dry run, nor where a scheduler runs a single job of this workflow
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
-    FLOW = load_workflow(number_of_seeds(config))
+    FLOW = load_workflow(number_of_seeds(config), use_shards(config))
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
@@ -31,6 +32,7 @@ wildcard_constraints:
     root=FLOW.root_pattern,
     data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
     job=FLOW.job_pattern,
+    seed="[0-9]+",
     figure=FLOW.names(drawn=True),
     table=FLOW.names(drawn=False) + "|ablations/[a-z0-9_]+",
 
@@ -131,6 +133,23 @@ rule train:
         '{resources.launcher} sh -c \'exec "$@" > "$0" 2>&1\' {log:q} {params.command}'
 
 
+# the results of one seed in one small file, to compute a plan a seed at a time on several machines
+rule shard:
+    input:
+        lambda wildcards: FLOW.shard_inputs(wildcards.root, int(wildcards.seed)),
+    output:
+        "{root}/shards/seed{seed}.npz",
+    log:
+        "{root}/logs/shard{seed}.log",
+    benchmark:
+        "{root}/benchmarks/shard{seed}.tsv"
+    params:
+        plan=lambda wildcards: FLOW.plan(wildcards.root).name,
+    shell:
+        "diccae export --shard --plan {params.plan} --seed {wildcards.seed} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
 rule table:
     input:
         lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
@@ -143,6 +162,7 @@ rule table:
         "{root}/benchmarks/{table}.tsv"
     params:
         command=lambda wildcards: FLOW.command(wildcards.table, wildcards.root),
+        shards=lambda wildcards: FLOW.shards(wildcards.root),
     shell:
         "diccae {params.command} --out {output:q} > {log:q} 2>&1"
 
@@ -159,6 +179,7 @@ rule figure:
         "{root}/benchmarks/{figure}.tsv"
     params:
         command=lambda wildcards: FLOW.command(wildcards.figure, wildcards.root),
+        shards=lambda wildcards: FLOW.shards(wildcards.root),
     shell:
         "diccae {params.command} --out {output.csv:q} > {log:q} 2>&1"
 
@@ -177,6 +198,7 @@ rule verify:
         "{root}/benchmarks/verify.tsv"
     params:
         plan=lambda wildcards: FLOW.options(wildcards.root),
+        shards=lambda wildcards: FLOW.shards(wildcards.root),
     shell:
         "diccae verify {params.plan} --out {output:q} > {log:q} 2>&1"
 
@@ -195,5 +217,6 @@ rule report:
         "{root}/benchmarks/report.tsv"
     params:
         plan=lambda wildcards: FLOW.options(wildcards.root),
+        shards=lambda wildcards: FLOW.shards(wildcards.root),
     shell:
         "diccae report {params.plan} --out {output:q} > {log:q} 2>&1"

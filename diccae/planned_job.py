@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.plans import Plan
 from diccae.run_graph import Job, JobKey
+from diccae.settings import plan_settings
 from diccae.source import source_hash
 
 
@@ -73,3 +75,14 @@ def _lists_changed(plan: Plan) -> bool:
     paths = [Path(path) for source in sources for path in source.lists]
     made = plan.manifest.stat().st_mtime
     return any(path.is_file() and path.stat().st_mtime > made for path in paths)
+
+
+def data_key(plan: Plan) -> str:
+    """Digest of what a plan's data is made from: benchmark, lists, what the cache keeps, and what a
+    clip must have."""
+    base = plan_settings(plan)
+    lists = plan.lists.model_dump() if plan.lists else None
+    # the cache of one modality lacks the other
+    part = [] if plan.modality == "AV" else [plan.modality]
+    made_from = [base.get("benchmark"), lists, base["cache"], *part]
+    return digest(json.dumps(made_from, sort_keys=True))

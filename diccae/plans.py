@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from diccae.errors import UserError
 from diccae.scored_sections import ScoredSections
@@ -45,6 +45,7 @@ class Plan(ScoredSections):
     runtime: Runtime = Runtime()
     parameters: dict[str, str] = {}
     overrides: dict[str, Any] = {}
+    _folder: Path | None = PrivateAttr(default=None)
 
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
@@ -104,10 +105,22 @@ class Plan(ScoredSections):
             rates = rates.model_copy(update={"seeds": own}) if own else None
         return self.model_copy(update={"seeds": kept, "learning_rates": rates})
 
+    def at(self, folder: Path) -> Plan:
+        """The plan with its results in another folder, of shards; itself for its own folder."""
+        if folder.resolve() == results_root_of(self.name).resolve():
+            return self
+        plan = self.model_copy()
+        plan._folder = folder
+        return plan
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its results are in another folder than its own."""
+        return self._folder is not None
+
     def results_root(self) -> Path:
-        """`results` for the default plan, `results/<plan>` for any other; relative to the working
-        directory."""
-        return results_root_of(self.name)
+        """The folder of `at`, or `results/<plan>` (`results` for the default plan)."""
+        return self._folder or results_root_of(self.name)
 
     @property
     def split_into(self) -> Folds | None:
@@ -135,7 +148,7 @@ class Plan(ScoredSections):
 
     def seed_folder(self, variant: str, seed: int, fold: int | None = None) -> Path:
         """The folder of all runs of a variant with one seed, in one fold if the plan has folds."""
-        folder = self.results_root() / "runs" / variant / f"seed{seed}"
+        folder = results_root_of(self.name) / "runs" / variant / f"seed{seed}"
         return folder if fold is None else folder / f"fold{fold}"
 
     def run_folder(

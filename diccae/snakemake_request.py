@@ -10,6 +10,8 @@ from diccae.errors import UserError
 from diccae.validation import choices, did_you_mean
 from diccae.workflow import Workflow
 
+KEYS = ("seeds", "shards")
+
 
 def number_of_seeds(config: Mapping[str, Any]) -> int | None:
     """The value of `--config seeds=`; None without one.
@@ -21,11 +23,24 @@ def number_of_seeds(config: Mapping[str, Any]) -> int | None:
         UserError: another key, or no number from 1.
     """
     for key in config:
-        if key != "seeds":
-            raise UserError(f"--config {key}: unknown key{choices(key, ['seeds'])}")
+        if key not in KEYS:
+            raise UserError(f"--config {key}: unknown key{choices(key, KEYS)}")
     value = config.get("seeds")
     if value is not None and not (isinstance(value, int) and value >= 1):
         raise UserError(f"--config seeds={value}: wanted a number of seeds from 1")
+    return value
+
+
+def use_shards(config: Mapping[str, Any]) -> bool:
+    """The value of `--config shards=`: whether seeds whose shard is there are not trained; False
+    without one.
+
+    Raises:
+        UserError: it is neither True nor False.
+    """
+    value = config.get("shards", False)
+    if not isinstance(value, bool):
+        raise UserError(f"--config shards={value}: wanted True or False")
     return value
 
 

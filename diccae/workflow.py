@@ -3,20 +3,19 @@ Reads plans and configs only."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
 from diccae.datasets.clip_files import replaced_clips
 from diccae.errors import UserError
-from diccae.hashes import digest
-from diccae.planned_job import PlannedJob, unsuited
+from diccae.hashes import file_hash
+from diccae.planned_job import PlannedJob, data_key, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
 from diccae.run_graph import check, job_key, jobs, scored_runs, stamp_of
-from diccae.settings import plan_settings
 
 
 class Workflow:
@@ -28,6 +27,7 @@ class Workflow:
     Args:
         plans: cut down to their first `seeds` seeds already.
         seeds: number of seeds to name in the commands; None for all.
+        shards: whether a seed whose shard is in the results folder of its plan is not trained.
         broken: what is wrong with each plan that cannot be used, by its results folder.
     """
 
@@ -36,9 +36,12 @@ class Workflow:
         plans: Iterable[Plan],
         seeds: int | None = None,
         broken: Mapping[str, str] | None = None,
+        shards: bool = False,
     ) -> None:
         self.plans = {str(plan.results_root()): plan for plan in plans}
         self.seeds, self.broken = seeds, dict(broken or {})
+        # shards by seed of each plan that was asked for
+        self._shards: dict[str, dict[int, Path]] | None = {} if shards else None
         self.jobs: dict[str, PlannedJob] = {}
         # what is wrong with the clips of each plan that was asked for; empty for nothing
         self._unsuited: dict[str, str] = {}
@@ -123,11 +126,32 @@ class Workflow:
             raise SystemExit(f"diccae: {error}") from None
 
     def inputs(self, name: str, root: str) -> list[str]:
-        """Stamps of the jobs that an artifact is computed from."""
+        """Stamps of the jobs that an artifact is computed from, but of seeds with a shard."""
         plan = self.plan(root)
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
-        stamps = (str(stamp_of(plan, *job_key(run))) for run in runs)
+        shards = self._in_shards(root)
+        stamps = (str(stamp_of(plan, *job_key(run))) for run in runs if run.seed not in shards)
         return list(dict.fromkeys(stamps))
+
+    def shards(self, root: str) -> str:
+        """Changes when a shard does that seeds are read from; empty where all are trained."""
+        return " ".join(map(file_hash, self._in_shards(root).values()))
+
+    def _in_shards(self, root: str) -> dict[int, Path]:
+        if self._shards is None:
+            return {}
+        # takes a second to import
+        from diccae.reporting.shard_folder import seeds_of_shards
+
+        try:
+            self._shards[root] = self._shards.get(root) or seeds_of_shards(Path(root))
+            return self._shards[root]
+        except UserError as error:
+            raise SystemExit(f"diccae: {error}") from None
+
+    def shard_inputs(self, root: str, seed: int) -> list[str]:
+        """Stamps of the jobs of one seed, which its shard is exported from."""
+        return [str(job.stamp) for job in jobs(self.plan(root)).values() if job.seed == seed]
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
@@ -208,36 +232,22 @@ class Workflow:
             raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
 
 
-def data_key(plan: Plan) -> str:
-    """Digest of what a plan's data is made from: benchmark, lists, what the cache keeps, and what a
-    clip must have."""
-    base = plan_settings(plan)
-    lists = plan.lists.model_dump() if plan.lists else None
-    # the cache of one modality lacks the other
-    part = [] if plan.modality == "AV" else [plan.modality]
-    made_from = [base.get("benchmark"), lists, base["cache"], *part]
-    return digest(json.dumps(made_from, sort_keys=True))
-
-
-def _at_most(plan: Plan, seeds: int | None) -> int | None:
-    return None if seeds is None else min(seeds, len(plan.seeds))
-
-
 @lru_cache
-def load_workflow(seeds: int | None = None) -> Workflow:
+def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
     """Read and check every plan once. A plan with a wrong key, variant or number is named here, and
     refused when something of it is asked for.
 
     Args:
         seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
             all.
+        shards: whether seeds whose shard is there are not trained.
     """
     plans, broken = [], {}
     for name in known_plans():
         try:
             plan = load_plan(name)
             check(plan)
-            plans.append(plan.first_seeds(_at_most(plan, seeds)))
+            plans.append(plan.first_seeds(seeds and min(seeds, len(plan.seeds))))
         except UserError as error:
             # the reason follows where something of it is asked for
             print(
@@ -245,7 +255,7 @@ def load_workflow(seeds: int | None = None) -> Workflow:
                 file=sys.stderr,
             )
             broken[str(results_root_of(name))] = str(error)
-    built = Workflow(plans, seeds, broken)
+    built = Workflow(plans, seeds, broken, shards)
     built.drop_untrue_stamps()
     built.drop_untrue_caches()
     return built

@@ -47,6 +47,7 @@ PARSED = {
     "data render": "renders every clip; tests/datasets/test_benchmark_rendering.py",
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
     "plan": "times the models for a minute; tests/cli/test_plan.py",
+    "report": "needs a folder of shards; tests/seals/test_shards.py",
     "train": "minutes of training; tests/engine/test_runs.py",
 }
 # first words of indented blocks that hold no command
@@ -105,7 +106,7 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
     given, path = inner.params, inner.command_path.removeprefix("diccae ")
     assert path in ("compose", *ON_RESULTS, *PARSED), f"{path}: neither run nor named with a reason"
     if "plan" in given:
-        plan = load_plan(given["plan"], given.get("seeds"))
+        plan = load_plan(given["plan"] or "embedded", given.get("seeds"))
         if name == "train":
             keys = ("variant", "seed", "fold", "stage", "modality")
             _, runs = wanted_runs(plan, *(given[key] for key in keys))

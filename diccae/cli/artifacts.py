@@ -9,9 +9,17 @@ from typing import Annotated
 
 import typer
 
-from diccae.artifacts import ABLATIONS, TABLES, artifact_of
-from diccae.cli.options import PlanName, Seeds, out_option
-from diccae.plans import load_plan
+from diccae.artifacts import ABLATIONS, TABLES, artifact_of, artifacts_of
+from diccae.cli.options import (
+    PlanName,
+    PlanOrShards,
+    ResultsFolder,
+    Seeds,
+    out_option,
+    plan_of_results,
+)
+from diccae.plans import Plan, load_plan
+from diccae.whole_file import whole_file
 
 Table = Annotated[Path | None, out_option(".csv", "CSV file to write; a figure lies beside it.")]
 Page = Annotated[Path | None, out_option(".html")]
@@ -40,12 +48,39 @@ def ablation(
     _make(f"{ABLATIONS}{name}", plan, seeds, out)
 
 
-def report(plan: PlanName = "embedded", seeds: Seeds = None, out: Page = None) -> None:
-    """The HTML report: all tables, figures and claims in one file."""
+def report(
+    plan: PlanOrShards = None,
+    seeds: Seeds = None,
+    out: Page = None,
+    results: ResultsFolder = None,
+) -> None:
+    """The HTML report: all tables, figures and claims in one file. With --results, the tables, the
+    figures and verify.json of that folder too."""
     from diccae.reporting import html
 
-    chosen = load_plan(plan, seeds)
+    chosen = plan_of_results(plan, seeds, results)
+    if results is not None:
+        _build(chosen)
     html.write_report(chosen, out or chosen.results_root() / "report.html")
+
+
+def _build(plan: Plan) -> None:
+    """Write all tables, figures and verify.json of a plan."""
+    from diccae.seals.seal import seal_path, seal_text
+    from diccae.seals.verify import verify
+
+    root = plan.results_root()
+    found = artifacts_of(plan)
+    for name, artifact in found.items():
+        artifact.make(plan, root / f"{name}.csv")
+    verdict = verify(plan, sealing=True)
+    with whole_file(seal_path(plan)) as temporary:
+        temporary.write_text(seal_text(verdict))
+    state = "sealed" if verdict["sealed"] else "NOT sealed, see the page"
+    print(
+        f"{root}: {len(found)} tables and figures of plan {plan.name}, seeds "
+        f"{', '.join(map(str, plan.seeds))}, {state}; root digest {verdict['root']}"
+    )
 
 
 def register(app: typer.Typer) -> None:

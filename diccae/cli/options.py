@@ -11,13 +11,14 @@ import typer
 
 from diccae import kernels
 from diccae.errors import UserError
-from diccae.plans import load_plan
+from diccae.plans import Plan, load_plan
 from diccae.sections import MAX_SEED, Modality
 from diccae.whole_file import write_error
 
 
-def out_option(suffix: str, help: str = "File to write.") -> Any:
-    """The option `--out`: a file that ends in `suffix`, checked before the command does any work.
+def out_option(suffix: str | tuple[str, ...], help: str = "File to write.") -> Any:
+    """The option `--out`: a file that ends in `suffix`, or in one of several, checked before the
+    command does any work.
 
     Raises:
         UserError: the value has another suffix or cannot be written.
@@ -25,12 +26,32 @@ def out_option(suffix: str, help: str = "File to write.") -> Any:
     return typer.Option("--out", help=help, callback=_writable(suffix))
 
 
-def _writable(suffix: str) -> Callable[[Path | None], Path | None]:
+def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -> Plan:
+    """The plan of a command with `--results`: of a name, or of a folder of shards.
+
+    Raises:
+        UserError: the plan cannot be read, or the folder does not have its shards.
+    """
+    if results is None:
+        return load_plan(plan or "embedded", seeds)
+    from diccae.reporting.shard_folder import check_seeds, plan_of_shards
+
+    chosen = (plan_of_shards(results) if plan is None else load_plan(plan)).first_seeds(seeds)
+    chosen = chosen.at(results)
+    if chosen.elsewhere:
+        check_seeds(chosen)
+    return chosen
+
+
+def _writable(suffix: str | tuple[str, ...]) -> Callable[[Path | None], Path | None]:
+    suffixes = (suffix,) if isinstance(suffix, str) else suffix
+
     def check(path: Path | None) -> Path | None:
         if path is None:
             return None
-        if path.suffix != suffix or path.is_dir():
-            raise UserError(f"--out {path}: wanted the name of a file that ends in {suffix}")
+        if path.suffix not in suffixes or path.is_dir():
+            ends = " or ".join(suffixes)
+            raise UserError(f"--out {path}: wanted the name of a file that ends in {ends}")
         folder = path.absolute().parent
         while not folder.exists():
             folder = folder.parent
@@ -55,6 +76,22 @@ PlanName = Annotated[
     str,
     typer.Option(
         "--plan", help="Plan name (configs/plans/<name>.yaml) or path.", callback=_fix_kernels
+    ),
+]
+# without one, the default plan, or that of the shards
+PlanOrShards = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        help="Plan name (configs/plans/<name>.yaml) or path; by default embedded, or with "
+        "--results the plan that the shards state.",
+        callback=lambda name: name and _fix_kernels(name),
+    ),
+]
+ResultsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", help="A folder of shards, or a results folder, in place of results/<plan>."
     ),
 ]
 Seeds = Annotated[

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName, Seeds, out_option
-from diccae.plans import load_plan
+from diccae.cli.options import PlanOrShards, ResultsFolder, Seeds, out_option, plan_of_results
 from diccae.whole_file import whole_file
 
 
 def verify(
-    plan: PlanName = "embedded",
+    plan: PlanOrShards = None,
     seeds: Seeds = None,
     clips: Annotated[
         bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")
@@ -26,6 +25,7 @@ def verify(
             "the results folder makes a new seal.",
         ),
     ] = None,
+    results: ResultsFolder = None,
 ) -> None:
     """Recompute every table, figure and page from the per-clip predictions, check the provenance
     of each run, and hold every file against verify.json; exit code 1 if there is a problem."""
@@ -33,7 +33,7 @@ def verify(
     from diccae.seals.seal import seal_path, seal_text
     from diccae.seals.verify import verify as check
 
-    chosen = load_plan(plan, seeds)
+    chosen = plan_of_results(plan, seeds, results)
     stored = seal_path(chosen)
     sealing = out is not None and out.resolve() == stored.resolve()
     verdict = check(chosen, clips, sealing)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import collect, paper
+from diccae.reporting import collect, paper, sources
 from diccae.sections import Modality
 from diccae.stored_file import reading
 
@@ -149,15 +149,12 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     """The spread over the seeds for which both runs are finished; None with fewer than two, and
     for equal drops, from which no spread can be estimated."""
 
-    def finished(name: str, seed: int) -> bool:
-        return all(
-            (plan.run_folder(name, seed, modality=modality, fold=fold) / file).is_file()
-            for fold in plan.folds
-            for file in ("predictions.parquet", "metrics.json")
-        )
-
     seeds = [
-        seed for seed in plan.seeds if finished(plan.reference, seed) and finished(variant, seed)
+        seed
+        for seed in plan.seeds
+        if all(
+            sources.is_finished(plan, name, seed, modality) for name in (plan.reference, variant)
+        )
     ]
     if len(seeds) < 2:
         return None

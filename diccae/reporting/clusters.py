@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import pandas as pd
 
 from diccae.functional.cluster_quality import cluster_purity, mutual_information
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, sources
+from diccae.reporting.shard_folder import shards_of
 from diccae.stored_file import MAKE_AGAIN, reading
 
 
@@ -21,19 +21,41 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
 
     The table is empty if the true classes of the unlabelled clips are not known.
     """
-    truth = Path(plan.data_root) / "truth.parquet"
     rows: list[dict[str, Any]] = []
-    if truth.is_file():
-        with reading(truth, MAKE_AGAIN):
-            labels = pd.read_parquet(truth).set_index("id")["label"]
-        for variant in plan.variants():
-            for seed, fold in product(plan.seeds, plan.folds):
-                path = plan.run_folder(variant, seed, "pretrain", fold=fold) / "assignments.npz"
-                if path.is_file():
-                    place = {"variant": variant, "seed": seed, "fold": -1 if fold is None else fold}
-                    rows += [place | row for row in _clusterings(path, labels)]
+    labels = _true_classes(plan)
+    shards = shards_of(plan)
+    for variant in plan.variants():
+        for seed in plan.seeds:
+            found = [] if labels is None else of_run(plan, variant, seed, labels)
+            if not found and seed in shards:
+                found = [row for row in shards[seed].about["clusters"] if row["variant"] == variant]
+            rows += found
     columns = ["variant", "seed", "fold", "epoch", "purity", "mutual_information", "inertia"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _true_classes(plan: Plan) -> pd.Series[int] | None:
+    path = sources.data_file(plan, Path(plan.data_root) / "truth.parquet")
+    if path is None:
+        return None
+    with reading(path, MAKE_AGAIN):
+        return pd.read_parquet(path).set_index("id")["label"]
+
+
+def of_run(plan: Plan, variant: str, seed: int, labels: pd.Series[int]) -> list[dict[str, Any]]:
+    """The rows of `cluster_quality` of a pre-training, of all folds; none where it is not there.
+
+    Args:
+        plan, variant, seed: the pre-training.
+        labels: true class of each unlabelled clip, by id.
+    """
+    rows = []
+    for fold in plan.folds:
+        path = plan.run_folder(variant, seed, "pretrain", fold=fold) / "assignments.npz"
+        if path.is_file():
+            place = {"variant": variant, "seed": seed, "fold": -1 if fold is None else fold}
+            rows += [place | row for row in _clusterings(path, labels)]
+    return rows
 
 
 def first_and_last(plan: Plan) -> list[dict[str, Any]]:

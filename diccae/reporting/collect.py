@@ -1,8 +1,10 @@
-"""Reads the files of runs. Every accuracy is computed from per-clip predictions; a metrics file
-that disagrees with them is an error."""
+"""Reads runs, from their folders or from shards. Every accuracy is computed from per-clip
+predictions; a metrics file that disagrees with them is an error."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.reporting.shard_folder import shard_path, shards_of
+from diccae.reporting.shards import Shard
+from diccae.reporting.sources import data_file, shard_of, shared_data
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
@@ -29,7 +34,8 @@ def run_file(
         of_fold = "" if fold is None else f" --fold {fold}"
         raise UserError(
             f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} "
-            f"--seed {seed}{of_fold}`, or let snakemake do it"
+            f"--seed {seed}{of_fold}`, or let snakemake do it, or copy the shard of this seed to "
+            f"{shard_path(plan, seed)}"
         )
     return path
 
@@ -52,17 +58,33 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
-    _check_metrics(path, table)
+    metrics = path.with_name("metrics.json")
+    check_metrics(str(metrics), read_json(metrics, train_again(path)), table)
     return table
 
 
-def _check_metrics(path: Path, table: pd.DataFrame) -> None:
-    stated = read_json(path.with_name("metrics.json"), train_again(path))["accuracy"]
+@lru_cache(maxsize=256)
+def _of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
+    table = shard.predictions(variant, modality)
+    for fold in dict.fromkeys(table["fold"]):
+        name = f"{shard.folder(variant, modality, None if fold < 0 else fold)}/metrics.json"
+        stated = json.loads(shard.file(name))
+        check_metrics(f"{shard.path}, {name},", stated, table[table["fold"] == fold])
+    return table
+
+
+def check_metrics(where: str, metrics: Mapping[str, Any], table: pd.DataFrame) -> None:
+    """Compare the accuracies of a metrics.json with predictions.
+
+    Raises:
+        UserError: they differ; `where` names the file.
+    """
+    stated = metrics["accuracy"]
     for (split, view), group in table.groupby(["split", "view"]):
         computed = 100 * float((group["top1"] == group["label"]).mean())
         if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
             raise UserError(
-                f"{path.with_name('metrics.json')} says {stated[split][f'top1_{view}']:.3f} % "
+                f"{where} says {stated[split][f'top1_{view}']:.3f} % "
                 f"({split}, {view}), the predictions beside it say {computed:.3f} %; "
                 "one was edited: train this run again"
             )
@@ -83,16 +105,16 @@ def predictions(
         UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json,
             or a test clip is in two folds.
     """
-    parts = []
-    for fold in plan.folds:
+    shard = shard_of(plan, variant, seed, modality)
+    parts = [] if shard is None else [_chosen(_of_shard(shard, variant, modality), split, view)]
+    for fold in plan.folds if shard is None else ():
         path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
         metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
         # The key of the cache: a relative path names another file after a change of the working
         # directory, and both files may be edited while the process runs.
         state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
         table = _predictions(path, state)
-        chosen = table[(table["split"] == split) & (table["view"] == view)]
-        parts.append(chosen.assign(fold=-1 if fold is None else fold))
+        parts.append(_chosen(table, split, view).assign(fold=-1 if fold is None else fold))
     table = pd.concat(parts).sort_values(["id", "fold"], ignore_index=True)
     twice = table.loc[table["id"].duplicated(), "id"]
     if len(twice) and split == "test":
@@ -101,6 +123,10 @@ def predictions(
             f"two folds, first {twice.iloc[0]}; train these runs again"
         )
     return table.assign(correct=table["top1"] == table["label"])
+
+
+def _chosen(table: pd.DataFrame, split: str, view: str) -> pd.DataFrame:
+    return table[(table["split"] == split) & (table["view"] == view)]
 
 
 def hits(
@@ -182,6 +208,9 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
     Raises:
         UserError: the run is missing.
     """
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        return shard.records[shard.folder(variant, modality, plan.folds[0])]
     path = run_file(plan, variant, seed, modality, "record.json", plan.folds[0])
     return read_json(path, train_again(path))
 
@@ -190,25 +219,38 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
     """(F, C, C) degrees of confusion on the test split of each fold (Eq. 2); F = 1 without folds.
 
     Raises:
-        UserError: the run is missing.
-    """
-    return confusion(plan, variant, seed, modality)["test_degree"]
-
-
-def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
-    """The arrays `test_degree` and `confusion_matrix` of a fine-tuning run, (F, C, C): one matrix
-    for each fold, F = 1 without folds.
-
-    Raises:
         UserError: the run is missing or the file damaged.
     """
-    found: dict[str, list[NDArray[Any]]] = {"test_degree": [], "confusion_matrix": []}
-    for fold in plan.folds:
-        path = run_file(plan, variant, seed, modality, "confusion.npz", fold)
-        with reading(path, train_again(path)), np.load(path) as arrays:
-            for name, matrices in found.items():
-                matrices.append(arrays[name])
-    return {name: np.stack(matrices) for name, matrices in found.items()}
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        folders = [shard.folder(variant, modality, fold) for fold in plan.folds]
+        return np.stack([shard.degree(folder) for folder in folders])
+    names = (variant, seed, modality, "confusion.npz")
+    return np.stack([degree_of(run_file(plan, *names, fold).parent) for fold in plan.folds])
+
+
+def degree_of(folder: Path) -> NDArray[np.float64]:
+    """(C, C) degrees of confusion of the fine-tuning run in a folder.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    path = folder / "confusion.npz"
+    with reading(path, train_again(path)), np.load(path) as arrays:
+        return arrays["test_degree"]
+
+
+def confusion_matrix(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.int64]:
+    """(C, C) number of test clips by true class (rows) and predicted class (columns), with scores
+    averaged over all views; each clip is in one fold.
+
+    Raises:
+        UserError: the run is missing.
+    """
+    table = predictions(plan, variant, seed, modality)
+    matrix = np.zeros_like(degree(plan, variant, seed, modality)[0], dtype=np.int64)
+    np.add.at(matrix, (table["label"].to_numpy(), table["top1"].to_numpy()), 1)
+    return matrix
 
 
 def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -219,13 +261,21 @@ def upper(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def all_records(plan: Plan) -> list[dict[str, Any]]:
-    """Every record below the runs folder of the plan with one of its seeds, all stages included."""
-    paths = sorted((plan.results_root() / "runs").rglob("record.json"))
-    records = (read_json(path, train_again(path)) for path in paths)
+    """Every record below the runs folder of the plan and in its shards with one of its seeds, all
+    stages included, in the order of their folders."""
+    root = plan.results_root() / "runs"
+    found = {
+        root / folder: record
+        for shard in shards_of(plan).values()
+        for folder, record in shard.records.items()
+    }
+    if not plan.elsewhere:
+        found |= {p.parent: read_json(p, train_again(p)) for p in root.rglob("record.json")}
+    records = (found[folder] for folder in sorted(found))
     return [record for record in records if record["seed"] in plan.seeds]
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
     """What the generator of the embedded benchmark knows of its classes; None for other data."""
-    path = Path(plan.data_root) / "truth.json"
-    return read_json(path, MAKE_AGAIN) if path.is_file() else None
+    path = data_file(plan, Path(plan.data_root) / "truth.json")
+    return read_json(path, MAKE_AGAIN) if path else shared_data(plan).get("truth")

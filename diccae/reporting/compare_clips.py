@@ -13,7 +13,7 @@ from diccae.errors import UserError
 from diccae.evaluation.withheld import COLUMNS
 from diccae.functional.bootstrap import DIFFERENCE, paired_clip_bootstrap, paired_t_pvalue
 from diccae.functional.two_way import group_interval, group_pvalue
-from diccae.reporting.stored_scores import Scores, read_scores, scored_runs
+from diccae.reporting.stored_scores import Scores, Stored, read_scores, scored_runs
 
 BOOTSTRAP_SEED = 0
 SHOWN = 20
@@ -92,8 +92,8 @@ class ClipComparison:
 def compare_clips(here: Path, there: Path) -> ClipComparison:
     """Compare the predictions of two results folders on the test clips that both scored.
 
-    Runs are found by their place, `runs/<variant>/seed<k>/finetune/<modality>`, so that the folders
-    may lie anywhere and come from other machines. Clips are matched by id.
+    Runs are found by their place, `runs/<variant>/seed<k>/finetune/<modality>`, or in shards, so
+    that the folders may lie anywhere and come from other machines. Clips are matched by id.
 
     Raises:
         UserError: a folder is missing or has no runs; the folders have no run or no clip in common;
@@ -109,8 +109,8 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
     scores, changed, classes = [], [], []
     for variant, modality in common:
         pair = (
-            read_scores(mine[variant, modality], modality),
-            read_scores(theirs[variant, modality], modality),
+            read_scores(mine[variant, modality]),
+            read_scores(theirs[variant, modality]),
         )
         named = {"variant": variant, "modality": modality}
         clips = _common(*pair, f"{variant} {modality} of {here} and {there}")
@@ -132,7 +132,7 @@ def compare_clips(here: Path, there: Path) -> ClipComparison:
     return ClipComparison(pd.DataFrame(scores), by_size, class_table, skipped)
 
 
-def _names(runs: dict[tuple[str, str], list[Path]]) -> str:
+def _names(runs: dict[tuple[str, str], list[Stored]]) -> str:
     return ", ".join(dict.fromkeys(map(_words, runs)))
 
 

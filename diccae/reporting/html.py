@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, clusters, collect, intervals, paper, pictures
+from diccae.plans import CONFIG_ROOT, Plan, results_root_of
+from diccae.reporting import claims, clusters, collect, intervals, paper, pictures, sources
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -129,21 +129,23 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     verdicts = claims.evaluate(plan)
-    arrays = collect.confusion(plan, plan.reference, plan.seeds[0], modality)
-    # each clip is in one fold, each pair of classes in all of them
-    counts, degree = arrays["confusion_matrix"].sum(axis=0), arrays["test_degree"].mean(axis=0)
+    first = (plan.reference, plan.seeds[0], modality)
+    # each pair of classes is in all folds
+    degree = collect.degree(plan, *first).mean(axis=0)
+    counts = collect.confusion_matrix(plan, *first)
     names = pictures.class_names(plan)
     return {
         "plan": plan,
-        "root": plan.results_root(),
+        "root": results_root_of(plan.name),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
         # the files of Snakemake that it is read from may change after the seal
         "timing": timing(plan) if verdict is None else verdict["timing"],
         "verdict": verdict,
+        "shards": sorted(sources.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
-        "splits": _splits(plan),
+        "splits": splits(plan),
         "scored": scored_clips(plan),
         "truth": collect.truth(plan),
         "modality": modality,
@@ -197,9 +199,10 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _splits(plan: Plan) -> list[dict[str, Any]]:
-    if not plan.manifest.is_file():
-        return []
+def splits(plan: Plan) -> list[dict[str, Any]]:
+    """Clips of each split in the manifest, in words by source; empty where it is not known."""
+    if sources.data_file(plan, plan.manifest) is None:
+        return sources.shared_data(plan).get("splits", [])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["split", "source"])
     return [

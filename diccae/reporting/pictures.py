@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, sources
 from diccae.reporting.clusters import cluster_quality
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
@@ -108,6 +108,8 @@ def class_names(plan: Plan) -> list[str]:
     known = collect.truth(plan)
     if known:
         return list(known["classes"])
+    if sources.data_file(plan, plan.manifest) is None and (shared := sources.shared_data(plan)):
+        return list(shared["classes"])
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest, columns=["label", "label_name"])
     return [
@@ -120,5 +122,5 @@ def class_names(plan: Plan) -> list[str]:
 
 def cache_counts(plan: Plan) -> dict[str, Any]:
     """Content of the cache's meta.json; empty if there is no cache."""
-    path = plan.cache_dir / "meta.json"
-    return read_json(path, CACHE_AGAIN) if path.is_file() else {}
+    path = sources.data_file(plan, plan.cache_dir / "meta.json")
+    return read_json(path, CACHE_AGAIN) if path else sources.shared_data(plan).get("cache", {})

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from diccae.datasets.pyav_media import decode_audio
 from diccae.plans import Plan
+from diccae.reporting import sources
 from diccae.reporting.pictures import data_uri, jpeg, png
 from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, reading
@@ -45,7 +46,7 @@ def sample_clips(
         stores none). Clips whose files do not exist are left out.
     """
     path = plan.cache_dir / "index.parquet"
-    if not plan.manifest.is_file() or not path.is_file():
+    if any(sources.data_file(plan, file) is None for file in (plan.manifest, path)):
         return []
     with reading(path, CACHE_AGAIN):
         index = pd.read_parquet(path)

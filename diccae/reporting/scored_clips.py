@@ -9,7 +9,8 @@ import pandas as pd
 from diccae.digests import file_digest
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, sources
+from diccae.reporting.shard_folder import shards_of
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
 
 
@@ -35,7 +36,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
         m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
         for m in modalities
     }
-    listed = _listed(plan)
+    listed = listed_clips(plan)
     unlisted = 0 if listed is None else len(set().union(*scored.values()) - listed)
     rows = []
     for modality in modalities:
@@ -54,25 +55,26 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
             }
         )
     return {
-        "manifest": None if listed is None else file_digest(plan.manifest)[:12],
+        "manifest": None if listed is None else manifest_digest(plan)[:12],
         "listed": None if listed is None else len(listed),
         "used": max(map(len, scored.values())),
         "complete": listed is not None
         and not unlisted
         and all(row["used"] == len(listed) for row in rows),
         "unlisted": unlisted,
-        "missing": _missing(plan),
+        "missing": missing(plan),
         "seeds": len(plan.seeds),
         "rows": rows,
     }
 
 
-def _listed(plan: Plan) -> set[str] | None:
-    """Ids of the test clips in the manifest; None without the manifest."""
-    if not plan.manifest.is_file():
-        return None
-    with reading(plan.manifest, MAKE_AGAIN):
-        table = pd.read_parquet(plan.manifest, columns=["id", "split", "label"])
+def listed_clips(plan: Plan) -> set[str] | None:
+    """Ids of the test clips in the manifest; None where it is not known."""
+    path = sources.data_file(plan, plan.manifest)
+    if path is None:
+        return next((shard.listed for shard in shards_of(plan).values()), None)
+    with reading(path, MAKE_AGAIN):
+        table = pd.read_parquet(path, columns=["id", "split", "label"])
     return set(table.loc[tested(plan, table), "id"])
 
 
@@ -81,12 +83,18 @@ def tested(plan: Plan, table: pd.DataFrame) -> pd.Series:
     return table["split"] == "test" if plan.split_into is None else table["label"] >= 0
 
 
-def _missing(plan: Plan) -> dict[str, int]:
+def manifest_digest(plan: Plan) -> str:
+    """SHA-256 of the manifest."""
+    path = sources.data_file(plan, plan.manifest)
+    return file_digest(path) if path else sources.shared_data(plan)["manifest_sha256"]
+
+
+def missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
-    index = plan.cache_dir / "index.parquet"
-    if not index.is_file():
-        return {}
-    with reading(index, CACHE_AGAIN):
-        table = pd.read_parquet(index, columns=["split", "status", "label"])
+    path = sources.data_file(plan, plan.cache_dir / "index.parquet")
+    if path is None:
+        return sources.shared_data(plan).get("missing", {})
+    with reading(path, CACHE_AGAIN):
+        table = pd.read_parquet(path, columns=["split", "status", "label"])
     left_out = table.loc[tested(plan, table) & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}

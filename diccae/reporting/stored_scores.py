@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.evaluation import withheld
+from diccae.plans import SCORED_STAGE
+from diccae.reporting.shard_folder import by_seed, shard_files
+from diccae.reporting.shards import read
 
 FILE = "predictions.parquet"
 COLUMNS = ["id", "group", "label", "split", "view", "top1"]
@@ -43,57 +46,124 @@ class Scores:
         return self.correct[:, self.rows(ids)]
 
 
-def scored_runs(folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """The predictions below a results folder, by variant and modality, in the order of the seeds.
+@dataclass(frozen=True)
+class Stored:
+    """Where the predictions of one seed of a variant and modality lie.
+
+    Attributes:
+        variant, modality, seed: the run; of A-V models with a modality withheld, `modality` is one
+            of `withheld.COLUMNS`.
+        paths: its predictions, one file a fold, or the shard.
+    """
+
+    variant: str
+    modality: str
+    seed: int
+    paths: tuple[Path, ...]
+
+    @property
+    def where(self) -> str:
+        """Names its file, or its first one, in messages."""
+        path = self.paths[0]
+        return str(path) if path.name == FILE else f"{path}, {self.variant} {self.modality},"
+
+    def table(self) -> pd.DataFrame:
+        """The test clips of all folds with id, group, label and top1, from scores averaged over all
+        views.
+
+        Raises:
+            UserError: a file cannot be read, or lacks a column.
+        """
+        kind = withheld.COLUMNS.get(self.modality)
+        if kind is None:
+            table = self._predictions()
+            chosen = table[(table["split"] == "test") & (table["view"] == "multi")]
+            return chosen[["id", "group", "label", "top1"]]
+        table = self._withheld()
+        of_kind = (table["withheld"] == kind[0]) & (table["filling"] == kind[1])
+        table = table.loc[(table["split"] == "test") & of_kind, ["id", "label", "top1"]]
+        groups = replace(self, modality="AV").table()[["id", "group"]]
+        return table.merge(groups, on="id", how="left")
+
+    def withheld_kinds(self) -> set[str]:
+        """Names of the scores of test clips with a modality withheld, those of `withheld.COLUMNS`
+        that it has."""
+        table = self._withheld()
+        pairs = table.loc[table["split"] == "test", ["withheld", "filling"]]
+        kinds = set(pairs.itertuples(index=False, name=None))
+        return {name for name, kind in withheld.COLUMNS.items() if kind in kinds}
+
+    def _predictions(self) -> pd.DataFrame:
+        if self.paths[0].name == FILE:
+            return pd.concat([_read(path, COLUMNS) for path in self.paths])
+        return read(self.paths[0]).predictions(self.variant, self.modality)
+
+    def _withheld(self) -> pd.DataFrame:
+        """Empty where there is no such file."""
+        table = None
+        if self.paths[0].name != FILE:
+            table = read(self.paths[0]).withheld(self.variant)
+        else:
+            others = [path.with_name(withheld.FILE) for path in self.paths]
+            if all(path.is_file() for path in others):
+                table = pd.concat([_read(path, WITHHELD_COLUMNS) for path in others])
+        return pd.DataFrame(columns=WITHHELD_COLUMNS) if table is None else table
+
+
+def scored_runs(folder: Path) -> dict[tuple[str, str], list[Stored]]:
+    """The predictions in the runs and shards of a results folder, or in a folder of shards, by
+    variant and modality, in the order of the seeds. What has a folder of its own is not read from a
+    shard.
 
     The scores of A-V models with a modality withheld are there under the names of
     `withheld.COLUMNS`, where all runs of the variant have them.
 
     Raises:
-        UserError: the folder is missing or has no runs.
+        UserError: the folder is missing or has neither runs nor shards, a shard is damaged, or two
+            shards hold the same seed.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not there; name two results folders")
-    found: dict[tuple[str, str], list[Path]] = {}
-    paths = (folder / "runs").glob(f"*/seed*/finetune/*/{FILE}")
-    for path in sorted(paths, key=lambda path: (len(path.parts[-4]), path)):
-        found.setdefault((path.parts[-5], path.parts[-2]), []).append(path)
+    found: dict[tuple[str, str, int], tuple[Path, ...]] = {}
+    runs = folder / "runs"
+    # <variant>/seed<k>/finetune/<modality>/, or with fold<f>/ before the stage
+    for path in sorted(runs.glob(f"*/seed*/**/{SCORED_STAGE}/*/{FILE}")):
+        name, place = path.relative_to(runs).parts[:2]
+        key = name, path.parts[-2], int(place.removeprefix("seed"))
+        found[key] = (*found.get(key, ()), path)
+    for seed, shard in by_seed(shard_files(folder)).items():
+        for variant, modality in shard.columns:
+            found.setdefault((variant, modality, seed), (shard.path,))
     if not found:
         raise UserError(
-            f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE}; name a results "
-            "folder with its runs"
+            f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE} and no shards; "
+            "name a results folder with its runs, or a folder of shards"
         )
-    for (variant, modality), own in list(found.items()):
-        others = [path.with_name(withheld.FILE) for path in own]
-        if modality == "AV" and all(path.is_file() for path in others):
-            for name in _names(others[0]):
-                found[variant, name] = others
-    return dict(sorted(found.items()))
+    stored: dict[tuple[str, str], list[Stored]] = {}
+    for variant, modality, seed in sorted(found):
+        run = Stored(variant, modality, seed, found[variant, modality, seed])
+        stored.setdefault((variant, modality), []).append(run)
+    for (variant, modality), seeds in list(stored.items()):
+        kinds = [run.withheld_kinds() for run in seeds] if modality == "AV" else [set[str]()]
+        for name in set.intersection(*kinds):
+            stored[variant, name] = [replace(run, modality=name) for run in seeds]
+    return dict(sorted(stored.items()))
 
 
-def _names(path: Path) -> list[str]:
-    """Names of the scores of test clips with a modality withheld in a file."""
-    table = _read(path, WITHHELD_COLUMNS)
-    kinds = set(
-        table.loc[table["split"] == "test", ["withheld", "filling"]].itertuples(index=False)
-    )
-    return [name for name, kind in withheld.COLUMNS.items() if kind in kinds]
-
-
-def read_scores(paths: list[Path], modality: str) -> Scores:
-    """Read the runs of one variant and modality, one file a seed, see `scored_runs`.
+def read_scores(runs: list[Stored]) -> Scores:
+    """Read the runs of one variant and modality, one a seed, see `scored_runs`.
 
     Raises:
         UserError: a file cannot be read, lacks a column, lists a clip twice or no test clip, or has
             other clips or labels than the first.
     """
-    tables = [_test_clips(path, modality) for path in paths]
+    tables = [_test_clips(run) for run in runs]
     first = tables[0]
-    for path, table in zip(paths, tables, strict=True):
+    for run, table in zip(runs, tables, strict=True):
         if not first[["id", "label"]].equals(table[["id", "label"]]):
             raise UserError(
-                f"{path} has other test clips or labels than {paths[0]}; compare runs of one data "
-                "set, or remove the seed"
+                f"{run.where} has other test clips or labels than {runs[0].where}; compare runs of "
+                "one data set, or remove the seed"
             )
     return Scores(
         first["id"].to_numpy(np.str_),
@@ -113,20 +183,13 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
         ) from None
 
 
-def _test_clips(path: Path, modality: str) -> pd.DataFrame:
-    kind = withheld.COLUMNS.get(modality)
-    if kind is None:
-        table = _read(path, COLUMNS)
-        table = table[(table["split"] == "test") & (table["view"] == "multi")]
-    else:
-        table = _read(path, WITHHELD_COLUMNS)
-        of_kind = (table["withheld"] == kind[0]) & (table["filling"] == kind[1])
-        table = table[(table["split"] == "test") & of_kind]
+def _test_clips(run: Stored) -> pd.DataFrame:
+    table = run.table()
     if table.empty:
-        raise UserError(f"{path} has no test clips; train this run again, or copy it again")
+        raise UserError(f"{run.where} has no test clips; train this run again, or copy it again")
     # the order that searchsorted needs, whatever the type of the ids
     table = table.assign(id=table["id"].astype(str)).sort_values("id", ignore_index=True)
     if table["id"].duplicated().any():
         twice = table.loc[table["id"].duplicated(), "id"].iloc[0]
-        raise UserError(f"{path}: clip {twice!r} is listed twice; train this run again")
+        raise UserError(f"{run.where}: clip {twice!r} is listed twice; train this run again")
     return table

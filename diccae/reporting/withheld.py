@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from diccae.errors import UserError
 from diccae.evaluation.withheld import COLUMNS, FILE
-from diccae.functional.bootstrap import ACCURACY, Interval, t_interval
+from diccae.functional.bootstrap import Interval
 from diccae.plans import Plan
 from diccae.reporting import collect
+from diccae.reporting.intervals import accuracy_interval
+from diccae.reporting.sources import shard_of
 from diccae.stored_file import reading
 
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
@@ -21,14 +23,13 @@ NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 
 def columns(plan: Plan, variant: str) -> dict[str, float]:
     """Test accuracies in percent by the names of `COLUMNS`, mean over seeds, each with the ends
-    `_low` and `_high` of its 95 % interval over seeds; NaN where there is no accuracy."""
+    `_low` and `_high` of its 95 % interval; NaN where there is no accuracy."""
     entry: dict[str, float] = {}
+    clips = collect.predictions(plan, variant, plan.seeds[0], "AV")
     for name, kind in COLUMNS.items():
         correct = hits(plan, variant, *kind)
         mean, low, high = (
-            NO_INTERVAL
-            if correct is None
-            else t_interval(100 * correct.mean(axis=1), limits=ACCURACY)
+            NO_INTERVAL if correct is None else accuracy_interval(plan, clips, correct)
         )
         entry |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return entry
@@ -72,6 +73,15 @@ def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.
         UserError: a file of the run is missing, lists a clip twice, or has a clip or a label that
             predictions.parquet does not have.
     """
+    shard = shard_of(plan, variant, seed, "AV")
+    if shard is not None:
+        table = shard.withheld(variant)
+        if table is None:
+            raise UserError(
+                f"{shard.path} has no scores of {variant} with a modality withheld; export this "
+                "seed again where its runs are"
+            )
+        return _sorted(table[table["split"] == split].drop(columns="group"))
     whole, parts = collect.predictions(plan, variant, seed, "AV", split), []
     for fold in plan.folds:
         path = collect.run_file(plan, variant, seed, "AV", FILE, fold)
@@ -79,8 +89,12 @@ def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.
         table = table[table["split"] == split].assign(fold=-1 if fold is None else fold)
         _check_clips(path, table, whole[whole["fold"] == (-1 if fold is None else fold)])
         parts.append(table)
-    pooled = pd.concat(parts).sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
-    return pooled.assign(correct=pooled["top1"] == pooled["label"])
+    return _sorted(pd.concat(parts))
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
+    return table.assign(correct=table["top1"] == table["label"])
 
 
 def _check_clips(path: Path, table: pd.DataFrame, whole: pd.DataFrame) -> None:

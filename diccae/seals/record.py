@@ -74,18 +74,28 @@ def read_record(path: Path) -> dict[str, Any]:
         ValueError: it cannot be read, or a key is missing or holds something else.
     """
     content = read_object(path)
+    check_keys(content)
+    return content
+
+
+def check_keys(content: dict[str, Any]) -> None:
+    """Whether a record has every key, with a value of its type.
+
+    Raises:
+        ValueError: a key is missing or holds something else.
+    """
     try:
         checked(Record, content, "keys")
     except UserError as error:
         raise ValueError(str(error)) from None
-    return content
 
 
-def doubts(run: Run, path: Path, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(kind, message) of everything in a record that contradicts itself, its run or the plan."""
+def doubts(run: Run, path: Path | None, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(kind, message) of everything in a record that contradicts itself, its run or the plan;
+    `path` is its file, None for a record in a shard."""
     if record_digest(record) != record["digest"]:
         yield "edited", "its content does not have the digest that it states"
-    elif path.read_text() != json.dumps(record, indent=1, sort_keys=True) + "\n":
+    elif path and path.read_text() != json.dumps(record, indent=1, sort_keys=True) + "\n":
         yield "edited", OTHER_BYTES
     if run_key(record) != record["key"]:
         words = f"its key is {record['key']}, what it states gives {run_key(record)}"

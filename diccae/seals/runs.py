@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from typing import Any
 from diccae.errors import UserError
 from diccae.hashes import data_hash, lock_hash
 from diccae.plans import Plan
+from diccae.reporting.shards import Shard
 from diccae.run_graph import Run, jobs
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
-from diccae.seals.record import doubts, read_record
+from diccae.seals.record import check_keys, doubts, read_record
+from diccae.seals.shard_check import check_run, name_of
 from diccae.source import SourceTree, present_tree, tree_of_commit
 
 
@@ -34,16 +35,21 @@ class RunChecks:
         digests: of files.
         sealed: digests of files in verify.json, by path. A file that has its digest there is not
             accused where an edited record says otherwise.
+        shards: by seed, for the runs whose own folder is not there.
 
     Attributes:
         checked: runs whose record can be read.
+        in_shards: those of them that are in a shard.
         findings: what was found.
     """
 
-    def __init__(self, digests: FileDigests, sealed: Mapping[str, str]) -> None:
-        self._digests, self._sealed = digests, sealed
+    def __init__(
+        self, digests: FileDigests, sealed: Mapping[str, str], shards: Mapping[int, Shard]
+    ) -> None:
+        self._digests, self._sealed, self._shards = digests, sealed, shards
         self._seen: set[Run] = set()
         self.checked: dict[Run, Checked] = {}
+        self.in_shards: set[Run] = set()
         self.findings: list[Finding] = []
 
     def check(self, run: Run, used_by: list[str]) -> None:
@@ -58,7 +64,12 @@ class RunChecks:
     def _check_record(self, run: Run, users: str) -> None:
         path = run.folder / "record.json"
         where = f"{path} {users}"
-        if not path.is_file():
+        here = path.is_file() and not run.plan.elsewhere
+        shard = self._shards.get(run.seed)
+        if not here and shard is not None and name_of(run) in shard.records:
+            self._check_shard(run, shard, users)
+            return
+        if not here:
             words = "there is no record.json, so these numbers have no source"
             self.findings.append(Finding("missing", where, words))
             return
@@ -72,6 +83,17 @@ class RunChecks:
         if record["plan"] == run.plan.name:
             self._check_configs(run, record, where)
             self._check_files(run, record, users)
+
+    def _check_shard(self, run: Run, shard: Shard, users: str) -> None:
+        record, where = shard.records[name_of(run)], f"{shard.path}, {name_of(run)}/record.json"
+        try:
+            check_keys(record)
+        except ValueError as error:
+            self.findings.append(Finding("edited", where, str(error)))
+            return
+        self.checked[run] = Checked(record, f"{where} {users}")
+        self.in_shards.add(run)
+        self.findings += check_run(run, shard, f"{where} {users}")
 
     def _check_configs(self, run: Run, record: dict[str, Any], where: str) -> None:
         if record["config_hash"] != run.config_hash:
@@ -113,9 +135,15 @@ def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]
     """Lock and data that the runs were made with, against those that are here now."""
     data = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
     here = [("lock_hash", "lock", "requirements.lock", lock_hash())]
-    # what is missing is a finding of its own
-    with suppress(UserError):
+    try:
+        if plan.elsewhere:
+            raise UserError("the data of shards is not here")
         here.append(("data_hash", "data", data, data_hash(plan)))
+    except UserError:
+        # what is missing is a finding of its own; the runs must still agree with each other
+        first = next(iter(checked.values()), None)
+        if first is not None:
+            here.append(("data_hash", "data", first.where, first.record["data_hash"]))
     findings = []
     for key, name, where, now in here:
         other = [each for each in checked.values() if each.record[key] != now]

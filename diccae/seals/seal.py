@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from diccae.digests import text_digest
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT, Plan
+from diccae.plans import CONFIG_ROOT, Plan, results_root_of
+from diccae.reporting.shard_folder import shard_files
 from diccae.run_graph import Run, jobs
 from diccae.seals.data import data_files
 from diccae.seals.file_digests import FileDigests
@@ -84,7 +85,25 @@ class Seal:
     @property
     def files(self) -> dict[str, str]:
         """Digest of each file that it covers, by path."""
-        return dict(self.content.get("files", {}))
+        files = dict(self.content.get("files", {}))
+        own, here = results_root_of(str(self.content.get("plan"))), self.path.parent
+        if here == own:
+            return files
+        return {_moved(name, own, here): digest for name, digest in files.items()}
+
+
+def named(plan: Plan, files: Mapping[str, str]) -> dict[str, str]:
+    """Files as verify.json names them: by their paths in the plan's own results folder, so that a
+    folder of shards can be moved with its seal."""
+    if not plan.elsewhere:
+        return dict(files)
+    own = results_root_of(plan.name)
+    return {_moved(name, plan.results_root(), own): digest for name, digest in files.items()}
+
+
+def _moved(path: str, old: Path, new: Path) -> str:
+    inside = Path(path).is_relative_to(old)
+    return str(new / Path(path).relative_to(old)) if inside else path
 
 
 def seal_path(plan: Plan) -> Path:
@@ -174,6 +193,7 @@ def sealed_files(
         digests: of files.
     """
     root = plan.results_root()
+    shards = shard_files(root, plan.elsewhere)
     tables = [root / f"{name}{suffix}" for name in names for suffix in (".csv", ".svg")]
     runs = [
         run.folder / name
@@ -181,7 +201,10 @@ def sealed_files(
         for name in (*each.record["files"], "record.json")
     ]
     stamps = [job.stamp for job in jobs(plan).values()]
-    paths = sorted(map(str, (*tables, *runs, *stamps, *data_files(plan))))
+    kept = tables + shards
+    if not plan.elsewhere:
+        kept += [*runs, *stamps, *data_files(plan)]
+    paths = sorted(map(str, kept))
     found = {path: digests.of(path) for path in paths}
     return {path: digest for path, digest in found.items() if digest is not None}
 

@@ -17,6 +17,8 @@ from diccae.artifacts import artifacts_of
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
+from diccae.reporting.shard_folder import FOLDER, shards_of
+from diccae.reporting.shards import Shard
 from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
 from diccae.seals.data import check_data
@@ -34,6 +36,7 @@ from diccae.seals.runs import (
 from diccae.seals.seal import (
     changes,
     check_files,
+    named,
     plan_content,
     read_seal,
     reporting_code,
@@ -41,6 +44,7 @@ from diccae.seals.seal import (
     seal_path,
     sealed_files,
 )
+from diccae.seals.shard_check import NOT_PROVEN
 from diccae.seals.stated import not_checked
 from diccae.seals.tables import check_tables
 
@@ -85,14 +89,22 @@ class Verification:
             for name in self.artifacts
             if (self.root / f"{name}.csv").is_file() or f"{self.root / name}.csv" in self.listed
         ]
-        if not self.built:
+        self.findings: list[Finding] = []
+        self.shards = self._shards()
+        if not self.built and not self.shards:
             raise UserError(
                 f"{self.root} holds no table of plan {plan.name}; build one first: "
                 f"snakemake --cores all {self.root}/{self.artifacts[0]}.csv"
             )
-        self.findings: list[Finding] = []
         self.files: dict[str, str] = {}
-        self.runs = RunChecks(self.digests, self.listed)
+        self.runs = RunChecks(self.digests, self.listed, self.shards)
+
+    def _shards(self) -> dict[int, Shard]:
+        try:
+            return shards_of(self.plan)
+        except UserError as error:
+            self.findings.append(Finding("edited", str(self.root / FOLDER), str(error)))
+            return {}
 
     def verdict(self) -> dict[str, Any]:
         """Everything against everything, and against verify.json."""
@@ -117,9 +129,10 @@ class Verification:
     def _check(self, fresh: Path, changed: str) -> None:
         """Data, runs, code and tables; those are computed again in the folder `fresh`."""
         plan, runs = self.plan, self.runs
-        self.findings += check_data(plan, self.clips, self._as_sealed)
         for run, users in self._users().items():
             runs.check(run, users)
+        if self._needs_data():
+            self.findings += check_data(plan, self.clips, self._as_sealed)
         self.findings += runs.findings
         self.findings += check_surroundings(plan, runs.checked)
         self.findings += check_jobs(plan, self._as_sealed)
@@ -138,7 +151,16 @@ class Verification:
         for name in self.built:
             for run in scored_runs(self.plan, artifacts_of(self.plan)[name].runs(self.plan)):
                 users[run].append(f"{name}.csv")
+        if self.shards:
+            for run in scored_runs(self.plan, self.plan.needs()):
+                users.setdefault(run, ["no table yet"])
         return users
+
+    def _needs_data(self) -> bool:
+        """Whether to check the data: results of shards alone travel without it."""
+        data = self.plan.manifest, self.plan.cache_dir / "meta.json"
+        here = not self.plan.elsewhere and any(path.is_file() for path in data)
+        return here or not set(self.runs.checked) <= self.runs.in_shards or not self.shards
 
     def _content(self, findings: list[Finding]) -> dict[str, Any]:
         return {
@@ -148,7 +170,11 @@ class Verification:
             "tables": len(self.built),
             "runs": len(self.runs.checked),
             "not_built": [name for name in self.artifacts if name not in self.built],
-            "not_checked": not_checked(self.plan, self.clips),
+            "not_checked": [
+                *not_checked(self.plan, self.clips),
+                *([] if self._needs_data() else [f"the data ({self.plan.manifest}): not here"]),
+                *([NOT_PROVEN] if self.runs.in_shards else []),
+            ],
         }
 
     def _sealed(self, fresh: Path) -> dict[str, Any]:
@@ -168,7 +194,7 @@ class Verification:
         content |= {
             "plan_content": plan_content(self.plan),
             "reporting_code": reporting_code(),
-            "files": files,
+            "files": named(self.plan, files),
         }
         return content | {"root": root_digest(content)}
 

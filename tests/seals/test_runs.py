@@ -20,7 +20,7 @@ NAMED = f"{RUN}/record.json (for finetune no_confusion_loss AV seed 1 in table2.
 
 
 def findings(plan: Plan) -> list[Finding]:
-    runs = RunChecks(FileDigests(), {})
+    runs = RunChecks(FileDigests(), {}, {})
     for run in scored_runs(plan, plan.needs()):
         runs.check(run, ["table2.csv"])
     found = runs.findings + check_surroundings(plan, runs.checked)

@@ -1,0 +1,200 @@
+"""The shards of a results folder: which seeds they hold, and whether they belong together."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from diccae.errors import UserError
+from diccae.plans import SCORED_STAGE, Plan
+from diccae.reporting.shards import Shard, plan_text, read
+from diccae.validation import checked
+
+FOLDER, SUFFIX = "shards", ".npz"
+
+
+def shard_path(plan: Plan, seed: int) -> Path:
+    """Where the shard of a seed is written."""
+    return plan.results_root() / FOLDER / f"seed{seed}{SUFFIX}"
+
+
+def shard_files(root: Path, elsewhere: bool = True) -> list[Path]:
+    """The shards of a results folder, whatever their names.
+
+    Args:
+        root: the folder; shards are in its subfolder `shards`, or in a folder of shards alone.
+        elsewhere: whether it may be a folder of shards alone.
+    """
+    folder = root / FOLDER
+    if elsewhere and not folder.is_dir():
+        folder = root
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def shards_of(plan: Plan) -> dict[int, Shard]:
+    """The shards in the results folder of a plan, by seed.
+
+    Raises:
+        UserError: a shard is damaged, of another plan or of other data than the first; a seed has
+            two shards, or runs with other numbers.
+    """
+    files = shard_files(plan.results_root(), plan.elsewhere)
+    return _shards(plan, Path.cwd(), tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _shards(plan: Plan, _place: Path, files: tuple[tuple[Path, int], ...]) -> dict[int, Shard]:
+    found = by_seed([path for path, _ in files])
+    for shard in found.values():
+        _check_plan(plan, shard)
+        _check_complete(plan, shard)
+        if not plan.elsewhere:
+            _check_runs(plan, shard)
+    _check_data(list(found.values()))
+    return found
+
+
+def by_seed(paths: list[Path]) -> dict[int, Shard]:
+    """Read shards.
+
+    Raises:
+        UserError: one is damaged, or two hold the same seed.
+    """
+    found: dict[int, Shard] = {}
+    for shard in map(read, paths):
+        first = found.setdefault(shard.seed, shard)
+        if first is not shard:
+            raise UserError(
+                f"{shard.path} and {first.path} both hold seed {shard.seed}; remove one of them"
+            )
+    return dict(sorted(found.items()))
+
+
+def plan_of_shards(folder: Path) -> Plan:
+    """The plan of a folder of shards, as they state it, with the seeds that any of them states.
+
+    Raises:
+        UserError: there is no shard, one is damaged, or they are of several plans.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not there; name a folder of shards")
+    paths = shard_files(folder)
+    if not paths:
+        raise UserError(
+            f"{folder} has no shards (*{SUFFIX}); copy those that `diccae export --shard` wrote"
+        )
+    shards = list(by_seed(paths).values())
+    plans = [_plan(shard) for shard in shards]
+    for shard in shards[1:]:
+        _check_plan(plans[0], shard)
+    seeds = dict.fromkeys(seed for plan in plans for seed in plan.seeds)
+    rates = plans[0].learning_rates
+    if rates is not None:
+        own = dict.fromkeys(
+            seed for plan in plans if plan.learning_rates for seed in plan.learning_rates.seeds
+        )
+        rates = rates.model_copy(update={"seeds": list(own)})
+    return plans[0].model_copy(update={"seeds": list(seeds), "learning_rates": rates})
+
+
+def check_seeds(plan: Plan) -> None:
+    """Whether a plan in another folder has a shard for each of its seeds.
+
+    Raises:
+        UserError: one is missing.
+    """
+    found = shards_of(plan)
+    wanted = dict.fromkeys(scored.seed for scored in plan.scored(plan.needs()))
+    missing = [str(seed) for seed in wanted if seed not in found]
+    if missing:
+        raise UserError(
+            f"{plan.results_root()} has no shard of seed {', '.join(missing)} of plan {plan.name} "
+            f"(wanted seeds {', '.join(map(str, wanted))}; found {', '.join(map(str, found))}); "
+            "copy it there, or take fewer seeds with --seeds"
+        )
+
+
+def _plan(shard: Shard) -> Plan:
+    plan: Plan = checked(Plan, shard.about["plan"], f"{shard.path}, its plan")
+    return plan
+
+
+def _without_seeds(content: dict[str, Any]) -> dict[str, Any]:
+    """What two plans must have in common for their seeds to stand in one table."""
+    rates = content.get("learning_rates")
+    kept = {key: value for key, value in content.items() if key != "seeds"}
+    if rates:
+        kept["learning_rates"] = {key: value for key, value in rates.items() if key != "seeds"}
+    return kept
+
+
+def _check_plan(plan: Plan, shard: Shard) -> None:
+    mine, theirs = plan_text(plan), shard.about["plan"]
+    if theirs["name"] != plan.name:
+        raise UserError(
+            f"{shard.path} is of plan {theirs['name']!r}, wanted {plan.name!r}; move it to a "
+            "folder of its own"
+        )
+    mine, theirs = _without_seeds(mine), _without_seeds(theirs)
+    # which seeds have other learning rates does not change what a run is
+    if not (mine.get("learning_rates") and theirs.get("learning_rates")):
+        mine.pop("learning_rates", None)
+        theirs.pop("learning_rates", None)
+    keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
+    if keys:
+        differ = "; ".join(
+            f"{key} is {json.dumps(theirs.get(key))} there, {json.dumps(mine.get(key))} here"
+            for key in keys
+        )
+        raise UserError(
+            f"{shard.path} is of another version of plan {plan.name} ({differ}); use the plan that "
+            "it was made with, or compute this seed again"
+        )
+
+
+def _check_complete(plan: Plan, shard: Shard) -> None:
+    lacking = [
+        f"{scored.variant} {scored.modality}"
+        for scored in plan.scored(plan.needs())
+        if scored.seed == shard.seed and (scored.variant, scored.modality) not in shard.columns
+    ]
+    if lacking:
+        raise UserError(
+            f"{shard.path} lacks {len(lacking)} runs of seed {shard.seed}, such as {lacking[0]}; "
+            "train them where this seed was computed, then export it again"
+        )
+
+
+def _check_runs(plan: Plan, shard: Shard) -> None:
+    """Where runs of the same seed are there too, both must have the same predictions."""
+    root = plan.results_root() / "runs"
+    for folder, record in shard.records.items():
+        path = root / folder / "record.json"
+        if path.is_file() and record["stage"] == SCORED_STAGE:
+            own = json.loads(path.read_text()).get("files", {}).get("predictions.parquet")
+            if own != record["files"]["predictions.parquet"]:
+                raise UserError(
+                    f"{shard.path} has other predictions than {path.parent}; remove the shard, or "
+                    "the runs of this seed"
+                )
+
+
+def _check_data(shards: list[Shard]) -> None:
+    for shard in shards[1:]:
+        for key in ("manifest_sha256", "truth", "classes"):
+            if shard.data[key] != shards[0].data[key]:
+                raise UserError(
+                    f"{shard.path} was made from other clips than {shards[0].path}: {key} differs; "
+                    "remove one of them, or compute its seed again on the same clips"
+                )
+
+
+def seeds_of_shards(root: Path) -> dict[int, Path]:
+    """The shard of each seed in the folder `shards` of a results folder.
+
+    Raises:
+        UserError: one is damaged, or two hold the same seed.
+    """
+    return {seed: shard.path for seed, shard in by_seed(shard_files(root, False)).items()}

@@ -1,0 +1,82 @@
+"""A run in a shard: its record, and what the shard holds of its files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+
+from diccae.digests import text_digest
+from diccae.errors import UserError
+from diccae.reporting.collect import check_metrics, upper
+from diccae.reporting.shards import KEPT, Shard
+from diccae.run_graph import Run
+from diccae.seals.finding import Finding
+from diccae.seals.record import doubts
+
+# what a shard leaves to the digests in its records, in words
+NOT_PROVEN = (
+    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1 and the "
+    "degrees of confusion are those of the files that the records name (their accuracies, means "
+    "and variances are those of metrics.json, which has its digest)"
+)
+
+
+def name_of(run: Run) -> str:
+    """The folder of a run below `runs`."""
+    return run.folder.as_posix().split("/runs/", 1)[1]
+
+
+def check_run(run: Run, shard: Shard, where: str) -> Iterator[Finding]:
+    """The record of a run in a shard against its plan and configs, and the files that the shard
+    holds against the record.
+
+    Args:
+        run: the run.
+        shard: one that has its record, with all keys.
+        where: names the record.
+    """
+    name = name_of(run)
+    record = shard.records[name]
+    for kind, words in doubts(run, None, record):
+        yield Finding(kind, where, words)
+    if record["plan"] != run.plan.name:
+        return
+    if record["config_hash"] != run.config_hash:
+        words = f"made with other configs ({record['config_hash']}, now {run.config_hash})"
+        yield Finding("stale", where, words)
+    for file in KEPT:
+        stated, text = record["files"].get(file), shard.about["files"].get(f"{name}/{file}")
+        if (text is None) != (stated is None) or (text and text_digest(text)[:16] != stated):
+            words = "is not the file that the run wrote"
+            yield Finding("edited", f"{shard.path}, {name}/{file}", words)
+    for parent, source in run.parents.items():
+        path = str(run.parent_files[parent])
+        made = shard.records.get(name_of(source), {}).get("files", {}).get(parent.file)
+        if made is None or record["parents"].get(path) != made:
+            words = f"{path} is not the file that the run started from"
+            yield Finding("stale", where, words)
+    if run.spec.scored:
+        yield from _check_numbers(run, shard, name)
+
+
+def _check_numbers(run: Run, shard: Shard, name: str) -> Iterator[Finding]:
+    """Predictions and degrees of confusion against metrics.json."""
+    metrics = json.loads(shard.file(f"{name}/metrics.json"))
+    table = shard.predictions(run.variant, run.modality)
+    of_fold = table[table["fold"] == (-1 if run.fold is None else run.fold)]
+    try:
+        check_metrics(f"{name}/metrics.json", metrics, of_fold)
+    except UserError as error:
+        yield Finding("edited", f"{shard.path}, {name}", str(error))
+    if "degrees" in metrics and not _same_degrees(shard, name, metrics["degrees"]["test"]):
+        words = "the degrees of confusion are not those whose statistics metrics.json states"
+        yield Finding("edited", f"{shard.path}, {name}", words)
+
+
+def _same_degrees(shard: Shard, name: str, stated: dict[str, float]) -> bool:
+    values = upper(shard.degree(name))
+    return all(
+        math.isclose(found, stated[key], rel_tol=1e-9, abs_tol=1e-12)
+        for key, found in (("mean", float(values.mean())), ("variance", float(values.var())))
+    )

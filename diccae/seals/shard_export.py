@@ -1,0 +1,231 @@
+"""Export of one seed of a plan as a shard (docs/shards.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.errors import UserError
+from diccae.hashes import file_hash, record_digest
+from diccae.plans import Plan
+from diccae.reporting import clusters, collect, html, pictures, scored_clips, timing
+from diccae.reporting.shard_file import write_shard
+from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
+from diccae.run_graph import Run, scored_runs, with_parents
+from diccae.stored_file import reading
+
+VIEWS = ("multi", "single")
+ROW = ["split", "fold", "id"]
+# scores of A-V models with one modality withheld
+WITHHELD, MODE = "withheld.parquet", ["withheld", "filling"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Content of a shard.
+
+    Attributes:
+        runs: number of runs, all stages included.
+        scored: number of scored runs.
+        clips: number of scored clips.
+        left_out_bytes: size of the files that it names by their digests alone.
+    """
+
+    runs: int
+    scored: int
+    clips: int
+    left_out_bytes: int
+
+
+def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
+    """Write the shard of a seed whose runs are all finished.
+
+    Raises:
+        UserError: the plan does not have the seed, a run of it is not finished, or a file of a run
+            is not what its record says.
+    """
+    runs = runs_of(plan, seed)
+    records = {_name(plan, run): _record(plan, run) for run in runs}
+    # A, V, AV, so that runs that make similar mistakes are neighbours
+    scored = sorted((run for run in runs if run.spec.scored), key=_by_modality)
+    tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
+    clips, arrays = _arrays(list(tables.values()))
+    withheld, arrays["withheld"] = _withheld(plan, seed, clips, arrays)
+    arrays["degree"] = np.stack([collect.degree_of(run.folder) for run in scored])
+    about = {
+        "plan": plan_text(plan),
+        "seed": seed,
+        "views": list(VIEWS),
+        "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
+        "degrees": [_name(plan, run) for run in scored],
+        "clips": clips,
+        "withheld": withheld,
+        "records": records,
+        "files": {
+            f"{_name(plan, run)}/{name}": (run.folder / name).read_text()
+            for run in runs
+            for name in KEPT
+            if (run.folder / name).is_file()
+        },
+        "clusters": _clusters(plan, seed),
+        "data": _data(plan, clips),
+        "jobs": {
+            name: seconds
+            for name, seconds in timing.job_seconds(plan).items()
+            if f"seed{seed}" in Path(name).parts
+        },
+    }
+    write_shard(out, about, arrays)
+    left_out = (run.folder / name for run in runs for name in _files(records[_name(plan, run)]))
+    size = sum(path.stat().st_size for path in left_out if path.name not in KEPT)
+    return Exported(len(runs), len(tables), len(clips["id"]), size)
+
+
+def runs_of(plan: Plan, seed: int) -> list[Run]:
+    """All runs of a seed, parents first.
+
+    Raises:
+        UserError: the plan does not have this seed.
+    """
+    scored = scored_runs(plan, plan.needs())
+    runs = with_parents(run for run in scored if run.seed == seed)
+    if not runs:
+        seeds = ", ".join(map(str, dict.fromkeys(run.seed for run in scored)))
+        raise UserError(f"plan {plan.name} has no seed {seed}; it has {seeds}")
+    return runs
+
+
+def _name(plan: Plan, run: Run) -> str:
+    return run.folder.relative_to(plan.results_root() / "runs").as_posix()
+
+
+def _key(run: Run) -> tuple[str, str]:
+    return run.variant, run.modality
+
+
+def _by_modality(run: Run) -> int:
+    return ("A", "V", "AV").index(run.modality)
+
+
+def _files(record: dict[str, Any]) -> list[str]:
+    return list(record.get("files", {}))
+
+
+def _record(plan: Plan, run: Run) -> dict[str, Any]:
+    """The record of a finished run, whose files are those that it names."""
+    record = run.record()
+    if record is None:
+        raise UserError(
+            f"{run.folder} is not finished, so there is no shard of seed {run.seed} yet; run "
+            f"`diccae train --plan {plan.name} --variant {run.variant} --seed {run.seed}` first"
+        )
+    where = run.folder / "record.json"
+    if record_digest(record) != record["digest"]:
+        raise UserError(f"{where} was edited; {collect.train_again(where)}")
+    for name, stated in record["files"].items():
+        if file_hash(run.folder / name) != stated:
+            raise UserError(
+                f"{run.folder / name} is not the file that its record.json names; "
+                f"{collect.train_again(where)}"
+            )
+    return record
+
+
+def _predictions(plan: Plan, seed: int, variant: str, modality: str) -> pd.DataFrame:
+    """Both views of both splits of a scored run, of all folds."""
+    parts = [
+        collect.predictions(plan, variant, seed, modality, split, view)
+        for split in ("test", "validation")
+        for view in VIEWS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _arrays(
+    tables: Sequence[pd.DataFrame],
+) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
+    """The clips that any run scored, and the arrays label, fold, top1 and in_update."""
+    columns = [*ROW, "label", "group"]
+    rows = pd.concat([table[columns] for table in tables]).drop_duplicates(ROW).sort_values(ROW)
+    place = pd.MultiIndex.from_frame(rows[ROW])
+    labels = rows["label"].to_numpy()
+    kind = np.int8 if labels.max() <= np.iinfo(np.int8).max else np.int16
+    top1 = np.full((len(VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
+    used = np.zeros((len(rows), len(tables)), bool)
+    for column, table in enumerate(tables):
+        for view, name in enumerate(VIEWS):
+            part = table[table["view"] == name]
+            at = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
+            if (part["label"].to_numpy() != labels[at]).any():
+                raise UserError("runs of one seed name other classes of the same clip; train again")
+            top1[view, at, column] = part["top1"]
+            used[at, column] = part["in_update"]
+    clips = {key: rows[key].astype(str).to_list() for key in ("id", "split", "group")}
+    kinds = {"label": labels.astype(np.int16), "fold": rows["fold"].to_numpy(np.int16)}
+    return clips, kinds | {"top1": top1, "in_update": used}
+
+
+def _withheld(
+    plan: Plan, seed: int, clips: dict[str, list[str]], arrays: dict[str, NDArray[Any]]
+) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Variants of Table 1, modes, and top-1 (modes, clips, variants) of their A-V models with one
+    modality withheld; nothing where they were not scored so."""
+    tables: dict[str, pd.DataFrame] = {}
+    section = plan.table1
+    for variant in section.variants if section and "AV" in section.modalities else ():
+        folders = (plan.run_folder(variant, seed, modality="AV", fold=fold) for fold in plan.folds)
+        parts = [_read_withheld(folder / WITHHELD) for folder in folders]
+        pairs = zip(plan.folds, parts, strict=True)
+        found = [part.assign(fold=fold or -1) for fold, part in pairs if part is not None]
+        if len(found) == len(parts):
+            tables[variant] = pd.concat(found)
+    modes: list[Any] = sorted({mode for table in tables.values() for mode in _modes(table)})
+    place = pd.MultiIndex.from_arrays([clips["split"], arrays["fold"], clips["id"]])
+    top1 = np.full((len(modes), len(place), len(tables)), NOT_SCORED, arrays["top1"].dtype)
+    for column, table in enumerate(tables.values()):
+        for mode, part in table.groupby(MODE):
+            rows = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
+            top1[modes.index(mode), rows, column] = part["top1"]
+    named = [dict(zip(MODE, mode, strict=True)) for mode in modes]
+    return {"variants": list(tables), "modes": named}, top1
+
+
+def _modes(table: pd.DataFrame) -> list[Any]:
+    return list(table[MODE].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _read_withheld(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    with reading(path, collect.train_again(path)):
+        return pd.read_parquet(path)
+
+
+def _clusters(plan: Plan, seed: int) -> list[dict[str, Any]]:
+    table = clusters.cluster_quality(plan.model_copy(update={"seeds": [seed]}))
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _data(plan: Plan, clips: dict[str, list[str]]) -> dict[str, Any]:
+    """What tables and page show of the data."""
+    listed = scored_clips.listed_clips(plan)
+    pairs = zip(clips["id"], clips["split"], strict=True)
+    scored = {name for name, split in pairs if split == "test"}
+    return {
+        "manifest_sha256": None if listed is None else scored_clips.manifest_digest(plan),
+        "listed": None
+        if listed is None
+        else {"not_scored": sorted(listed - scored), "unlisted": sorted(scored - listed)},
+        "missing": scored_clips.missing(plan),
+        "splits": html.splits(plan),
+        "classes": pictures.class_names(plan),
+        "truth": collect.truth(plan),
+        "cache": pictures.cache_counts(plan),
+        "timing": timing.data_steps(plan),
+    }
