@@ -17,6 +17,7 @@ from tests.datasets.readers.conftest import Write
 
 # letters are recordings; D has clips in both splits
 VGGSOUND = {"A": ["train"], "B": ["train"], "C": ["train"], "D": ["train", "test", "train"]}
+SPANS = {0: "test", 20: "train"}
 
 
 def rows(spans: int = 20) -> list[str]:
@@ -51,6 +52,30 @@ def test_training_clips_of_a_tested_recording_are_removed_and_counted(write: Wri
     assert counts["vggsound"]["of_held_out_groups_removed"] == 2
     assert counts["audioset"]["vggsound_test_removed"] == 1
     assert table.attrs["notes"] == []
+
+
+def test_the_pool_may_overlap_a_recording_that_published_splits_divide(write: Write) -> None:
+    names = write("names.txt", "golf")
+    lines = [f"golf,{'D' * 11},{start},{start + 10},{split}" for start, split in SPANS.items()]
+    lines.append(f"golf,{'A' * 11},0,10,train")
+    header = "label,youtube_id,time_start,time_end,split"
+    segments = [f'{name * 11}, 0.000, 10.000, "/m/a"' for name in "AD"]
+    named = {
+        "kinetics_sounds": write("kinetics.csv", header, *lines),
+        "audioset": write("unbalanced_train_segments.csv", *segments),
+    }
+    sources = [
+        {"reader": name, "lists": [str(path)], "media": "nowhere"} for name, path in named.items()
+    ]
+    sources[0]["classes"] = str(names)
+    table = assemble(
+        Lists(
+            sources=sources, labelled="kinetics_sounds", update_per_class=0, validation_per_class=0
+        ),
+        search=False,
+    )
+    assert [name[0] for name in table["group"]] == ["D", "A", "A"]
+    assert table["split"].tolist() == ["test", "train", "unlabelled"]
 
 
 def test_overlapping_spans_of_published_splits_are_refused(write: Write) -> None:
