@@ -242,7 +242,7 @@ _NO_CLIP = {
     "train": "it trains on; move some clips of each class to split train",
     "update": "the weights of the confusion loss come from; raise lists.update_per_class, or move "
     "some clips of each class to split update",
-    "test": "it scores; move some clips of each class to split test",
+    "test": "it scores; move some clips of each class to split test, or set data.folds",
 }
 _TOO_FEW = {
     "train": "lower data.train_per_class (null for all clips), or add clips of this class",

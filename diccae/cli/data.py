@@ -94,6 +94,8 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     from diccae.clips_of_plan import count_in_manifest
     from diccae.data_check import check_data
     from diccae.datasets.clip_cache import build_cache
+    from diccae.datasets.clips import read_index
+    from diccae.datasets.identical_clips import identical_clips
     from diccae.run_graph import check
     from diccae.settings import plan_settings
 
@@ -111,6 +113,9 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
         **plan_settings(chosen)["cache"],
     )
     _note_time(Path(chosen.data_root), "cache", watch)
+    copies = identical_clips(read_index(chosen.cache_dir))
+    if copies:
+        print(f"note: {copies}")
     # again: clips that cannot be used are known now
     check_data(chosen)
 

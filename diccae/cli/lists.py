@@ -127,7 +127,7 @@ def _keep_groups_whole(table: pd.DataFrame) -> pd.DataFrame:
 
     table, removed = keep_groups_whole(table)
     for source, clips in removed.items():
-        print(f"  {clips} clips of {source} removed, of groups that are held out of training")
+        print(f"  {clips} clips of {source} removed: their groups are held out of training")
     return table
 
 

@@ -70,7 +70,7 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
 
 def _groups(clips: pd.DataFrame) -> pd.DataFrame:
     """One row for each group, sorted by name: `group`, `label` (its most frequent class, the
-    smallest of several), `clips`, `usable`."""
+    smallest of several), `clips`, and `usable`, those of this class that can be used."""
     usable = clips["status"] == "ok" if "status" in clips else clips["path"] != ""
     counts = (
         clips.assign(usable=usable)
@@ -78,10 +78,10 @@ def _groups(clips: pd.DataFrame) -> pd.DataFrame:
         .agg(["size", "sum"])
         .sort_values(["group", "size", "label"], ascending=[True, False, True])
     )
-    sizes = counts.groupby("group")[["size", "sum"]].sum()
+    sizes = counts.groupby("group")["size"].sum()
     first = counts.drop_duplicates("group").set_index("group")
     result = pd.DataFrame(
-        {"label": first["label"], "clips": sizes["size"], "usable": sizes["sum"]}
+        {"label": first["label"], "clips": sizes, "usable": first["sum"]}
     ).reset_index()
     return result.sort_values("group", ignore_index=True)
 

@@ -88,7 +88,8 @@ def test_clips_that_cannot_be_decoded_count_for_nothing(
         broken = table["path"].str.contains("rain-test")
         status = broken.map({True: "unreadable", False: "ok"})
         out_dir.mkdir(exist_ok=True)
-        table.assign(status=status).to_parquet(out_dir / "index.parquet")
+        index = table.assign(status=status, file_sha256=table["id"])
+        index.to_parquet(out_dir / "index.parquet")
         settings = {"modality": "A"}
         write_meta(out_dir, {"settings": settings, "manifest_sha256": file_digest(manifest)})
 

@@ -127,6 +127,20 @@ def test_clips_that_cannot_be_used_do_not_count_as_withheld() -> None:
         assert ((split == "update") & usable & (clips["label"] == label)).sum() >= 3
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_clips_of_other_classes_in_a_group_do_not_count_as_withheld(seed: int) -> None:
+    clips = table()
+    # every recording of class 0 has a clip of class 1 too
+    more = clips[clips["label"] == 0].drop_duplicates("group")
+    more = more.assign(label=1, id="more-" + more["id"])
+    clips = pd.concat([clips, more], ignore_index=True)
+    split = fold_splits(clips, settings(), seed=seed)
+    for label in range(4):
+        own = split[clips["label"] == label]
+        assert (own == "update").sum() >= 3
+        assert (own == "validation").sum() >= 2
+
+
 @pytest.mark.parametrize(
     ("change", "folds", "words"),
     [

@@ -73,7 +73,8 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
     combined, again = keep_groups_whole(combined.assign(drawn=drawn), drawn)
     for name, clips in again.items():
         counts[name]["of_held_out_groups_removed"] = clips
-    notes += check_leaks(combined, combined.pop("drawn").to_numpy(bool))
+    drawn = (combined.pop("drawn") & (combined["split"] == "validation")).to_numpy(bool)
+    notes += check_leaks(combined, drawn)
     combined.attrs |= {"sources": counts, "notes": notes}
     return combined
 

@@ -46,7 +46,9 @@ def keep_groups_whole(
     best = np.zeros(group.max(initial=-1) + 1, np.int8)
     np.maximum.at(best, group[home], rank[home])
     gone = home & (best[group] > rank)
-    _check(table, gone & ~np.isin(group, group[drawn]), group, best)
+    stray = gone & ~np.isin(group, group[drawn])
+    if stray.any():
+        _check(table, stray, home & np.isin(group, group[stray]), group, rank)
     held_out = arrow(table["video"][home & (rank > 0)])
     same = pc.is_in(arrow(table["video"]), value_set=held_out).to_numpy(zero_copy_only=False)
     gone |= ~home & (same | (best[group] > 0))
@@ -58,26 +60,30 @@ def keep_groups_whole(
     return kept, {str(source): int(count) for source, count in sizes.items()}
 
 
-def _check(table: pd.DataFrame, stray: np.ndarray, group: np.ndarray, best: np.ndarray) -> None:
+def _check(
+    table: pd.DataFrame,
+    stray: np.ndarray,
+    members: np.ndarray,
+    group: np.ndarray,
+    rank: np.ndarray,
+) -> None:
     """Check that stray clips do not contradict the list.
 
     Args:
         table: a manifest of N clips.
         stray: bool (N,), clips that are not in the split of their group.
+        members: bool (N,), all clips that the same source has of these groups.
         group: int (N,), the number of the group of each clip.
-        best: int (G,), the rank of the split of each group.
+        rank: int (N,), the place of its split in HELD_OUT, 0 for training.
     """
-    if not stray.any():
-        return
-    members = table[np.isin(group, group[stray])]
-    members.attrs = table.attrs
-    check_leaks(members)
+    clips = table[members]
+    clips.attrs = table.attrs
+    check_leaks(clips)
     row = int(stray.argmax())
     one = table.iloc[row]
     if one["source"] != OWN:
         return
-    rank = table["split"].map(HELD_OUT).fillna(0).to_numpy(np.int8)
-    other = table.iloc[int(((group == group[row]) & (rank == best[group[row]])).argmax())]
+    other = table.iloc[int(np.where(members & (group == group[row]), rank, -1).argmax())]
     groups = len(np.unique(group[stray]))
     more = f" ({groups} groups are like this)" if groups > 1 else ""
     raise UserError(
