@@ -48,8 +48,8 @@ def check_data(
     every = [run for run in every if run.fold == every[0].fold]
     for counted in count_each(plan) if clips is None else clips:
         check = _Check(counted, processes)
-        problems = [*without_picture(plan, counted)]
-        problems += check.classes(plan_settings(plan)["data"]["num_classes"])
+        classes = check.classes(plan_settings(plan)["data"]["num_classes"])
+        problems = [*without_picture(plan, counted), *classes]
         # what a stage lacks may follow from wrong classes
         if not problems:
             of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)
