@@ -19,6 +19,10 @@ def group_influence(
 
     The mean changes by minus that amount if the group is left out and the share of each class is
     kept. Arguments and errors as in `two_way_interval`.
+
+    Returns:
+        (R, G) influence in the unit of the values, and (G,) stratum, counted from 0. Classes that
+        share a group are one stratum.
     """
     table = values_of_clips(values)
     names, class_of = np.unique(_of_clips("classes", classes, table), return_inverse=True)

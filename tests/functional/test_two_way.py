@@ -96,7 +96,7 @@ def test_groups_vary_as_in_a_bootstrap_over_groups() -> None:
     classes, groups = layout(rng, 3, 60)
     values = values_of(rng, 4, groups, {"group": 3, "clip": 1, "noise": 1})
     drawn = []
-    for _ in range(1000):
+    for _ in range(500):
         mean = 0.0
         for c in range(3):
             picks = rng.integers(60, size=60) + 60 * c
@@ -104,13 +104,13 @@ def test_groups_vary_as_in_a_bootstrap_over_groups() -> None:
             mean += float((classes == c).mean() * values[:, clips].mean())
         drawn.append(mean)
     found = two_way_variance(values, classes, groups)
-    assert found.groups == pytest.approx(np.var(drawn), rel=0.15)
+    assert found.groups == pytest.approx(np.var(drawn), rel=0.2)
 
 
 @pytest.mark.parametrize("rotations", [4, 12, 60])
 def test_coverage_of_the_value_for_other_groups(rotations: int) -> None:
     rng = np.random.default_rng(rotations)
-    repetitions = 400
+    repetitions = 300
     parts = {"group": 5.5, "clip": 4, "group and rotation": 10, "noise": 22}
     covered = {"two-way": 0, "rotations": 0}
     for _ in range(repetitions):
@@ -122,8 +122,8 @@ def test_coverage_of_the_value_for_other_groups(rotations: int) -> None:
         ):
             covered[name] += low <= 0 <= high
     share = {name: count / repetitions for name, count in covered.items()}
-    # three binomial standard errors; the interval is slightly too wide where noise prevails
-    assert 0.95 - 0.033 <= share["two-way"] <= 0.95 + 0.04
+    # three binomial standard errors
+    assert share["two-way"] == pytest.approx(0.95, abs=0.038)
     # in closed form: group and clip have 0.134 of the variance of the other two parts
     edge = stats.t.ppf(0.975, rotations - 1) / (1 + 0.134 * rotations) ** 0.5
     wanted = 1 - 2 * stats.t.sf(edge, rotations - 1)
@@ -139,23 +139,24 @@ def test_coverage_of_the_value_for_other_groups(rotations: int) -> None:
 def test_coverage_with_few_groups_and_rotations(parts: dict[str, float]) -> None:
     rng = np.random.default_rng(2)
     covered = 0
-    for _ in range(400):
+    for _ in range(300):
         classes, groups = layout(rng, 5, 5)
         _, low, high = two_way_interval(values_of(rng, 4, groups, parts), classes, groups)
         covered += low <= 0 <= high
-    assert 0.95 - 0.033 <= covered / 400 <= 0.99
+    # three binomial standard errors; slightly too wide where the noise prevails
+    assert 0.95 - 0.038 <= covered / 300 <= 0.99
 
 
 def test_coverage_where_each_rotation_scores_other_clips() -> None:
     rng = np.random.default_rng(7)
     covered = 0
-    for _ in range(400):
+    for _ in range(300):
         classes, groups = layout(rng, 5, 12)
         values = values_of(rng, 6, groups, {"group": 10, "clip": 5, "noise": 10})
         values[rng.random(values.shape) < 0.3] = np.nan
         _, low, high = two_way_interval(values, classes, groups)
         covered += low <= 0 <= high
-    assert 0.95 - 0.033 <= covered / 400 <= 0.99
+    assert 0.95 - 0.038 <= covered / 300 <= 0.99
 
 
 def test_p_value_and_interval_agree() -> None:

@@ -222,7 +222,7 @@ def test_verdicts_follow_the_two_way_interval(plan: Plan) -> None:
 
 def test_three_rotations_have_no_interval(plan: Plan, tmp_path: Path) -> None:
     fewer = plan.first_seeds(3)
-    for name in ("table2", "leakage", "figure3"):
+    for name in ("ablations/no_infonce", "leakage", "figure3"):
         artifact_of(fewer, name).make(fewer, tmp_path / f"{name}.csv")
         table = pd.read_csv(tmp_path / f"{name}.csv")
         ends = [c for c in table if c.endswith(("low", "high")) or c in ("p", "p_holm")]
@@ -235,7 +235,7 @@ def test_three_rotations_have_no_interval(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_the_report_speaks_of_rotations(plan: Plan, tmp_path: Path) -> None:
-    for name in ("table1", "table2", "figure2", "leakage", "feature_quality"):
+    for name in ("table1", "table2", "figure2"):
         csv_file.save(artifact_of(plan, name).table(plan), tmp_path / f"{name}.csv")
     page = html.render(plan, tmp_path, None)
     for words in (
