@@ -14,14 +14,14 @@ def require_modality(plan: Plan) -> None:
     """Check that the clip cache of a plan, if there is one, was made for its modality.
 
     Raises:
-        UserError: it was made for another one, so other clips count as usable.
+        UserError: it was made for another one, by which other clips are usable.
     """
     from diccae.datasets.clips import modality_of, read_meta
 
     if not (plan.cache_dir / "meta.json").is_file():
         return
     made_for = modality_of(read_meta(plan.cache_dir))
-    if made_for != plan.modality:
+    if made_for not in (None, plan.modality):
         raise UserError(
             f"{plan.cache_dir}: the clip cache was made for modality {made_for}, plan {plan.name} "
             f"asks for {plan.modality}; run `diccae data cache --plan {plan.name}`, which makes it "

@@ -1,8 +1,7 @@
 """Whether the clips of a plan are those that its runs need: classes, splits, and how many of each.
 
-`diccae plan`, `doctor`, `data manifest`, `data cache`, `train` and the workflow ask here, so that
-nothing is trained on data that does not suit the plan. The rules follow `diccae.compose`,
-`AVClipDataset`, `PKSampler` and the hooks.
+`diccae plan`, `doctor`, `data manifest`, `data cache`, `train` and the workflow ask here before
+anything is trained. The rules follow `diccae.compose`, `AVClipDataset`, `PKSampler` and the hooks.
 """
 
 from __future__ import annotations
@@ -44,12 +43,11 @@ def check_data(
             found, and what to change.
     """
     every = list(runs_of_a_seed(plan) if runs is None else runs)
-    # the runs of all folds are alike
-    every = [run for run in every if run.fold == every[0].fold]
+    every = [run for run in every if run.fold == every[0].fold]  # those of all folds are alike
     for counted in count_each(plan) if clips is None else clips:
         check = _Check(counted, processes)
-        problems = [*without_picture(plan, counted)]
-        problems += check.classes(plan_settings(plan)["data"]["num_classes"])
+        classes = check.classes(plan_settings(plan)["data"]["num_classes"])
+        problems = [*without_picture(plan, counted), *classes]
         # what a stage lacks may follow from wrong classes
         if not problems:
             of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)
@@ -189,9 +187,8 @@ class _Check:
     def _limit(self, run: Run) -> float:
         """The most clips that a stage with a budget in steps takes."""
         budget = run.settings.schedule.stages[run.stage]
-        return (
-            math.inf if budget.steps is None else self.processes * budget.steps * budget.batch_size
-        )
+        steps = math.inf if budget.steps is None else budget.steps
+        return self.processes * steps * budget.batch_size
 
     def _batch(self, run: Run, clips: int, words: str) -> bool:
         """Whether these clips are enough for a batch; else notes them for `batches`."""

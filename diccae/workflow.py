@@ -157,8 +157,7 @@ class Workflow:
         suit none.
 
         Raises:
-            SystemExit: plans that share it describe different data, or ask for clips of different
-                modalities.
+            SystemExit: plans that share it describe different data or ask for different modalities.
         """
         sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
         asked = {plan.modality: plan for plan in reversed(sharing)}

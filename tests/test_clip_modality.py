@@ -45,30 +45,30 @@ def test_pictures_of_sound_files_are_refused_with_the_keys(suffix: str) -> None:
     table = manifest()
     table["path"] = f"folder.mp4/clip.{suffix}"
     clips = count_table(table, "mine.csv")
-    check_data(alone(plan_of(), "A"), clips)
+    check_data(alone(plan_of(), "A"), [clips])
     with pytest.raises(UserError) as error:
-        check_data(alone(plan_of(), "V"), clips)
+        check_data(alone(plan_of(), "V"), [clips])
     assert str(error.value) == (
         "plan mine: 105 of 105 clips are sound files without a picture, but table1.modalities, "
         "table2.modalities ask for V; set A alone there, or give the videos "
         "(mine.csv: 105 found of 105 listed clips, not probed yet)"
     )
     with pytest.raises(UserError, match="but pretrain_modality asks for V; set A alone there"):
-        check_data(alone(plan_of(), "A", pretrain_modality="AV"), clips)
+        check_data(alone(plan_of(), "A", pretrain_modality="AV"), [clips])
     # before the files are searched for
     listed = count_listed(table.assign(video=table["path"], path=""), "the plan's lists")
     with pytest.raises(UserError, match="table2.modalities ask for V"):
-        check_data(alone(plan_of(), "AV"), listed)
+        check_data(alone(plan_of(), "AV"), [listed])
 
 
 def test_a_few_sound_files_are_left_to_the_share_of_unusable_clips() -> None:
     table = manifest()
     table.loc[0, "path"] = "clip.wav"
     allowed = plan_of(cache__max_bad_share=0.01)
-    check_data(alone(allowed, "V"), count_table(table, "mine.csv"))
+    check_data(alone(allowed, "V"), [count_table(table, "mine.csv")])
     table.loc[:1, "path"] = "clip.wav"
     with pytest.raises(UserError, match="2 of 105 clips are sound files"):
-        check_data(alone(allowed, "V"), count_table(table, "mine.csv"))
+        check_data(alone(allowed, "V"), [count_table(table, "mine.csv")])
 
 
 def test_every_kind_of_section_is_named() -> None:

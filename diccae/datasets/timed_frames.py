@@ -38,10 +38,10 @@ def timed_frames(
             stream = needed_streams(container, path, modality)[kind]
             stream.thread_count = 1
             zero = beginning(container)
-            mp3 = container.format.name == "mp3"
-            if mp3 and back == run_up:
-                back = MP3_RUN_UP
-            # seeking to the beginning of an MP3 file would lose the bits of its encoder delay
+            if back == run_up:
+                # seeking to the beginning of an MP3 file would lose the bits of its encoder delay
+                back = MP3_RUN_UP if container.format.name == "mp3" else back
+                back = float("inf") if _is_counted(container, stream) else back
             sought = start > back or (start > 0 and back == run_up)
             target = zero + max(0.0, start - back)
             try:
@@ -81,19 +81,28 @@ def _timed(
     """
     # AVI has no presentation times, and FFmpeg's are out of order in files with packed B-frames
     by_order = container.format.name == "avi"
+    counted = _is_counted(container, stream)
     step = 1 / float(stream.average_rate or 25) if stream.type == "video" else 0.0
     time, leaves = float("-inf"), begins
     # one division of integers is correctly rounded, and Fractions are slow
     ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
     for frame in _decoded(container, stream):
         stamp = frame.dts if by_order and frame.dts is not None else frame.pts
-        now = leaves if stamp is None else stamp * ticks / per_second - zero
+        now = leaves if stamp is None or counted else stamp * ticks / per_second - zero
         time = leaves if now <= time else now
         if stream.type == "audio":
             leaves = time + frame.samples / frame.sample_rate
         else:
             leaves = time + (frame.duration * ticks / per_second if frame.duration else step)
         yield Shown(time, leaves, frame)
+
+
+def _is_counted(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream | av.audio.stream.AudioStream,
+) -> bool:
+    """Whether times come from counting samples: those of compressed WAV files are estimates."""
+    return container.format.name == "wav" and not stream.codec_context.name.startswith("pcm_")
 
 
 def _decoded(

@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.utils import import_modules_from_strings
 
+from diccae.datasets.clips import modality_of, read_meta
 from diccae.functional.kmeans import kmeans
 from diccae.planning.speeds import Speed, Timing
 from diccae.planning.synthetic_clips import synthetic_dataset
@@ -158,16 +159,19 @@ def time_loading(
     """
     if workers == 0:
         return None, []
-    real = run.plan.cache_dir / "meta.json"
+    folder = run.plan.cache_dir
+    real = (folder / "meta.json").is_file()
+    # the next cache is made for this modality
+    real = real and modality_of(read_meta(folder)) == run.plan.modality
     live = run.settings.base["cache"].get("mode", "stored") == "live"
-    if live and not real.is_file():
+    if live and not real:
         return None, [
             "hours do not include decoding: clips are decoded while training (cache.mode live), "
             "and there are none here to time; `benchmarks/decoding.py` times the decoder on one "
             "core"
         ]
     config = _composed(run).train_dataloader.dataset
-    dataset = DATASETS.build(config) if real.is_file() else synthetic_dataset(config, cache)
+    dataset = DATASETS.build(config) if real else synthetic_dataset(config, cache)
     rows = iter(np.random.default_rng(0).integers(len(dataset), size=10_000).tolist())
 
     def clock(size: int) -> float:

@@ -70,6 +70,8 @@ def test_samples_of_a_span_are_those_that_were_written(
         ("clip.ogg", "libopus", 48000),
         ("clip.opus", "libopus", 16000),
         ("clip.m4a", "aac", 44100),
+        # its times after seeking are estimates
+        ("clip.wav", "adpcm_ms", 16000),
     ],
 )
 def test_a_span_of_a_file_without_an_index_is_the_slice_of_the_whole(
