@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diccae.datasets.containers import unreadable
 from diccae.datasets.pyav_media import decode_audio
 from diccae.plans import Plan
 from diccae.reporting import sources
@@ -44,6 +45,9 @@ def sample_clips(
         a plan of sound alone), `sound` (MP3 of the first seconds; None for other plans) and
         `spectrogram` (PNG; None for a plan of pictures alone, and for one of both whose cache
         stores none). Clips whose files do not exist are left out.
+
+    Raises:
+        UserError: a file cannot be decoded any more.
     """
     path = plan.cache_dir / "index.parquet"
     if any(sources.data_file(plan, file) is None for file in (plan.manifest, path)):
@@ -61,15 +65,18 @@ def sample_clips(
             continue
         shown: dict[str, Any] = {"name": clip["label_name"], "id": clip["id"]}
         shown |= {"strip": None, "sound": None, "spectrogram": None}
-        if "V" in plan.modality:
-            shown["strip"] = _strip(path, frames, height)
-        if "A" in plan.modality and fbank is not None:
-            shown["spectrogram"] = spectrogram(fbank[row])
-        if plan.modality == "A":
-            sound = _sound(path, clip.get("start", 0.0), clip.get("end", math.inf))
-            shown["sound"] = mp3(sound)
-            if fbank is None:
-                shown["spectrogram"] = spectrogram(log_bands(sound))
+        bands = None if fbank is None or "A" not in plan.modality else fbank[row]
+        try:
+            if "V" in plan.modality:
+                shown["strip"] = _strip(path, frames, height)
+            else:
+                sound = _sound(path, clip.get("start", 0.0), clip.get("end", math.inf))
+                shown["sound"] = mp3(sound)
+                bands = log_bands(sound) if bands is None else bands
+        except av.FFmpegError as error:
+            raise unreadable(path, error) from None
+        if bands is not None:
+            shown["spectrogram"] = spectrogram(bands)
         clips.append(shown)
     return clips
 

@@ -16,6 +16,7 @@ import yaml
 
 from diccae.artifacts import artifacts_of
 from diccae.datasets.clips import write_index
+from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, html
 from diccae.reporting.sample_clips import SAMPLE_RATE, log_bands, sample_clips
@@ -120,6 +121,10 @@ def test_a_clip_of_sound_has_a_player_and_a_spectrogram(fake: Plan) -> None:
     page = page_of(plan)
     assert re.search(r'<audio controls [^>]*src="data:audio/mpeg;base64,[^"]+"></audio>', page)
     assert "its first 5 seconds in mono" in page
+
+    Path("data/a.wav").write_bytes(b"no sound")
+    with pytest.raises(UserError, match="a.wav: .* replace the file or remove its row"):
+        sample_clips(plan)
 
 
 def test_the_spectrogram_of_a_tone_is_a_line(tmp_path: Path) -> None:
