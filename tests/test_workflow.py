@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from snakemake.cli import get_argument_parser
 from diccae import workflow
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.snakemake_request import number_of_seeds
+from diccae.reporting.shard_file import write_shard
+from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 from tests.documents import every_command, example_plan
 from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
@@ -64,6 +66,22 @@ def test_the_first_seeds_alone(checkout: Path) -> None:
     result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
     assert "--plan embedded-10 --seeds 2" in result.stdout
+
+
+def test_seeds_whose_shard_is_there_are_not_trained(checkout: Path) -> None:
+    folder = checkout / "results" / "smoke" / "shards"
+    folder.mkdir(parents=True)
+    # its own name says nothing of the seed
+    write_shard(folder / "copy.npz", {"seed": 1, "runs": []}, {})
+    target = ("results/smoke/table2.csv", "--dry-run", "--verbose")
+    chosen = snakemake(checkout, *target, "--config", "shards=True")
+    assert {job.split("/")[1] for job in planned_jobs(chosen)} == {"seed0"}
+    write_shard(folder / "seed1.npz", {"seed": 1, "runs": []}, {})
+    refused = snakemake(checkout, *target, "--config", "shards=True")
+    shutil.rmtree(folder)
+    assert "both hold seed 1; remove one of them" in refused.stdout + refused.stderr
+    with pytest.raises(UserError, match="^--config shards=5: wanted True or False$"):
+        use_shards({"shards": 5})
 
 
 def test_an_unknown_ablation_is_named_without_a_traceback(checkout: Path) -> None:

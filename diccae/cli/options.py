@@ -33,7 +33,7 @@ def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -
         UserError: the plan cannot be read, or the folder does not have its shards.
     """
     if results is None:
-        return load_plan(plan or "embedded", seeds)
+        return load_plan(plan or DEFAULT_PLAN, seeds)
     from diccae.reporting.shard_folder import check_seeds, plan_of_shards
 
     chosen = (plan_of_shards(results) if plan is None else load_plan(plan)).first_seeds(seeds)
@@ -78,6 +78,7 @@ PlanName = Annotated[
         "--plan", help="Plan name (configs/plans/<name>.yaml) or path.", callback=_fix_kernels
     ),
 ]
+DEFAULT_PLAN = "embedded"
 # without one, the default plan, or that of the shards
 PlanOrShards = Annotated[
     str | None,
@@ -85,7 +86,7 @@ PlanOrShards = Annotated[
         "--plan",
         help="Plan name (configs/plans/<name>.yaml) or path; by default embedded, or with "
         "--results the plan that the shards state.",
-        callback=lambda name: name and _fix_kernels(name),
+        callback=lambda name: _fix_kernels(name or DEFAULT_PLAN) and name,
     ),
 ]
 ResultsFolder = Annotated[

@@ -171,14 +171,26 @@ def _check_runs(plan: Plan, shard: Shard) -> None:
     """Where runs of the same seed are there too, both must have the same predictions."""
     root = plan.results_root() / "runs"
     for folder, record in shard.records.items():
-        path = root / folder / "record.json"
-        if path.is_file() and record["stage"] == SCORED_STAGE:
-            own = json.loads(path.read_text()).get("files", {}).get("predictions.parquet")
-            if own != record["files"]["predictions.parquet"]:
-                raise UserError(
-                    f"{shard.path} has other predictions than {path.parent}; remove the shard, or "
-                    "the runs of this seed"
-                )
+        own = _predictions_digest(root / folder / "record.json")
+        if record["stage"] == SCORED_STAGE and own not in (None, _digest(record)):
+            raise UserError(
+                f"{shard.path} has other predictions than {root / folder}; remove the shard, or "
+                "the runs of this seed"
+            )
+
+
+def _predictions_digest(path: Path) -> str | None:
+    """What the record of a run says of its predictions; None where it is not there or damaged,
+    which is found where it is read for its numbers."""
+    try:
+        return _digest(json.loads(path.read_text()))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _digest(record: dict[str, Any]) -> str | None:
+    digest: str | None = record.get("files", {}).get("predictions.parquet")
+    return digest
 
 
 def _check_data(shards: list[Shard]) -> None:

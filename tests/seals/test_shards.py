@@ -25,7 +25,8 @@ from diccae.reporting import collect
 from diccae.reporting.compare_clips import compare_clips
 from diccae.reporting.shard_file import read_shard, write_shard
 from diccae.reporting.shard_folder import check_seeds, plan_of_shards, shards_of
-from diccae.reporting.shards import read
+from diccae.reporting.shards import Shard, read
+from diccae.seals import shard_export
 from diccae.seals.finding import Finding
 from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
@@ -130,23 +131,10 @@ def test_a_mixture_of_runs_and_shards(sealed: Plan, exported: Path) -> None:
     assert str(ROOT / "shards/seed1.npz") in json.loads((ROOT / "verify.json").read_text())["files"]
 
 
-def test_report_verify_and_compare_of_shards_without_torch_and_after_a_move(lab: Path) -> None:
-    code = """
-import pathlib, sys
-from diccae.cli.main import app
-app(["report", "--results", "shards"], standalone_mode=False)
-pathlib.Path("shards").rename("moved")
-app(["verify", "--results", "moved"], standalone_mode=False)
-app(["compare", "--clips", "moved", "moved"], standalone_mode=False)
-print({"torch", "faiss", "mmaction"} & sys.modules.keys())
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[-1] == "set()"
-    root = re.search("sealed; root digest ([0-9a-f]{64})", lines[0])
-    assert root is not None
-    assert f"root digest in moved/verify.json: {root[1]}" in lines
+def test_the_seal_of_a_folder_of_shards_holds_when_it_is_moved(lab: Path) -> None:
+    root = run("report", "--results", "shards").split()[-1]
+    lab.rename("moved")
+    assert f"root digest in moved/verify.json: {root}\n" in run("verify", "--results", "moved")
     plan = plan_of_shards(Path("moved")).at(Path("moved"))
     change(Path("moved/seed1.npz"), lambda about, _: about["jobs"].update(more=1.0))
     Path("moved/table2.csv").write_text("variant\n")
@@ -154,6 +142,22 @@ print({"torch", "faiss", "mmaction"} & sys.modules.keys())
     edited = "edited: moved/seed1.npz: is not the file that moved/verify.json lists"
     assert any(each.startswith(edited) for each in found)
     assert any(each.startswith("edited: moved/table2.csv") for each in found)
+
+
+def test_shards_are_read_without_torch(lab: Path) -> None:
+    code = (
+        "import sys; from diccae.cli.main import app; from diccae.reporting import pictures\n"
+        # pictures take most of the time
+        "pictures.matrix = lambda *_: ''\n"
+        # report makes verify.json too
+        "for words in (['report', '--results', 'shards'],\n"
+        "              ['compare', '--clips', 'shards', 'shards']):\n"
+        "    app(words, standalone_mode=False)\n"
+        "print({'torch', 'faiss', 'mmaction'} & sys.modules.keys())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "set()"
 
 
 def test_compare_clips_reads_shards(sealed: Plan, exported: Path) -> None:
@@ -282,6 +286,33 @@ def test_a_seed_that_is_there_as_runs_with_other_numbers(sealed: Plan, exported:
     shutil.move(ROOT / "shards/seed0.npz", ROOT / "shards/seed0-copy.npz")
     with pytest.raises(UserError, match=f"seed0-copy.npz has other predictions than {ROOT}/runs"):
         shards_of(sealed)
+
+
+def test_rows_of_several_folds() -> None:
+    tables = []
+    for number in range(2):
+        # in each fold a half of the clips is tested, and one of the others validates
+        parts = []
+        for fold, split, ids in ((1, "test", "ab"), (2, "test", "cd"), (1, "validation", "c")):
+            for view in ("multi", "single"):
+                rows = {"id": list(ids), "group": list(ids.upper()), "label": range(len(ids))}
+                rows |= {"top1": [number] * len(ids), "in_update": [fold == number] * len(ids)}
+                parts.append(pd.DataFrame(rows).assign(split=split, fold=fold, view=view))
+        tables.append(pd.concat(parts, ignore_index=True))
+    # the second run has no clip of fold 2
+    tables[1] = tables[1][tables[1]["fold"] == 1].reset_index(drop=True)
+    clips, arrays = shard_export._arrays(tables)
+    runs = [{"variant": "full", "modality": "A"}, {"variant": "full", "modality": "V"}]
+    about = {"clips": clips, "runs": runs, "views": ["multi", "single"]}
+    shard = Shard(Path("seed0.npz"), about, arrays)
+    order = ["split", "fold", "id", "view"]
+    for modality, table in zip("AV", tables, strict=True):
+        pd.testing.assert_frame_equal(
+            shard.predictions("full", modality).sort_values(order, ignore_index=True),
+            table.sort_values(order, ignore_index=True),
+            check_like=True,
+            check_dtype=False,
+        )
 
 
 def test_an_unfinished_or_damaged_seed_is_not_exported(sealed: Plan) -> None:
