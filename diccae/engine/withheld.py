@@ -1,7 +1,7 @@
 """Top-1 of an A-V model with one modality withheld, which something else stands in for.
 
-These are scores of the model that was trained on both modalities, not of a model that was trained
-on one.
+These are scores of the model that was fine-tuned on both modalities, not of one that was fine-tuned
+on a single one.
 """
 
 from __future__ import annotations

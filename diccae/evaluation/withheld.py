@@ -1,7 +1,7 @@
 """Scores of an A-V model with one modality withheld: what stands in for it, and what it is called.
 
-These are scores of the model that was trained on both modalities. A model that was trained on one
-of them is a different one, and the two often differ by far.
+These are scores of the model that was trained on both modalities. A model that was fine-tuned on
+one of them is a different one, and the two may differ by far.
 """
 
 from __future__ import annotations

@@ -98,9 +98,9 @@ def _over_clips(plan: Plan, name: str, interval: Interval) -> dict[str, float]:
 def table1(plan: Plan) -> pd.DataFrame:
     """Table 1: the rows of the paper, on VGGSound, and measured rows, on the dataset of the plan.
 
-    `A`, `V` and `AV` are models that were trained on these modalities. `AV_without_video_zeros` and
-    the like are the A-V models again, with the video withheld and zeros in its place: they are not
-    the A models. See `diccae.evaluation.withheld`.
+    `A`, `V` and `AV` are models that were fine-tuned on these modalities. `AV_without_video_zeros`
+    and the like are the A-V models again, with the video withheld and zeros in its place: they are
+    not the A models. See `diccae.evaluation.withheld`.
     """
     section = section_of(plan, "table1")
     rows: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diccae.errors import UserError
-from diccae.evaluation.withheld import COLUMNS, FILE
+from diccae.evaluation.withheld import COLUMNS, FILE, KINDS
 from diccae.functional.bootstrap import Interval
 from diccae.plans import Plan
 from diccae.reporting import collect
@@ -24,41 +24,38 @@ NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 def columns(plan: Plan, variant: str) -> dict[str, float]:
     """Test accuracies in percent by the names of `COLUMNS`, mean over seeds, each with the ends
     `_low` and `_high` of its 95 % interval; NaN where there is no accuracy."""
+    correct = hits(plan, variant)
     entry: dict[str, float] = {}
     clips = collect.predictions(plan, variant, plan.seeds[0], "AV")
     for name, kind in COLUMNS.items():
-        correct = hits(plan, variant, *kind)
         mean, low, high = (
-            NO_INTERVAL if correct is None else accuracy_interval(plan, clips, correct)
+            accuracy_interval(plan, clips, correct[kind]) if kind in correct else NO_INTERVAL
         )
         entry |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return entry
 
 
-def hits(
-    plan: Plan, variant: str, withheld: str, filling: str, split: str = "test"
-) -> NDArray[np.bool_] | None:
+def hits(plan: Plan, variant: str, split: str = "test") -> dict[tuple[str, str], NDArray[np.bool_]]:
     """(S, N) whether the A-V model with one modality withheld classified each clip correctly, for
-    each seed; clips sorted by id. None where a clip has no such score: a split of a single clip has
-    no other clip to stand in.
+    each seed, by the members of `KINDS`; clips sorted by id. A kind that a clip lacks is left out:
+    the only clip of a split has no other clip to stand in for it.
 
     Args:
         plan, variant: the fine-tuning runs, of both modalities.
-        withheld: `audio` or `video`.
-        filling: what stands in for it, one of `FILLINGS`.
         split: `test` or `validation`.
 
     Raises:
         UserError: as in `predictions`.
     """
-    rows = []
+    rows: dict[tuple[str, str], list[NDArray[np.bool_]]] = {kind: [] for kind in KINDS}
     for seed in plan.seeds:
+        clips = len(collect.predictions(plan, variant, seed, "AV", split))
         table = predictions(plan, variant, seed, split)
-        chosen = table[(table["withheld"] == withheld) & (table["filling"] == filling)]
-        if len(chosen) < len(collect.predictions(plan, variant, seed, "AV", split)):
-            return None
-        rows.append(chosen["correct"].to_numpy())
-    return np.stack(rows)
+        for kind, own in rows.items():
+            chosen = (table["withheld"] == kind[0]) & (table["filling"] == kind[1])
+            if chosen.sum() == clips:
+                own.append(table.loc[chosen, "correct"].to_numpy())
+    return {kind: np.stack(own) for kind, own in rows.items() if len(own) == len(plan.seeds)}
 
 
 def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:

@@ -19,6 +19,7 @@ from diccae import registry  # noqa: F401
 from diccae.engine.records import commit
 from diccae.engine.runs import execute, origin_of, work_dir
 from diccae.errors import UserError
+from diccae.evaluation.withheld import KINDS
 from diccae.hashes import KEY_PARTS, file_hash, record_digest, run_key
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
@@ -126,6 +127,10 @@ def test_files_of_a_finished_run(workspace: Path, tiny_data: Path) -> None:
     stated = json.loads((folder / "metrics.json").read_text())["accuracy"]["test"]["top1_multi"]
     headline = predictions[(predictions["split"] == "test") & (predictions["view"] == "multi")]
     assert stated == pytest.approx(100 * (headline["top1"] == headline["label"]).mean())
+    withheld = pd.read_parquet(folder / "withheld.parquet")
+    assert withheld.groupby(["split", "withheld", "filling"]).size().to_dict() == {
+        (split, *kind): COUNTS[split] for split in ("test", "validation") for kind in KINDS
+    }
     with np.load(folder / "confusion.npz") as arrays:
         assert arrays["test_degree"].shape == (12, 12)
         assert arrays["confusion_matrix"].sum() == COUNTS["test"]
@@ -152,6 +157,8 @@ def test_a_finished_run_with_a_missing_file_is_trained_again(
     run = Run(tiny_plan(workspace, tiny_data), "finetune", "from_scratch", 0, "A")
     execute(run)
     kept = contents(run.folder)
+    # there is no other modality to withhold
+    assert "withheld.parquet" not in kept
     (run.folder / "predictions.parquet").unlink()
     (run.folder / "left_over.npz").touch()
     execute(run)

@@ -93,9 +93,10 @@ def training_worker(rank: int, folder: str) -> None:
 def withheld_tables(folder: Path, processes: int) -> dict[str, pd.DataFrame]:
     """The scores with a modality withheld of one untrained model, from kept features and from
     inputs."""
+    from mmengine.runner import Runner
+
     from diccae.engine.devices import use_processes
     from diccae.engine.feature_extractor import unwrap
-    from diccae.engine.lean_runner import lean_runner
     from diccae.engine.withheld import WithheldHook
     from diccae.models.systems.diccae import DICCAE
     from diccae.run_graph import Run
@@ -104,7 +105,7 @@ def withheld_tables(folder: Path, processes: int) -> dict[str, pd.DataFrame]:
     config.work_dir, config.log_level = str(folder / f"test{processes}"), "WARNING"
     if processes > 1:
         use_processes(config, processes)
-    runner = lean_runner(config)
+    runner = Runner.from_cfg(config)
     centre_logits(unwrap(runner), runner.test_dataloader.dataset)
     tables = {}
     for place, separate in (("features", True), ("inputs", False)):

@@ -229,6 +229,9 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
         7 * 4000,
         30 * 2 * costs.PREDICTION_BYTES,
     )
+    both, own = Run(smoke, "finetune", "full", 0, "AV"), Kind("diccae", True, "AV")
+    more = costs.disk(smoke, 100, {both: work[tuned]}, {own: 1000}, devices=2)
+    assert more.tables == need.tables + 30 * costs.WITHHELD_BYTES
     assert need.clips == 100 * costs.CLIP_BYTES
     assert need.total == need.clips + need.cache + 4000 + 7 * 4000 + need.tables
     live = costs.disk(load_plan("vggsound"), 199_467, work, {kind: 1000}, devices=1)

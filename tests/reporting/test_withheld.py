@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,24 @@ def test_a_filling_that_clips_lack_is_left_out(fake: Plan) -> None:
     row = withheld.columns(fake, "full")
     assert np.isnan(row["AV_without_audio_another_clip"])
     assert np.isfinite(row["AV_without_audio_mean"])
+
+
+def test_the_clips_of_all_folds_are_pooled(fake: Plan) -> None:
+    folds = {"kind": "official", "count": 2}
+    plan = fake.model_copy(update={"overrides": {"data.folds": folds}, "seeds": [1]})
+    whole = fake.run_folder("full", 1, modality="AV")
+    for fold, prefix in ((1, "b"), (2, "a")):
+        folder = plan.run_folder("full", 1, modality="AV", fold=fold)
+        shutil.copytree(whole, folder)
+        for name in ("predictions.parquet", FILE):
+            table = pd.read_parquet(folder / name)
+            table.assign(id=prefix + table["id"]).to_parquet(folder / name, index=False)
+    table = withheld.predictions(plan, "full", 1)
+    assert table["id"].is_monotonic_increasing
+    assert table.groupby("fold").size().to_dict() == {1: 1440, 2: 1440}
+    # half of the clips that are right with both modalities
+    correct = withheld.hits(plan, "full")[KINDS[0]]
+    assert correct.sum(axis=1).tolist() == [2 * (193 // 2)]
 
 
 EDITS = (

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from diccae.evaluation.withheld import COLUMNS
 from tests.conftest import tiny_plan
 from tests.workflow_copy import copy_workflow, snakemake
 
@@ -106,6 +107,11 @@ def test_it_is_in_table_1(checkout: Path) -> None:
     measured = table[table["dataset"] == "tiny clips"]
     assert measured[["A", "AV"]].notna().all(axis=None)
     assert len(measured) == 1
+
+
+def test_it_is_scored_with_a_modality_withheld_without_own_code(checkout: Path) -> None:
+    table = pd.read_csv(checkout / "results" / "toy" / "table1.csv").set_index("dataset")
+    assert table.loc["tiny clips", list(COLUMNS)].notna().all()
 
 
 def test_its_record_names_it_and_its_choices(checkout: Path) -> None:
