@@ -43,6 +43,7 @@ NOT_RUN = {
 PARSED = {
     "data cache": "decodes every clip; tests/datasets/clip_cache",
     "data check": "needs a manifest; tests/datasets/ledger",
+    "data lists": "needs the files of a data set; tests/datasets/readers",
     "data manifest": "needs the lists of VGGSound; tests/datasets/readers",
     "data render": "renders every clip; tests/datasets/test_benchmark_rendering.py",
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
@@ -56,8 +57,11 @@ OTHER_BLOCKS = {
     "211": "output of tests/container/run.sh",
     "args:": "Kubernetes",
     "cli": "the layers of the package",
+    "esc50:": "output of diccae data lists",
+    "lists:": "sources of a plan",
     "method": "a variant",
     "name:": "a plan, with commands behind it",
+    "overrides:": "settings of a plan",
     "path,label_name,split": "a list of clips",
     "runtime:": "settings of a plan",
     "table2:": "a section of a plan",
@@ -89,6 +93,10 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("kitchen.yaml").write_text(example_plan())
+    for path in (Path(word) for word in command.arguments if word.startswith("media/")):
+        (path.parent if path.suffix else path).mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.touch()
     words = ["kitchen.yaml" if word == "kitchen" else word for word in command.arguments]
     parser: Any = get_command(app)
     if words in ([], ["--help"]):

@@ -20,7 +20,7 @@ from diccae.planning.seeds import claims_of_table2
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, csv_file, html
 from tests.conftest import made_once
-from tests.reporting.conftest import SKILL, write_record
+from tests.reporting.conftest import SKILL, write_record, write_withheld
 
 CLASSES, GROUPS, FOLDS = 3, 6, 2
 # clips of each recording of a class
@@ -93,6 +93,8 @@ def write_rotation(plan: Plan, variant: str, modality: str, seed: int) -> None:
             value = 100 * float(right[chosen].mean())
             stated[split] = {"n": len(table), "top1_single": value, "top1_multi": value}
         pd.concat(tables).to_parquet(folder / "predictions.parquet", index=False)
+        if modality == "AV":
+            write_withheld(folder, [t for t in tables if t["view"].iloc[0] == "multi"])
         (folder / "metrics.json").write_text(json.dumps({"accuracy": stated}))
         np.savez(
             folder / "confusion.npz",
