@@ -113,6 +113,8 @@ def _execute(run: Run, config: Config, origin: Origin, work: Path) -> None:
     runner = train(run, config, work, origin.processes)
     files = collect(runner, run)
     runner.end_workers()
+    # every process writes a log of its test into the work folder, which is removed below
+    barrier()
     if is_main_process():
         publish(run, origin, files, started, watch)
         shutil.rmtree(work)
