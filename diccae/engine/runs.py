@@ -190,6 +190,8 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         dict(type="TerminationHook"),
     ]
     runner = lean_runner(config)
+    # each process writes a log of its test there, and the main process alone makes the folder
+    Path(runner.log_dir).mkdir(parents=True, exist_ok=True)
     runner.train()
     return runner
 
