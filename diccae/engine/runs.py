@@ -114,6 +114,8 @@ def _execute(run: Run, config: Config, origin: Origin, work: Path) -> None:
     runner = train(run, config, work, origin.processes)
     files = collect(runner, run)
     runner.end_workers()
+    # every process writes a log of its test into the work folder, which is removed below
+    barrier()
     if is_main_process():
         publish(run, origin, files, started, watch)
         shutil.rmtree(work)
@@ -191,6 +193,8 @@ def train(run: Run, config: Config, work: Path, processes: int) -> LeanRunner:
         dict(type="TerminationHook"),
     ]
     runner = lean_runner(config)
+    # each process writes a log of its test there, and the main process alone makes the folder
+    Path(runner.log_dir).mkdir(parents=True, exist_ok=True)
     runner.train()
     return runner
 
