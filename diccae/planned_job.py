@@ -7,8 +7,8 @@ from pathlib import Path
 
 from diccae.errors import UserError
 from diccae.hashes import digest
+from diccae.jobs import Job, JobKey
 from diccae.plans import Plan
-from diccae.run_graph import Job, JobKey
 from diccae.settings import plan_settings
 from diccae.source import source_hash
 

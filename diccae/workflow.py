@@ -10,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
-from diccae.datasets.clip_files import replaced_clips
 from diccae.errors import UserError
 from diccae.hashes import file_hash
+from diccae.jobs import job_key, jobs, stamp_of
 from diccae.planned_job import PlannedJob, data_key, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
-from diccae.run_graph import check, job_key, jobs, scored_runs, stamp_of
+from diccae.run_graph import check, scored_runs
+from diccae.untrue_outputs import drop_untrue
 
 
 class Workflow:
@@ -92,22 +93,6 @@ class Workflow:
         stamp = str(planned.job.stamp)
         waiting = sum(stamp in other.stamps for other in self.jobs.values())
         return 1000 * later + waiting
-
-    def drop_untrue_stamps(self) -> None:
-        """Remove the stamp of every job whose runs are not all there any more, so that Snakemake
-        makes them again: it sees the stamp alone."""
-        for planned in self.jobs.values():
-            job = planned.job
-            if job.stamp.is_file() and any(run.record() is None for run in job.runs):
-                job.stamp.unlink()
-
-    def drop_untrue_caches(self) -> None:
-        """Remove meta.json of every clip cache of which a clip has been replaced by another file
-        of its name, so that Snakemake makes it again: it sees the manifest alone."""
-        for folder in {plan.cache_dir for plan in self.plans.values()}:
-            meta = folder / "meta.json"
-            if meta.is_file() and replaced_clips(folder):
-                meta.unlink()
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
         """The artifacts of the plan whose results folder is `root`."""
@@ -255,6 +240,5 @@ def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
             )
             broken[str(results_root_of(name))] = str(error)
     built = Workflow(plans, seeds, broken, shards)
-    built.drop_untrue_stamps()
-    built.drop_untrue_caches()
+    drop_untrue((planned.job for planned in built.jobs.values()), built.plans.values())
     return built

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from diccae.errors import UserError
+from diccae.jobs import jobs
 from diccae.plans import Plan, load_plan
-from diccae.run_graph import Run, jobs, with_parents
+from diccae.run_graph import Run, with_parents
 
 
 def test_variants_with_the_same_pre_training_share_it() -> None:

@@ -14,7 +14,8 @@ from diccae.validation import choices
 from diccae.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from diccae.run_graph import Job, Run
+    from diccae.jobs import Job
+    from diccae.run_graph import Run
 
 StageName = Annotated[
     str, typer.Option("--stage", help="A single stage, e.g. pretrain; by default all stages.")
@@ -88,7 +89,8 @@ def wanted_runs(
     Raises:
         UserError: variant, stage or modality do not exist or do not fit together.
     """
-    from diccae.run_graph import Run, jobs, with_parents
+    from diccae.jobs import jobs
+    from diccae.run_graph import Run, with_parents
 
     _check_modality(plan, modality)
     job = None if stage or modality else jobs(plan).get((variant, seed, fold))
@@ -127,7 +129,7 @@ def _check_modality(plan: Plan, modality: str | None) -> None:
 
 
 def _modalities(plan: Plan, variant: str) -> list[str]:
-    from diccae.run_graph import job_name
+    from diccae.jobs import job_name
     from diccae.settings import variant_of
 
     known = plan.variants()

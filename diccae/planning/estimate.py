@@ -10,12 +10,13 @@ from typing import Any
 
 from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
+from diccae.jobs import job_key, jobs
 from diccae.planning import costs
 from diccae.planning.seeds import claims_of_table2
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
-from diccae.run_graph import Run, job_key, jobs, with_parents
+from diccae.run_graph import Run, with_parents
 from diccae.settings import plan_settings
 
 

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from diccae.functional.bootstrap import ACCURACY, DIFFERENCE, paired_t_interval, t_interval
 from diccae.functional.two_way import two_way_interval
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, degrees
 from diccae.reporting.intervals import kind_of
 from diccae.reporting.tables import section_of
 
@@ -148,10 +148,10 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
     for run in sorted(
         scored, key=lambda run: (places[run.variant], MODALITIES.index(run.modality))
     ):
-        values = collect.upper(collect.degree(plan, run.variant, run.seed, run.modality))
+        values = degrees.upper(degrees.degree(plan, run.variant, run.seed, run.modality))
         agreement = ceiling = float("nan")
         if known:
-            truth = collect.upper(np.array(known["confusability"][run.modality]))
+            truth = degrees.upper(np.array(known["confusability"][run.modality]))
             agreement = rank_correlation(values, np.tile(truth, len(plan.folds)))
             ceiling = known["bayes_ceiling"][run.modality]
         top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]

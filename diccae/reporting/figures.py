@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.reporting import collect, degrees
 from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
 from diccae.reporting.tables import section_of
 from diccae.whole_file import whole_file
@@ -55,7 +55,7 @@ def figure2(plan: Plan) -> pd.DataFrame:
     rows = []
     for name, variant in (("with DICCAE", section.with_), ("without DICCAE", section.without)):
         for seed in plan.seeds:
-            values = collect.upper(collect.degree(plan, variant, seed, section.modality))
+            values = degrees.upper(degrees.degree(plan, variant, seed, section.modality))
             rows.append(
                 {
                     "model": name,
@@ -84,7 +84,7 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         pooled = {
             name: np.concatenate(
                 [
-                    collect.upper(collect.degree(plan, variant, seed, plan.figure2.modality))
+                    degrees.upper(degrees.degree(plan, variant, seed, plan.figure2.modality))
                     for seed in plan.seeds
                 ]
             )

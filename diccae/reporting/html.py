@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import CONFIG_ROOT, Plan, results_root_of
-from diccae.reporting import claims, clusters, collect, intervals, paper, pictures, sources
+from diccae.plans import Plan, results_root_of
+from diccae.reporting import claims, clusters, collect, degrees, intervals, paper, pictures, sources
+from diccae.reporting.ambiguities import ambiguities
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -41,35 +41,6 @@ SHOWN = {
 
 def _ablations(plan: Plan) -> set[str]:
     return {name for name in artifacts_of(plan) if name.startswith(ABLATIONS)}
-
-
-def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
-
-    Args:
-        plan: gives the values of `pretrain_modality` and `table1.modalities`.
-        settings: the settings in a run's record.
-
-    Raises:
-        UserError: an entry names a key that the settings do not have.
-    """
-    entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
-    of_plan = {
-        "pretrain_modality": plan.modality,
-        "table1": {"modalities": plan.table1.modalities if plan.table1 else None},
-    }
-    for entry in entries:
-        value: Any = settings | of_plan
-        for part in entry["key"].split("."):
-            if not isinstance(value, dict) or part not in value:
-                raise UserError(
-                    f"configs/ambiguities.yaml names {entry['key']!r}, which the records of these "
-                    "runs do not have; correct the key, or run the workflow again if the runs are "
-                    "older than the entry"
-                )
-            value = value[part]
-        entry["value"] = value
-    return entries
 
 
 def write_report(plan: Plan, out: Path) -> None:
@@ -131,8 +102,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     verdicts = claims.evaluate(plan)
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
-    degree = collect.degree(plan, *first).mean(axis=0)
-    counts = collect.confusion_matrix(plan, *first)
+    degree = degrees.degree(plan, *first).mean(axis=0)
+    counts = degrees.confusion_matrix(plan, *first)
     names = pictures.class_names(plan)
     return {
         "plan": plan,

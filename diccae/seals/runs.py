@@ -10,9 +10,10 @@ from typing import Any
 
 from diccae.errors import UserError
 from diccae.hashes import data_hash, lock_hash
+from diccae.jobs import jobs
 from diccae.plans import Plan
 from diccae.reporting.shards import Shard
-from diccae.run_graph import Run, jobs
+from diccae.run_graph import Run
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
 from diccae.seals.record import check_keys, doubts, read_record

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from diccae.digests import text_digest
 from diccae.errors import UserError
+from diccae.jobs import jobs
 from diccae.plans import CONFIG_ROOT, Plan, results_root_of
 from diccae.reporting.shard_folder import shard_files
-from diccae.run_graph import Run, jobs
+from diccae.run_graph import Run
 from diccae.seals.data import data_files
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding

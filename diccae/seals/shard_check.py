@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from diccae.digests import text_digest
 from diccae.errors import UserError
-from diccae.reporting.collect import check_metrics, upper
+from diccae.reporting.collect import check_metrics
+from diccae.reporting.degrees import upper
 from diccae.reporting.shards import KEPT, Shard
 from diccae.run_graph import Run
 from diccae.seals.finding import Finding

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diccae.errors import UserError
 from diccae.hashes import file_hash, record_digest
 from diccae.plans import Plan
-from diccae.reporting import clusters, collect, html, pictures, scored_clips, timing
+from diccae.reporting import clusters, collect, degrees, html, pictures, scored_clips, timing
 from diccae.reporting.shard_file import write_shard
 from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
 from diccae.run_graph import Run, scored_runs, with_parents
@@ -57,7 +57,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
     clips, arrays = _arrays(list(tables.values()))
     withheld, arrays["withheld"] = _withheld(plan, seed, clips, arrays)
-    arrays["degree"] = np.stack([collect.degree_of(run.folder) for run in scored])
+    arrays["degree"] = np.stack([degrees.degree_of(run.folder) for run in scored])
     about = {
         "plan": plan_text(plan),
         "seed": seed,

@@ -13,9 +13,10 @@ from diccae.cli.data import cache, manifest
 from diccae.cli.train import train
 from diccae.datasets.folds import fold_splits
 from diccae.errors import UserError
+from diccae.jobs import jobs
 from diccae.plans import load_plan
 from diccae.reporting import collect
-from diccae.run_graph import Run, jobs
+from diccae.run_graph import Run
 from tests.conftest import tiny_plan
 
 RECORDINGS = 6

@@ -19,6 +19,7 @@ from diccae.datasets.clips import write_index
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, html
+from diccae.reporting.ambiguities import ambiguities
 from diccae.reporting.sample_clips import SAMPLE_RATE, log_bands, sample_clips
 
 SECTIONS = ("table1", "table2", "cluster_ce", "figure2", "figure3", "leakage", "learning_rates")
@@ -61,7 +62,7 @@ def test_a_plan_of_sound_with_table_2_alone(fake: Plan) -> None:
         assert verdicts.loc[claim, "verdict"] == claims.NOT_IN_PLAN == "not part of this plan"
         assert verdicts.loc[claim, "evidence"] == evidence
     record = collect.record(plan, "full", 0, "A")
-    entries = {e["key"]: e for e in html.ambiguities(plan, record["settings"])}
+    entries = {e["key"]: e for e in ambiguities(plan, record["settings"])}
     assert entries["pretrain_modality"]["value"] == "A"
 
 

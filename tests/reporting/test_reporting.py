@@ -17,6 +17,7 @@ from diccae.artifacts import artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, html, tables
+from diccae.reporting.ambiguities import ambiguities
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
@@ -272,7 +273,7 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
     settings = json.loads((fake.run_folder("full", 0, modality="AV") / "record.json").read_text())[
         "settings"
     ]
-    entries = html.ambiguities(fake, settings)
+    entries = ambiguities(fake, settings)
     assert {entry["value"] for entry in entries if entry["key"] == "method.coverage"} == {0.95}
     documented = {
         entry["key"].removeprefix("method.")

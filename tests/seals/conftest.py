@@ -22,10 +22,11 @@ from diccae.digests import file_digest
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.runs import origin_of
 from diccae.hashes import file_hash, record_digest, run_key
+from diccae.jobs import jobs
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.reporting import figures, html, pictures
 from diccae.reporting.clusters import cluster_quality
-from diccae.run_graph import Run, jobs, scored_runs, with_parents
+from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.seal import seal_path, seal_text
 from diccae.seals.verify import verify
 from diccae.stopwatch import Stopwatch
