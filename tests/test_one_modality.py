@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.dataset import pseudo_collate
 
 from diccae import registry  # noqa: F401
 from diccae.cli.train import wanted_runs
+from diccae.datasets.clips import read_meta, write_meta
 from diccae.engine.runs import execute
 from diccae.errors import UserError
 from diccae.functional.contrastive import info_nce
@@ -112,7 +114,12 @@ def test_the_loss_of_two_views(workspace: Path, tiny_data: Path, modality: str) 
 
 
 def test_fine_tuning_starts_from_sound_alone(workspace: Path, tiny_data: Path) -> None:
-    plan = plan_of("A", tiny_plan(workspace, tiny_data))
+    sound = workspace / "sound"
+    shutil.copytree(tiny_data, sound)
+    meta = read_meta(sound / "cache")
+    meta["settings"]["modality"] = "A"
+    write_meta(sound / "cache", meta)
+    plan = plan_of("A", tiny_plan(workspace, sound))
     tuned = Run(plan, "finetune", "full", 0, "A")
     for run in with_parents([tuned])[:-1]:
         execute(run)

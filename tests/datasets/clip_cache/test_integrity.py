@@ -21,7 +21,7 @@ from diccae.datasets.integrity import Problem, data_problems
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.workflow import Workflow
+from diccae.untrue_outputs import drop_untrue
 from tests.datasets.clip_cache.conftest import COUNTS, SETTINGS, build, clip_path
 
 ARRAYS = ("frames", "fbank")
@@ -98,7 +98,7 @@ def test_a_replaced_clip_is_named_and_decoded_again_alone(
     assert problem.way_out == "diccae data cache --plan smoke"
     with pytest.raises(UserError, match="1 clips were replaced by other files .*data cache"):
         load_cache(folder)
-    Workflow([plan_of(manifest)]).drop_untrue_caches()
+    drop_untrue([], [plan_of(manifest)])
     assert not (folder / "meta.json").exists()
     decoded = []
 
