@@ -113,8 +113,9 @@ def check_seeds(plan: Plan) -> None:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise UserError(
             f"{folder / missing[0]} is missing{more}: plan {plan.name} has seeds "
-            f"{', '.join(map(str, wanted))}, the shards hold {', '.join(map(str, found)) or 'none'}; copy "
-            "it there, or take fewer seeds with --seeds"
+            f"{', '.join(map(str, wanted))}, the shards hold "
+            f"{', '.join(map(str, found)) or 'none'}; copy it there, or take fewer seeds with "
+            "--seeds"
         )
 
 
