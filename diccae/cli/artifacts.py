@@ -18,6 +18,7 @@ from diccae.cli.options import (
     out_option,
     plan_of_results,
 )
+from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.whole_file import whole_file
 
@@ -60,6 +61,8 @@ def report(
 
     chosen = plan_of_results(plan, seeds, results)
     if results is not None:
+        if out is not None:
+            raise UserError(f"--out {out}: with --results the page lies in that folder; omit it")
         _build(chosen)
     html.write_report(chosen, out or chosen.results_root() / "report.html")
 

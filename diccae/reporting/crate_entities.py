@@ -22,6 +22,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".lock": "text/plain",
     ".md": "text/markdown",
+    ".npz": "application/zip",
     ".parquet": "application/vnd.apache.parquet",
     ".py": "text/x-python",
     ".svg": "image/svg+xml",

@@ -107,12 +107,15 @@ def check_seeds(plan: Plan) -> None:
     """
     found = shards_of(plan)
     wanted = dict.fromkeys(scored.seed for scored in plan.scored(plan.needs()))
-    missing = [str(seed) for seed in wanted if seed not in found]
+    missing = [f"seed{seed}{SUFFIX}" for seed in wanted if seed not in found]
     if missing:
+        folder = next((shard.path.parent for shard in found.values()), plan.results_root())
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise UserError(
-            f"{plan.results_root()} has no shard of seed {', '.join(missing)} of plan {plan.name} "
-            f"(wanted seeds {', '.join(map(str, wanted))}; found {', '.join(map(str, found))}); "
-            "copy it there, or take fewer seeds with --seeds"
+            f"{folder / missing[0]} is missing{more}: plan {plan.name} has seeds "
+            f"{', '.join(map(str, wanted))}, the shards hold "
+            f"{', '.join(map(str, found)) or 'none'}; copy it there, or take fewer seeds with "
+            "--seeds"
         )
 
 
@@ -150,7 +153,7 @@ def _check_plan(plan: Plan, shard: Shard) -> None:
         )
         raise UserError(
             f"{shard.path} is of another version of plan {plan.name} ({differ}); use the plan that "
-            "it was made with, or compute this seed again"
+            "it was made with, or remove the shard and compute this seed again"
         )
 
 

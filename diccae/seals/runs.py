@@ -134,17 +134,15 @@ class RunChecks:
 
 def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]:
     """Lock and data that the runs were made with, against those that are here now."""
-    data = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
     here = [("lock_hash", "lock", "requirements.lock", lock_hash())]
-    try:
-        if plan.elsewhere:
-            raise UserError("the data of shards is not here")
-        here.append(("data_hash", "data", data, data_hash(plan)))
-    except UserError:
+    data = _data_here(plan)
+    if data is not None:
+        place = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
+        here.append(("data_hash", "data", place, data))
+    elif checked:
         # what is missing is a finding of its own; the runs must still agree with each other
-        first = next(iter(checked.values()), None)
-        if first is not None:
-            here.append(("data_hash", "data", first.where, first.record["data_hash"]))
+        first = next(iter(checked.values()))
+        here.append(("data_hash", "data", first.where, first.record["data_hash"]))
     findings = []
     for key, name, where, now in here:
         other = [each for each in checked.values() if each.record[key] != now]
@@ -158,6 +156,16 @@ def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]
             for each in other
         ]
     return findings
+
+
+def _data_here(plan: Plan) -> str | None:
+    """The digest of a plan's data; None where it is not here, as beside a folder of shards."""
+    if plan.elsewhere:
+        return None
+    try:
+        return data_hash(plan)
+    except UserError:
+        return None
 
 
 def check_jobs(plan: Plan, as_sealed: Callable[[Path], bool]) -> list[Finding]:

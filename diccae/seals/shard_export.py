@@ -18,6 +18,7 @@ from diccae.reporting import clusters, collect, degrees, html, pictures, scored_
 from diccae.reporting.shard_file import write_shard
 from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
 from diccae.run_graph import Run, scored_runs, with_parents
+from diccae.seals.shard_check import name_of
 from diccae.stored_file import reading
 
 VIEWS = ("multi", "single")
@@ -51,7 +52,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
             is not what its record says.
     """
     runs = runs_of(plan, seed)
-    records = {_name(plan, run): _record(plan, run) for run in runs}
+    records = {name_of(run): _record(plan, run) for run in runs}
     # A, V, AV, so that runs that make similar mistakes are neighbours
     scored = sorted((run for run in runs if run.spec.scored), key=_by_modality)
     tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
@@ -63,12 +64,12 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         "seed": seed,
         "views": list(VIEWS),
         "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
-        "degrees": [_name(plan, run) for run in scored],
+        "degrees": [name_of(run) for run in scored],
         "clips": clips,
         "withheld": withheld,
         "records": records,
         "files": {
-            f"{_name(plan, run)}/{name}": (run.folder / name).read_text()
+            f"{name_of(run)}/{name}": (run.folder / name).read_text()
             for run in runs
             for name in KEPT
             if (run.folder / name).is_file()
@@ -82,7 +83,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         },
     }
     write_shard(out, about, arrays)
-    left_out = (run.folder / name for run in runs for name in _files(records[_name(plan, run)]))
+    left_out = (run.folder / name for run in runs for name in records[name_of(run)]["files"])
     size = sum(path.stat().st_size for path in left_out if path.name not in KEPT)
     return Exported(len(runs), len(tables), len(clips["id"]), size)
 
@@ -101,20 +102,12 @@ def runs_of(plan: Plan, seed: int) -> list[Run]:
     return runs
 
 
-def _name(plan: Plan, run: Run) -> str:
-    return run.folder.relative_to(plan.results_root() / "runs").as_posix()
-
-
 def _key(run: Run) -> tuple[str, str]:
     return run.variant, run.modality
 
 
 def _by_modality(run: Run) -> int:
     return ("A", "V", "AV").index(run.modality)
-
-
-def _files(record: dict[str, Any]) -> list[str]:
-    return list(record.get("files", {}))
 
 
 def _record(plan: Plan, run: Run) -> dict[str, Any]:

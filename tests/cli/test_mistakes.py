@@ -44,6 +44,7 @@ MISTAKES = {
     "export --shard --seed 0 --out x.zip": "wanted the name of a file that ends in .npz",
     "export --shard --seed 99": "plan embedded has no seed 99; it has 0, 1, 2",
     "report --results nowhere": "nowhere is not there; name a folder of shards",
+    "verify --plan smoke --results nowhere": "nowhere/seed0.npz is missing (and 1 more): plan",
     "export --plan smoke --out x.zip": "results/smoke/report.html is missing",
     "plan --gpus 0": "--gpus",
     "plan --plan kitchn": "plan 'kitchn' not found",
