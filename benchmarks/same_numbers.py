@@ -1,4 +1,4 @@
-"""Whether two commits give the same predictions, byte for byte, on this machine.
+"""Whether two commits give the same predictions, bit for bit, on this machine.
 
     python benchmarks/same_numbers.py HEAD~1 HEAD --folder /tmp/same
 
@@ -12,13 +12,14 @@ and instruction sets are those of the default plan, also for a commit that does 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pandas as pd
 
 from diccae import kernels
 
@@ -76,14 +77,20 @@ def train(tree: Path) -> None:
     subprocess.run(command, cwd=tree, env=environment, check=True)
 
 
-def predictions(tree: Path) -> dict[Key, str]:
-    """SHA-256 of the predictions of every scored run, by (plan, variant, seed, modality)."""
+def predictions(tree: Path) -> dict[Key, pd.DataFrame]:
+    """The predictions of every scored run, by (plan, variant, seed, modality)."""
     found = {}
     for path in (tree / "results").rglob("predictions.parquet"):
         record = json.loads(path.with_name("record.json").read_text())
         key = (record["plan"], record["variant"], record["seed"], record["modality"])
-        found[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[key] = pd.read_parquet(path)
     return found
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether the columns that both commits write are the same."""
+    common = [name for name in one if name in other]
+    return one[common].equals(other[common])
 
 
 def main() -> None:
@@ -102,7 +109,7 @@ def main() -> None:
     first, second = found
     wanted = [key for key in first if key in second]
     alone = sorted(set(first) ^ set(second))
-    other = sorted(key for key in wanted if first[key] != second[key])
+    other = sorted(key for key in wanted if not _same(first[key], second[key]))
     for key in other:
         print("differs:", *key)
     for key in alone:
