@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.reporting.shard_file import write_shard
 from diccae.snakemake_request import number_of_seeds, use_shards
-from diccae.workflow import load_workflow
+from diccae.workflow import Workflow, load_workflow
 from tests.documents import every_command, example_plan
 from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
 
@@ -68,18 +67,24 @@ def test_the_first_seeds_alone(checkout: Path) -> None:
     assert "--plan embedded-10 --seeds 2" in result.stdout
 
 
-def test_seeds_whose_shard_is_there_are_not_trained(checkout: Path) -> None:
+def test_seeds_whose_shard_is_there_are_not_trained(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = checkout / "results" / "smoke" / "shards"
     folder.mkdir(parents=True)
-    # its own name says nothing of the seed
+    # its name says nothing of the seed
     write_shard(folder / "copy.npz", {"seed": 1, "runs": []}, {})
-    target = ("results/smoke/table2.csv", "--dry-run", "--verbose")
-    chosen = snakemake(checkout, *target, "--config", "shards=True")
-    assert {job.split("/")[1] for job in planned_jobs(chosen)} == {"seed0"}
-    write_shard(folder / "seed1.npz", {"seed": 1, "runs": []}, {})
-    refused = snakemake(checkout, *target, "--config", "shards=True")
-    shutil.rmtree(folder)
-    assert "both hold seed 1; remove one of them" in refused.stdout + refused.stderr
+    words = ("--dry-run", "--verbose", "--config", "shards=True")
+    result = snakemake(checkout, "results/smoke/table2.csv", *words)
+    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0"}
+    folder.rename(tmp_path / "shards")
+    monkeypatch.chdir(tmp_path)
+    Path("results/smoke").mkdir(parents=True)
+    Path("shards").rename("results/smoke/shards")
+    write_shard(Path("results/smoke/shards/seed1.npz"), {"seed": 1, "runs": []}, {})
+    flow = Workflow([load_plan("smoke")], shards=True)
+    with pytest.raises(SystemExit, match="^diccae: .* both hold seed 1; remove one of them$"):
+        flow.inputs("table2", "results/smoke")
     with pytest.raises(UserError, match="^--config shards=5: wanted True or False$"):
         use_shards({"shards": 5})
 
