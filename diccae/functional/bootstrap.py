@@ -105,22 +105,6 @@ def paired_t_pvalue(first: ArrayLike, second: ArrayLike) -> float:
     return float(2 * stats.t.sf(abs(mean) / spread * len(difference) ** 0.5, len(difference) - 1))
 
 
-def holm(pvalues: ArrayLike) -> Float[np.ndarray, "m"]:
-    """Holm's step-down correction: (m,) p-values -> (m,) adjusted ones, in the given order.
-
-    A NaN stays NaN and still counts in m, so that a test which could not be made does not ease the
-    others.
-    """
-    p = np.asarray(pvalues, dtype=np.float64)
-    adjusted = np.full(len(p), np.nan)
-    order = [index for index in np.argsort(p, kind="stable") if not np.isnan(p[index])]
-    largest = 0.0
-    for position, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - position) * float(p[index])))
-        adjusted[index] = largest
-    return adjusted
-
-
 def clip_bootstrap(
     correct: ArrayLike,
     strata: ArrayLike | None = None,

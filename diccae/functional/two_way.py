@@ -82,14 +82,6 @@ def two_way_interval(
     return _interval(values, *two_way_variance(values, classes, groups)[-2:], level, limits)
 
 
-def two_way_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> float:
-    """Two-sided p-value of a mean of zero: below 1 - level where `two_way_interval` excludes zero.
-
-    Arguments and errors as there; NaN where there is no interval.
-    """
-    return _pvalue(values, *two_way_variance(values, classes, groups)[-2:])
-
-
 def group_interval(
     values: ArrayLike,
     classes: ArrayLike,
@@ -107,8 +99,14 @@ def group_interval(
 
 
 def group_pvalue(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> float:
-    """Two-sided p-value of a mean of zero, for `group_interval`."""
-    return _pvalue(values, *_group_variance(values, classes, groups))
+    """Two-sided p-value of a mean of zero: below 1 - level where `group_interval` excludes zero.
+
+    Arguments and errors as there; NaN where there is no interval.
+    """
+    variance, freedom = _group_variance(values, classes, groups)
+    if np.isnan(variance):
+        return float("nan")
+    return float(2 * stats.t.sf(abs(float(rotation_means(values).mean())) / variance**0.5, freedom))
 
 
 def two_way_variance(values: ArrayLike, classes: ArrayLike, groups: ArrayLike) -> Variance:
@@ -192,9 +190,3 @@ def _interval(
         return Interval(mean, float("nan"), float("nan"))
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * variance**0.5
     return Interval(mean, max(mean - half, limits[0]), min(mean + half, limits[1]))
-
-
-def _pvalue(values: ArrayLike, variance: float, freedom: float) -> float:
-    if np.isnan(variance):
-        return float("nan")
-    return float(2 * stats.t.sf(abs(float(rotation_means(values).mean())) / variance**0.5, freedom))

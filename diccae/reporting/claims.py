@@ -1,193 +1,139 @@
-"""A verdict on each claim of the paper, by the rules in configs/claims.yaml, which were fixed
-before any result was known."""
+"""A verdict on each claim of the paper, by the rules in configs/claims.yaml."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diccae.functional.bootstrap import DIFFERENCE, MIN_SEEDS, Interval, t_interval
+from diccae.functional.bootstrap import MIN_SEEDS, t_interval
 from diccae.functional.support import extreme_support, order_support, two_way_support
+from diccae.functional.verdicts import (
+    CONTRADICTED,
+    TOO_FEW,
+    best_of_others,
+    simultaneous_level,
+)
 from diccae.plans import Plan
-from diccae.reporting import collect, paper
-from diccae.reporting.figures import figure2, figure3
-from diccae.reporting.intervals import difference_interval, repetition
+from diccae.reporting import collect, paper, verdicts
+from diccae.reporting.figures import figure2
+from diccae.reporting.intervals import difference_interval
 from diccae.sections import modalities_of
 
-REPRODUCED, DIRECTION, CONTRADICTED = "reproduced", "direction only", "contradicted"
-INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable on this data"
-NOT_IN_PLAN = "not part of this plan"
-TOO_FEW, SELF_CONTRADICTION = "too few seeds", "the paper contradicts itself"
-VERDICTS = (
-    REPRODUCED,
-    DIRECTION,
-    CONTRADICTED,
-    INCONCLUSIVE,
-    TOO_FEW,
-    NOT_TESTABLE,
-    NOT_IN_PLAN,
-    SELF_CONTRADICTION,
-)
+REPRODUCED = "reproduced"
+NOT_TESTABLE, NOT_IN_PLAN = "not testable on this data", "not part of this plan"
+SELF_CONTRADICTION = "the paper contradicts itself"
 NO_DEGREES = "degrees are not computed clip by clip, so they have no interval over groups"
-
-
-def _without_interval(seeds: int, unit: str = "seed") -> str:
-    """Why these seeds (rotations) have no interval, in words."""
-    if seeds >= MIN_SEEDS:
-        return f"{seeds} {unit}s, all equal: no interval"
-    return f"{seeds} {unit}{'s' if seeds > 1 else ''}, {MIN_SEEDS} are needed: no interval"
-
-
-def judge_difference(
-    values: NDArray[np.float64],
-    vggsound: bool,
-    printed: float | None = None,
-    limits: tuple[float, float] = (-math.inf, math.inf),
-    interval: Interval | None = None,
-    unit: str = "seed",
-) -> tuple[str, str]:
-    """Judge differences that a claim says are positive by the interval of their mean.
-
-    Args:
-        values: (S,) differences, one for each seed. With fewer than four, or if all are equal,
-            there is no interval and the verdict is `too few seeds`.
-        vggsound: whether they were measured on the paper's dataset.
-        printed: the difference in the paper; None if it prints none.
-        limits: smallest and largest possible difference.
-        interval: that of their mean; None for the t-interval over seeds.
-        unit: what a seed is called, see `intervals.repetition`.
-
-    Returns:
-        Verdict and evidence, in words.
-    """
-    _, low, high = interval or t_interval(values, limits=limits)
-    if not np.isfinite(low):
-        return TOO_FEW, f"{values.mean():+.2f} ({_without_interval(len(values), unit)})"
-    evidence = f"{values.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
-    if low <= 0 <= high:
-        return INCONCLUSIVE, evidence
-    if high < 0:
-        return CONTRADICTED, evidence
-    if vggsound and (printed is None or low <= printed <= high):
-        return REPRODUCED, evidence
-    return DIRECTION, evidence
-
-
-def judge_order(support: float, vggsound: bool, unit: str = "seed") -> tuple[str, str]:
-    """Judge an order of variants by its support.
-
-    Args:
-        support: share of resamplings of the seeds (with folds, of groups and rotations) in which
-            the order holds, exact ties counted one half; NaN with too few seeds.
-        vggsound: whether it was measured on the paper's dataset.
-        unit: what a seed is called, see `intervals.repetition`.
-
-    Returns:
-        Verdict and evidence, in words.
-    """
-    wanted = paper.claims()["tolerance"]["support"]
-    if not np.isfinite(support):
-        return TOO_FEW, f"{MIN_SEEDS} {unit}s that differ are needed: no resampling"
-    evidence = f"holds in {100 * support:.0f} % of the resamplings"
-    if support >= wanted:
-        return (REPRODUCED if vggsound else DIRECTION), evidence
-    return (CONTRADICTED if support <= 1 - wanted else INCONCLUSIVE), evidence
+EXPLORATORY, PRIMARY = "exploratory", "primary"
+Scores = NDArray[np.float64] | NDArray[np.bool_]
 
 
 def _judge_hits(
-    plan: Plan,
-    clips: pd.DataFrame,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    vggsound: bool,
-    printed: float | None = None,
+    plan: Plan, clips: pd.DataFrame, first: Scores, second: Scores, printed: float | None = None
 ) -> tuple[str, str]:
-    """Judge the accuracy of the first minus that of the second, (S, N) whether each seed classified
-    each clip correctly; `clips` has their classes and groups."""
-    values = 100 * first.mean(axis=1) - 100 * second.mean(axis=1)
-    interval = None
-    if plan.split_into is not None:
-        interval, _ = difference_interval(plan, clips, first, second)
-    return judge_difference(values, vggsound, printed, DIFFERENCE, interval, repetition(plan))
+    """Judge the accuracy of the first minus that of the second as exploratory: (S, N) shares of
+    each clip that each seed classified correctly; `clips` has their classes and groups."""
+    level = 1 - verdicts.error()
+    interval = difference_interval(plan, clips, first, second, level)
+    return verdicts.judge_difference(plan, interval, level, printed)
 
 
-def _absolute(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+def _absolute(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     values = collect.accuracy(plan, claim["variant"], claim["modality"])
     article = "the " if plan.dataset == "embedded" else ""
     evidence = f"measured {values.mean():.1f} % on {article}{plan.dataset_name}"
-    if not vggsound:
+    if plan.dataset != "vggsound":
         return NOT_TESTABLE, evidence
     if len(values) < MIN_SEEDS:
-        return TOO_FEW, f"{evidence} ({_without_interval(len(values), repetition(plan))})"
+        return TOO_FEW, f"{evidence} ({verdicts.without_interval(plan)})"
     close = abs(values.mean() - claim["value"]) <= paper.claims()["tolerance"]["absolute"]
     return (REPRODUCED if close else CONTRADICTED), evidence
 
 
-def _drop(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+def _drop(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     variant, modality = claim["variant"], claim["modality"]
-    full, own = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
     printed = paper.printed_drop(variant, modality)
-    clips = collect.clips(plan, variant, modality)
-    return _judge_hits(plan, clips, full, own, vggsound, printed)
+    if verdicts.is_primary(plan, variant, modality):
+        interval, level = verdicts.primary_interval(plan, variant), verdicts.primary_level(plan)
+        sesoi = verdicts.effect_sizes()[0]
+        return verdicts.judge_difference(plan, interval, level, printed, sesoi)
+    full, own = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
+    return _judge_hits(plan, collect.clips(plan, variant, modality), full, own, printed)
 
 
-def _change(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
+def _change(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     wide = figure2(plan).pivot(index="seed", columns="model", values=claim["statistic"])
-    fall = (wide["without DICCAE"] - wide["with DICCAE"]).to_numpy()
+    without, with_ = (wide[f"{name} DICCAE"].to_numpy() for name in ("without", "with"))
+    level, printed = 1 - verdicts.error(), -claim["value"]
+    fall, unit = without - with_, "fall of"
+    if claim["statistic"] == "variance":
+        if not (np.minimum(without, with_) > 0).all():
+            return TOO_FEW, "a variance is 0, which has no logarithm"
+        fall, unit, printed = np.log(without / with_), "fall of the logarithm of", None
     if plan.split_into is not None:
-        return NOT_TESTABLE, f"fall of {fall.mean():+.2f}; {NO_DEGREES}"
-    verdict, evidence = judge_difference(fall, vggsound, -claim["value"])
-    return verdict, f"fall of {evidence}"
+        return NOT_TESTABLE, f"{unit} {fall.mean():+.2f}; {NO_DEGREES}"
+    verdict, evidence = verdicts.judge_difference(plan, t_interval(fall, level), level, printed)
+    return verdict, f"{unit} {evidence}"
 
 
-def _gain(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    if claim["test"] == "av_gain":
-        both, audio, video = collect.hits_of(plan, *((plan.reference, m) for m in ("AV", "A", "V")))
-        better = audio.mean(axis=1, keepdims=True) >= video.mean(axis=1, keepdims=True)
-        clips = collect.clips(plan, plan.reference, "AV")
-        return _judge_hits(plan, clips, both, np.where(better, audio, video), vggsound)
-    table, sweep = figure3(plan), plan.figure3
+def _gain(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
+    sweep = plan.figure3
     assert sweep is not None
-    chosen = str(table.loc[table["chosen"], "variant"].iloc[0])
-    largest = sweep.variants[len(sweep.weights) - 1]
-    one, other, words = (
-        (chosen, largest, f"{chosen} over {largest}")
-        if claim["test"] == "threshold"
-        else (sweep.dynamic, chosen, f"dynamic over {chosen}")
-    )
-    first, second = collect.hits_of(plan, (one, sweep.modality), (other, sweep.modality))
-    clips = collect.clips(plan, one, sweep.modality)
-    verdict, evidence = _judge_hits(plan, clips, first, second, vggsound)
-    return verdict, f"{words}: {evidence}"
+    fixed, largest = sweep.variants[:-1], sweep.variants[len(sweep.weights) - 1]
+    other = largest if claim["test"] == "threshold" else sweep.dynamic
+    *swept, own = collect.hits_of(plan, *((name, sweep.modality) for name in (*fixed, other)))
+    if len(plan.seeds) < 2:
+        return TOO_FEW, verdicts.without_interval(plan)
+    validation = [collect.accuracy(plan, name, sweep.modality, "validation") for name in fixed]
+    best = best_of_others(np.stack(validation), np.stack(swept).astype(np.float64))
+    clips = collect.clips(plan, other, sweep.modality)
+    if claim["test"] == "threshold":
+        verdict, evidence = _judge_hits(plan, clips, best, own)
+        return verdict, f"best fixed weight over {largest}: {evidence}"
+    verdict, evidence = _judge_hits(plan, clips, own, best)
+    return verdict, f"dynamic over the best fixed weight: {evidence}"
 
 
-def _order(plan: Plan, claim: dict[str, Any], vggsound: bool) -> tuple[str, str]:
-    names, modality = paper.claims()["order"], claim["modality"]
-    full, *others = collect.hits_of(plan, *((name, modality) for name in (plan.reference, *names)))
-    full_order = claim["test"] == "full_order"
+def _order(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
+    """Judge the gaps of an order: of neighbours, or of one variant to each of the others."""
+    if claim["test"] == "av_gain":
+        names, modality, column = ["A-V", "A", "V"], "AV", 0
+        hits = collect.hits_of(plan, *((plan.reference, m) for m in ("AV", "A", "V")))
+        values = [own.astype(np.float64) for own in hits]
+    else:
+        names, modality = list(paper.claims()["order"]), claim["modality"]
+        column = names.index(claim["variant"]) if "variant" in claim else 0
+        # the largest drop is the lowest accuracy
+        hits = collect.hits_of(plan, *((name, modality) for name in names))
+        values = [-own.astype(np.float64) for own in hits]
+    places = range(len(names))
     sign = -1 if claim["test"] == "smallest" else 1
-    column = 0 if full_order else names.index(claim["variant"])
+    rest = [place for place in places if place != column]
+    pairs = [(column, place) if sign > 0 else (place, column) for place in rest]
+    if claim["test"] == "full_order":
+        pairs = list(zip(places, places[1:], strict=False))
+    clips, error = collect.clips(plan, plan.reference, modality), verdicts.error()
+    one_sided, simultaneous = (
+        [difference_interval(plan, clips, values[a], values[b], level) for a, b in pairs]
+        for level in (1 - 2 * error, simultaneous_level(len(pairs), error))
+    )
+    words = [f"{names[a]} over {names[b]}" for a, b in pairs]
+    verdict, evidence = verdicts.judge_order(plan, one_sided, simultaneous, words)
     if plan.split_into is not None:
-        lost = np.stack([100.0 * full - 100.0 * own for own in others])
-        steps = (
-            lost[:-1] - lost[1:]
-            if full_order
-            else sign * (lost[column] - np.delete(lost, column, axis=0))
-        )
-        clips = collect.clips(plan, plan.reference, modality)
+        steps = np.stack([values[a] - values[b] for a, b in pairs])
         support = two_way_support(steps, clips["label"], clips["group"])
     else:
-        drops = np.stack([100 * full.mean(1) - 100 * own.mean(1) for own in others], axis=1)
+        means = np.stack([own.mean(axis=1) for own in values], axis=1)
         support = (
-            order_support(drops, range(len(names)))
-            if full_order
-            else extreme_support(sign * drops, column)
+            order_support(means, places)
+            if claim["test"] == "full_order"
+            else extreme_support(sign * means, column)
         )
-    return judge_order(support, vggsound, repetition(plan))
+    if np.isfinite(support):
+        evidence += f"; holds in {100 * support:.0f} % of the resamplings"
+    return verdict, evidence
 
 
 RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}
@@ -198,13 +144,12 @@ def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
     none."""
     if claim["rule"] == "change":
         return "" if plan.figure2 else "the plan has no section figure2"
-    if claim["rule"] == "gain" and claim["test"] != "av_gain":
+    if claim["rule"] == "gain":
         return "" if plan.figure3 else "the plan has no section figure3"
     variants = {
         "absolute": [claim.get("variant")],
         "drop": [plan.reference, claim.get("variant")],
-        "order": [plan.reference, *paper.claims()["order"]],
-        "gain": [plan.reference],
+        "order": [plan.reference, *(paper.claims()["order"] if "modality" in claim else [])],
     }[claim["rule"]]
     modalities = [claim["modality"]] if "modality" in claim else ["A", "V", "AV"]
     known = modalities_of(need for need in plan.reported() if need.seeds is None)
@@ -217,8 +162,18 @@ def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
     return next(missing, "")
 
 
+def _family(plan: Plan, claim: dict[str, Any]) -> str:
+    if "verdict" in claim:
+        return ""
+    drop = claim["rule"] == "drop" and verdicts.is_primary(
+        plan, claim["variant"], claim["modality"]
+    )
+    return PRIMARY if drop else EXPLORATORY
+
+
 def evaluate(plan: Plan) -> pd.DataFrame:
-    """One row for each claim: id, source, statement, rule, verdict, evidence, aliases.
+    """One row for each claim: id, source, statement, rule, family (`primary` or `exploratory`),
+    verdict, evidence, aliases.
 
     Raises:
         UserError: a run that the plan lists is missing.
@@ -231,13 +186,14 @@ def evaluate(plan: Plan) -> pd.DataFrame:
         elif lacking := _lacking(plan, claim):
             verdict, evidence = NOT_IN_PLAN, lacking
         else:
-            verdict, evidence = RULES[claim["rule"]](plan, claim, plan.dataset == "vggsound")
+            verdict, evidence = RULES[claim["rule"]](plan, claim)
         rows.append(
             {
                 "id": claim["id"],
                 "source": claim["source"],
                 "statement": claim["statement"],
                 "rule": claim.get("rule", "stated"),
+                "family": _family(plan, claim),
                 "verdict": verdict,
                 "evidence": evidence,
                 "aliases": " ".join(

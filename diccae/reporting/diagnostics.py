@@ -137,7 +137,8 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
     degrees of all folds of a seed together.
 
     `spearman_truth` is the rank correlation of the degrees with the confusability of the pairs of
-    classes in the embedded benchmark, NaN for other data; `spearman_degree_top1` is that of mean
+    classes in the embedded benchmark, NaN for other data, and `spearman_truth_largest` the largest
+    one that the ties on both sides leave possible; `spearman_degree_top1` is that of mean
     degree and accuracy over the runs of a modality. A correlation is NaN where one side is
     constant, or where there are fewer than three values.
     """
@@ -149,10 +150,12 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
         scored, key=lambda run: (places[run.variant], MODALITIES.index(run.modality))
     ):
         values = degrees.upper(degrees.degree(plan, run.variant, run.seed, run.modality))
-        agreement = ceiling = float("nan")
+        agreement = largest = ceiling = float("nan")
         if known:
             truth = degrees.upper(np.array(known["confusability"][run.modality]))
-            agreement = rank_correlation(values, np.tile(truth, len(plan.folds)))
+            truth = np.tile(truth, len(plan.folds))
+            agreement = rank_correlation(values, truth)
+            largest = largest_rank_correlation(values, truth)
             ceiling = known["bayes_ceiling"][run.modality]
         top1 = collect.accuracy(plan, run.variant, run.modality, seeds=[run.seed])[0]
         rows.append(
@@ -164,6 +167,7 @@ def feature_quality(plan: Plan) -> pd.DataFrame:
                 "degree_variance": values.var(),
                 "zero_share": (values == 0).mean(),
                 "spearman_truth": agreement,
+                "spearman_truth_largest": largest,
                 "top1": top1,
                 "bayes_ceiling": ceiling,
             }
@@ -183,3 +187,9 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     if len(pair[0]) < 3 or any((values == values[0]).all() for values in pair):
         return float("nan")
     return float(spearmanr(*pair).statistic)
+
+
+def largest_rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's correlation of the same values in the best order: below 1 where values tie on one
+    side and not on the other. NaN as in `rank_correlation`."""
+    return rank_correlation(np.sort(first), np.sort(second))

@@ -14,8 +14,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
+from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import Plan, results_root_of
-from diccae.reporting import claims, clusters, collect, degrees, intervals, paper, pictures, sources
+from diccae.reporting import (
+    claims,
+    clusters,
+    collect,
+    degrees,
+    intervals,
+    paper,
+    pictures,
+    sources,
+    verdicts,
+)
 from diccae.reporting.ambiguities import ambiguities
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
@@ -75,7 +86,7 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"num": _number, "interval": _interval, "pvalue": _pvalue}
+    environment.filters |= {"num": _number, "interval": _interval}
     template = environment.get_template("report.html.jinja")
     return template.render(context(plan, folder, verdict))
 
@@ -99,7 +110,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # both, where the plan scores both
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
-    verdicts = claims.evaluate(plan)
+    judged = claims.evaluate(plan)
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
@@ -132,9 +143,10 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "clusters": clusters.first_and_last(plan),
         "quality": _quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
-        "claims": verdicts.to_dict("records"),
-        "counts": Counter(verdicts["verdict"]),
-        "verdicts": claims.VERDICTS,
+        "claims": judged.to_dict("records"),
+        "counts": Counter(judged["verdict"]),
+        "family": verdicts.primary_rows(plan),
+        "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "ambiguities": ambiguities(plan, reference["settings"]),
         "clips": sample_clips(plan),
@@ -198,12 +210,14 @@ def _rows(path: Path) -> list[dict[str, Any]] | None:
 
 
 def _quality(path: Path) -> list[dict[str, Any]] | None:
-    """Feature quality, averaged over seeds."""
+    """Feature quality: means over seeds, but of the variance, which one seed can dominate, the
+    median."""
     if not path.is_file():
         return None
-    table = _table(path).drop(columns="seed")
-    means = table.groupby(["variant", "modality"], sort=False).mean(numeric_only=True).reset_index()
-    return cast(list[dict[str, Any]], means.to_dict("records"))
+    groups = _table(path).drop(columns="seed").groupby(["variant", "modality"], sort=False)
+    means = groups.mean(numeric_only=True)
+    means["degree_variance"] = groups["degree_variance"].median()
+    return cast(list[dict[str, Any]], means.reset_index().to_dict("records"))
 
 
 def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
@@ -217,13 +231,5 @@ def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
         # drop_low and drop_clip_low are ends of intervals of drop
         value = {"low": "top1"}.get(low, low.removesuffix("_low"))
         value = value if value in row else value.removesuffix("_clip")
-        return claims.TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
+        return TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
-
-
-def _pvalue(row: dict[str, Any], column: str) -> str:
-    """A p-value of three digits; those of the primary family alone are corrected."""
-    value = row.get(column, np.nan)
-    if not np.isfinite(value):
-        return claims.TOO_FEW if row["family"] == "primary" else "–"
-    return "< 0.001" if value < 0.001 else _number(value, 3)

@@ -1,5 +1,5 @@
-"""The interval and the p-value of an accuracy and of a difference: over seeds, or, where the clips
-are tested in folds, over groups and rotations."""
+"""The interval of an accuracy and of a difference: over seeds, or, where the clips are tested in
+folds, over groups and rotations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from diccae.functional.bootstrap import (
     DIFFERENCE,
     Interval,
     paired_t_interval,
-    paired_t_pvalue,
     t_interval,
 )
-from diccae.functional.two_way import two_way_interval, two_way_pvalue
+from diccae.functional.two_way import two_way_interval
 from diccae.plans import Plan
 
 
@@ -61,18 +60,18 @@ def accuracy_interval(plan: Plan, clips: pd.DataFrame, correct: NDArray[np.bool_
 
 
 def difference_interval(
-    plan: Plan, clips: pd.DataFrame, first: NDArray[np.bool_], second: NDArray[np.bool_]
-) -> tuple[Interval, float]:
-    """The interval and the p-value of first - second in percentage points, paired by seed and clip.
+    plan: Plan,
+    clips: pd.DataFrame,
+    first: NDArray[np.bool_] | NDArray[np.float64],
+    second: NDArray[np.bool_] | NDArray[np.float64],
+    level: float = 0.95,
+) -> Interval:
+    """The interval of first - second in percentage points, paired by seed and clip.
 
-    Arguments as in `accuracy_interval`; `first` and `second` are (S, N).
+    Arguments as in `accuracy_interval`; `first` and `second` are (S, N), shares if not booleans.
     """
     if plan.split_into is None:
         pair = 100 * first.mean(axis=1), 100 * second.mean(axis=1)
-        return paired_t_interval(*pair, limits=DIFFERENCE), paired_t_pvalue(*pair)
+        return paired_t_interval(*pair, level, limits=DIFFERENCE)
     values = 100.0 * first - 100.0 * second
-    grouping = clips["label"], clips["group"]
-    return (
-        two_way_interval(values, *grouping, limits=DIFFERENCE),
-        two_way_pvalue(values, *grouping),
-    )
+    return two_way_interval(values, clips["label"], clips["group"], level, limits=DIFFERENCE)

@@ -8,9 +8,20 @@ import numpy as np
 import pandas as pd
 
 # columns that are no accuracy and no difference of two: equal or different
-COUNTS = {"seeds", "n_test", "groups", "pairs", "weight", "paper", "paper_drop", "p", "p_holm"}
+COUNTS = {
+    "seeds",
+    "n_test",
+    "groups",
+    "pairs",
+    "weight",
+    "paper",
+    "paper_drop",
+    "paper_drop_log_odds",
+    "drop_log_odds",
+    "family_size",
+}
 # columns that are computed from another column of their row and state no spread
-FOLLOWS = {"p": "drop", "p_holm": "drop", "spearman_degree_top1": "degree_mean"}
+FOLLOWS = {"drop_log_odds": "drop", "spearman_degree_top1": "degree_mean"}
 
 
 def seed_spread(table: pd.DataFrame, row: int, column: str, keys: Sequence[str]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,10 @@ from diccae.functional.bootstrap import (
     MIN_SEEDS,
     Interval,
     clip_bootstrap,
-    holm,
     paired_clip_bootstrap,
 )
 from diccae.plans import Plan
-from diccae.reporting import collect, paper, withheld
+from diccae.reporting import collect, paper, verdicts, withheld
 from diccae.reporting.intervals import (
     accuracy_interval,
     difference_interval,
@@ -24,15 +24,6 @@ from diccae.reporting.intervals import (
     repetition,
 )
 
-# The five A-V drops of Table 2 with a joint Holm correction; all other comparisons are exploratory.
-# For w/o K-means it is the variant of the paper, with one source.
-PRIMARY = (
-    "no_confusion_loss",
-    "no_dynamic_weighting",
-    "no_infonce",
-    "no_refinement",
-    "no_kmeans_audioset",
-)
 BOOTSTRAP_SEED = 0
 
 
@@ -40,7 +31,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     """Accuracy of a variant and its drop from a reference, each with a t-interval over seeds and a
     bootstrap interval over clips; with folds, with the two-way interval over groups and rotations.
 
-    With fewer than four seeds there are no intervals and no p-value. Intervals of an accuracy are
+    With fewer than four seeds there are no intervals. Intervals of an accuracy are
     clipped to 0 and 100 percent.
 
     Args:
@@ -71,14 +62,13 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
     if variant != reference:
-        drop, p = difference_interval(plan, clips, other, own)
+        drop = difference_interval(plan, clips, other, own)
         over_clips = paired_clip_bootstrap(100.0 * other, 100.0 * own, clips["label"], rng=rng)
         result |= {
             "drop": drop.estimate,
             "drop_low": drop.low,
             "drop_high": drop.high,
             **_over_clips(plan, "drop_", over_clips),
-            "p": p,
         }
     return result
 
@@ -143,32 +133,69 @@ def table1(plan: Plan) -> pd.DataFrame:
 
 
 def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
-    """A row of Table 2 with the accuracy and the drop that the paper prints."""
-    printed = paper.printed("table2", paper.paper_row(variant), modality)
-    return row(plan, variant, modality) | {
-        "paper": printed,
-        "paper_drop": paper.printed_drop(variant, modality),
+    """A row of Table 2 with the accuracy and the drop that the paper prints, and with both drops in
+    log-odds: a point at 60 % is less than a point at 90 %."""
+    name = paper.paper_row(variant)
+    printed, whole = (paper.printed("table2", row, modality) for row in (name, paper.WHOLE))
+    measured = row(plan, variant, modality)
+    result = measured | {"paper": printed, "paper_drop": paper.printed_drop(variant, modality)}
+    if variant == plan.reference:
+        return result
+    full, own = (
+        _log_odds(collect.accuracy(plan, each, modality), measured["n_test"])
+        for each in (plan.reference, variant)
+    )
+    known = printed is not None and whole is not None
+    return result | {
+        "drop_log_odds": (full - own).mean(),
+        "paper_drop_log_odds": _log_odds(whole) - _log_odds(printed) if known else None,
     }
 
 
+def _log_odds(percent: Any, clips: float = math.inf) -> Any:
+    """Log-odds of accuracies in percent; of so many clips, half a clip is added to those that are
+    right and to those that are wrong, so that they are finite."""
+    half = 50 / clips
+    return np.log((percent + half) / (100 - percent + half))
+
+
 def table2(plan: Plan) -> pd.DataFrame:
-    """Table 2; `family` is `primary` or `exploratory`, and `p_holm` is the corrected p-value of the
-    primary family."""
+    """Table 2; `family` is `primary` or `exploratory`.
+
+    The `family_size` primary rows have a simultaneous interval and a verdict for each of the
+    smallest effect sizes of interest in configs/claims.yaml.
+    """
     section = section_of(plan, "table2")
     rows = [
         row_beside_paper(plan, variant, modality)
+        | {"family": "" if variant == plan.reference else "exploratory"}
+        | (_primary(plan, variant) if verdicts.is_primary(plan, variant, modality) else {})
         for modality in section.modalities
         for variant in section.variants
     ]
     table = pd.DataFrame(rows)
-    primary = table["variant"].isin(PRIMARY) & (table["modality"] == "AV")
-    table["family"] = np.where(
-        table["variant"] == plan.reference, "", np.where(primary, "primary", "exploratory")
-    )
-    if "p" in table:
-        table["p_holm"] = np.nan
-        table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"])
+    if "family_size" in table:
+        table["family_size"] = table["family_size"].astype("Int64")
     return table
+
+
+def _primary(plan: Plan, variant: str) -> dict[str, Any]:
+    """The cells that a primary row of Table 2 has in addition."""
+    interval, level = verdicts.primary_interval(plan, variant), verdicts.primary_level(plan)
+    printed = paper.printed_drop(variant, paper.claims()["primary"]["modality"])
+    first, *others = verdicts.effect_sizes()
+    judged = {
+        size: verdicts.judge_difference(plan, interval, level, printed, size)[0]
+        for size in (first, *others)
+    }
+    return {
+        "family": "primary",
+        "family_size": len(verdicts.primary_rows(plan)),
+        "simultaneous_low": interval.low,
+        "simultaneous_high": interval.high,
+        "verdict": judged[first],
+        **{f"verdict_at_{size:g}": judged[size] for size in others},
+    }
 
 
 def section_of(plan: Plan, name: str) -> Any:

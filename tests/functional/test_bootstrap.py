@@ -14,7 +14,6 @@ from diccae.functional.bootstrap import (
     ACCURACY,
     DIFFERENCE,
     clip_bootstrap,
-    holm,
     paired_clip_bootstrap,
     paired_t_interval,
     paired_t_pvalue,
@@ -85,19 +84,6 @@ def test_paired_p_value_equals_scipy() -> None:
     assert paired_t_pvalue(a, b) == paired_t_pvalue(b, a)
     with pytest.raises(ValueError, match="one value a seed in both, got 2 and 3"):
         paired_t_pvalue([1, 2], [1, 2, 3])
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.6]).tolist() == pytest.approx([1, 1])
-    assert holm([0.02]).tolist() == pytest.approx([0.02])
-    assert holm([]).tolist() == []
-
-
-def test_holm_counts_a_test_that_could_not_be_made() -> None:
-    adjusted = holm([0.01, math.nan, 0.02])
-    assert adjusted[[0, 2]].tolist() == pytest.approx([0.03, 0.04])
-    assert math.isnan(adjusted[1])
 
 
 def test_clip_interval_matches_the_binomial() -> None:

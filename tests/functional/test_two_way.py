@@ -13,7 +13,6 @@ from diccae.functional.two_way import (
     group_interval,
     group_pvalue,
     two_way_interval,
-    two_way_pvalue,
     two_way_variance,
 )
 
@@ -159,16 +158,6 @@ def test_coverage_where_each_rotation_scores_other_clips() -> None:
     assert 0.95 - 0.038 <= covered / 300 <= 0.99
 
 
-def test_p_value_and_interval_agree() -> None:
-    rng = np.random.default_rng(3)
-    classes, groups = layout(rng, 3, 5)
-    values = values_of(rng, 4, groups, {"group": 1, "noise": 1})
-    level = 1 - two_way_pvalue(values, classes, groups)
-    _, low, high = two_way_interval(values, classes, groups, level)
-    assert min(abs(low), abs(high)) == pytest.approx(0, abs=1e-9)
-    assert two_way_pvalue(-values, classes, groups) == pytest.approx(1 - level)
-
-
 def test_classes_groups_and_clips_may_come_in_any_order() -> None:
     rng = np.random.default_rng(4)
     classes, groups = layout(rng, 3, 5)
@@ -233,7 +222,6 @@ def test_no_interval(values: np.ndarray, classes: np.ndarray, groups: np.ndarray
     assert found.estimate == pytest.approx(values.mean())
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-    assert math.isnan(two_way_pvalue(values, classes, groups))
 
 
 def test_rotations_with_equal_means_have_an_interval() -> None:

@@ -23,7 +23,7 @@ REFERENCE = pd.DataFrame(
         "top1": [50.0, 45.0],
         "seed_std": [0.5, 0.8],
         "drop": [np.nan, 5.0],
-        "p": [np.nan, 0.01],
+        "drop_log_odds": [np.nan, 0.2],
         "family": ["", "primary"],
     }
 )
@@ -60,7 +60,10 @@ def changed(row: int, column: str, value: object) -> pd.DataFrame:
         (changed(1, "top1", np.inf), (NO_INFONCE, "top1", np.inf, 45)),
         (changed(1, "family", "exploratory"), (NO_INFONCE, "family", "exploratory", "primary")),
         (changed(1, "family", np.nan), (NO_INFONCE, "family", "(empty)", "primary")),
-        (REFERENCE.drop(columns="p"), (ALL, "p", "column missing here", "present")),
+        (
+            REFERENCE.drop(columns="drop_log_odds"),
+            (ALL, "drop_log_odds", "column missing here", "present"),
+        ),
         (REFERENCE.assign(more=1), (ALL, "more", "present", "column missing there")),
         (REFERENCE.iloc[:1], (NO_INFONCE, ROW, "row missing here", "present")),
         (
@@ -146,10 +149,10 @@ def test_missing_folders_and_folders_without_tables_are_named(folders: tuple[Pat
         ({"top1": 45.8}, "within the noise of a seed"),
         ({"top1": 45.81}, "different"),
         ({"drop": 4.3}, "within the noise of a seed"),
-        # a p-value follows its drop, and no other cell
-        ({"drop": 4.3, "p": 0.3}, "within the noise of a seed"),
-        ({"drop": 3.0, "p": 0.3}, "different"),
-        ({"p": 0.3}, "different"),
+        # log-odds follow their drop, and no other cell
+        ({"drop": 4.3, "drop_log_odds": 0.3}, "within the noise of a seed"),
+        ({"drop": 3.0, "drop_log_odds": 0.3}, "different"),
+        ({"drop_log_odds": 0.3}, "different"),
         ({"drop": np.nan}, "different"),
         ({"n_test": 239}, "different"),
         ({"family": "exploratory"}, "different"),
@@ -187,7 +190,7 @@ def test_words_by_intervals_and_by_rows_of_seeds(folders: tuple[Path, Path]) -> 
 
 
 def test_the_evidence_of_a_claim_repeats_other_tables(folders: tuple[Path, Path]) -> None:
-    claim = pd.DataFrame({"id": ["a"], "verdict": ["inconclusive"], "evidence": ["+0.1"]})
+    claim = pd.DataFrame({"id": ["a"], "verdict": ["too few seeds"], "evidence": ["+0.1"]})
     write(claim, folders[1] / "claims.csv")
     write(claim.assign(evidence="+0.2"), folders[0] / "claims.csv")
 

@@ -17,6 +17,7 @@ import yaml
 from diccae.artifacts import artifacts_of
 from diccae.datasets.clips import write_index
 from diccae.errors import UserError
+from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, html
 from diccae.reporting.ambiguities import ambiguities
@@ -45,14 +46,14 @@ def test_a_plan_of_sound_with_table_2_alone(fake: Plan) -> None:
     page = page_of(plan)
     assert "This plan uses sound alone" in page
     assert "does not include Table 1" in page
-    assert "this plan does not score: all of these are exploratory" in page
+    assert "This plan has none of the primary A-V rows: all of these are exploratory" in page
     assert "sound has a single view" in page
     assert "Full method, A, seed 0" in page
     table = pd.read_csv(plan.results_root() / "table2.csv")
     assert table["family"].fillna("").tolist() == ["", "exploratory"]
     verdicts = claims.evaluate(plan).set_index("id")
     # three seeds are too few for a drop that is measured
-    assert verdicts.loc["table2/no_infonce/A", "verdict"] == claims.TOO_FEW
+    assert verdicts.loc["table2/no_infonce/A", "verdict"] == TOO_FEW
     for claim, evidence in {
         "table1/DICCAE/AV": "full is not scored in AV",
         "table2/no_kmeans/A": "no_kmeans_audioset is not scored in A",

@@ -59,7 +59,7 @@ def test_edits_of_tables_and_page_are_named(sealed: Plan) -> None:
     replace(ROOT / "figure2.svg", "<svg", "<svg data-touched='1'")
     page = PAGE.read_text()
     cell = re.search(r"<td>no_confusion_loss</td><td>A-V</td><td class=\"n\">([0-9.]+) ", page)
-    verdict = re.search(r"class=\"v [a-z]+\">([^<]+)</td>", page)
+    verdict = re.search(r"<td>Table 1</td><td class=\"v [a-z]+\">([^<]+)</td>", page)
     assert cell is not None
     assert verdict is not None
     replace(PAGE, cell[0], cell[0].replace(cell[1], "99.0"))
