@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from diccae.cli.options import PlanName, Seeds
+from diccae.cli.seed_lines import power, seeds_needed
 from diccae.plans import SCORED_STAGE, Plan, load_plan
 from diccae.sections import Modality
 
@@ -99,7 +100,8 @@ def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
         "",
         *_disk(answer, chosen.modality),
         "",
-        *_seeds(chosen, answer),
+        *seeds_needed(chosen, answer["seeds"]),
+        *power(answer["power"]),
     ]
 
 
@@ -199,49 +201,6 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",
     ]
-
-
-def _seeds(chosen: Plan, answer: dict[str, Any]) -> list[str]:
-    rows = answer["seeds"]
-    if chosen.split_into is not None:
-        return [
-            "seeds: with folds, the width of an interval is limited by the number of groups, and "
-            "more seeds narrow it only in part; docs/statistics.md"
-        ]
-    if not rows:
-        return [f"seeds: plan {chosen.name} measures no drop of Table 2"]
-    lines = [
-        "seeds needed to show the paper's effect (the 95 % t-interval of the paired drop excludes "
-        "zero, with 80 % power)",
-        f"{'claim':<34} {'effect':>6} {'spread':>6} {'seeds':>7}  at the ends of the spread's "
-        "95 % interval",
-    ]
-    for row in rows:
-        line = f"{row['claim']:<34} {row['effect']:>6.1f} "
-        if row["spread"] is None:
-            lines.append(
-                line + f"{'?':>6} {'?':>7}  no finished runs and no reference give a spread"
-            )
-        else:
-            lines.append(
-                f"{line}{row['spread']['value']:>6.2f} {_count(row['seeds']):>7}  "
-                f"{_count(row['low'])} to {_count(row['high'])}"
-            )
-    origins: dict[str, list[int]] = {}
-    for row in rows:
-        if row["spread"]:
-            origins.setdefault(row["spread"]["origin"], []).append(row["spread"]["seeds"])
-    for origin, numbers in origins.items():
-        lines.append(
-            f"effect: the paper's drop, in points; spread: standard deviation of the drop between "
-            f"seeds, in points, of {min(numbers)} seeds, from {origin}; the plan has "
-            f"{len(chosen.seeds)} seeds"
-        )
-    return lines
-
-
-def _count(seeds: int | None) -> str:
-    return "> 10^6" if seeds is None else f"{seeds:,}"
 
 
 def register(app: typer.Typer) -> None:

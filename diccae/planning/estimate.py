@@ -12,7 +12,7 @@ from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
 from diccae.jobs import job_key, jobs
 from diccae.planning import costs
-from diccae.planning.seeds import claims_of_table2
+from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
@@ -71,6 +71,7 @@ def estimate(
         "disk": _disk(costs.disk(plan, clips.total, work, parameters, devices)),
         "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
         "seeds": [asdict(row) for row in claims_of_table2(plan)],
+        "power": [asdict(row) for row in power_of_primary(plan)],
     }
     seconds: dict[Run, float] | None = None
     result["calibration"] = result["needs_gpu"] = None

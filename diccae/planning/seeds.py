@@ -1,5 +1,5 @@
-"""How many seeds each effect of Table 2 needs, so that the 95 % t-interval of the paired drop
-excludes zero with 80 % power."""
+"""How many seeds each effect of Table 2 needs, so that the t-interval that decides its verdict
+excludes zero with 80 % power, and the power of other numbers of seeds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from scipy import stats
 
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import collect, paper, sources
+from diccae.reporting import collect, paper, sources, verdicts
 from diccae.sections import Modality
 from diccae.stored_file import reading
 
 LEVEL, POWER = 0.95, 0.80
+# seeds whose power is stated beside that of the plan's own number
+NUMBERS = (4, 6, 8, 12, 16, 24)
 LARGEST = 1_000_000
 # SciPy's noncentral t is inaccurate far in its tails. Beyond a shift of FAR the power is 1 in
 # double precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero,
@@ -55,6 +57,8 @@ class SeedsNeeded:
     Attributes:
         claim, variant, modality: the claim and what it compares with the reference.
         effect: the drop that the paper prints, in percentage points.
+        level: confidence level of the interval that decides the verdict, which is simultaneous for
+            primary rows.
         spread: the measured spread; None if nothing was measured.
         seeds: seeds needed at the spread; None if more than a million, or without a spread.
         low, high: seeds needed at the ends of the spread's 95 % interval.
@@ -64,10 +68,35 @@ class SeedsNeeded:
     variant: str
     modality: str
     effect: float
+    level: float
     spread: Spread | None
     seeds: int | None
     low: int | None
     high: int | None
+
+
+@dataclass(frozen=True)
+class PrimaryPower:
+    """The power that numbers of seeds give a primary row.
+
+    Attributes:
+        variant: the row of Table 2.
+        effect: a drop in percentage points.
+        origin: of the effect: `smallest effect of interest` or `paper`.
+        level: confidence level of the simultaneous interval.
+        spread: of the drop between seeds, in points; None if nothing was measured.
+        seeds: numbers of seeds.
+        power: probability that the simultaneous interval excludes zero, for each of them; empty
+            without a spread.
+    """
+
+    variant: str
+    effect: float
+    origin: str
+    level: float
+    spread: float | None
+    seeds: list[int]
+    power: list[float]
 
 
 def power(effect: float, spread: float, seeds: int, level: float = LEVEL) -> float:
@@ -137,12 +166,43 @@ def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
             modality in variants.get(name, []) for name in (plan.reference, variant)
         ):
             continue
-        spread = measured_spread(plan, variant, modality) or reference_spread(variant, modality)
+        spread = _spread(plan, variant, modality)
+        level = (
+            verdicts.primary_level(plan) if verdicts.is_primary(plan, variant, modality) else LEVEL
+        )
         numbers: list[int | None] = [None, None, None]
         if spread is not None:
-            numbers = [seeds_needed(effect, value) for value in (spread.value, *spread.interval())]
-        rows.append(SeedsNeeded(claim["id"], variant, modality, effect, spread, *numbers))
+            ends = (spread.value, *spread.interval())
+            numbers = [seeds_needed(effect, value, level) for value in ends]
+        row = SeedsNeeded(claim["id"], variant, modality, effect, level, spread, *numbers)
+        rows.append(row)
     return rows
+
+
+def power_of_primary(plan: Plan) -> list[PrimaryPower]:
+    """Two entries for every primary row of the plan: for the smallest effect of interest and for
+    the paper's effect, where it prints one. None with folds, see `claims_of_table2`."""
+    if plan.split_into is not None:
+        return []
+    modality: Modality = paper.claims()["primary"]["modality"]
+    numbers = sorted({*NUMBERS, *([len(plan.seeds)] if len(plan.seeds) >= MIN_SEEDS else [])})
+    rows = []
+    for variant in verdicts.primary_rows(plan):
+        spread, level = _spread(plan, variant, modality), verdicts.primary_level(plan)
+        for effect, origin in (
+            (verdicts.effect_sizes()[0], "smallest effect of interest"),
+            (paper.printed_drop(variant, modality), "paper"),
+        ):
+            if effect is not None:
+                powers = [power(effect, spread.value, n, level) for n in numbers] if spread else []
+                value = spread.value if spread else None
+                rows.append(PrimaryPower(variant, effect, origin, level, value, numbers, powers))
+    return rows
+
+
+def _spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
+    """From the finished runs of the plan, or else from the committed reference."""
+    return measured_spread(plan, variant, modality) or reference_spread(variant, modality)
 
 
 def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:

@@ -94,10 +94,9 @@ def test_json_is_one_object(run) -> None:  # noqa: ANN001
     # epochs x batches of each stage's runs: warm-up 4, pre-training 8, fine-tuning 4 steps
     assert answer["steps"] == {"warmup": 8, "pretrain": 64, "finetune": 120}
     assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
-    assert {row["variant"] for row in answer["seeds"]} == {
-        "no_confusion_loss",
-        "no_dynamic_weighting",
-    }
+    variants = {"no_confusion_loss", "no_dynamic_weighting"}
+    assert {row["variant"] for row in answer["seeds"]} == variants
+    assert {row["variant"] for row in answer["power"]} == variants
 
 
 def test_a_plan_without_table_2_needs_no_seeds(run) -> None:  # noqa: ANN001

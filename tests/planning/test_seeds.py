@@ -11,11 +11,13 @@ import pytest
 from scipy import stats
 
 from diccae.functional.bootstrap import paired_t_interval
+from diccae.planning import seeds as seeds_module
 from diccae.planning.seeds import (
     Spread,
     claims_of_table2,
     measured_spread,
     power,
+    power_of_primary,
     reference_spread,
     seeds_needed,
 )
@@ -168,4 +170,31 @@ def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(
     assert own.origin.startswith("this plan's finished runs")
     assert other.origin.startswith("results/reference")
     row = rows["no_refinement", "AV"]
-    assert row.seeds == seeds_needed(row.effect, own.value)
+    # six primary rows, whose verdicts hold together
+    assert row.level == pytest.approx(1 - 0.05 / 6)
+    assert row.seeds == seeds_needed(row.effect, own.value, row.level)
+    assert rows["no_refinement", "A"].level == 0.95
+
+
+def test_the_power_of_the_primary_rows_is_that_of_their_simultaneous_interval(
+    fake: Plan,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spread(variant: str, modality: str) -> Spread | None:
+        return Spread(0.6, 9, "") if variant == "no_infonce" else None
+
+    monkeypatch.setattr(seeds_module, "reference_spread", spread)
+    assert fake.table2
+    variants = [*fake.table2.variants, "flat_mean"]
+    table2 = fake.table2.model_copy(update={"variants": variants})
+    found = power_of_primary(fake.model_copy(update={"table2": table2, "seeds": list(range(10))}))
+    # the paper prints nothing of flat_mean, and there is no spread of it
+    assert [(row.effect, row.power) for row in found if row.variant == "flat_mean"] == [(1.0, [])]
+    smallest, printed = (row for row in found if row.variant == "no_infonce")
+    assert (smallest.effect, printed.effect) == (1.0, 3.9)
+    assert smallest.spread == printed.spread == 0.6
+    assert smallest.seeds == [4, 6, 8, 10, 12, 16, 24]
+    wanted = [power(1.0, 0.6, seeds, 1 - 0.05 / 7) for seeds in smallest.seeds]
+    assert smallest.power == pytest.approx(wanted)
+    table2 = table2.model_copy(update={"modalities": ["A"]})
+    assert power_of_primary(fake.model_copy(update={"table2": table2})) == []

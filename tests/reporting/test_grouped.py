@@ -17,7 +17,7 @@ from diccae.errors import UserError
 from diccae.functional.support import two_way_support
 from diccae.functional.two_way import two_way_interval
 from diccae.functional.verdicts import TOO_FEW
-from diccae.planning.seeds import claims_of_table2
+from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, csv_file, html
 from tests.conftest import made_once
@@ -264,6 +264,7 @@ def test_seeds_of_official_folds_are_no_rotations(plan: Plan, tmp_path: Path) ->
 
 def test_no_number_of_rotations_is_promised(plan: Plan) -> None:
     assert claims_of_table2(plan) == []
+    assert power_of_primary(plan) == []
 
 
 def test_a_missing_fold_names_its_command(plan: Plan, tmp_path: Path) -> None:
