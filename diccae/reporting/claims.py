@@ -26,7 +26,6 @@ REPRODUCED = "reproduced"
 NOT_TESTABLE, NOT_IN_PLAN = "not testable on this data", "not part of this plan"
 SELF_CONTRADICTION = "the paper contradicts itself"
 NO_DEGREES = "degrees are not computed clip by clip, so they have no interval over groups"
-EXPLORATORY, PRIMARY = "exploratory", "primary"
 Scores = NDArray[np.float64] | NDArray[np.bool_]
 
 
@@ -168,7 +167,7 @@ def _family(plan: Plan, claim: dict[str, Any]) -> str:
     drop = claim["rule"] == "drop" and verdicts.is_primary(
         plan, claim["variant"], claim["modality"]
     )
-    return PRIMARY if drop else EXPLORATORY
+    return "primary" if drop else "exploratory"
 
 
 def evaluate(plan: Plan) -> pd.DataFrame:

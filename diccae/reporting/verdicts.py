@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from diccae.functional.bootstrap import MIN_SEEDS, Interval
 from diccae.functional.verdicts import (
+    CONTRADICTED,
     TOO_FEW,
     judge_gaps,
     judge_interval,
@@ -67,11 +68,11 @@ def in_words(found: dict[str, NDArray[np.bool_]], rendered: bool) -> str:
     return f"{words} here" if rendered and words != TOO_FEW else words
 
 
-def interval_words(interval: Interval, level: float, digits: int = 2) -> str:
+def interval_words(interval: Interval, level: float) -> str:
     """An estimate with its interval and level, in words."""
     mean, low, high = interval
     stated = f"{100 * level:.1f}".removesuffix(".0")
-    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}] ({stated} %)"
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] ({stated} %)"
 
 
 def without_interval(plan: Plan) -> str:
@@ -121,17 +122,23 @@ def judge_order(
         names: of the gaps, in words.
 
     Returns:
-        Verdict and evidence, in words: the gap that stands against the order most.
+        Verdict and evidence, in words: the gap that contradicts the order most clearly, or else the
+        one that confirms it least.
     """
-    found = judge_gaps(
-        np.array([gap.low for gap in one_sided]), np.array([gap.high for gap in simultaneous])
+    low, high = (
+        np.array([getattr(gap, end) for gap in gaps])
+        for gaps, end in ((one_sided, "low"), (simultaneous, "high"))
     )
-    least = int(np.argmin([gap.estimate for gap in one_sided]))
-    gap = one_sided[least]
-    words = f"smallest gap {names[least]}: "
-    words += (
-        interval_words(gap, 1 - 2 * error())
+    found = judge_gaps(low, high)
+    # a gap without an interval comes first, since it leaves the order open
+    place, gaps, level = int(np.argmin(low)), one_sided, 1 - 2 * error()
+    if found[CONTRADICTED]:
+        place, gaps = int(np.nanargmin(high)), simultaneous
+        level = simultaneous_level(len(names), error())
+    gap = gaps[place]
+    words = (
+        interval_words(gap, level)
         if np.isfinite(gap.low)
         else f"{gap.estimate:+.2f} ({without_interval(plan)})"
     )
-    return in_words(found, plan.dataset == "embedded"), words
+    return in_words(found, plan.dataset == "embedded"), f"{names[place]}: {words}"

@@ -135,6 +135,9 @@ def test_verdicts_follow_the_rules(fake: Plan, tmp_path: Path) -> None:
     assert judged["text/drop_4.2"] == claims.SELF_CONTRADICTION
     assert judged["text/infonce_largest/AV"] == "confirmed here"
     assert judged["text/order/AV"] == "contradicted here"
+    contradicted = "no_refinement over no_dynamic_weighting: -"
+    assert table.loc["text/order/AV", "evidence"].startswith(contradicted)
+    assert "(98.8 %); holds in 0 % of" in table.loc["text/order/AV", "evidence"]
     # gaps that are equal in all seeds
     assert judged["text/infonce_largest/A"] == verdicts.TOO_FEW
     # A-V is better than A by the same 48 clips in every seed
