@@ -36,13 +36,13 @@ def train(
     job, runs = wanted_runs(chosen, variant, seed, stage, modality)
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
+    from diccae.clips_folder import clips_hash
     from diccae.data_check import check_data
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
-    from diccae.hashes import data_hash
 
-    # names the command that makes a missing manifest or cache
-    data_hash(chosen)
+    # names the command that makes a missing manifest, cache or features
+    clips_hash(chosen)
     check_data(chosen, runs=runs, processes=process_count())
     for run in runs:
         execute(run)

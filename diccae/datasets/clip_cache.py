@@ -8,6 +8,7 @@ from pathlib import Path
 
 from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.clips import ClipCache, ClipSettings, read_meta
+from diccae.datasets.features.store import ARRAY, open_features
 from diccae.datasets.live_clips import build_live, open_live
 from diccae.datasets.media import Backend, require_backend
 from diccae.datasets.stored_checks import require_undamaged
@@ -89,7 +90,7 @@ def build_cache(
 
 
 def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
-    """Open a complete cache; the arrays of a stored one are memory maps.
+    """Open a complete cache, or stored features as one; arrays of a stored one are memory maps.
 
     Args:
         folder: folder of the cache.
@@ -101,7 +102,10 @@ def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
             one of its clips was replaced since.
     """
     folder = Path(folder)
-    live = (folder / "meta.json").is_file() and read_meta(folder).get("mode") == "live"
+    mode = read_meta(folder).get("mode") if (folder / "meta.json").is_file() else None
+    if mode == "features":
+        return open_features(folder, [name for name, array in ARRAY.items() if array in arrays])
+    live = mode == "live"
     for name in ("meta.json", "index.parquet", *(() if live else ("frames.npy", "fbank.npy"))):
         if not (folder / name).is_file():
             raise UserError(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diccae.clips_folder import clips_folder, clips_hash
 from diccae.errors import UserError
-from diccae.hashes import data_hash, lock_hash
+from diccae.hashes import lock_hash
 from diccae.plans import Plan
 from diccae.run_graph import Run, jobs
 from diccae.seals.file_digests import FileDigests
@@ -111,11 +112,11 @@ class RunChecks:
 
 def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]:
     """Lock and data that the runs were made with, against those that are here now."""
-    data = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
+    data = f"{plan.manifest} and {clips_folder(plan) / 'meta.json'}"
     here = [("lock_hash", "lock", "requirements.lock", lock_hash())]
     # what is missing is a finding of its own
     with suppress(UserError):
-        here.append(("data_hash", "data", data, data_hash(plan)))
+        here.append(("data_hash", "data", data, clips_hash(plan)))
     findings = []
     for key, name, where, now in here:
         other = [each for each in checked.values() if each.record[key] != now]

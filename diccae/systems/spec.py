@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from diccae.feature_settings import features_of, stored_features_preprocessor
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
 
@@ -79,7 +80,7 @@ class RunContext(Generic[Choices]):
         schedule: budgets of all stages.
         runtime: kernels and threads.
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
-        cache_meta: path of the clip cache's `meta.json`.
+        cache_meta: path of `meta.json` of the clip cache or of the stored features.
         parents: path of each file that the run starts from.
     """
 
@@ -112,7 +113,14 @@ class RunContext(Generic[Choices]):
 
     def preprocessor(self, two_views: bool = False) -> dict[str, Any]:
         """The data preprocessor, the same for all systems; `two_views` adds a second view of each
-        clip."""
+        clip.
+
+        Raises:
+            UserError: two views of stored features would be the same.
+        """
+        features = features_of(self.base)
+        if features is not None:
+            return stored_features_preprocessor(features, self.cache_meta, two_views)
         return dict(
             type="AVPreprocessor",
             cache_meta=self.cache_meta,

@@ -12,8 +12,8 @@ from typer.main import get_command
 
 from diccae.artifacts import TABLES
 from diccae.cli.main import app, main
+from diccae.clips_folder import clips_hash
 from diccae.errors import UserError
-from diccae.hashes import data_hash
 from diccae.plans import load_plan
 
 PREDICTIONS = "vggsounder --predictions list.csv --plan smoke"
@@ -142,4 +142,4 @@ def test_a_missing_manifest_is_answered_with_the_command_that_makes_it(
     monkeypatch.chdir(tmp_path)
     for plan, step in (("smoke", "render"), ("vggsound", "manifest")):
         with pytest.raises(UserError, match=f"run `diccae data {step} --plan {plan}` first"):
-            data_hash(load_plan(plan))
+            clips_hash(load_plan(plan))

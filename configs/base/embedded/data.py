@@ -24,3 +24,4 @@ data = dict(
     spec_augment=dict(freq_mask=8, time_mask=8),
     flip=True,
 )
+features = None  # stored features that runs read instead of clips, see docs/features.md

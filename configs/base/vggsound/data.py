@@ -21,3 +21,4 @@ data = dict(
     spec_augment=dict(freq_mask=48, time_mask=192),
     flip=True,
 )
+features = None  # stored features that runs read instead of clips, see docs/features.md
