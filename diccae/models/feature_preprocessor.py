@@ -29,7 +29,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         noise: standard deviation of Gaussian noise.
         two_views: in training, add `second_audio` and `second_video` with other noise and dropout
             for the contrast within a modality.
-        non_blocking: copy to the GPU asynchronously (for batches in pinned memory).
+        non_blocking: accepted as by `AVPreprocessor`; a batch is copied as one tensor.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         """
         inputs = {}
         for name, clips in data["inputs"].items():
-            stacked = torch.stack(clips).to(self.device, non_blocking=self.non_blocking).float()
+            stacked = torch.stack(clips).to(self.device).float()
             values = (stacked - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_std")
             values = values.flatten(-3, -2).unsqueeze(-3)
             if training and self.two_views:
