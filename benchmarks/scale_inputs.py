@@ -47,7 +47,8 @@ def make_inputs(root: Path, rows: int, width: int, clusters: int) -> None:
         "split": unlabelled,
         "source": source,
     }
-    table = pd.DataFrame(columns | {"video": video})[COLUMNS]
+    columns |= {"video": video, "group": video, "fold": np.full(rows, -1, np.int32)}
+    table = pd.DataFrame(columns)[COLUMNS]
     write_manifest(table, root / "manifest.parquet")
 
     cache = root / "cache"

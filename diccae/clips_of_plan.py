@@ -4,9 +4,15 @@ the known length of these lists."""
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
-from diccae.clip_counts import Clips, count_index, count_listed, count_manifest
+import pandas as pd
+
+from diccae.clip_counts import Clips, count_index, count_listed, count_manifest, count_table
+from diccae.datasets.clips import read_index
+from diccae.datasets.folds import LEFT_OUT, fold_splits
+from diccae.datasets.readers.manifest import read_manifest
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
@@ -18,35 +24,76 @@ NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, 
 NOMINAL_TEST = {"vggsound": 15_496}
 
 
-def count_clips(plan: Plan) -> Clips:
-    """Number of clips of a plan: from its cache, else its manifest, else its settings or lists.
+def count_each(plan: Plan) -> list[Clips]:
+    """Number of clips of a plan, in each fold of each seed if it has folds: from its cache, else
+    its manifest, else its settings or lists.
 
     Raises:
-        UserError: none of these exists, or one is damaged; names the file.
+        UserError: none of these exists, one is damaged (names the file), or the clips cannot be
+            split into the folds.
     """
-    index = plan.cache_dir / "index.parquet"
-    if _is_current(plan) and index.is_file():
-        return count_index(index)
-    if plan.manifest.is_file():
-        return count_manifest(plan.manifest)
-    return count_planned(plan)
+    if _is_current(plan) and (plan.cache_dir / "index.parquet").is_file():
+        if plan.split_into is None:
+            return [count_index(plan.cache_dir / "index.parquet")]
+        return count_folds(plan, read_index(plan.cache_dir), str(plan.cache_dir / "index.parquet"))
+    return count_in_manifest(plan) if plan.manifest.is_file() else count_planned(plan)
 
 
-def count_planned(plan: Plan) -> Clips:
-    """Number of clips that the settings or lists of a plan say.
+def count_in_manifest(plan: Plan) -> list[Clips]:
+    """Number of clips in the manifest whose files were found, in each fold of each seed if the plan
+    has folds.
+
+    Raises:
+        UserError: it cannot be read, or the clips cannot be split into the folds.
+    """
+    if plan.split_into is None:
+        return [count_manifest(plan.manifest)]
+    return count_folds(plan, read_manifest(plan.manifest), str(plan.manifest))
+
+
+def count_folds(plan: Plan, table: pd.DataFrame, name: str) -> list[Clips]:
+    """Number of clips of a table whose files were found, in each fold of each seed; all clips in
+    one entry for a plan without folds.
+
+    Args:
+        plan: the plan.
+        table: a manifest, or the index of a cache, of which the usable clips count.
+        name: where it comes from, in words.
+
+    Raises:
+        UserError: the clips cannot be split into the folds, a label has two names, or a name two
+            labels.
+    """
+    if plan.split_into is None:
+        return [count_table(table, name)]
+    # whole classes are counted, whichever splits they are in
+    clips = []
+    for seed, fold in product(plan.seeds, plan.folds):
+        settings = plan.fold_settings(fold) or {}
+        split = fold_splits(table, settings, seed)
+        kept = table.assign(split=split)[split != LEFT_OUT]
+        if "status" in kept:
+            kept = kept.assign(path=kept["path"].where(kept["status"] == "ok", ""))
+        clips.append(count_table(kept, f"{name}, seed {seed}, fold {fold} of {len(plan.folds)}"))
+    return clips
+
+
+def count_planned(plan: Plan) -> list[Clips]:
+    """Number of clips that the settings or lists of a plan say, in each fold of each seed if it has
+    folds.
 
     Raises:
         UserError: the plan has neither, or a list is wrong or missing and of unknown length.
     """
     base = plan_settings(plan)
     if plan.dataset == "embedded":
-        return _embedded(base["benchmark"]["counts"])
+        return [_embedded(base["benchmark"]["counts"])]
     if plan.lists is None:
         raise UserError(
             f"{plan.manifest} is missing and plan {plan.name} names no lists; "
             "provide one of them, see docs/data.md"
         )
-    return _from_lists(plan.lists, base["data"]["num_classes"])
+    return _from_lists(plan, plan.lists, base["data"]["num_classes"])
 
 
 def _is_current(plan: Plan) -> bool:
@@ -83,14 +130,16 @@ def _embedded(counts: dict[str, int]) -> Clips:
     return Clips(result, origin, by_class, dict(enumerate(NAMES)))
 
 
-def _from_lists(lists: Lists, classes: int) -> Clips:
+def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
     missing = {source.reader: _missing(source) for source in lists.sources}
     if not any(missing.values()):
         from diccae.datasets.readers.assemble import assemble
 
-        table = assemble(lists, search=False)
+        table = assemble(lists, search=False, folds=plan.split_into is not None)
         origin = f"the plan's lists: {len(table)} clips, not searched for on the disk yet"
-        return count_listed(table, origin)
+        if plan.split_into is None:
+            return [count_listed(table, origin)]
+        return count_folds(plan, table.assign(path="not searched for"), origin)
     counts: Counter[tuple[str, str]] = Counter()
     origins = []
     for source in lists.sources:
@@ -116,7 +165,7 @@ def _from_lists(lists: Lists, classes: int) -> Clips:
             )
         else:
             counts["unlabelled", source.reader] = train
-    return Clips(counts, "listed clips, before any failed download: " + "; ".join(origins))
+    return [Clips(counts, "listed clips, before any failed download: " + "; ".join(origins))]
 
 
 def _missing(source: SourceLists) -> list[Path]:

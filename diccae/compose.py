@@ -100,6 +100,8 @@ class _Clips:
         self.common: dict[str, Any] = dict(
             type="AVClipDataset", cache_dir=cache_dir, seed=run.seed, modalities=run.modalities
         )
+        if run.folds is not None:
+            self.common["folds"] = run.folds
         self.pool = dict(
             self.common,
             splits=list(self.data["pretrain_splits"]),

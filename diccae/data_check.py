@@ -8,12 +8,12 @@ nothing is trained on data that does not suit the plan. The rules follow `diccae
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from diccae.clip_counts import Clips
-from diccae.clips_of_plan import count_clips
+from diccae.clips_of_plan import count_each
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.run_graph import Run, runs_of_a_seed
@@ -25,7 +25,7 @@ LABELLED_SPLITS = ("train", "update", "validation", "test")
 
 def check_data(
     plan: Plan,
-    clips: Clips | None = None,
+    clips: Sequence[Clips] | None = None,
     runs: Iterable[Run] | None = None,
     processes: int = 1,
 ) -> None:
@@ -33,7 +33,8 @@ def check_data(
 
     Args:
         plan: the plan.
-        clips: number of its clips; by default from cache, manifest or lists, see `count_clips`.
+        clips: number of its clips, in each fold if the plan has folds; by default from cache,
+            manifest or lists, see `count_each`.
         runs: the runs to check; by default those of the plan's first seed.
         processes: number of processes that train together.
 
@@ -42,15 +43,18 @@ def check_data(
             too few clips for a batch, a class, a cluster or an update set; names the keys, what was
             wanted and found, and what to change.
     """
-    check = _Check(count_clips(plan) if clips is None else clips, processes)
-    problems = list(check.classes(plan_settings(plan)["data"]["num_classes"]))
-    # what a stage lacks may follow from wrong classes
-    if not problems:
-        every = runs_of_a_seed(plan) if runs is None else runs
-        of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)
-        problems = [*dict.fromkeys(chain.from_iterable(of_runs)), *check.batches()]
-    if problems:
-        raise UserError(f"plan {plan.name}: {' | '.join(problems)} ({check.clips.origin})")
+    every = list(runs_of_a_seed(plan) if runs is None else runs)
+    # the runs of all folds are alike
+    every = [run for run in every if run.fold == every[0].fold]
+    for counted in count_each(plan) if clips is None else clips:
+        check = _Check(counted, processes)
+        problems = list(check.classes(plan_settings(plan)["data"]["num_classes"]))
+        # what a stage lacks may follow from wrong classes
+        if not problems:
+            of_runs = (check.labelled(r) if r.spec.labelled else check.pool(r) for r in every)
+            problems = [*dict.fromkeys(chain.from_iterable(of_runs)), *check.batches()]
+        if problems:
+            raise UserError(f"plan {plan.name}: {' | '.join(problems)} ({counted.origin})")
 
 
 @dataclass(frozen=True)

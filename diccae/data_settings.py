@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from diccae.errors import UserError
 from diccae.feature_settings import Features, check_features
 from diccae.schedule import Strict
-from diccae.sections import MAX_SEED
+from diccae.sections import MAX_SEED, Folds
 from diccae.validation import checked, did_you_mean
 
 Split = Literal["unlabelled", "train", "update", "validation", "test"]
@@ -35,6 +35,8 @@ class Data(Strict):
         samples_per_class: K of P x K batches.
         spec_augment: widest masks.
         flip: whether training mirrors clips at random.
+        folds: the folds that the labelled clips are tested in; None where the splits of the
+            manifest hold. A plan sets it in its overrides.
     """
 
     num_classes: int = Field(ge=2)
@@ -48,6 +50,7 @@ class Data(Strict):
     samples_per_class: int = Field(ge=1)
     spec_augment: SpecAugment
     flip: bool
+    folds: Folds | None = None
 
     @field_validator("pretrain_splits")
     @classmethod

@@ -8,14 +8,14 @@ from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.plans import Plan
-from diccae.run_graph import Job
+from diccae.run_graph import Job, JobKey
 from diccae.source import source_hash
 
 
 class PlannedJob:
     """A job with what Snakemake has to know of it."""
 
-    def __init__(self, job: Job, others: dict[tuple[str, int], Job]) -> None:
+    def __init__(self, job: Job, others: dict[JobKey, Job]) -> None:
         self.job = job
         self.stamps = [str(others[key].stamp) for key in job.owners]
 
@@ -29,7 +29,8 @@ class PlannedJob:
     def command(self) -> str:
         """Trains all runs of the job."""
         job = self.job
-        return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}"
+        fold = "" if job.fold is None else f" --fold {job.fold}"
+        return f"diccae train --plan {job.plan.name} --variant {job.name} --seed {job.seed}{fold}"
 
     @property
     def threads(self) -> int:
@@ -51,7 +52,7 @@ def unsuited(plan: Plan) -> str:
     """What is wrong with the clips of a plan; empty if nothing is, or if they are not listed yet
     (`diccae data manifest` checks them then)."""
     # not imported where nothing is trained
-    from diccae.clips_of_plan import count_clips, count_planned
+    from diccae.clips_of_plan import count_planned
     from diccae.data_check import check_data
 
     try:
@@ -59,7 +60,7 @@ def unsuited(plan: Plan) -> str:
             # what is rendered next, whatever an older manifest says
             check_data(plan, count_planned(plan))
         elif plan.manifest.is_file() and not _lists_changed(plan):
-            check_data(plan, count_clips(plan))
+            check_data(plan)
     except UserError as error:
         if plan.lists is None:
             return str(error)

@@ -15,6 +15,7 @@ from diccae.schedule import Strict
 from diccae.sections import (
     Figure2,
     Figure3,
+    Folds,
     Leakage,
     LearningRates,
     Lists,
@@ -100,6 +101,12 @@ class Plan(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _folds_of_lists(self) -> Plan:
+        if self.split_into is not None and self.lists is None:
+            raise ValueError("data.folds: wanted `lists` beside it, whose clips have groups")
+        return self
+
     def split_variant(self, variant: str) -> tuple[str, dict[str, float]]:
         """`fixed_weight@w=4` -> (`fixed_weight`, {`method.static_weight`: 4.0})."""
         match = VARIANT.fullmatch(variant)
@@ -166,11 +173,45 @@ class Plan(Strict):
         directory."""
         return results_root_of(self.name)
 
+    @property
+    def split_into(self) -> Folds | None:
+        """The folds that its clips are tested in; None where the splits of the manifest hold."""
+        content = self.overrides.get("data.folds")
+        return None if content is None else Folds.model_validate(content)
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The number of each fold, from 1; a single None without folds."""
+        folds = self.split_into
+        return (None,) if folds is None else tuple(range(1, folds.count + 1))
+
+    def fold_settings(self, fold: int | None) -> dict[str, Any] | None:
+        """What `diccae.datasets.folds.fold_splits` computes the splits of a fold from; None without
+        folds."""
+        folds = self.split_into
+        if fold is None or folds is None or self.lists is None:
+            return None
+        return folds.model_dump() | {
+            "fold": fold,
+            "update_per_class": self.lists.update_per_class,
+            "validation_per_class": self.lists.validation_per_class,
+        }
+
+    def seed_folder(self, variant: str, seed: int, fold: int | None = None) -> Path:
+        """The folder of all runs of a variant with one seed, in one fold if the plan has folds."""
+        folder = self.results_root() / "runs" / variant / f"seed{seed}"
+        return folder if fold is None else folder / f"fold{fold}"
+
     def run_folder(
-        self, variant: str, seed: int, stage: str = SCORED_STAGE, modality: str | None = None
+        self,
+        variant: str,
+        seed: int,
+        stage: str = SCORED_STAGE,
+        modality: str | None = None,
+        fold: int | None = None,
     ) -> Path:
         """Where the files of a run lie; `modality` for stages that are trained once a modality."""
-        folder = self.results_root() / "runs" / variant / f"seed{seed}" / stage
+        folder = self.seed_folder(variant, seed, fold) / stage
         return folder / modality if modality else folder
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,19 @@ from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 @dataclass(frozen=True)
 class Run:
     """One stage of training of one variant with one seed; `modality` is AV in stages that train on
-    the unlabelled pool."""
+    the unlabelled pool, and `fold` is the fold that it is tested in, of a plan with folds."""
 
     plan: Plan
     stage: str
     variant: str
     seed: int
     modality: str = "AV"
+    fold: int | None = None
 
     def __str__(self) -> str:
         modality = f" {self.modality}" if self.spec.labelled else ""
-        return f"{self.stage} {self.variant}{modality} seed {self.seed}"
+        fold = "" if self.fold is None else f" fold {self.fold}"
+        return f"{self.stage} {self.variant}{modality} seed {self.seed}{fold}"
 
     @property
     def settings(self) -> Settings:
@@ -64,7 +66,7 @@ class Run:
     def folder(self) -> Path:
         """Where its files lie."""
         modality = self.modality if self.spec.labelled else None
-        return self.plan.run_folder(self.variant, self.seed, self.stage, modality)
+        return self.plan.run_folder(self.variant, self.seed, self.stage, modality, self.fold)
 
     @property
     def owner(self) -> Run:
@@ -73,14 +75,14 @@ class Run:
         if self.spec.scored:
             return self
         variant = _owner(self.plan, self.stage, self.variant, self.modality)
-        return Run(self.plan, self.stage, variant, self.seed, self.modality)
+        return replace(self, variant=variant)
 
     @property
     def parents(self) -> dict[Parent, Run]:
         """The files that it starts from, each with the run that makes it."""
         settings = self.settings
         return {
-            parent: Run(self.plan, parent.stage, self.variant, self.seed, parent.modality).owner
+            parent: replace(self, stage=parent.stage, modality=parent.modality).owner
             for parent in settings.system.parents(self.spec, self.modality, settings.choices)
             if parent.stage in settings.stages
         }
@@ -116,6 +118,7 @@ class Run:
             runtime=settings.runtime,
             base=settings.base,
             cache_meta=str(clips_folder(self.plan) / "meta.json"),
+            folds=self.plan.fold_settings(self.fold),
             parents={parent: str(path) for parent, path in self.parent_files.items()},
         )
 
@@ -145,22 +148,22 @@ def _config_hash(run: Run) -> str:
 
 @lru_cache(maxsize=4096)
 def _owner(plan: Plan, stage: str, variant: str, modality: str) -> str:
-    # which variants share a config does not depend on the seed
-    run = Run(plan, stage, variant, plan.seeds[0], modality)
+    # which variants share a config depends neither on the seed nor on the fold
+    run = Run(plan, stage, variant, plan.seeds[0], modality, plan.folds[0])
     for name in plan.variants():
         other = variant_of(plan, name)
         alike = other.system is run.settings.system and stage in other.stages
-        same = Run(plan, stage, name, plan.seeds[0], modality)
-        if alike and same.config_hash == run.config_hash:
+        if alike and replace(run, variant=name).config_hash == run.config_hash:
             return name
     return variant
 
 
 def scored_runs(plan: Plan, needs: Iterable[Need]) -> list[Run]:
-    """The scored runs of some needs, each once."""
+    """The scored runs of some needs, each once, in every fold."""
     return [
-        Run(plan, SCORED_STAGE, scored.variant, scored.seed, scored.modality)
+        Run(plan, SCORED_STAGE, scored.variant, scored.seed, scored.modality, fold)
         for scored in plan.scored(needs)
+        for fold in plan.folds
     ]
 
 
@@ -180,9 +183,19 @@ def job_name(variant: str) -> str:
     return variant.split("=")[0]
 
 
+# name, seed and fold of a job
+JobKey = tuple[str, int, int | None]
+
+
+def job_key(run: Run) -> JobKey:
+    """Key of the job that a run belongs to."""
+    return job_name(run.variant), run.seed, run.fold
+
+
 @dataclass(frozen=True)
 class Job:
-    """All runs of one variant, or of all values of a sweep, with one seed: one process trains them.
+    """All runs of one variant, or of all values of a sweep, with one seed and in one fold: one
+    process trains them.
 
     Attributes:
         name: see `job_name`.
@@ -192,12 +205,18 @@ class Job:
     plan: Plan
     name: str
     seed: int
+    fold: int | None
     runs: tuple[Run, ...]
+
+    @property
+    def key(self) -> JobKey:
+        """What names it within its plan."""
+        return self.name, self.seed, self.fold
 
     @property
     def stamp(self) -> Path:
         """The file that says that all its runs are finished; Snakemake's output."""
-        return stamp_of(self.plan, self.name, self.seed)
+        return stamp_of(self.plan, *self.key)
 
     @property
     def stamp_text(self) -> str:
@@ -205,23 +224,22 @@ class Job:
         return json.dumps({"runs": [str(run.folder) for run in self.runs]}, indent=1) + "\n"
 
     @property
-    def owners(self) -> list[tuple[str, int]]:
-        """(name, seed) of the other jobs whose runs its own start from, each once."""
+    def owners(self) -> list[JobKey]:
+        """Keys of the other jobs whose runs its own start from, each once."""
         parents = (parent for run in self.runs for parent in run.parents.values())
-        keys = dict.fromkeys((job_name(parent.variant), parent.seed) for parent in parents)
-        return [key for key in keys if key != (self.name, self.seed)]
+        return [key for key in dict.fromkeys(map(job_key, parents)) if key != self.key]
 
 
-def stamp_of(plan: Plan, name: str, seed: int) -> Path:
+def stamp_of(plan: Plan, name: str, seed: int, fold: int | None = None) -> Path:
     """Path of the stamp of a job."""
-    return plan.run_folder(name, seed).parent / "job.json"
+    return plan.seed_folder(name, seed, fold) / "job.json"
 
 
-def jobs(plan: Plan) -> dict[tuple[str, int], Job]:
-    """Every job of a plan by (name, seed), seed by seed."""
-    grouped: dict[tuple[str, int], list[Run]] = {}
+def jobs(plan: Plan) -> dict[JobKey, Job]:
+    """Every job of a plan by its key, seed by seed."""
+    grouped: dict[JobKey, list[Run]] = {}
     for run in sorted(with_parents(scored_runs(plan, plan.needs())), key=_place_of_seed):
-        grouped.setdefault((job_name(run.variant), run.seed), []).append(run)
+        grouped.setdefault(job_key(run), []).append(run)
     return {key: Job(plan, *key, tuple(runs)) for key, runs in grouped.items()}
 
 
@@ -231,11 +249,12 @@ def _place_of_seed(run: Run) -> int:
 
 
 def runs_of_a_seed(plan: Plan) -> list[Run]:
-    """The runs of a plan's first seed, each once, parents first."""
+    """The runs of a plan's first seed, each once, parents first, in every fold."""
     return with_parents(
-        Run(plan, SCORED_STAGE, variant, plan.seeds[0], modality)
+        Run(plan, SCORED_STAGE, variant, plan.seeds[0], modality, fold)
         for variant, modalities in plan.variants().items()
         for modality in modalities
+        for fold in plan.folds
     )
 
 

@@ -56,6 +56,22 @@ class Runtime(Strict):
     threads: int = Field(default=1, ge=1)
 
 
+class Folds(Strict):
+    """Folds of the labelled clips, each of which is the test split of a run of its own.
+
+    Attributes:
+        kind: `official` for the column `fold` of the manifest, the same with every seed; `grouped`
+            for folds drawn by the seed, which keep the clips of a `group` together.
+        count: number of folds.
+        train_groups_per_class: groups of a class whose clips keep their labels in training; the
+            others join the unlabelled pool. None for all.
+    """
+
+    kind: Literal["official", "grouped"]
+    count: int = Field(ge=2)
+    train_groups_per_class: int | None = Field(default=None, ge=1)
+
+
 class Section(Strict):
     """Variants in rows, each scored in every modality."""
 

@@ -15,7 +15,7 @@ from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.planned_job import PlannedJob, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
-from diccae.run_graph import check, job_name, jobs, scored_runs, stamp_of
+from diccae.run_graph import check, job_key, jobs, scored_runs, stamp_of
 from diccae.settings import plan_settings
 
 
@@ -126,7 +126,7 @@ class Workflow:
         """Stamps of the jobs that an artifact is computed from."""
         plan = self.plan(root)
         runs = scored_runs(plan, self.artifact(name, root).runs(plan))
-        stamps = (str(stamp_of(plan, job_name(run.variant), run.seed)) for run in runs)
+        stamps = (str(stamp_of(plan, *job_key(run))) for run in runs)
         return list(dict.fromkeys(stamps))
 
     def command(self, name: str, root: str) -> str:

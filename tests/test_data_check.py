@@ -19,13 +19,13 @@ def without(split: str) -> Clips:
 
 
 def test_a_plan_whose_clips_are_enough_passes() -> None:
-    check_data(plan_of(), clips())
+    check_data(plan_of(), [clips()])
 
 
 @pytest.mark.parametrize("number", [2, 7])
 def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
     with pytest.raises(UserError) as error:
-        check_data(plan_of(data__num_classes=number), clips())
+        check_data(plan_of(data__num_classes=number), [clips()])
     assert str(error.value) == (
         f"plan mine: data.num_classes is {number}, but the clips have 3 classes, hail, rain, snow; "
         "set data.num_classes: 3 in the plan's overrides "
@@ -77,7 +77,7 @@ def test_the_number_of_classes_is_that_of_the_clips(number: int) -> None:
 )
 def test_clips_that_are_too_few_are_refused(found: Clips, words: list[str]) -> None:
     with pytest.raises(UserError) as error:
-        check_data(plan_of(), found)
+        check_data(plan_of(), [found])
     for word in ["plan mine: ", "(mine.csv: ", *words]:
         assert word in str(error.value)
 
@@ -120,25 +120,25 @@ def test_numbers_that_are_too_large_for_the_clips_are_refused(
     overrides: dict[str, Any], words: list[str]
 ) -> None:
     with pytest.raises(UserError) as error:
-        check_data(plan_of(**overrides), clips())
+        check_data(plan_of(**overrides), [clips()])
     for word in words:
         assert word in str(error.value)
 
 
 def test_training_clips_can_be_the_pool_of_pre_training() -> None:
     overrides = {"data__update_unlabelled": 8, "data__pretrain_splits": ["unlabelled", "train"]}
-    check_data(plan_of(**overrides), clips(unlabelled=0))
+    check_data(plan_of(**overrides), [clips(unlabelled=0)])
 
 
 def test_the_portion_of_the_test_split_leaves_clips_to_score() -> None:
     found = clips(changes={(name, "test"): 2 for name in CLASSES})
     with pytest.raises(UserError, match="2 clips in split test .*finetune wants 3"):
-        check_data(plan_of(), found)
+        check_data(plan_of(), [found])
 
 
 def test_what_is_wrong_in_each_stage_is_said_once() -> None:
     with pytest.raises(UserError) as error:
-        check_data(plan_of(schedule__finetune__batch_size=32), clips(unlabelled=25))
+        check_data(plan_of(schedule__finetune__batch_size=32), [clips(unlabelled=25)])
     problems = str(error.value).removeprefix("plan mine: ").split(" | ")
     assert [problem.split()[0] for problem in problems] == ["15", "24"]
 
@@ -146,17 +146,17 @@ def test_what_is_wrong_in_each_stage_is_said_once() -> None:
 def test_a_source_that_has_no_clip_is_named() -> None:
     section = load_plan("embedded").table2
     plan = plan_of().model_copy(update={"table2": section})
-    check_data(plan, clips())
+    check_data(plan, [clips()])
     table = manifest()
     table["source"] = "others"
     with pytest.raises(UserError, match="no_kmeans_audioset has no clip of source 'embedded-a'"):
-        check_data(plan, count_table(table, "mine.csv"))
+        check_data(plan, [count_table(table, "mine.csv")])
 
 
 def test_all_processes_need_a_batch_of_their_own() -> None:
-    check_data(plan_of(), clips(), processes=3)
+    check_data(plan_of(), [clips()], processes=3)
     with pytest.raises(UserError, match="are too few for .* on each of 4 processes"):
-        check_data(plan_of(), clips(), processes=4)
+        check_data(plan_of(), [clips()], processes=4)
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_a_manifest_with_a_wrong_row_is_refused(column: str, value: object, word
     table = manifest()
     table.loc[0, column] = value
     with pytest.raises(UserError, match=words):
-        check_data(plan_of(), count_table(table, "mine.csv"))
+        check_data(plan_of(), [count_table(table, "mine.csv")])
 
 
 def test_a_label_that_no_clip_has_is_named() -> None:
     table = manifest()
     table.loc[table["label_name"] == "snow", "label"] = 4
     with pytest.raises(UserError, match="no clip has label 2, but labels go up to 4"):
-        check_data(plan_of(), count_table(table, "mine.csv"))
+        check_data(plan_of(), [count_table(table, "mine.csv")])
 
 
 @pytest.mark.parametrize(
@@ -203,23 +203,23 @@ def test_a_budget_in_steps_leaves_enough_clips_to_cluster(
     epochs = {"schedule__warmup__epochs": 1, "schedule__pretrain__epochs": 1}
     plan = plan_of(data__update_unlabelled=14, **epochs, **overrides)
     if words is None:
-        check_data(plan, clips())
+        check_data(plan, [clips()])
     else:
         with pytest.raises(UserError, match=words):
-            check_data(plan, clips())
+            check_data(plan, [clips()])
 
 
 def test_a_file_that_was_not_found_counts_for_no_split_but_for_its_class() -> None:
     table = manifest()
     table.loc[table["label_name"] == "rain", "path"] = ""
     with pytest.raises(UserError, match="class 'rain' has 0 clips in split train"):
-        check_data(plan_of(), count_table(table, "mine.csv"))
+        check_data(plan_of(), [count_table(table, "mine.csv")])
 
 
 def test_without_labels_only_totals_are_checked() -> None:
     counts = Counter({("unlabelled", "b"): 60, ("train", "b"): 24, ("test", "b"): 3})
     counts |= Counter({("validation", "b"): 3, ("update", "b"): 6})
-    check_data(plan_of(), Clips(counts, "official lists"))
+    check_data(plan_of(), [Clips(counts, "official lists")])
     counts["train", "b"] = 7
     with pytest.raises(UserError, match="7 clips of split train are too few"):
-        check_data(plan_of(), Clips(counts, "official lists"))
+        check_data(plan_of(), [Clips(counts, "official lists")])

@@ -26,17 +26,17 @@ def test_variants_with_the_same_pre_training_share_it() -> None:
 def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     plan = load_plan("embedded")
     of_plan = jobs(plan)
-    assert [str(run) for run in of_plan["full", 1].runs] == [
+    assert [str(run) for run in of_plan["full", 1, None].runs] == [
         "warmup full seed 1",
         "pretrain full seed 1",
         *(f"finetune full {modality} seed 1" for modality in ("A", "V", "AV")),
     ]
-    assert of_plan["full", 1].owners == []
-    sweep = of_plan["fixed_weight@w", 2]
+    assert of_plan["full", 1, None].owners == []
+    sweep = of_plan["fixed_weight@w", 2, None]
     assert len(sweep.runs) == 9
-    assert sweep.owners == [("no_confusion_loss", 2)]
+    assert sweep.owners == [("no_confusion_loss", 2, None)]
     # seed by seed; every run of the plan is in one job
-    assert [seed for _, seed in of_plan] == sorted(seed for _, seed in of_plan)
+    assert [key[1] for key in of_plan] == sorted(key[1] for key in of_plan)
     runs = [run for job in of_plan.values() for run in job.runs]
     assert len(runs) == len(set(runs)) == 200
 

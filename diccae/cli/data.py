@@ -46,7 +46,7 @@ def manifest(plan: PlanName) -> None:
     Notes are about what may be wrong in the lists. Nothing is written if the clips do not suit the
     plan.
     """
-    from diccae.clip_counts import count_table
+    from diccae.clips_of_plan import count_folds
     from diccae.data_check import check_data
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import write_manifest
@@ -63,7 +63,7 @@ def manifest(plan: PlanName) -> None:
             )
         )
     check(chosen)
-    table = assemble(chosen.lists)
+    table = assemble(chosen.lists, folds=chosen.split_into is not None)
     for source, counts in table.attrs["sources"].items():
         print(
             f"{source}: "
@@ -76,7 +76,7 @@ def manifest(plan: PlanName) -> None:
         print(f"  {split}: {clips} clips")
     for note in table.attrs["notes"]:
         print(f"note: {note}")
-    check_data(chosen, count_table(table, "its lists"))
+    check_data(chosen, count_folds(chosen, table, "its lists"))
     names = write_manifest(table, chosen.manifest)
     print(
         f"{chosen.manifest}: {len(table)} clips, {(table['path'] != '').sum()} on the disk; "
@@ -90,7 +90,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     Prints how many clips cannot be used and why. With cache.mode live, clips are only checked. It
     ends with an error if the clips, before or after decoding, do not suit the plan.
     """
-    from diccae.clip_counts import count_manifest
+    from diccae.clips_of_plan import count_in_manifest
     from diccae.data_check import check_data
     from diccae.datasets.clip_cache import build_cache
     from diccae.run_graph import check
@@ -100,7 +100,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     check(chosen)
     if not chosen.manifest.is_file():
         raise UserError(f"{chosen.manifest} is missing; run `{chosen.manifest_command}` first")
-    check_data(chosen, count_manifest(chosen.manifest))
+    check_data(chosen, count_in_manifest(chosen))
     watch = Stopwatch()
     build_cache(
         chosen.manifest,

@@ -64,6 +64,10 @@ Variant = Annotated[
     str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of the run.")]
+FoldNumber = Annotated[
+    int | None,
+    typer.Option("--fold", help="Fold, from 1, of a plan with data.folds; by default all."),
+]
 ModalityName = Annotated[
     Modality | None,
     typer.Option(

@@ -63,7 +63,11 @@ def _print_variants(chosen: Plan) -> None:
     )
     every: dict[Run, None] = {}
     for variant, modalities in variants.items():
-        scored = [Run(chosen, SCORED_STAGE, variant, seed, modality) for modality in modalities]
+        scored = [
+            Run(chosen, SCORED_STAGE, variant, seed, modality, fold)
+            for modality in modalities
+            for fold in chosen.folds
+        ]
         runs = with_parents(scored)
         every |= dict.fromkeys(runs)
         own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]

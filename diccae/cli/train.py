@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diccae.cli.options import ModalityName, PlanName, Seed, Variant, out_option
+from diccae.cli.options import FoldNumber, ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
 from diccae.validation import choices
@@ -25,15 +25,20 @@ def train(
     variant: Variant,
     plan: PlanName = "embedded",
     seed: Seed = 0,
+    fold: FoldNumber = None,
     stage: StageName = "",
     modality: ModalityName = None,
 ) -> None:
-    """Train and score one variant with one seed, in every stage and modality that the plan needs.
+    """Train and score one variant with one seed, in every stage and modality that the plan needs,
+    and in every fold if it has folds.
 
     `fixed_weight@w` stands for all values of a sweep. Finished runs are kept; an interrupted run
     resumes from its last checkpoint."""
     chosen = load_plan(plan)
-    job, runs = wanted_runs(chosen, variant, seed, stage, modality)
+    wanted = [
+        wanted_runs(chosen, variant, seed, each, stage, modality)
+        for each in wanted_folds(chosen, fold)
+    ]
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
     from diccae.clips_folder import clips_hash
@@ -43,40 +48,66 @@ def train(
 
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
-    check_data(chosen, runs=runs, processes=process_count())
-    for run in runs:
-        execute(run)
-    if job is not None:
-        with whole_file(job.stamp) as temporary:
-            temporary.write_text(job.stamp_text)
+    check_data(chosen, runs=wanted[0][1], processes=process_count())
+    for job, runs in wanted:
+        for run in runs:
+            execute(run)
+        if job is not None:
+            with whole_file(job.stamp) as temporary:
+                temporary.write_text(job.stamp_text)
+
+
+def wanted_folds(plan: Plan, fold: int | None) -> tuple[int | None, ...]:
+    """The fold that is asked for, or all of the plan.
+
+    Raises:
+        UserError: the plan does not have it.
+    """
+    if fold is None:
+        return plan.folds
+    if fold not in plan.folds:
+        has = "no folds" if plan.split_into is None else f"the folds 1 to {len(plan.folds)}"
+        raise UserError(
+            f"--fold {fold}: plan {plan.name} has {has}; leave --fold out, or change data.folds in "
+            "the plan's overrides"
+        )
+    return (fold,)
 
 
 def wanted_runs(
-    plan: Plan, variant: str, seed: int = 0, stage: str = "", modality: str | None = None
+    plan: Plan,
+    variant: str,
+    seed: int = 0,
+    fold: int | None = None,
+    stage: str = "",
+    modality: str | None = None,
 ) -> tuple[Job | None, list[Run]]:
-    """The runs that a command asks for, parents first, and their job where they are a whole one.
+    """The runs that a command asks for in one fold, parents first, and their job where they are a
+    whole one.
 
     Raises:
         UserError: variant, stage or modality do not exist or do not fit together.
     """
     from diccae.run_graph import Run, jobs, with_parents
 
-    job = None if stage or modality else jobs(plan).get((variant, seed))
+    job = None if stage or modality else jobs(plan).get((variant, seed, fold))
     if job is not None:
         runs = list(job.runs)
     elif stage:
-        runs = [_single(plan, stage, variant, seed, modality).owner]
+        runs = [_single(plan, stage, variant, seed, fold, modality).owner]
     else:
         wanted = [modality] if modality else _modalities(plan, variant)
-        runs = [Run(plan, SCORED_STAGE, variant, seed, each) for each in wanted]
+        runs = [Run(plan, SCORED_STAGE, variant, seed, each, fold) for each in wanted]
     return job, with_parents(runs)
 
 
-def _single(plan: Plan, stage: str, variant: str, seed: int, modality: str | None) -> Run:
+def _single(
+    plan: Plan, stage: str, variant: str, seed: int, fold: int | None, modality: str | None
+) -> Run:
     """The run of one stage; without a modality, on audio and video."""
     from diccae.run_graph import Run
 
-    run = Run(plan, stage, variant, seed, modality or "AV")
+    run = Run(plan, stage, variant, seed, modality or "AV", fold)
     if modality not in (None, "AV") and not run.spec.labelled:
         raise UserError(
             f"--modality {modality}: stage {stage} trains on audio and video together; leave "
@@ -107,13 +138,15 @@ def compose(
     modality: ModalityName = None,
     plan: PlanName = "embedded",
     seed: Seed = 0,
+    fold: FoldNumber = None,
     out: Annotated[
         Path | None, out_option(".py", "File to write; by default it is printed.")
     ] = None,
 ) -> None:
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and
     tools/test.py."""
-    config = _single(load_plan(plan), stage, variant, seed, modality).config()
+    chosen = load_plan(plan)
+    config = _single(chosen, stage, variant, seed, wanted_folds(chosen, fold)[0], modality).config()
     if out is None:
         print(config.pretty_text)
         return

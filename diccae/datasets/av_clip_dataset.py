@@ -14,6 +14,7 @@ from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from diccae.datasets.clip_cache import load_cache
+from diccae.datasets.folds import fold_splits
 from diccae.errors import UserError
 
 
@@ -35,6 +36,8 @@ class AVClipDataset(Dataset):
         holdout: number of clips to hold out of the pool of all chosen splits.
         held_out: whether to take the held-out clips instead of the rest.
         limit: the most clips to take, drawn at random; None for all.
+        folds: the fold whose clips are tested, see `fold_splits`; None where the splits of the
+            manifest hold.
         test_mode: set by mmengine's tools and by test configs; without effect here.
 
     Attributes:
@@ -60,6 +63,7 @@ class AVClipDataset(Dataset):
         holdout: int = 0,
         held_out: bool = False,
         limit: int | None = None,
+        folds: dict[str, Any] | None = None,
         test_mode: bool = False,
     ) -> None:
         arrays = {"audio": "fbank", "video": "frames"}
@@ -68,6 +72,8 @@ class AVClipDataset(Dataset):
         self.per_class = per_class
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         index = self.cache.index
+        if folds is not None:
+            index = index.assign(split=fold_splits(index, folds, seed))
         chosen = index["split"].isin(list(splits)) & (index["status"] == "ok")
         if sources is not None:
             missing = set(sources) - set(index["source"])
@@ -94,8 +100,8 @@ class AVClipDataset(Dataset):
                     f"data.update_unlabelled: wanted {holdout} held-out clips, got a pool of "
                     f"{len(rows)}; lower it in the plan"
                 )
-            order = np.random.default_rng([seed, 1]).permutation(len(rows))
-            rows = np.sort(rows[order[:holdout] if held_out else order[holdout:]])
+            withheld = _whole_groups(index["group"].to_numpy()[rows], holdout, [seed, 1])
+            rows = rows[withheld == held_out]
         if sources is not None:
             rows = rows[index["source"].isin(list(sources)).to_numpy()[rows]]
         if per_class is not None:
@@ -174,6 +180,17 @@ class AVClipDataset(Dataset):
                 "seed": (self.seed, epoch, row),
             }
         )
+
+
+def _whole_groups(groups: np.ndarray, clips: int, seed: list[int]) -> np.ndarray:
+    """Which of N clips are drawn, bool (N,): whole groups in random order, until there are at least
+    `clips`."""
+    codes, names = pd.factorize(groups)
+    order = np.random.default_rng(seed).permutation(len(names))
+    before = np.cumsum(np.bincount(codes)[order]) - np.bincount(codes)[order]
+    drawn = np.zeros(len(names), bool)
+    drawn[order[before < clips]] = True
+    return drawn[codes]
 
 
 def _shared(values: np.ndarray) -> torch.Tensor:

@@ -87,7 +87,8 @@ def data_problems(plan: Plan, *, settings: dict[str, Any], clips: bool = False) 
         Problem(str(path), words, render)
         for path, words in rendered_differences(plan.manifest.parent)
     ]
-    changes = list_changes(plan.lists, plan.manifest) if plan.lists else None
+    folds = plan.split_into is not None
+    changes = list_changes(plan.lists, plan.manifest, folds) if plan.lists else None
     if changes:
         words, wrong = changes
         way_out = f"diccae data manifest --plan {plan.name}"

@@ -13,8 +13,8 @@ from diccae.errors import UserError
 from diccae.sections import Lists
 
 
-def list_changes(lists: Lists, manifest: Path) -> tuple[str, bool] | None:
-    """Read the lists again and compare them with a manifest.
+def list_changes(lists: Lists, manifest: Path, folds: bool) -> tuple[str, bool] | None:
+    """Read the lists again and compare them with a manifest; `folds` as in `assemble`.
 
     Returns:
         What has changed, in words, and whether the manifest is wrong (it is not where only files
@@ -26,7 +26,7 @@ def list_changes(lists: Lists, manifest: Path) -> tuple[str, bool] | None:
     if not all(path.is_dir() for path in media) or not all(path.is_file() for path in named):
         return None
     try:
-        now, stated = assemble(lists), read_manifest(manifest)
+        now, stated = assemble(lists, folds=folds), read_manifest(manifest)
     except UserError as error:
         return f"cannot be made again from the lists: {error}", True
     new = _with_file_only_in(now, stated)

@@ -48,7 +48,8 @@ def _changed(plan: Plan, path: Path) -> list[str]:
 
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        run = Run(plan, record["stage"], record["variant"], record["seed"], record["modality"])
+        names = ("stage", "variant", "seed", "modality", "fold")
+        run = Run(plan, *(record[name] for name in names))
         now = {
             "config": run.config_hash,
             "source": source_hash(run.config(), run.settings.system.name),

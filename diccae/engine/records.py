@@ -92,6 +92,7 @@ def build_record(
         "variant": run.variant,
         "modality": run.modality,
         "seed": run.seed,
+        "fold": run.fold,
         "key": origin.key,
         **origin.parts,
         "files": files,

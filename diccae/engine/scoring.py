@@ -39,9 +39,10 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
         return {}
     metric = next(m for m in runner.test_evaluator.metrics if isinstance(m, PredictionMetric))
     index = runner.test_dataloader.dataset.cache.index
-    splits = index["split"].to_numpy()[metric.rows]
+    # of the fold, if there is one, and the rows of each view are in this order
+    splits = metric.predictions["split"].to_numpy()[: len(metric.rows)]
     labels = index["label"].to_numpy()[metric.rows].astype(np.int64)
-    predictions = _predictions(metric, index["id"].to_numpy(), update_ids)
+    predictions = _predictions(metric, index, update_ids)
     test = splits == "test"
     arrays, degrees = _degrees(metric.embeddings[test], labels[test], run)
     reached = accuracies(predictions)
@@ -49,6 +50,7 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
         "plan": run.plan.name,
         "variant": run.variant,
         "seed": run.seed,
+        "fold": run.fold,
         "modality": run.modality,
         "accuracy": {
             split: {
@@ -65,8 +67,13 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
     return {"metrics.json": metrics, "predictions.parquet": predictions, "confusion.npz": arrays}
 
 
-def _predictions(metric: PredictionMetric, ids: np.ndarray, update_ids: np.ndarray) -> pd.DataFrame:
-    predictions = metric.predictions.assign(id=ids[metric.predictions["row"]])
+def _predictions(
+    metric: PredictionMetric, index: pd.DataFrame, update_ids: np.ndarray
+) -> pd.DataFrame:
+    rows = metric.predictions["row"]
+    predictions = metric.predictions.assign(
+        **{name: index[name].to_numpy()[rows] for name in ("id", "group")}
+    )
     used = predictions["id"].isin(set(update_ids))
     predictions["in_update"] = used & (predictions["split"] == "test")
     return predictions.drop(columns="row").sort_values(["split", "view", "id"], ignore_index=True)

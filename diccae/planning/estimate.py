@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from diccae.clips_of_plan import count_clips
+from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
 from diccae.planning import costs
 from diccae.planning.seeds import claims_of_table2
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
-from diccae.run_graph import Run, job_name, jobs, with_parents
+from diccae.run_graph import Run, job_key, jobs, with_parents
 from diccae.settings import plan_settings
 
 
@@ -38,8 +38,10 @@ def estimate(
         UserError: the number of clips is not known (names the missing file), or the clips do not
             suit the plan, see `check_data`.
     """
-    clips = count_clips(plan)
-    check_data(plan, clips)
+    every = count_each(plan)
+    check_data(plan, every)
+    # folds differ by a few clips
+    clips = every[0]
     # after the errors above, because torch takes seconds to import
     from diccae.planning.bench import parameters as count_parameters
     from diccae.planning.calibration import calibrate
@@ -95,7 +97,7 @@ def disk_of(plan: Plan) -> dict[str, int]:
     Raises:
         UserError: the number of clips is not known; names the missing file.
     """
-    clips = count_clips(plan)
+    clips = count_each(plan)[0]
     from diccae.planning.bench import parameters as count_parameters
 
     runs = with_parents([run for own in artifacts(plan).values() for run in own])
@@ -111,7 +113,7 @@ def _disk(space: costs.Disk) -> dict[str, int]:
 def _seconds(runs: Iterable[Run], seconds: dict[Run, float]) -> float:
     """Seconds of some runs, and of the start of their jobs."""
     runs = list(runs)
-    started = {(job_name(run.variant), run.seed) for run in runs}
+    started = {job_key(run) for run in runs}
     return sum(seconds[run] for run in runs) + costs.JOB_START_SECONDS * len(started)
 
 

@@ -147,8 +147,11 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     for equal drops, from which no spread can be estimated."""
 
     def finished(name: str, seed: int) -> bool:
-        folder = plan.run_folder(name, seed, modality=modality)
-        return all((folder / file).is_file() for file in ("predictions.parquet", "metrics.json"))
+        return all(
+            (plan.run_folder(name, seed, modality=modality, fold=fold) / file).is_file()
+            for fold in plan.folds
+            for file in ("predictions.parquet", "metrics.json")
+        )
 
     seeds = [
         seed for seed in plan.seeds if finished(plan.reference, seed) and finished(variant, seed)

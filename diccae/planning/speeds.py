@@ -96,7 +96,8 @@ def kinds(plan: Plan) -> list[Run]:
     for name in names:
         own: dict[Kind, Run] = {}
         for modality in plan.variants()[name]:
-            for run in with_parents([Run(plan, SCORED_STAGE, name, plan.seeds[0], modality)]):
+            scored = Run(plan, SCORED_STAGE, name, plan.seeds[0], modality, plan.folds[0])
+            for run in with_parents([scored]):
                 own[kind_of(run)] = run
         found = own | found
     return sorted(found.values(), key=lambda run: (run.spec.labelled, _ORDER.index(run.modality)))

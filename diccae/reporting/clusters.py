@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from diccae.stored_file import MAKE_AGAIN, reading
 
 
 def cluster_quality(plan: Plan) -> pd.DataFrame:
-    """One row for each clustering: variant, seed, epoch (0 = first clusters), purity and mutual
-    information in [0, 1], inertia.
+    """One row for each clustering: variant, seed, fold (-1 without folds), epoch (0 = first
+    clusters), purity and mutual information in [0, 1], inertia.
 
     The table is empty if the true classes of the unlabelled clips are not known.
     """
@@ -26,12 +27,12 @@ def cluster_quality(plan: Plan) -> pd.DataFrame:
         with reading(truth, MAKE_AGAIN):
             labels = pd.read_parquet(truth).set_index("id")["label"]
         for variant in plan.variants():
-            for seed in plan.seeds:
-                path = plan.run_folder(variant, seed, "pretrain") / "assignments.npz"
+            for seed, fold in product(plan.seeds, plan.folds):
+                path = plan.run_folder(variant, seed, "pretrain", fold=fold) / "assignments.npz"
                 if path.is_file():
-                    found = _clusterings(path, labels)
-                    rows += [{"variant": variant, "seed": seed, **row} for row in found]
-    columns = ["variant", "seed", "epoch", "purity", "mutual_information", "inertia"]
+                    place = {"variant": variant, "seed": seed, "fold": -1 if fold is None else fold}
+                    rows += [place | row for row in _clusterings(path, labels)]
+    columns = ["variant", "seed", "fold", "epoch", "purity", "mutual_information", "inertia"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -16,17 +16,20 @@ from diccae.plans import Plan
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 
 
-def run_file(plan: Plan, variant: str, seed: int, modality: str, name: str) -> Path:
-    """Path of a file of a fine-tuning run.
+def run_file(
+    plan: Plan, variant: str, seed: int, modality: str, name: str, fold: int | None = None
+) -> Path:
+    """Path of a file of a fine-tuning run; `fold` for a plan with folds.
 
     Raises:
         UserError: the file does not exist; names the command that creates it.
     """
-    path = plan.run_folder(variant, seed, modality=modality) / name
+    path = plan.run_folder(variant, seed, modality=modality, fold=fold) / name
     if not path.is_file():
+        of_fold = "" if fold is None else f" --fold {fold}"
         raise UserError(
             f"{path} is missing; run `diccae train --plan {plan.name} --variant {variant} "
-            f"--seed {seed}`, or let snakemake do it"
+            f"--seed {seed}{of_fold}`, or let snakemake do it"
         )
     return path
 
@@ -39,10 +42,13 @@ def train_again(path: Path) -> str:
     )
 
 
+COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
+
+
 @lru_cache(maxsize=256)
 def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     with reading(path, train_again(path)):
-        table = pd.read_parquet(path, columns=["id", "label", "split", "view", "top1", "in_update"])
+        table = pd.read_parquet(path, columns=COLUMNS)
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
@@ -65,7 +71,8 @@ def _check_metrics(path: Path, table: pd.DataFrame) -> None:
 def predictions(
     plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi"
 ) -> pd.DataFrame:
-    """One row for each clip, sorted by id: label, top1, in_update, correct.
+    """One row for each clip, sorted by id: group, label, top1, in_update, fold (-1 without folds),
+    correct. The clips of all folds are together: each is a test clip in one of them.
 
     Args:
         plan, variant, seed, modality: the fine-tuning run.
@@ -73,17 +80,27 @@ def predictions(
         view: `multi` (scores averaged over all views) or `single`.
 
     Raises:
-        UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json.
+        UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json,
+            or a test clip is in two folds.
     """
-    path = run_file(plan, variant, seed, modality, "predictions.parquet")
-    metrics = run_file(plan, variant, seed, modality, "metrics.json")
-    # The key of the cache: a relative path names another file after a change of the working
-    # directory, and both files may be edited while the process runs.
-    table = _predictions(path, (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns))
-    chosen = table[(table["split"] == split) & (table["view"] == view)].sort_values(
-        "id", ignore_index=True
-    )
-    return chosen.assign(correct=chosen["top1"] == chosen["label"])
+    parts = []
+    for fold in plan.folds:
+        path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
+        metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
+        # The key of the cache: a relative path names another file after a change of the working
+        # directory, and both files may be edited while the process runs.
+        state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
+        table = _predictions(path, state)
+        chosen = table[(table["split"] == split) & (table["view"] == view)]
+        parts.append(chosen.assign(fold=-1 if fold is None else fold))
+    table = pd.concat(parts).sort_values(["id", "fold"], ignore_index=True)
+    twice = table.loc[table["id"].duplicated(), "id"]
+    if len(twice) and split == "test":
+        raise UserError(
+            f"plan {plan.name}, {variant} {modality} seed {seed}: {len(twice)} test clips are in "
+            f"two folds, first {twice.iloc[0]}; train these runs again"
+        )
+    return table.assign(correct=table["top1"] == table["label"])
 
 
 def hits(
@@ -121,12 +138,12 @@ def accuracy(
 
 
 def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]:
-    """The record of a fine-tuning run.
+    """The record of a fine-tuning run, of its first fold if the plan has folds.
 
     Raises:
         UserError: the run is missing.
     """
-    path = run_file(plan, variant, seed, modality, "record.json")
+    path = run_file(plan, variant, seed, modality, "record.json", plan.folds[0])
     return read_json(path, train_again(path))
 
 
@@ -140,12 +157,13 @@ def degree(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.flo
 
 
 def confusion(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, NDArray[Any]]:
-    """The arrays of confusion.npz of a fine-tuning run, by name.
+    """The arrays of confusion.npz of a fine-tuning run, of its first fold if the plan has folds, by
+    name.
 
     Raises:
         UserError: the run is missing or the file damaged.
     """
-    path = run_file(plan, variant, seed, modality, "confusion.npz")
+    path = run_file(plan, variant, seed, modality, "confusion.npz", plan.folds[0])
     with reading(path, train_again(path)), np.load(path) as arrays:
         return dict(arrays)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.clusters import cluster_quality
+from diccae.reporting.scored_clips import tested
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
 mpl.use("Agg")
@@ -71,7 +72,7 @@ def sample_clips(
     path = plan.cache_dir / "index.parquet"
     with reading(path, CACHE_AGAIN):
         index = pd.read_parquet(path)
-    usable = index[(index["split"] == "test") & (index["status"] == "ok")]
+    usable = index[tested(plan, index) & (index["status"] == "ok")]
     stored = plan.cache_dir / "fbank.npy"
     with reading(stored, CACHE_AGAIN):
         fbank = np.load(stored, mmap_mode="r") if stored.is_file() else None

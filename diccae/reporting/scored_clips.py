@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,7 +36,7 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
         m: set(collect.predictions(plan, plan.reference, plan.seeds[0], m)["id"])
         for m in modalities
     }
-    listed = _listed(plan.manifest)
+    listed = _listed(plan)
     unlisted = 0 if listed is None else len(set().union(*scored.values()) - listed)
     rows = []
     for modality in modalities:
@@ -63,26 +62,32 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
         and not unlisted
         and all(row["used"] == len(listed) for row in rows),
         "unlisted": unlisted,
-        "missing": _missing(plan.cache_dir / "index.parquet"),
+        "missing": _missing(plan),
         "seeds": len(plan.seeds),
         "rows": rows,
     }
 
 
-def _listed(manifest: Path) -> set[str] | None:
+def _listed(plan: Plan) -> set[str] | None:
     """Ids of the test clips in the manifest; None without the manifest."""
-    if not manifest.is_file():
+    if not plan.manifest.is_file():
         return None
-    with reading(manifest, MAKE_AGAIN):
-        table = pd.read_parquet(manifest, columns=["id", "split"])
-    return set(table.loc[table["split"] == "test", "id"])
+    with reading(plan.manifest, MAKE_AGAIN):
+        table = pd.read_parquet(plan.manifest, columns=["id", "split", "label"])
+    return set(table.loc[tested(plan, table), "id"])
 
 
-def _missing(index: Path) -> dict[str, int]:
+def tested(plan: Plan, table: pd.DataFrame) -> pd.Series:
+    """Which clips of a manifest are test clips: with folds, each labelled one in one of them."""
+    return table["split"] == "test" if plan.split_into is None else table["label"] >= 0
+
+
+def _missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
+    index = plan.cache_dir / "index.parquet"
     if not index.is_file():
         return {}
     with reading(index, CACHE_AGAIN):
-        table = pd.read_parquet(index, columns=["split", "status"])
-    left_out = table.loc[(table["split"] == "test") & (table["status"] != "ok"), "status"]
+        table = pd.read_parquet(index, columns=["split", "status", "label"])
+    left_out = table.loc[tested(plan, table) & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}

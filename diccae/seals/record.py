@@ -99,6 +99,7 @@ def doubts(run: Run, path: Path, record: dict[str, Any]) -> Iterator[tuple[str, 
         "variant": run.variant,
         "modality": run.modality,
         "seed": run.seed,
+        "fold": run.fold,
         "kernels": record["kernels"] | run.settings.runtime.model_dump(),
     }
     if record["config_hash"] == run.config_hash:

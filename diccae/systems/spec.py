@@ -82,6 +82,8 @@ class RunContext(Generic[Choices]):
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
         cache_meta: path of `meta.json` of the clip cache or of the stored features.
         parents: path of each file that the run starts from.
+        folds: how the clips are split into folds, see `fold_splits`; None where the splits of the
+            manifest hold.
     """
 
     stage: Stage
@@ -93,6 +95,7 @@ class RunContext(Generic[Choices]):
     base: dict[str, Any]
     cache_meta: str
     parents: dict[Parent, str]
+    folds: dict[str, Any] | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:

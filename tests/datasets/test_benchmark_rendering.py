@@ -90,6 +90,9 @@ def test_manifest(rendered: Path) -> None:
     assert manifest["split"].value_counts().to_dict() == SPEC.counts
     assert manifest["id"].is_unique
     assert manifest["path"].is_unique
+    assert manifest["group"].is_unique
+    assert set(manifest["fold"]) == {-1}
+    assert manifest["fold"].dtype == np.int32
     assert (manifest.loc[manifest["split"] == "unlabelled", "label"] == -1).all()
     assert sorted(manifest.loc[manifest["split"] == "train", "label"]) == list(range(12))
     for row in manifest.itertuples():

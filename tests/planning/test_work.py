@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from diccae.clip_counts import Clips
-from diccae.clips_of_plan import count_clips
+from diccae.clips_of_plan import count_each
 from diccae.datasets.clips import write_meta
 from diccae.digests import file_digest
 from diccae.errors import UserError
@@ -35,8 +35,8 @@ def lists_of(plan: Plan, **changes: object) -> Plan:
 
 
 def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) -> None:
-    assert count_clips(smoke).of(["train", "test"]) == 120 + 240
-    assert "benchmark.counts" in count_clips(smoke).origin
+    assert count_each(smoke)[0].of(["train", "test"]) == 120 + 240
+    assert "benchmark.counts" in count_each(smoke)[0].origin
     table = pd.DataFrame(
         {
             "id": list("abcdef"),
@@ -49,7 +49,7 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
     )
     smoke.manifest.parent.mkdir(parents=True)
     table.to_parquet(smoke.manifest)
-    listed = count_clips(smoke)
+    listed = count_each(smoke)[0]
     assert listed.counts == Counter(
         {
             ("train", "one"): 2,
@@ -65,19 +65,19 @@ def test_clips_come_from_the_plan_then_the_manifest_then_the_cache(smoke: Plan) 
     table.assign(status=["ok", "missing", "ok", "missing", "ok", "ok"]).to_parquet(
         smoke.cache_dir / "index.parquet"
     )
-    assert count_clips(smoke) == listed
+    assert count_each(smoke)[0] == listed
     write_meta(smoke.cache_dir, {"manifest_sha256": file_digest(smoke.manifest)})
-    assert count_clips(smoke).of(["train"]) == 1
-    assert "4 usable of 6" in count_clips(smoke).origin
+    assert count_each(smoke)[0].of(["train"]) == 1
+    assert "4 usable of 6" in count_each(smoke)[0].origin
     # a cache of another manifest says nothing
     write_meta(smoke.cache_dir, {"manifest_sha256": "0"})
-    assert count_clips(smoke) == listed
+    assert count_each(smoke)[0] == listed
 
 
 def test_without_lists_the_official_numbers_are_used_and_the_missing_file_is_named(
     smoke: Plan,
 ) -> None:
-    clips = count_clips(load_plan("vggsound"))
+    clips = count_each(load_plan("vggsound"))[0]
     assert clips.of(["unlabelled"]) == 2_065_161 + 67_217 + 9_537
     assert clips.of(["update", "validation"]) == 309 * 30
     assert clips.of(["train", "update", "validation"]) == 183_971
@@ -93,10 +93,10 @@ def test_existing_lists_are_counted_and_missing_ones_take_the_official_number(sm
         "Archery/v_Archery_g01_c01.avi 1\nArchery/v_Archery_g01_c02.avi 1\n"
     )
     with pytest.raises(UserError, match="classInd.txt"):
-        count_clips(plan)
+        count_each(plan)[0]
     Path("media/lists/classInd.txt").write_text("1 Archery\n")
-    assert count_clips(plan).of(["unlabelled"], ["ucf101"]) == 2
-    assert "ucf101 2 (its lists)" in count_clips(plan).origin
+    assert count_each(plan)[0].of(["unlabelled"], ["ucf101"]) == 2
+    assert "ucf101 2 (its lists)" in count_each(plan)[0].origin
 
 
 def test_a_missing_list_of_unknown_length_is_an_error(smoke: Plan) -> None:
@@ -108,16 +108,16 @@ def test_a_missing_list_of_unknown_length_is_an_error(smoke: Plan) -> None:
         UserError,
         match="lists/kitchen.csv is missing, and the number of clips of plain_csv is not known",
     ):
-        count_clips(lists_of(load_plan("vggsound"), sources=sources))
+        count_each(lists_of(load_plan("vggsound"), sources=sources))[0]
     bare = load_plan("vggsound").model_copy(update={"lists": None})
     with pytest.raises(
         UserError, match="manifest.parquet is missing and plan vggsound names no lists"
     ):
-        count_clips(bare)
+        count_each(bare)[0]
 
 
 def test_work_of_the_smoke_plan_equals_the_count_by_hand(smoke: Plan) -> None:
-    clips = count_clips(smoke)
+    clips = count_each(smoke)[0]
     # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and
     # anew after the first epoch
     warmup = work_of(Run(smoke, "warmup", "full", 0), clips)
@@ -168,7 +168,7 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
 def test_every_plan_has_work_for_all_runs(smoke: Plan) -> None:
     for path in sorted((CONFIG_ROOT / "plans").glob("*.yaml")):
         plan = load_plan(path.stem)
-        clips = count_clips(plan)
+        clips = count_each(plan)[0]
         runs = {run for own in artifacts(plan).values() for run in own}
         assert all(work_of(run, clips).steps > 0 for run in runs), plan.name
 

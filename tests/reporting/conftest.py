@@ -64,6 +64,7 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
                 pd.DataFrame(
                     {
                         "id": ids,
+                        "group": ids,
                         "label": labels,
                         "split": split,
                         "view": view,

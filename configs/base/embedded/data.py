@@ -23,5 +23,6 @@ data = dict(
     samples_per_class=4,  # K of P x K batches
     spec_augment=dict(freq_mask=8, time_mask=8),
     flip=True,
+    folds=None,  # folds of the labelled clips; a plan sets them
 )
 features = None  # stored features that runs read instead of clips, see docs/features.md

@@ -20,5 +20,6 @@ data = dict(
     samples_per_class=4,
     spec_augment=dict(freq_mask=48, time_mask=192),
     flip=True,
+    folds=None,  # folds of the labelled clips; a plan sets them
 )
 features = None  # stored features that runs read instead of clips, see docs/features.md

@@ -226,6 +226,9 @@ def tables(
                     "source": SOURCES[scene.source],
                     "start": 0.0,
                     "end": SECONDS,
+                    # every clip is a recording of its own
+                    "group": name,
+                    "fold": -1,
                     "sha256": digests[split][name]["sha256"],
                 }
             )
@@ -243,4 +246,5 @@ def tables(
     made = (pd.DataFrame(rows), pd.DataFrame(hidden))
     for table in made:
         table["label"] = table["label"].astype(np.int32)
+    made[0]["fold"] = made[0]["fold"].astype(np.int32)
     return made

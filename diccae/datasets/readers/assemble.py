@@ -15,7 +15,7 @@ from diccae.errors import UserError
 from diccae.sections import Lists, SourceLists
 
 
-def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
+def assemble(lists: Lists, search: bool = True, folds: bool = False) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
@@ -25,6 +25,8 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
     Args:
         lists: the plan's `lists`.
         search: whether to search for the files of the clips.
+        folds: whether the plan has folds: then no clips are split off, since each fold has update
+            and validation clips of its own.
 
     Returns:
         The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
@@ -52,13 +54,14 @@ def assemble(lists: Lists, search: bool = True) -> pd.DataFrame:
         for name, table in tables.items()
     }
     listed = combined["split"].to_numpy()
-    combined = split_off(
-        combined,
-        lists.update_per_class,
-        lists.validation_per_class,
-        found_only=search,
-        missing=tables[lists.labelled].attrs.get("missing", ""),
-    )
+    if not folds:
+        combined = split_off(
+            combined,
+            lists.update_per_class,
+            lists.validation_per_class,
+            found_only=search,
+            missing=tables[lists.labelled].attrs.get("missing", ""),
+        )
     drawn = (combined["split"].to_numpy() != listed) & (combined["split"] == "validation")
     combined, again = remove_evaluated(combined.assign(drawn=drawn), lists.labelled)
     for name, clips in again.items():

@@ -2,8 +2,11 @@
 
 Columns: `id`; `path` (empty where no file was found); `start`, `end` (seconds within the file; an
 `end` of NaN is the end of the file); `label_name`; `label` (int32, -1 for none); `split`;
-`source`; `video` (the recording that the clip was cut from). `attrs` hold counts and class order.
-In memory, a manifest also has the columns ORIGIN, which say where each row comes from.
+`source`; `video` (the recording that the clip was cut from); `group` (what must not be divided
+between splits, such as a recording, a person or a kitchen; never empty, and the same name means the
+same in all sources); `fold` (int32, the official fold counted from 1, -1 for none). `attrs` hold
+counts and class order. In memory, a manifest also has the columns ORIGIN, which say where each row
+comes from.
 """
 
 from __future__ import annotations
@@ -22,7 +25,19 @@ from diccae.datasets.readers.split_words import check_list_names, check_paths
 from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
-COLUMNS = ["id", "path", "start", "end", "label_name", "label", "split", "source", "video"]
+COLUMNS = [
+    "id",
+    "path",
+    "start",
+    "end",
+    "label_name",
+    "label",
+    "split",
+    "source",
+    "video",
+    "group",
+    "fold",
+]
 # `list`, an index into `attrs['lists']`, and `line`; `begin` and `finish`, the span in seconds of
 # the recording, where the list says it (NaN otherwise)
 ORIGIN = ["list", "line", "begin", "finish"]
@@ -38,7 +53,8 @@ def manifest(rows: pd.DataFrame, source: str, own: bool = False) -> pd.DataFrame
 
     Args:
         rows: one row per clip, with all columns of COLUMNS and ORIGIN but `source`, and `file`, the
-            path below the folder of the clips.
+            path below the folder of the clips. Without `group` it is the recording, and without
+            `fold` there are no folds.
         source: name of the source.
         own: whether the lists are the user's own.
 
@@ -48,7 +64,9 @@ def manifest(rows: pd.DataFrame, source: str, own: bool = False) -> pd.DataFrame
     """
     notes = [*check_list_names(rows), *check_paths(rows, rows["file"], own)]
     table = rows.assign(
-        source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8))))
+        source=text(pa.array([source]).take(pa.array(np.zeros(len(rows), np.int8)))),
+        group=rows.get("group", rows["video"]),
+        fold=np.asarray(rows.get("fold", np.full(len(rows), -1)), np.int32),
     )[COLUMNS + ORIGIN]
     table.attrs = rows.attrs | {"notes": [*rows.attrs.get("notes", []), *notes]}
     return table

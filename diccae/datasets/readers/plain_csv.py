@@ -18,7 +18,7 @@ from diccae.datasets.readers.checks import (
     place,
 )
 from diccae.datasets.readers.classes import add_labels, read_classes
-from diccae.datasets.readers.columns import join, text
+from diccae.datasets.readers.columns import join, map_text, text
 from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.manifest import manifest
 from diccae.datasets.readers.split_words import check_splits
@@ -97,6 +97,10 @@ def read(
                 f"{classes}, counted from 0"
             ),
         )
+    # one group, however its path is spelled
+    rows["group"] = map_text(
+        rows["video"], lambda name: os.path.normpath(name) if "/" in name else name
+    )
     root = "" if media is None else os.path.abspath(media)
     absolute = [os.path.join(root, file) for file in rows["file"]]
     _check_spellings(rows, [os.path.normpath(file) for file in absolute])

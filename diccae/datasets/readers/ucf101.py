@@ -30,7 +30,8 @@ ROW = r"^(?P<label_name>[^/]+)/(?P<id>(?P<video>v_\w+_g\d+)_c\d+)\.avi(?P<number
 def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None) -> pd.DataFrame:
     """Make a manifest of the clips, whole files of unknown length (`end` NaN).
 
-    Labels count from 0; those in the lists count from 1.
+    The group of `v_Archery_g08_c01` is `Archery_g08`, whose clips are cut from one video or show
+    the same people and place. Labels count from 0; those in the lists count from 1.
 
     Args:
         lists: the list files.
@@ -61,6 +62,7 @@ def read(lists: Sequence[Path], media: Path | None, classes: Path | None = None)
     )
     rows = drop_duplicates(rows, ["label_name", "split"])
     rows["start"], rows["end"] = 0.0, np.nan
+    rows["group"] = text(pc.utf8_slice_codeunits(arrow(rows["video"]), 2))
     return manifest(locate(rows, media, [LAYOUT]), "ucf101")
 
 

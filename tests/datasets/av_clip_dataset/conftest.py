@@ -23,6 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     manifest = pd.DataFrame(
         {
             "id": [f"clip-{row:03d}" for row in range(count)],
+            "group": [f"recording-{row:03d}" for row in range(count)],
             "split": split,
             "label": np.where(split == "unlabelled", -1, np.arange(count) % 3),
             "source": ["north" if row % 2 else "south" for row in range(count)],

@@ -31,6 +31,9 @@ def test_rows(write: Write, end: str) -> None:
     )
     assert table["id"].tolist() == IDS
     assert table["video"].tolist() == [name[:-4] for name in IDS]
+    groups = ["ApplyEyeMakeup_g08", "HandStandPushups_g10", "Archery_g01", "ApplyEyeMakeup_g01"]
+    assert table["group"].tolist() == groups
+    assert table["fold"].tolist() == [-1] * 4
     assert table["label"].tolist() == [0, 2, 1, 0]
     assert table["label_name"].tolist() == [
         "ApplyEyeMakeup",

@@ -21,6 +21,9 @@ def test_rows_of_the_original_edition(write: Write, end: str, bom: bool) -> None
     table = read([write("vggsound.csv", *LONG, end=end, bom=bom)], None)
     assert table["id"].tolist() == IDS
     assert table["video"].tolist() == [row[:11] for row in IDS]
+    assert table["group"].tolist() == table["video"].tolist()
+    assert table["fold"].tolist() == [-1] * 4
+    assert table["fold"].dtype == np.int32
     assert table["label_name"].tolist() == ["people marching", NAMES[0], NAMES[2], NAMES[3]]
     assert table["label"].tolist() == [1, 0, 2, 3]
     assert table["split"].tolist() == ["test", "train", "train", "test"]
