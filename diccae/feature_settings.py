@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -140,4 +141,24 @@ def stored_features_preprocessor(features: Features, meta: str, two_views: bool)
         dropout=features.dropout,
         noise=features.noise,
         two_views=two_views,
+    )
+
+
+def stored_shape(name: str, source: FeatureSource, base: dict[str, Any]) -> tuple[int, int, int]:
+    """(S, P, D) of a clip's stored features, as far as the settings say."""
+    encoder = base[f"{name}_encoder"]
+    frames = base["data"]["num_frames"] if name == "video" else 1
+    steps = source.steps if source.encoder is not None else frames
+    tokens = encoder.get("tokens", 1) if encoder.get("kind") == "transformer" else 1
+    read = base["data"]["num_frames"] if name == "video" else steps
+    return steps, max(1, tokens // read), encoder["in_features"]
+
+
+def features_bytes(base: dict[str, Any]) -> int:
+    """Bytes of the stored features of a clip, as far as the settings say; 0 without any."""
+    features = features_of(base)
+    if features is None:
+        return 0
+    return sum(
+        2 * math.prod(stored_shape(name, source, base)) for name, source in features.sources.items()
     )

@@ -44,6 +44,7 @@ def features(
     chosen = load_plan(plan)
     check(chosen)
     from diccae import registry  # noqa: F401
+    from diccae.datasets.features.checks import require_suited
     from diccae.engine.stored_features import build_features
 
     meta = build_features(chosen, share, jobs)
@@ -54,6 +55,7 @@ def features(
         )
         return
     print(f"{meta.parent}: complete")
+    require_suited(chosen)
     check_data(chosen)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from diccae.cli.feature_lines import feature_lines
 from diccae.cli.options import PlanName, Seeds
 from diccae.plans import SCORED_STAGE, Plan, load_plan
 
@@ -85,7 +86,18 @@ def _print_variants(chosen: Plan) -> None:
 
 
 def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
-    return [*_clips(answer), "", *_hours(answer), "", *_disk(answer), "", *_seeds(chosen, answer)]
+    features = feature_lines(answer)
+    return [
+        *_clips(answer),
+        *([""] if features else []),
+        *features,
+        "",
+        *_hours(answer),
+        "",
+        *_disk(answer),
+        "",
+        *_seeds(chosen, answer),
+    ]
 
 
 def _clips(answer: dict[str, Any]) -> list[str]:
@@ -167,8 +179,9 @@ def _length(hours: float) -> str:
 def _disk(answer: dict[str, Any]) -> list[str]:
     need = answer["disk"]
     live = need["cache"] == 0
+    when = "for the features" if need["features"] else "while training"
     cache = (
-        f"none, decoded while training; it would take {need['cache_stored'] / GB:,.1f} GB"
+        f"none, decoded {when}; it would take {need['cache_stored'] / GB:,.1f} GB"
         if live
         else f"{need['cache'] / GB:,.2f} GB"
     )
@@ -176,6 +189,7 @@ def _disk(answer: dict[str, Any]) -> list[str]:
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
         f"  clip cache (frames uint8, log-mels float16) {cache}",
+        *([f"  stored features {need['features'] / GB:,.2f} GB"] if need["features"] else []),
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",

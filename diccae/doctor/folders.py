@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from diccae.checkout import ROOT, check_checkout
+from diccae.clips_folder import clips_folder
 from diccae.doctor.check import GB, Check, Status, shorten
 from diccae.errors import UserError
 from diccae.folder_lock import MEMORY, is_locked, other_workflow
@@ -60,6 +61,7 @@ def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
     need += estimate["working"] if left else 0
     need += 0 if plan.manifest.is_file() else estimate["clips"]
     need += 0 if (plan.cache_dir / "meta.json").is_file() else estimate["cache"]
+    need += 0 if (clips_folder(plan) / "meta.json").is_file() else estimate.get("features", 0)
     return need
 
 
@@ -138,6 +140,8 @@ def data(plan: Plan) -> Check:
     meta = plan.cache_dir / "meta.json"
     clips = "rendered" if embedded else "listed"
     if not meta.is_file():
+        if plan.cache_dir != clips_folder(plan):
+            return Check("data", "ok", f"{root} is {clips}; runs read its stored features")
         return Check("data", "ok", f"{root} is {clips}, not cached yet; the workflow does it")
     problems = data_problems(plan, settings=plan_settings(plan)["cache"])
     problems.sort(key=lambda problem: not problem.wrong)

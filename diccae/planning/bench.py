@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.utils import import_modules_from_strings
 
+from diccae.clips_folder import clips_folder
 from diccae.functional.kmeans import kmeans
 from diccae.planning.speeds import Speed, Timing
 from diccae.planning.synthetic_clips import synthetic_dataset
@@ -158,8 +159,11 @@ def time_loading(
     """
     if workers == 0:
         return None, []
-    real = run.plan.cache_dir / "meta.json"
-    live = run.settings.base["cache"].get("mode", "stored") == "live"
+    real = clips_folder(run.plan) / "meta.json"
+    live = (
+        real.parent == run.plan.cache_dir
+        and run.settings.base["cache"].get("mode", "stored") == "live"
+    )
     if live and not real.is_file():
         return None, [
             "hours do not include decoding: clips are decoded while training (cache.mode live), "
