@@ -43,5 +43,5 @@ method = dict(
 # what differs at a scale
 scales = dict(
     vggsound=dict(method=dict(kmeans_k=300, refine_every=10)),
-    frozen=dict(method=dict(kmeans_k=300, refine_every=3)),
+    frozen=dict(method=dict(kmeans_k=300, refine_every=10)),
 )
