@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import timm
@@ -83,7 +84,8 @@ class CavMaeFrames(nn.Module):
 
 
 class TimmFrames(nn.Module):
-    """A ViT of timm on each frame, with the normalisation and input size of its training.
+    """A ViT of timm on each frame, with the normalisation of its training and the picture size of
+    its weights.
 
     The vector of a frame is what the model's classifier would read (class token or mean, as the
     model has it), or with `patches` the normalised tokens of all patches.
@@ -91,20 +93,10 @@ class TimmFrames(nn.Module):
 
     def __init__(self, source: FeatureSource, cache: dict[str, Any]) -> None:
         super().__init__()
-        where = f"features.video.model: {source.model}"
-        try:
-            vit = timm.create_model(source.model, num_classes=0)
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{where}: timm cannot build it ({error}); timm.list_models('*vit*') lists models"
-            ) from error
-        if not isinstance(vit, VisionTransformer):
-            raise UserError(
-                f"{where} is no vision transformer; timm.list_models('*vit*') lists them"
-            )
         state = read_state_dict(
             source.weights or "", "features.video.weights: wanted a file of timm weights"
         )
+        vit = _timm_vit(source.model, state)
         _load(vit, source.weights or "", state)
         self.vit, self.width = vit, vit.num_features
         settings = vit.pretrained_cfg
@@ -125,6 +117,26 @@ class TimmFrames(nn.Module):
         else:
             tokens = self.vit.forward_head(tokens, pre_logits=True)[:, None]
         return _half(_steps(tokens, len(clips), self.steps))
+
+
+def _timm_vit(name: str, state: dict[str, Tensor]) -> VisionTransformer:
+    """A ViT without classifier, for the picture size that its weights have positions for."""
+    where = f"features.video.model: {name}"
+    try:
+        vit = timm.create_model(name, num_classes=0)
+        if isinstance(vit, VisionTransformer) and "pos_embed" in state:
+            prefix = vit.pos_embed.shape[1] - vit.patch_embed.num_patches
+            side = math.isqrt(max(0, state["pos_embed"].shape[1] - prefix))
+            size = side * vit.patch_embed.patch_size[0]
+            if size not in (0, vit.patch_embed.img_size[0]):
+                vit = timm.create_model(name, num_classes=0, img_size=size)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: timm cannot build it ({error}); timm.list_models('*vit*') lists models"
+        ) from error
+    if not isinstance(vit, VisionTransformer):
+        raise UserError(f"{where} is no vision transformer; timm.list_models('*vit*') lists them")
+    return vit
 
 
 def _load(vit: VisionTransformer, file: str, state: dict[str, Tensor]) -> None:
