@@ -1,5 +1,5 @@
 """Time and peak memory of training on stored features: 180,000 clips, one vector of 768 values for
-sound and one for pictures, 309 classes, two cores.
+sound and one for pictures, 309 classes. A run computes on one core, as in the workflow.
 
 The features are random around a centre for each class. Each step is one run of one epoch, with the
 start of the run, with features for clusters and weights, and with K-means, which is also timed
@@ -19,7 +19,7 @@ from typing import Any
 
 from diccae import kernels
 
-kernels.fix("fastest", 2)
+kernels.fix()
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
@@ -34,7 +34,6 @@ from diccae.engine.hooks import pseudo_labels  # noqa: E402
 from diccae.engine.runs import execute  # noqa: E402
 from diccae.plans import Plan, load_plan  # noqa: E402
 from diccae.run_graph import Run  # noqa: E402
-from diccae.sections import Runtime  # noqa: E402
 
 CLASSES, WIDTH = 309, 768
 # clips of each class beside those of the training split
@@ -78,7 +77,7 @@ def plan_of(root: Path, restarts: int) -> Plan:
         "method.kmeans_restarts": restarts,
         **{f"schedule.{stage}.epochs": 1 for stage in ("warmup", "pretrain", "finetune")},
     }
-    changed = {"data_root": str(root), "overrides": overrides, "runtime": Runtime(threads=2)}
+    changed = {"data_root": str(root), "overrides": overrides}
     return plan.model_copy(update=changed)
 
 

@@ -43,6 +43,7 @@ NOT_RUN = {
 PARSED = {
     "data cache": "decodes every clip; tests/datasets/clip_cache",
     "data check": "needs a manifest; tests/datasets/ledger",
+    "data features": "needs released weights; tests/engine/test_stored_features.py",
     "data manifest": "needs the lists of VGGSound; tests/datasets/readers",
     "data render": "renders every clip; tests/datasets/test_benchmark_rendering.py",
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
@@ -54,7 +55,9 @@ OTHER_BLOCKS = {
     "0": "output of tests/cluster/run.sh",
     "211": "output of tests/container/run.sh",
     "args:": "Kubernetes",
+    "audio:": "a source of stored features",
     "cli": "the layers of the package",
+    "features:": "a section of a plan",
     "method": "a variant",
     "name:": "a plan, with commands behind it",
     "path,label_name,split": "a list of clips",
