@@ -64,10 +64,9 @@ def _print_variants(chosen: Plan) -> None:
     )
     every: dict[Run, None] = {}
     for variant, modalities in variants.items():
+        fold = chosen.folds[0]
         scored = [
-            Run(chosen, SCORED_STAGE, variant, seed, modality, fold)
-            for modality in modalities
-            for fold in chosen.folds
+            Run(chosen, SCORED_STAGE, variant, seed, modality, fold) for modality in modalities
         ]
         runs = with_parents(scored)
         every |= dict.fromkeys(runs)
@@ -80,7 +79,9 @@ def _print_variants(chosen: Plan) -> None:
             print(f"  ...@{short}=X: the variant with {key} = X")
     counts = Counter(run.stage for run in every)
     print(
-        ", ".join(f"{count} {stage}" for stage, count in counts.items()) + " runs per seed",
+        ", ".join(f"{count} {stage}" for stage, count in counts.items())
+        + " runs per seed"
+        + (f" and fold, in {len(chosen.folds)} folds" if chosen.split_into else ""),
         flush=True,
     )
 
