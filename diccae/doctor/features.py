@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diccae.clips_folder import clips_command, clips_folder
 from diccae.doctor.check import Check
-from diccae.feature_settings import features_of
 from diccae.plans import Plan
-from diccae.settings import plan_settings
 
 
 def stored_features(plan: Plan) -> Check:
     """Check that the features are complete and undamaged or, before they are computed, that what
     they are made from is here."""
+    from diccae.clips_folder import clips_command, clips_folder
+    from diccae.feature_settings import features_of
+    from diccae.settings import plan_settings
+
     features, folder = features_of(plan_settings(plan)), clips_folder(plan)
     if features is None:
         return Check("features", "ok", f"plan {plan.name} uses no stored features")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from diccae.checkout import ROOT, check_checkout
-from diccae.clips_folder import clips_folder
 from diccae.doctor.check import GB, Check, Status, shorten
 from diccae.errors import UserError
 from diccae.folder_lock import MEMORY, is_locked, other_workflow
@@ -52,6 +51,7 @@ def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
 
 def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
     """Bytes of the parts of a plan that are not on the disk yet, see `disk`."""
+    from diccae.clips_folder import clips_folder
     from diccae.run_graph import scored_runs, with_parents
 
     runs = len(with_parents(scored_runs(plan, plan.needs())))
@@ -128,6 +128,7 @@ def writable(plan: Plan) -> Check:
 def data(plan: Plan) -> Check:
     """Check that the plan's clips can be listed, and that manifest, cache, clips and truth are
     those that were written together."""
+    from diccae.clips_folder import clips_folder
     from diccae.datasets.clips import read_meta
     from diccae.datasets.integrity import data_problems
     from diccae.settings import plan_settings

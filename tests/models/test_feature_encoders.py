@@ -82,7 +82,10 @@ def test_a_timm_vit_keeps_its_class_token_and_its_picture_size(tmp_path: Path) -
     [
         ({"model": "resnet18"}, "resnet18 is no vision transformer"),
         ({"model": "no_such_vit"}, "timm cannot build it"),
-        ({"model": "vit_tiny_patch16_224"}, "lacks 72 weights of the model, .* features.video.model"),
+        (
+            {"model": "vit_tiny_patch16_224"},
+            "lacks 72 weights of the model, .* features.video.model",
+        ),
         ({"weights": "none.pth"}, "got 'none.pth', which does not exist"),
     ],
 )
