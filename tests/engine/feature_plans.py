@@ -8,9 +8,9 @@ from typing import Any
 
 import timm
 import torch
+import yaml
 
-from diccae.plans import Plan
-from tests.conftest import tiny_plan
+from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from tests.models.vit_samples import cav_mae
 
 ADAPTER = {"type": "FeatureAdapter", "in_features": 64, "out_features": 32, "hidden": 32}
@@ -52,12 +52,35 @@ def sources(folder: Path) -> dict[str, Any]:
 
 
 def feature_plan(folder: Path, data: Path, features: dict[str, Any], **overrides: Any) -> Plan:
-    """The tiny plan on stored features, with further overrides."""
+    """The plan `vggsound-frozen` on the tiny data, with tiny encoders and short schedules, and with
+    further overrides; written to and run in `folder`."""
+    content = yaml.safe_load((CONFIG_ROOT / "plans" / "vggsound-frozen.yaml").read_text())
+    del content["lists"]
+    sizes = {
+        "cache": {"frame_size": 36, "num_frames": 16, "n_mels": 64, "fbank_frames": 64},
+        "data": {"num_classes": 12, "frame_size": 32, "update_per_class": 3},
+        "schedule.warmup": {"epochs": 1, "batch_size": 16},
+        "schedule.pretrain": {"epochs": 2, "batch_size": 16},
+        "schedule.finetune": {"epochs": 2, "batch_size": 16},
+        "method": {"kmeans_k": 6, "kmeans_restarts": 2, "refine_every": 1},
+    }
     own = {
         "features": features,
         "audio_encoder": ADAPTER,
         "video_encoder": ADAPTER,
         "embedding_dim": 32,
-        "data.num_frames": 1,
+        "data.update_unlabelled": 48,
+        "schedule.views": 2,
+        **{f"{part}.{key}": n for part, values in sizes.items() for key, n in values.items()},
     }
-    return tiny_plan(folder, data, **(own | overrides))
+    variants = ["full", "from_scratch", "no_confusion_loss"]
+    content |= {
+        "name": "mini",
+        "data_root": str(data),
+        "seeds": [0],
+        "table2": content["table2"] | {"variants": variants},
+        "overrides": own | overrides,
+    }
+    path = folder / "mini.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return load_plan(path)

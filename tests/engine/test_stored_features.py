@@ -16,16 +16,18 @@ import pandas as pd
 import pytest
 
 from diccae import registry  # noqa: F401
-from diccae.clips_folder import clips_hash
+from diccae.clips_folder import clips_folder, clips_hash
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.features import parts
 from diccae.datasets.features.checks import feature_damage, require_suited
+from diccae.doctor.features import stored_features as stored_features_check
 from diccae.engine import stored_features
 from diccae.engine.runs import execute
 from diccae.engine.stored_features import build_features
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
+from diccae.seals.data import check_data
 from tests.conftest import made_once
 from tests.engine.feature_plans import ADAPTER, feature_plan, share_clips, sources, write_weights
 
@@ -66,6 +68,10 @@ def test_all_stages_train_on_features(copy: Path, built: Path) -> None:
         table = pd.read_parquet(scored.folder / "predictions.parquet")
         counts = table[["split", "view"]].value_counts().to_dict()
         assert counts["test", "multi"] == counts["test", "single"] == 48
+    # what no run and no reader of results needs any more
+    (copy / "data" / "cache").unlink()
+    assert check_data(plan, False, lambda path: False) == []
+    assert stored_features_check(plan).message == f"{clips_folder(plan)} is complete: 312 ok"
     first = np.load(Run(plan, "pretrain", "full", 0).folder / "assignments.npz")
     assert set(first["assign_0"]) == set(range(6))
 

@@ -102,7 +102,7 @@ def test_a_plan_of_sound_alone_trains_on_vectors_without_a_cache(
     overrides = {
         "audio_encoder": adapter,
         "cache.max_bad_share": 0.1,
-        "schedule.finetune.epochs": 6,
+        "schedule.finetune.epochs": 12,
     }
     features = {"name": "windows", "audio": audio}
     plan = feature_plan(workspace, data, features, **overrides)
