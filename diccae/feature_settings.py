@@ -124,6 +124,21 @@ def check_features(config: dict[str, Any], where: str) -> None:
         )
 
 
+def require_features(base: dict[str, Any], modalities: tuple[str, ...]) -> None:
+    """Check that a run on stored features finds those of its modalities.
+
+    Raises:
+        UserError: those of one are not named.
+    """
+    features = features_of(base)
+    lacking = [name for name in modalities if features and name not in features.sources]
+    if lacking:
+        raise UserError(
+            f"the run reads {' and '.join(modalities)}, and the section features names no "
+            f"{lacking[0]}; add features.{lacking[0]}, or leave its modality out of the plan"
+        )
+
+
 def stored_features_preprocessor(features: Features, meta: str, two_views: bool) -> dict[str, Any]:
     """Config of the data preprocessor of runs on stored features.
 

@@ -251,10 +251,19 @@ def _from_clips(
     def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
         encoder.to(device)
         workers = 0 if isinstance(array, np.ndarray) else jobs
-        for clips in DataLoader(_Rows(array, rows), BATCH, num_workers=workers):
+        for clips in _loaded(DataLoader(_Rows(array, rows), BATCH, num_workers=workers)):
             count = len(clips)
             # batches of one size, so that no feature depends on how the clips are divided
             full = torch.cat([clips, clips[:1].expand(BATCH - count, *clips.shape[1:])])
             yield encoder(full.to(device)).cpu().numpy()[:count]
 
     return batches
+
+
+def _loaded(loader: DataLoader) -> Iterator[torch.Tensor]:
+    """The batches of a loader; an error of a worker process loses its traceback."""
+    try:
+        yield from loader
+    except UserError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise UserError(last.removeprefix(f"{UserError.__module__}.UserError: ")) from None

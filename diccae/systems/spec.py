@@ -10,7 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from diccae.feature_settings import features_of, stored_features_preprocessor
+from diccae.feature_settings import (
+    features_of,
+    require_features,
+    stored_features_preprocessor,
+)
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
 
@@ -108,7 +112,12 @@ class RunContext(Generic[Choices]):
         return self.schedule.stages[self.stage.name]
 
     def encoders(self) -> dict[str, Any]:
-        """`audio_encoder` and `video_encoder`, None for a modality that the run lacks."""
+        """`audio_encoder` and `video_encoder`, None for a modality that the run lacks.
+
+        Raises:
+            UserError: the plan stores features, and none of a modality that the run has.
+        """
+        require_features(self.base, self.modalities)
         return {
             f"{name}_encoder": self.base[f"{name}_encoder"] if name in self.modalities else None
             for name in ("audio", "video")
