@@ -41,7 +41,7 @@ def train(
     ]
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
-    from diccae.clips_folder import clips_hash
+    from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.devices import process_count

@@ -71,10 +71,7 @@ def gpus(plan: Plan) -> Check:
             f"the driver ({driver}) is installed, but torch sees no GPU",
             "check nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    from diccae.settings import plan_settings
-
-    # encoders that are trained at the paper's scale are what takes long
-    if plan.scale == "embedded" or plan_settings(plan).get("features"):
+    if plan.scale in ("embedded", "frozen"):
         return Check("gpu", "ok", f"none; plan {plan.name} runs on the CPU")
     return Check(
         "gpu",

@@ -41,7 +41,8 @@ def stale_runs(plan: Plan) -> Check:
 
 def _changed(plan: Plan, path: Path) -> list[str]:
     """What has changed since a run; includes records that cannot be read or composed."""
-    from diccae.clips_folder import clips_folder, clips_hash
+    from diccae.clips_folder import clips_folder
+    from diccae.clips_hash import clips_hash
     from diccae.hashes import lock_hash
     from diccae.run_graph import Run
     from diccae.source import source_hash

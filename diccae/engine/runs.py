@@ -21,7 +21,7 @@ from mmengine.utils import import_modules_from_strings
 
 from diccae import compat
 from diccae.checkpoints import latest_checkpoint
-from diccae.clips_folder import clips_hash
+from diccae.clips_hash import clips_hash
 from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook

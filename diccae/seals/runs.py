@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diccae.clips_folder import clips_folder, clips_hash
+from diccae.clips_folder import clips_folder
+from diccae.clips_hash import clips_hash
 from diccae.errors import UserError
 from diccae.hashes import lock_hash
 from diccae.plans import Plan

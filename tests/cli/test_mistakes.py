@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from diccae.artifacts import TABLES
 from diccae.cli.main import app, main
-from diccae.clips_folder import clips_hash
+from diccae.clips_hash import clips_hash
 from diccae.errors import UserError
 from diccae.plans import load_plan
 

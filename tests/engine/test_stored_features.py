@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from diccae import registry  # noqa: F401
-from diccae.clips_folder import clips_folder, clips_hash
+from diccae.clips_folder import clips_folder
+from diccae.clips_hash import clips_hash
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.features import parts
 from diccae.datasets.features.checks import feature_damage, require_suited
