@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from diccae.clips_folder import clips_folder
@@ -23,15 +21,13 @@ from diccae.datasets.features.origin import clip_keys, made_from
 from diccae.datasets.features.parts import Part, clips_of_a_part, read_parts, write_part
 from diccae.datasets.features.store import ARRAY, combine
 from diccae.datasets.features.vectors import Vectors
+from diccae.engine.feature_batches import from_clips, from_vectors
 from diccae.errors import UserError
 from diccae.feature_settings import Features, FeatureSource, features_of
 from diccae.plans import Plan
 from diccae.settings import plan_settings
 from diccae.stored_file import MAKE_AGAIN, reading
 from diccae.whole_file import write_error
-
-# clips that are encoded together
-BATCH = 32
 
 
 @dataclass
@@ -147,13 +143,13 @@ def _work(
             table["id"][lacking] + f": no vector in {vectors.path} ({vectors.where})"
         )
         shape = vectors.read(places[places >= 0][:1]).shape[1:] if (places >= 0).any() else (0,)
-        batches = _from_vectors(vectors, places)
+        batches = from_vectors(vectors, places)
     else:
         # timm takes a second to import
         from diccae.models.feature_encoders import feature_encoder
 
         encoder = feature_encoder(name, source, settings)
-        shape, batches = encoder.shape, _from_clips(encoder, getattr(cache, ARRAY[name]), jobs)
+        shape, batches = encoder.shape, from_clips(encoder, getattr(cache, ARRAY[name]), jobs)
     known = {key for part in parts for key in part.keys}
     usable = np.flatnonzero(table["status"] == OK)
     todo: dict[str, int] = {}
@@ -217,53 +213,3 @@ def _compute(work: _Work, name: str, table: pd.DataFrame, progress: bool) -> Non
                 rows = work.rows[done : done + len(part)]
                 write_part(work.folder, part, [work.keys[row] for row in rows], work.made_from)
                 done += len(part)
-
-
-def _from_vectors(
-    vectors: Vectors, places: np.ndarray
-) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
-        for start in range(0, len(rows), BATCH):
-            yield vectors.read(places[rows[start : start + BATCH]])
-
-    return batches
-
-
-class _Rows(Dataset):
-    """Decoded clips of some rows."""
-
-    def __init__(self, array: Any, rows: np.ndarray) -> None:
-        self.array, self.rows = array, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return torch.from_numpy(np.array(self.array[int(self.rows[index])]))
-
-
-def _from_clips(
-    encoder: Any, array: Any, jobs: int
-) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    @torch.no_grad()
-    def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
-        encoder.to(device)
-        workers = 0 if isinstance(array, np.ndarray) else jobs
-        for clips in _loaded(DataLoader(_Rows(array, rows), BATCH, num_workers=workers)):
-            count = len(clips)
-            # batches of one size, so that no feature depends on how the clips are divided
-            full = torch.cat([clips, clips[:1].expand(BATCH - count, *clips.shape[1:])])
-            yield encoder(full.to(device)).cpu().numpy()[:count]
-
-    return batches
-
-
-def _loaded(loader: DataLoader) -> Iterator[torch.Tensor]:
-    """The batches of a loader; an error of a worker process loses its traceback."""
-    try:
-        yield from loader
-    except UserError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise UserError(last.removeprefix(f"{UserError.__module__}.UserError: ")) from None

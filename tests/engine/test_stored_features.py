@@ -22,7 +22,7 @@ from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.features import parts
 from diccae.datasets.features.checks import feature_damage, require_suited
 from diccae.doctor.features import stored_features as stored_features_check
-from diccae.engine import stored_features
+from diccae.engine import feature_batches, stored_features
 from diccae.engine.runs import execute
 from diccae.engine.stored_features import build_features
 from diccae.errors import UserError
@@ -229,3 +229,15 @@ def test_what_is_missing_is_named_before_anything_is_computed(
     with pytest.raises(UserError, match="the features need 0.0 GB, 0.0 GB are free; free some"):
         build_features(plan, progress=False)
     assert not list((copy / "data" / "features").rglob("*.npy"))
+
+
+def test_shared_memory_limits_the_processes_that_decode(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # two batches of 32 clips a process
+    free = SimpleNamespace(free=3 * 64 * 1000)
+    monkeypatch.setattr(feature_batches.shutil, "disk_usage", lambda path: free)
+    assert feature_batches.loader_workers(2, 1000) == 2
+    assert capsys.readouterr().out == ""
+    assert feature_batches.loader_workers(8, 1000) == 3
+    assert "room for 3 of 8 processes" in capsys.readouterr().out
