@@ -93,7 +93,7 @@ def build_features(
     }
     _check_disk(folder, work)
     for name, todo in work.items():
-        _compute(todo, name, table, progress)
+        _compute(todo, name, progress)
     if shard != (1, 1):
         return None
     keys = {name: todo.keys for name, todo in work.items()}
@@ -197,19 +197,28 @@ def _check_disk(folder: Path, work: dict[str, _Work]) -> None:
         )
 
 
-def _compute(work: _Work, name: str, table: pd.DataFrame, progress: bool) -> None:
-    """Compute and write all parts of a modality."""
+def _compute(work: _Work, name: str, progress: bool) -> None:
+    """Compute and write all parts of a modality; what is computed is written whatever happens."""
     bar = tqdm(total=len(work.rows), desc=name, unit="clip", disable=not progress, mininterval=1)
     size = clips_of_a_part(work.clip_bytes) if len(work.rows) else 1
     waiting: list[np.ndarray] = []
     done = 0
-    with bar:
-        for batch in work.batches(work.rows):
-            waiting.append(batch)
-            bar.update(len(batch))
-            while sum(map(len, waiting)) >= min(size, len(work.rows) - done) > 0:
-                both = np.concatenate(waiting)
-                part, waiting = both[:size], [both[size:]]
-                rows = work.rows[done : done + len(part)]
-                write_part(work.folder, part, [work.keys[row] for row in rows], work.made_from)
-                done += len(part)
+
+    def write(clips: int) -> None:
+        nonlocal done, waiting
+        both = np.concatenate(waiting)
+        part, waiting = both[:clips], [both[clips:]]
+        rows = work.rows[done : done + len(part)]
+        write_part(work.folder, part, [work.keys[row] for row in rows], work.made_from)
+        done += len(part)
+
+    try:
+        with bar:
+            for batch in work.batches(work.rows):
+                waiting.append(batch)
+                bar.update(len(batch))
+                while sum(map(len, waiting)) >= size:
+                    write(size)
+    finally:
+        if sum(map(len, waiting)):
+            write(size)

@@ -129,6 +129,33 @@ def test_a_killed_share_is_continued_and_the_set_is_the_same(
     assert {name: (folder / name).read_bytes() for name in whole} == whole
 
 
+def test_an_error_loses_nothing_that_was_computed(
+    built: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_on(copy, built)
+    folder = copy / "data" / "features" / "tiny"
+    whole = (folder / "meta.json").read_bytes()
+    shutil.rmtree(folder)
+    make = stored_features.from_clips
+
+    def broken(*arguments: Any) -> Any:
+        def batches(rows: np.ndarray) -> Any:
+            yield from make(*arguments)(rows[:64])
+            raise UserError("clip 65 is damaged")
+
+        return batches
+
+    monkeypatch.setattr(stored_features, "from_clips", broken)
+    with pytest.raises(UserError, match="clip 65 is damaged"):
+        build_features(plan, progress=False)
+    (path,) = folder.rglob("*.json")
+    assert len(json.loads(path.read_text())["keys"]) == 64
+    monkeypatch.setattr(stored_features, "from_clips", make)
+    build_features(plan, progress=False)
+    assert (folder / "meta.json").read_bytes() == whole
+    assert path.is_file()
+
+
 def test_a_new_order_of_classes_costs_nothing(
     built: Path, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
