@@ -84,3 +84,8 @@ def feature_plan(folder: Path, data: Path, features: dict[str, Any], **overrides
     path = folder / "mini.yaml"
     path.write_text(yaml.safe_dump(content))
     return load_plan(path)
+
+
+def plan_on(folder: Path, built: Path, **overrides: Any) -> Plan:
+    """The plan on the data in a folder, with the weights that its features were made with."""
+    return feature_plan(folder, folder / "data", sources(built), **overrides)

@@ -29,31 +29,7 @@ from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from diccae.seals.data import check_data
-from tests.conftest import made_once
-from tests.engine.feature_plans import ADAPTER, feature_plan, share_clips, sources, write_weights
-
-
-@pytest.fixture(scope="module")
-def built(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with weights, the clips in `data`, and their features."""
-
-    def make(folder: Path) -> None:
-        write_weights(folder)
-        data = share_clips(tiny_data, folder / "data")
-        build_features(feature_plan(folder, data, sources(folder)), progress=False)
-
-    return made_once(tmp_path_factory, "features", make)
-
-
-@pytest.fixture
-def copy(built: Path, workspace: Path) -> Path:
-    """A copy of the features that a test may change, with the same weights."""
-    shutil.copytree(built / "data", workspace / "data", symlinks=True)
-    return workspace
-
-
-def plan_on(folder: Path, built: Path, **overrides: Any) -> Plan:
-    return feature_plan(folder, folder / "data", sources(built), **overrides)
+from tests.engine.feature_plans import plan_on
 
 
 def test_all_stages_train_on_features(copy: Path, built: Path) -> None:
@@ -202,60 +178,6 @@ def test_damage_is_found_and_repaired(built: Path, copy: Path) -> None:
         build_features(plan, progress=False)
         assert (folder / "meta.json").read_bytes() == meta
     assert feature_damage(plan) == []
-
-
-def test_features_of_something_else_are_refused_and_kept(built: Path, copy: Path) -> None:
-    plan = plan_on(copy, built)
-    other = copy / "other"
-    other.mkdir()
-    write_weights(other, seed=1)
-    changed = feature_plan(copy, copy / "data", sources(other))
-    section = sources(built)
-    longer = feature_plan(copy, copy / "data", section | {"audio": section["audio"] | {"steps": 4}})
-    for wrong, words in (
-        (changed, "made with weights_sha256 .*, the plan says .*; set features.name"),
-        (longer, "made with steps 1, the plan says 4; set features.name"),
-    ):
-        for act in (require_suited, build_features):
-            with pytest.raises(UserError, match=words):
-                act(wrong)
-    assert feature_damage(plan) == []
-
-
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        (
-            {"video_encoder": ADAPTER | {"in_features": 32}},
-            "video_encoder.in_features is 32, and the stored vectors have 64 values",
-        ),
-        (
-            {"video_encoder": ADAPTER | {"kind": "transformer", "tokens": 3}},
-            "video_encoder.tokens is 3, and a view has 1 stored vectors",
-        ),
-    ],
-)
-def test_sizes_are_compared_before_a_run(
-    built: Path, copy: Path, overrides: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(UserError, match=words):
-        require_suited(plan_on(copy, built, **overrides))
-
-
-def test_what_is_missing_is_named_before_anything_is_computed(
-    built: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_on(copy, built)
-    shutil.rmtree(copy / "data" / "features")
-    with pytest.raises(UserError, match="tiny/meta.json is missing; run `diccae data features"):
-        clips_hash(plan)
-    with pytest.raises(UserError, match=r"features.audio.weights: there is no file .*none/cav"):
-        build_features(feature_plan(copy, copy / "data", sources(copy / "none")))
-    full = SimpleNamespace(free=1000)
-    monkeypatch.setattr(stored_features.shutil, "disk_usage", lambda path: full)
-    with pytest.raises(UserError, match="the features need 0.0 GB, 0.0 GB are free; free some"):
-        build_features(plan, progress=False)
-    assert not list((copy / "data" / "features").rglob("*.npy"))
 
 
 def test_shared_memory_limits_the_processes_that_decode(
