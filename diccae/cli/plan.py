@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from diccae.cli.feature_lines import feature_lines
 from diccae.cli.options import PlanName, Seeds
 from diccae.plans import SCORED_STAGE, Plan, load_plan
 from diccae.sections import Modality
@@ -92,8 +93,11 @@ def _print_variants(chosen: Plan) -> None:
 
 
 def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
+    features = feature_lines(answer)
     return [
         *_clips(answer),
+        *([""] if features else []),
+        *features,
         "",
         *_hours(answer),
         "",
@@ -184,8 +188,9 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
 
     need = answer["disk"]
     live = need["cache"] == 0
+    when = "for the features" if need["features"] else "while training"
     cache = (
-        f"none, decoded while training; it would take {need['cache_stored'] / GB:,.1f} GB"
+        f"none, decoded {when}; it would take {need['cache_stored'] / GB:,.1f} GB"
         if live
         else f"{need['cache'] / GB:,.2f} GB"
     )
@@ -195,6 +200,7 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
         f"  clip cache ({arrays}) {cache}",
+        *([f"  stored features {need['features'] / GB:,.2f} GB"] if need["features"] else []),
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",
