@@ -29,6 +29,7 @@ from diccae.datasets.features.parts import AGAIN, Part, read_parts
 from diccae.datasets.modalities import ARRAYS
 from diccae.digests import file_digest
 from diccae.errors import UserError
+from diccae.sections import Modality
 
 # what a clip cache calls the array of a modality
 ARRAY = {"audio": "fbank", "video": "frames"}
