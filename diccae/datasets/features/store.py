@@ -31,6 +31,7 @@ from diccae.errors import UserError
 
 # what a clip cache calls the array of a modality
 ARRAY = {"audio": "fbank", "video": "frames"}
+LETTER = {"audio": "A", "video": "V"}
 BLOCK = 4096
 
 
@@ -124,6 +125,7 @@ def combine(
     (folder / "meta.json").unlink(missing_ok=True)
     meta = {
         "mode": "features",
+        "settings": {"modality": "".join(LETTER[name] for name in origins)},
         "manifest_sha256": file_digest(manifest),
         "clips": len(index),
         "counts": dict(sorted(Counter(index["status"]).items())),
