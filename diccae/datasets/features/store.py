@@ -33,6 +33,7 @@ from diccae.sections import Modality
 
 # what a clip cache calls the array of a modality
 ARRAY = {"audio": "fbank", "video": "frames"}
+LETTER = {"audio": "A", "video": "V"}
 BLOCK = 4096
 
 
@@ -127,6 +128,7 @@ def combine(
     (folder / "meta.json").unlink(missing_ok=True)
     meta = {
         "mode": "features",
+        "settings": {"modality": "".join(LETTER[name] for name in origins)},
         "manifest_sha256": file_digest(manifest),
         "clips": len(index),
         "counts": dict(sorted(Counter(index["status"]).items())),

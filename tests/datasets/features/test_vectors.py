@@ -108,7 +108,9 @@ def test_a_plan_of_sound_alone_trains_on_vectors_without_a_cache(
     plan = feature_plan(workspace, data, features, **overrides)
     build_features(plan, progress=False)
     assert "1 of 312 clips cannot be used: 1 no_features" in capsys.readouterr().out
-    index = load_cache(data / "features" / "windows").index
+    cache = load_cache(data / "features" / "windows")
+    assert cache.meta["settings"] == {"modality": "A"}
+    index = cache.index
     assert index["status"].tolist() == ["no_features"] + 311 * ["ok"]
     run = Run(plan, "finetune", "from_scratch", 0, "A")
     execute(run)
