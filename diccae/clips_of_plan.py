@@ -17,8 +17,8 @@ from diccae.datasets.readers.manifest import read_manifest
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.sections import Lists, SourceLists
 from diccae.settings import plan_settings
+from diccae.source_lists import Lists, SourceLists
 
 # Clips in the official training lists (VGGSound: vggsound.csv), before any failed download.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}

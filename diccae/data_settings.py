@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 from diccae.errors import UserError
 from diccae.feature_settings import Features, check_features
 from diccae.schedule import Strict
-from diccae.sections import MAX_SEED, Folds
+from diccae.sections import MAX_SEED
+from diccae.source_lists import Folds
 from diccae.validation import checked, did_you_mean
 
 # of files that hold sound and no picture

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
 
 from diccae.cli.feature_lines import feature_lines
 from diccae.cli.options import PlanName, Seeds
-from diccae.plans import SCORED_STAGE, Plan, load_plan
+from diccae.cli.plan_variants import print_variants
+from diccae.plans import Plan, load_plan
 from diccae.sections import Modality
 
 GB = 1e9
-ALONE = {"A": "sound", "V": "pictures"}
 
 
 def plan(
@@ -44,7 +43,7 @@ def plan(
     chosen = load_plan(plan, seeds)
     check(chosen)
     if not as_json:
-        _print_variants(chosen)
+        print_variants(chosen)
     from diccae.planning.estimate import estimate
 
     answer = estimate(
@@ -54,42 +53,6 @@ def plan(
         print(json.dumps(answer, indent=1))
     else:
         print("\n".join(["", *_lines(chosen, answer)]))
-
-
-def _print_variants(chosen: Plan) -> None:
-    from diccae.run_graph import Run, with_parents
-
-    seed, variants = chosen.seeds[0], chosen.variants()
-    print(
-        f"plan {chosen.name}: {len(variants)} variants, seeds {chosen.seeds}, "
-        f"results in {chosen.results_root()}"
-    )
-    every: dict[Run, None] = {}
-    for variant, modalities in variants.items():
-        fold = chosen.folds[0]
-        scored = [
-            Run(chosen, SCORED_STAGE, variant, seed, modality, fold) for modality in modalities
-        ]
-        runs = with_parents(scored)
-        every |= dict.fromkeys(runs)
-        own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]
-        shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
-        before = ", ".join([*own, *shared]) or "from scratch"
-        print(f"  {variant:<28} {'+'.join(modalities):<8} {before}")
-    for short, key in chosen.parameters.items():
-        if any(f"@{short}=" in variant for variant in variants):
-            print(f"  ...@{short}=X: the variant with {key} = X")
-    if chosen.modality != "AV":
-        print(
-            f"clips need {ALONE[chosen.modality]} alone; pre-training contrasts two views of a clip"
-        )
-    counts = Counter(run.stage for run in every)
-    print(
-        ", ".join(f"{count} {stage}" for stage, count in counts.items())
-        + " runs per seed"
-        + (f" and fold, in {len(chosen.folds)} folds" if chosen.split_into else ""),
-        flush=True,
-    )
 
 
 def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     Args:
         table: a manifest or the index of a cache with N clips.
         folds: `kind`, `count`, `fold`, `update_per_class`, `validation_per_class`,
-            `train_groups_per_class` and `shared_groups`, see `diccae.sections.Folds`.
+            `train_groups_per_class` and `shared_groups`, see `diccae.source_lists.Folds`.
         seed: of the run.
 
     Returns:
