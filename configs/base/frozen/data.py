@@ -28,4 +28,5 @@ data = dict(
     samples_per_class=4,
     spec_augment=dict(freq_mask=0, time_mask=0),  # no spectrogram is read in training
     flip=False,  # nor pixels
+    folds=None,  # folds of the labelled clips; a plan sets them
 )
