@@ -26,8 +26,8 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     until there are `update_per_class` clips of each class in `update` and `validation_per_class` in
     `validation`; the rest is `train`, of which groups beyond `train_groups_per_class` become
     `unlabelled`. Unlabelled clips of groups in `update`, `validation` or `test` are left out,
-    whatever source they are from; so are labelled clips of other official folds whose group is tested. The order of
-    the rows has no influence.
+    whatever source they are from; so are labelled clips of other official folds whose group is
+    tested. The order of the rows has no influence.
 
     Args:
         table: a manifest or the index of a cache with N clips.
