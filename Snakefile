@@ -7,6 +7,7 @@ import sys
 from diccae.checkout import check_checkout, root_of_command
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
+from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
 from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import load_workflow
@@ -21,6 +22,7 @@ try:
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
     FLOW = load_workflow(number_of_seeds(config), use_shards(config))
+    FEATURES = FeatureJobs(FLOW.plans.values())
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
@@ -106,6 +108,27 @@ rule cache:
         spec=lambda wildcards: FLOW.data_key(wildcards.data),
     shell:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
+
+
+rule features:
+    input:
+        lambda wildcards: FEATURES.inputs(wildcards.features),
+    output:
+        "{features}/meta.json",
+    log:
+        "results/logs/{features}/features.log",
+    benchmark:
+        "results/benchmarks/{features}/features.tsv"
+    wildcard_constraints:
+        features=FEATURES.pattern,
+    threads: 16
+    resources:
+        **GPU,
+    params:
+        plan=lambda wildcards: FEATURES.plan(wildcards.features),
+        key=lambda wildcards: FEATURES.key(wildcards.features),
+    shell:
+        "diccae data features --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
 
 # all stages and modalities of one variant with one seed

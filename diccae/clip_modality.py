@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diccae.clip_counts import Clips
+from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.settings import plan_settings
@@ -18,7 +19,7 @@ def require_modality(plan: Plan) -> None:
     """
     from diccae.datasets.clips import modality_of, read_meta
 
-    if not (plan.cache_dir / "meta.json").is_file():
+    if clips_folder(plan) != plan.cache_dir or not (plan.cache_dir / "meta.json").is_file():
         return
     made_for = modality_of(read_meta(plan.cache_dir))
     if made_for not in (None, plan.modality):

@@ -10,32 +10,37 @@ from pathlib import Path
 import pandas as pd
 
 from diccae.clip_counts import Clips, count_index, count_listed, count_manifest, count_table
+from diccae.clips_folder import clips_folder
 from diccae.datasets.clips import read_index
 from diccae.datasets.folds import LEFT_OUT, fold_splits
 from diccae.datasets.readers.manifest import read_manifest
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.sections import Lists, SourceLists
 from diccae.settings import plan_settings
+from diccae.source_lists import Lists, SourceLists
 
 # Clips in the official training lists (VGGSound: vggsound.csv), before any failed download.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
 NOMINAL_TEST = {"vggsound": 15_496}
+# those of a list alone, where a source has several
+NOMINAL_LIST = {"balanced_train_segments.csv": 22_176, "unbalanced_train_segments.csv": 2_042_985}
 
 
 def count_each(plan: Plan) -> list[Clips]:
-    """Number of clips of a plan, in each fold of each seed if it has folds: from its cache, else
-    its manifest, else its settings or lists.
+    """Number of clips of a plan, in each fold of each seed if it has folds: from its stored
+    features or its cache, else its manifest, else its settings or lists.
 
     Raises:
         UserError: none of these exists, one is damaged (names the file), or the clips cannot be
             split into the folds.
     """
-    if _is_current(plan) and (plan.cache_dir / "index.parquet").is_file():
-        if plan.split_into is None:
-            return [count_index(plan.cache_dir / "index.parquet")]
-        return count_folds(plan, read_index(plan.cache_dir), str(plan.cache_dir / "index.parquet"))
+    for folder in dict.fromkeys((clips_folder(plan), plan.cache_dir)):
+        index = folder / "index.parquet"
+        if _is_current(plan, folder) and index.is_file():
+            if plan.split_into is None:
+                return [count_index(index)]
+            return count_folds(plan, read_index(folder), str(index))
     return count_in_manifest(plan) if plan.manifest.is_file() else count_planned(plan)
 
 
@@ -96,16 +101,16 @@ def count_planned(plan: Plan) -> list[Clips]:
     return _from_lists(plan, plan.lists, base["data"]["num_classes"])
 
 
-def _is_current(plan: Plan) -> bool:
-    """Whether the cache is finished and was made for this modality, from the present manifest if
-    there is one."""
+def _is_current(plan: Plan, folder: Path) -> bool:
+    """Whether the cache or the stored features are finished, made for the plan's modality (a cache)
+    and from the present manifest, if there is one."""
     from diccae.datasets.clips import modality_of, read_meta
 
     try:
-        meta = read_meta(plan.cache_dir)
+        meta = read_meta(folder)
     except UserError:
         return False
-    if modality_of(meta) != plan.modality:
+    if folder == plan.cache_dir and modality_of(meta) != plan.modality:
         return False
     return not plan.manifest.is_file() or file_digest(plan.manifest) == meta["manifest_sha256"]
 
@@ -181,7 +186,10 @@ def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
             f"{missing} is missing, and the number of clips of {source.reader} is not known "
             "without it; put the list there, see docs/data.md"
         )
-    return NOMINAL[source.reader], NOMINAL_TEST.get(source.reader, 0)
+    sizes = [NOMINAL_LIST.get(Path(path).name) for path in source.lists]
+    known = sum(size for size in sizes if size is not None)
+    train = NOMINAL[source.reader] if None in sizes else known
+    return train, NOMINAL_TEST.get(source.reader, 0)
 
 
 def _read(source: SourceLists) -> tuple[int, int]:

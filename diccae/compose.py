@@ -115,12 +115,10 @@ class _Clips:
         else:
             sources = None if self.use.sources is None else list(self.use.sources)
             train = dict(self.pool, sources=sources)
-        train["pipeline"] = [
-            dict(type="LoadCachedClip"),
+        train["pipeline"] = self._pipeline(
             dict(type="RandomFrames", num_frames=data["num_frames"]),
             dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]),
-            dict(type="PackAVInputs"),
-        ]
+        )
         if budget.steps is not None:
             train["limit"] = budget.steps * budget.batch_size
         return train
@@ -146,12 +144,18 @@ class _Clips:
         return dict(self.common, splits=splits, test_mode=True, pipeline=pipeline)
 
     def _test_pipeline(self, views: int) -> list[dict[str, Any]]:
-        return [
-            dict(type="LoadCachedClip"),
+        return self._pipeline(
             dict(type="FrameViews", num_frames=self.data["num_frames"], views=views),
             dict(type="CentreCrop", size=self.data["frame_size"]),
-            dict(type="PackAVInputs"),
-        ]
+        )
+
+    def _pipeline(self, frames: dict[str, Any], crop: dict[str, Any]) -> list[dict[str, Any]]:
+        """Transforms of a clip; stored features have time steps in place of frames, and no
+        pixels."""
+        load = dict(type="LoadCachedClip")
+        if self.run.base.get("features"):
+            return [load, frames, dict(type="PackFeatures")]
+        return [load, frames, crop, dict(type="PackAVInputs")]
 
     def sampler(self) -> dict[str, Any]:
         seed = self.run.seed

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from diccae.errors import UserError
+from diccae.feature_settings import Features, check_features
 from diccae.schedule import Strict
-from diccae.sections import MAX_SEED, Folds
+from diccae.sections import MAX_SEED
+from diccae.source_lists import Folds
 from diccae.validation import checked, did_you_mean
 
 # of files that hold sound and no picture
@@ -88,6 +90,7 @@ class _Sections(Strict):
     data: Data
     cache: Cache
     benchmark: Benchmark | None = None
+    features: Features | None = None
     embedding_dim: int = Field(ge=1)
     video_input: Literal["rgb", "motion"]
     audio_encoder: dict[str, Any]
@@ -130,6 +133,7 @@ def _check_sizes(config: dict[str, Any], where: str) -> None:
                 "other"
             )
     data, cache = config["data"], config["cache"]
+    check_features(config, where)
     channels = data["num_frames"] * (1 if config["video_input"] == "motion" else 3)
     for name, wanted in (
         ("audio_encoder", {"n_mels": cache["n_mels"], "fbank_frames": cache["fbank_frames"]}),

@@ -40,18 +40,22 @@ def file_hash(path: Path) -> str:
     return file_digest(path)[:16]
 
 
-def data_hash(plan: Plan) -> str:
-    """Digest of the manifest (it lists the SHA-256 of every clip) and of the clip cache's
-    description.
+def data_hash(plan: Plan, clips: Path, command: str) -> str:
+    """Digest of the manifest (it lists the SHA-256 of every clip) and of the description of what
+    runs read: the clip cache, or stored features, which states the digests of weights and features.
+
+    Args:
+        plan: gives the manifest.
+        clips: the folder that runs read, see `clips_folder`.
+        command: the command that makes it.
 
     Raises:
         UserError: one of them is missing; names the command that makes it.
     """
-    meta = plan.cache_dir / "meta.json"
-    caching = f"diccae data cache --plan {plan.name}"
-    for path, command in ((plan.manifest, plan.manifest_command), (meta, caching)):
+    meta = clips / "meta.json"
+    for path, making in ((plan.manifest, plan.manifest_command), (meta, command)):
         if not path.is_file():
-            raise UserError(f"{path} is missing; run `{command}` first")
+            raise UserError(f"{path} is missing; run `{making}` first")
     return digest(file_hash(plan.manifest) + file_hash(meta))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.jobs import Job, JobKey
@@ -22,8 +23,9 @@ class PlannedJob:
 
     @property
     def inputs(self) -> list[str]:
-        """The clip cache, and the stamps of the jobs whose runs this one starts from."""
-        return [str(self.job.plan.cache_dir / "meta.json"), *self.stamps]
+        """The clip cache or the stored features, and the stamps of the jobs whose runs this one
+        starts from."""
+        return [str(clips_folder(self.job.plan) / "meta.json"), *self.stamps]
 
     @property
     def command(self) -> str:

@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from diccae.errors import UserError
 from diccae.scored_sections import ScoredSections
-from diccae.sections import Folds, Lists, Runtime
+from diccae.sections import Runtime
+from diccae.source_lists import Folds, Lists
 from diccae.validation import checked, choices
 from diccae.yaml_file import read_yaml
 

@@ -10,6 +10,7 @@ compat.apply()
 from mmaction.registry import MODELS  # noqa: E402
 
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
+from diccae.datasets.features import transforms as feature_transforms  # noqa: E402, F401
 from diccae.engine.hooks import (  # noqa: E402, F401
     confusion_degree,
     history,
@@ -20,7 +21,12 @@ from diccae.engine.hooks import (  # noqa: E402, F401
     update_set,
 )
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
-from diccae.models import av_preprocessor, encoders  # noqa: E402, F401
+from diccae.models import (  # noqa: E402, F401
+    av_preprocessor,
+    encoders,
+    feature_adapter,
+    feature_preprocessor,
+)
 from diccae.models.losses import ConfusionLoss, InfoNCELoss  # noqa: E402
 from diccae.models.systems import diccae  # noqa: E402, F401
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from diccae.clips_folder import clips_folder
 from diccae.compose import compose
 from diccae.errors import UserError
 from diccae.hashes import config_hash
@@ -122,7 +123,7 @@ class Run:
             schedule=settings.schedule,
             runtime=settings.runtime,
             base=settings.base,
-            cache_meta=str(self.plan.cache_dir / "meta.json"),
+            cache_meta=str(clips_folder(self.plan) / "meta.json"),
             folds=self.plan.fold_settings(self.fold),
             parents={parent: str(path) for parent, path in self.parent_files.items()},
         )
@@ -135,7 +136,7 @@ class Run:
         """
         context = self.context()
         try:
-            return compose(self.settings, context, str(self.plan.cache_dir))
+            return compose(self.settings, context, str(clips_folder(self.plan)))
         except UserError as error:
             place = f"plan {self.plan.name}, {self.stage} of {self.variant}"
             raise UserError(f"{place}: {error}") from None

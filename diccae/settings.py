@@ -49,7 +49,8 @@ class Settings:
             key: self.base[key]
             for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
         }
-        return {
+        features = {key: self.base[key] for key in ("features",) if self.base.get(key)}
+        return features | {
             "system": self.system.name,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),

@@ -13,8 +13,9 @@ from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import check
-from diccae.sections import MAX_SEED, Lists
+from diccae.sections import MAX_SEED
 from diccae.settings import plan_settings, settings_of
+from diccae.source_lists import Lists
 from diccae.validation import checked
 from diccae.variant_file import check_parts
 from diccae.yaml_file import read_yaml

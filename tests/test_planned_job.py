@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diccae.plans import Plan, load_plan
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 from diccae.workflow import Workflow
 from tests.own_clips import manifest, plan_of
 

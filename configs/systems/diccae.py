@@ -41,4 +41,7 @@ method = dict(
     sources="all",
 )
 # what differs at a scale
-scales = dict(vggsound=dict(method=dict(kmeans_k=300, refine_every=10)))
+scales = dict(
+    vggsound=dict(method=dict(kmeans_k=300, refine_every=10)),
+    frozen=dict(method=dict(kmeans_k=300, refine_every=10)),
+)

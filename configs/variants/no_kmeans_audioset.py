@@ -1,3 +1,6 @@
 # w/o K-means as in the paper: like no_kmeans, but pre-trained on a single source.
 pretrain = dict(confusion_weight=0.0, cluster_cross_entropy=False, sources=["embedded-a"])
-scales = dict(vggsound=dict(pretrain=dict(sources=["audioset"])))
+scales = dict(
+    vggsound=dict(pretrain=dict(sources=["audioset"])),
+    frozen=dict(pretrain=dict(sources=["audioset"])),
+)

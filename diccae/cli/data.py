@@ -1,4 +1,4 @@
-"""`diccae data`: the commands `render`, `manifest` and `cache`; others are in `lists`, `ledger`."""
+"""`diccae data`: the commands `render`, `manifest` and `cache`; the others have their own files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from diccae.cli import ledger, lists
+from diccae.cli import features, ledger, lists
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
@@ -140,4 +140,5 @@ def register(app: typer.Typer) -> None:
         group.command()(command)
     lists.register(group)
     ledger.register(group)
+    features.register(group)
     app.add_typer(group, name="data")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from diccae.cli.options import PlanName
-from diccae.doctor import folders, installation, machine, plan_check, results
+from diccae.doctor import features, folders, installation, machine, plan_check, results
 from diccae.doctor.check import Check
 from diccae.plans import Plan, load_plan
 
@@ -35,6 +35,7 @@ def examine(plan: Plan) -> list[Check]:
         "folders": partial(folders.writable, plan),
         "user": machine.user,
         "data": partial(folders.data, plan),
+        "features": partial(features.stored_features, plan),
         "plan": partial(plan_check.suits, plan),
         "lock": folders.lock,
         "results": partial(results.stale_runs, plan),

@@ -10,7 +10,7 @@ import typer
 
 from diccae.cli.options import out_option
 from diccae.errors import UserError
-from diccae.sections import Reader
+from diccae.source_lists import Reader
 
 if TYPE_CHECKING:
     import pandas as pd

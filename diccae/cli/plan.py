@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
 
+from diccae.cli.feature_lines import feature_lines
 from diccae.cli.options import PlanName, Seeds
+from diccae.cli.plan_variants import print_variants
 from diccae.cli.seed_lines import power, seeds_needed
-from diccae.plans import SCORED_STAGE, Plan, load_plan
+from diccae.plans import Plan, load_plan
 from diccae.sections import Modality
 
 GB = 1e9
-ALONE = {"A": "sound", "V": "pictures"}
 
 
 def plan(
@@ -44,7 +44,7 @@ def plan(
     chosen = load_plan(plan, seeds)
     check(chosen)
     if not as_json:
-        _print_variants(chosen)
+        print_variants(chosen)
     from diccae.planning.estimate import estimate
 
     answer = estimate(
@@ -56,45 +56,12 @@ def plan(
         print("\n".join(["", *_lines(chosen, answer)]))
 
 
-def _print_variants(chosen: Plan) -> None:
-    from diccae.run_graph import Run, with_parents
-
-    seed, variants = chosen.seeds[0], chosen.variants()
-    print(
-        f"plan {chosen.name}: {len(variants)} variants, seeds {chosen.seeds}, "
-        f"results in {chosen.results_root()}"
-    )
-    every: dict[Run, None] = {}
-    for variant, modalities in variants.items():
-        fold = chosen.folds[0]
-        scored = [
-            Run(chosen, SCORED_STAGE, variant, seed, modality, fold) for modality in modalities
-        ]
-        runs = with_parents(scored)
-        every |= dict.fromkeys(runs)
-        own = [run.stage for run in runs if run.variant == variant and not run.spec.scored]
-        shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
-        before = ", ".join([*own, *shared]) or "from scratch"
-        print(f"  {variant:<28} {'+'.join(modalities):<8} {before}")
-    for short, key in chosen.parameters.items():
-        if any(f"@{short}=" in variant for variant in variants):
-            print(f"  ...@{short}=X: the variant with {key} = X")
-    if chosen.modality != "AV":
-        print(
-            f"clips need {ALONE[chosen.modality]} alone; pre-training contrasts two views of a clip"
-        )
-    counts = Counter(run.stage for run in every)
-    print(
-        ", ".join(f"{count} {stage}" for stage, count in counts.items())
-        + " runs per seed"
-        + (f" and fold, in {len(chosen.folds)} folds" if chosen.split_into else ""),
-        flush=True,
-    )
-
-
 def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
+    features = feature_lines(answer)
     return [
         *_clips(answer),
+        *([""] if features else []),
+        *features,
         "",
         *_hours(answer),
         "",
@@ -186,8 +153,9 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
 
     need = answer["disk"]
     live = need["cache"] == 0
+    when = "for the features" if need["features"] else "while training"
     cache = (
-        f"none, decoded while training; it would take {need['cache_stored'] / GB:,.1f} GB"
+        f"none, decoded {when}; it would take {need['cache_stored'] / GB:,.1f} GB"
         if live
         else f"{need['cache'] / GB:,.2f} GB"
     )
@@ -197,6 +165,7 @@ def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),
         f"  clip cache ({arrays}) {cache}",
+        *([f"  stored features {need['features'] / GB:,.2f} GB"] if need["features"] else []),
         f"  weights {need['weights'] / GB:,.2f} GB, "
         f"predictions and clusters {need['tables'] / GB:,.2f} GB, "
         f"checkpoints while training {need['working'] / GB:,.2f} GB",

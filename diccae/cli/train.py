@@ -42,13 +42,15 @@ def train(
     ]
     # after the errors above, because torch takes seconds to import
     from diccae import registry  # noqa: F401
+    from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data
+    from diccae.datasets.features.checks import require_suited
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
-    from diccae.hashes import data_hash
 
-    # names the command that makes a missing manifest or cache
-    data_hash(chosen)
+    # names the command that makes a missing manifest, cache or features
+    clips_hash(chosen)
+    require_suited(chosen)
     check_data(chosen, runs=wanted[0][1], processes=process_count())
     for job, runs in wanted:
         for run in runs:

@@ -9,6 +9,7 @@ from pathlib import Path
 from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.clips import ClipCache, ClipSettings, modality_of, read_meta
 from diccae.datasets.decoders import Backend, require_backend
+from diccae.datasets.features.store import ARRAY, open_features
 from diccae.datasets.live_clips import build_live, open_live
 from diccae.datasets.modalities import arrays_of
 from diccae.datasets.stored_checks import require_undamaged
@@ -109,7 +110,7 @@ def _announce(out_dir: Path, modality: Modality) -> None:
 
 
 def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
-    """Open a complete cache; the arrays of a stored one are memory maps.
+    """Open a complete cache, or stored features as one; arrays of a stored one are memory maps.
 
     Args:
         folder: folder of the cache.
@@ -125,6 +126,8 @@ def load_cache(folder: str | Path, arrays: Collection[str] = ()) -> ClipCache:
     folder = Path(folder)
     _require_files(folder, ["meta.json"])
     meta = read_meta(folder)
+    if meta.get("mode") == "features":
+        return open_features(folder, [name for name, array in ARRAY.items() if array in arrays])
     live, made_for = meta.get("mode") == "live", modality_of(meta)
     if made_for is None:
         raise UserError(f"{folder}/meta.json: it was written by another version; {CACHE_AGAIN}")

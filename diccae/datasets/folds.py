@@ -16,6 +16,7 @@ from diccae.errors import UserError
 
 # the split of clips that the present fold leaves out
 LEFT_OUT = ""
+HELD_OUT = ("update", "validation", "test")
 
 
 def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.ndarray:
@@ -24,14 +25,14 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     Labelled clips of the fold are `test`. Of the other folds, whole groups are drawn by the seed
     until there are `update_per_class` clips of each class in `update` and `validation_per_class` in
     `validation`; the rest is `train`, of which groups beyond `train_groups_per_class` become
-    `unlabelled`. Unlabelled clips of groups in `validation` or `test` are left out, whatever source
-    they are from; so are labelled clips of other official folds whose group is tested. The order of
-    the rows has no influence.
+    `unlabelled`. Unlabelled clips of groups in `update`, `validation` or `test` are left out,
+    whatever source they are from; so are labelled clips of other official folds whose group is
+    tested. The order of the rows has no influence.
 
     Args:
         table: a manifest or the index of a cache with N clips.
         folds: `kind`, `count`, `fold`, `update_per_class`, `validation_per_class`,
-            `train_groups_per_class` and `shared_groups`, see `diccae.sections.Folds`.
+            `train_groups_per_class` and `shared_groups`, see `diccae.source_lists.Folds`.
         seed: of the run.
 
     Returns:
@@ -56,14 +57,14 @@ def fold_splits(table: pd.DataFrame, folds: Mapping[str, Any], seed: int) -> np.
     if folds["kind"] == "official":
         of_group = _official(clips, folds)
     else:
-        of_group = _dealt(groups, folds["count"], np.random.default_rng([seed, 7]))
-    place = _splits_of_groups(groups, of_group, folds, np.random.default_rng([seed, 8]))
+        of_group = _dealt(groups, folds["count"], np.random.default_rng([seed, 9]))
+    place = _splits_of_groups(groups, of_group, folds, np.random.default_rng([seed, 10]))
     split = table["split"].to_numpy(dtype=object).copy()
     split[labelled] = clips["group"].map(place).to_numpy()
     if folds["kind"] == "official":
         elsewhere = labelled & (table["fold"] != folds["fold"]).to_numpy(bool)
         split[elsewhere & (split == "test")] = LEFT_OUT
-    held_out = {group for group, name in place.items() if name in ("validation", "test")}
+    held_out = {group for group, name in place.items() if name in HELD_OUT}
     split[~labelled & table["group"].isin(held_out).to_numpy(bool)] = LEFT_OUT
     return split.astype(str)
 

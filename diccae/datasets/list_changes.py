@@ -10,7 +10,7 @@ import pandas as pd
 from diccae.datasets.readers.assemble import assemble
 from diccae.datasets.readers.manifest import COLUMNS, read_manifest
 from diccae.errors import UserError
-from diccae.sections import Folds, Lists
+from diccae.source_lists import Folds, Lists
 
 
 def list_changes(lists: Lists, manifest: Path, folds: Folds | None) -> tuple[str, bool] | None:

@@ -51,6 +51,7 @@ def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
 
 def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
     """Bytes of the parts of a plan that are not on the disk yet, see `disk`."""
+    from diccae.clips_folder import clips_folder
     from diccae.run_graph import scored_runs, with_parents
 
     runs = len(with_parents(scored_runs(plan, plan.needs())))
@@ -60,6 +61,7 @@ def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
     need += estimate["working"] if left else 0
     need += 0 if plan.manifest.is_file() else estimate["clips"]
     need += 0 if (plan.cache_dir / "meta.json").is_file() else estimate["cache"]
+    need += 0 if (clips_folder(plan) / "meta.json").is_file() else estimate.get("features", 0)
     return need
 
 
@@ -126,6 +128,7 @@ def writable(plan: Plan) -> Check:
 def data(plan: Plan) -> Check:
     """Check that the plan's clips can be listed, and that manifest, cache, clips and truth are
     those that were written together."""
+    from diccae.clips_folder import clips_folder
     from diccae.datasets.clips import read_meta
     from diccae.datasets.integrity import data_problems
     from diccae.settings import plan_settings
@@ -138,6 +141,8 @@ def data(plan: Plan) -> Check:
     meta = plan.cache_dir / "meta.json"
     clips = "rendered" if embedded else "listed"
     if not meta.is_file():
+        if plan.cache_dir != clips_folder(plan):
+            return Check("data", "ok", f"{root} is {clips}; runs read its stored features")
         return Check("data", "ok", f"{root} is {clips}, not cached yet; the workflow does it")
     problems = data_problems(plan, settings=plan_settings(plan)["cache"])
     problems.sort(key=lambda problem: not problem.wrong)

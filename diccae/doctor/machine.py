@@ -71,7 +71,7 @@ def gpus(plan: Plan) -> Check:
             f"the driver ({driver}) is installed, but torch sees no GPU",
             "check nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    if plan.scale == "embedded":
+    if plan.scale in ("embedded", "frozen"):
         return Check("gpu", "ok", f"none; plan {plan.name} runs on the CPU")
     return Check(
         "gpu",

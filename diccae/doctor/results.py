@@ -42,7 +42,9 @@ def stale_runs(plan: Plan) -> Check:
 
 def _changed(plan: Plan, path: Path) -> list[str]:
     """What has changed since a run; includes records that cannot be read or composed."""
-    from diccae.hashes import data_hash, lock_hash
+    from diccae.clips_folder import clips_folder
+    from diccae.clips_hash import clips_hash
+    from diccae.hashes import lock_hash
     from diccae.run_graph import Run
     from diccae.source import source_hash
 
@@ -62,6 +64,6 @@ def _changed(plan: Plan, path: Path) -> list[str]:
         return ["unreadable"]
     except UserError:
         return ["not in the plan"]
-    if (plan.cache_dir / "meta.json").is_file() and plan.manifest.is_file():
-        now["data"] = data_hash(plan)
+    if (clips_folder(plan) / "meta.json").is_file() and plan.manifest.is_file():
+        now["data"] = clips_hash(plan)
     return [name for name, value in now.items() if record.get(f"{name}_hash") != value]

@@ -22,6 +22,7 @@ from mmengine.utils import import_modules_from_strings
 from diccae import compat
 from diccae.checkpoints import latest_checkpoint
 from diccae.clip_modality import require_modality
+from diccae.clips_hash import clips_hash
 from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
@@ -31,7 +32,7 @@ from diccae.engine.records import build_record, write_atomically
 from diccae.engine.run_lock import sole_trainer
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
-from diccae.hashes import data_hash, file_hash, lock_hash, run_key
+from diccae.hashes import file_hash, lock_hash, run_key
 from diccae.run_graph import Run
 from diccae.settings import plan_settings
 from diccae.shared_memory import shortage
@@ -142,7 +143,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
             )
     parts: dict[str, Any] = {
         "config_hash": run.config_hash,
-        "data_hash": data_hash(run.plan),
+        "data_hash": clips_hash(run.plan),
         "source_hash": source_hash(config, run.settings.system.name),
         "lock_hash": lock_hash(),
         "parents": {str(path): file_hash(path) for path in run.parent_files.values()},

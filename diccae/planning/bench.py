@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.utils import import_modules_from_strings
 
+from diccae.clips_folder import clips_folder
 from diccae.datasets.clips import modality_of, read_meta
 from diccae.functional.kmeans import kmeans
 from diccae.planning.speeds import Speed, Timing
@@ -159,11 +160,11 @@ def time_loading(
     """
     if workers == 0:
         return None, []
-    folder = run.plan.cache_dir
-    real = (folder / "meta.json").is_file()
+    folder = clips_folder(run.plan)
+    real, decoded = (folder / "meta.json").is_file(), folder == run.plan.cache_dir
     # the next cache is made for this modality
-    real = real and modality_of(read_meta(folder)) == run.plan.modality
-    live = run.settings.base["cache"].get("mode", "stored") == "live"
+    real = real and not (decoded and modality_of(read_meta(folder)) != run.plan.modality)
+    live = decoded and run.settings.base["cache"].get("mode", "stored") == "live"
     if live and not real:
         return None, [
             "hours do not include decoding: clips are decoded while training (cache.mode live), "

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from diccae.feature_settings import features_bytes
 from diccae.planning.speeds import Calibration, Kind, kind_of
 from diccae.planning.work import Work
 from diccae.plans import Plan
@@ -34,6 +35,7 @@ class Disk:
         clips: the rendered clips; 0 if the plan reads lists.
         cache: the clip cache; 0 if clips are decoded while training.
         cache_stored: the clip cache if clips are stored.
+        features: stored features.
         weights: final weights of all runs.
         tables: predictions and cluster assignments of all runs.
         working: checkpoints of the runs that train at the same time.
@@ -42,6 +44,7 @@ class Disk:
     clips: int
     cache: int
     cache_stored: int
+    features: int
     weights: int
     tables: int
     working: int
@@ -49,7 +52,7 @@ class Disk:
     @property
     def total(self) -> int:
         """Bytes of everything that is on the disk at the same time."""
-        return self.clips + self.cache + self.weights + self.tables + self.working
+        return self.clips + self.cache + self.features + self.weights + self.tables + self.working
 
 
 def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
@@ -136,6 +139,7 @@ def disk(
         clips=clips * CLIP_BYTES if plan.dataset == "embedded" else 0,
         cache=0 if cache.get("mode", "stored") == "live" else stored,
         cache_stored=stored,
+        features=clips * features_bytes(plan_settings(plan)),
         weights=sum(sizes.values()),
         # scores of one view and of all views
         tables=sum(

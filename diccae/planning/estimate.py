@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
+from diccae.datasets.features.checks import require_suited
 from diccae.jobs import job_key, jobs
 from diccae.planning import costs
 from diccae.planning.seeds import claims_of_table2, power_of_primary
@@ -18,6 +19,12 @@ from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from diccae.settings import plan_settings
+
+if TYPE_CHECKING:
+    from diccae.planning.features import FeatureCost
+
+# to time each encoder of stored features
+ENCODER_SECONDS = 5.0
 
 
 def estimate(
@@ -39,6 +46,7 @@ def estimate(
         UserError: the number of clips is not known (names the missing file), or the clips do not
             suit the plan, see `check_data`.
     """
+    require_suited(plan)
     every = count_each(plan)
     check_data(plan, every)
     # folds differ by a few clips
@@ -46,6 +54,7 @@ def estimate(
     # after the errors above, because torch takes seconds to import
     from diccae.planning.bench import parameters as count_parameters
     from diccae.planning.calibration import calibrate
+    from diccae.planning.features import feature_cost
 
     count, gpu = devices_here()
     devices = devices or count
@@ -90,6 +99,8 @@ def estimate(
         spent = {key: _seconds(job.runs, seconds) for key, job in of_plan.items()}
         waits_for = {key: job.owners for key, job in of_plan.items()}
         result["wall_hours"] = costs.wall_seconds(spent, waits_for, devices) / 3600
+    spend = ENCODER_SECONDS if calibrated else None
+    result["features"] = _features(feature_cost(plan, clips.total, gpu, spend))
     result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
     return result
 
@@ -107,6 +118,10 @@ def disk_of(plan: Plan) -> dict[str, int]:
     work = {run: work_of(run, clips) for run in runs}
     parameters = {kind_of(run): count_parameters(run) for run in kinds(plan)}
     return _disk(costs.disk(plan, clips.total, work, parameters, devices_here()[0]))
+
+
+def _features(cost: FeatureCost | None) -> dict[str, Any] | None:
+    return None if cost is None else asdict(cost) | {"hours": cost.hours}
 
 
 def _disk(space: costs.Disk) -> dict[str, int]:

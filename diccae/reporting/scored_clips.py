@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,7 +27,8 @@ def scored_clips(plan: Plan) -> dict[str, Any]:
         - complete: whether all listed test clips were scored in every modality.
         - unlisted: number of scored clips that the manifest does not list. If there are any, the
           runs used another manifest, and there are no bounds.
-        - missing: number of test clips that could not be used, by status in the cache.
+        - missing: number of test clips that could not be used, by status in the cache or
+          in the stored features.
         - seeds: number of seeds.
         - rows: for each modality of the reference, `modality`, `top1`, `used`, `worst` and `best`;
           accuracies in percent, mean over seeds; bounds are None where they are unknown.
@@ -91,10 +93,18 @@ def manifest_digest(plan: Plan) -> str:
 
 def missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
-    path = sources.data_file(plan, plan.cache_dir / "index.parquet")
+    path = sources.data_file(plan, _clips_folder(plan) / "index.parquet")
     if path is None:
         return sources.shared_data(plan).get("missing", {})
     with reading(path, CACHE_AGAIN):
         table = pd.read_parquet(path, columns=["split", "status", "label"])
     left_out = table.loc[tested(plan, table) & (table["status"] != "ok"), "status"]
     return {str(status): int(count) for status, count in left_out.value_counts().items()}
+
+
+def _clips_folder(plan: Plan) -> Path:
+    """The folder that runs read: the clip cache, or the stored features that a record names."""
+    modality = plan.reference_modalities[0]
+    record = collect.record(plan, plan.reference, plan.seeds[0], modality)
+    features = record.get("settings", {}).get("features")
+    return Path(plan.data_root) / "features" / features["name"] if features else plan.cache_dir

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diccae.clips_folder import clips_folder
+from diccae.clips_hash import clips_hash
 from diccae.errors import UserError
-from diccae.hashes import data_hash, lock_hash
+from diccae.hashes import lock_hash
 from diccae.jobs import jobs
 from diccae.plans import Plan
 from diccae.reporting.shards import Shard
@@ -137,7 +139,7 @@ def check_surroundings(plan: Plan, checked: dict[Run, Checked]) -> list[Finding]
     here = [("lock_hash", "lock", "requirements.lock", lock_hash())]
     data = _data_here(plan)
     if data is not None:
-        place = f"{plan.manifest} and {plan.cache_dir / 'meta.json'}"
+        place = f"{plan.manifest} and {clips_folder(plan) / 'meta.json'}"
         here.append(("data_hash", "data", place, data))
     elif checked:
         # what is missing is a finding of its own; the runs must still agree with each other
@@ -163,7 +165,7 @@ def _data_here(plan: Plan) -> str | None:
     if plan.elsewhere:
         return None
     try:
-        return data_hash(plan)
+        return clips_hash(plan)
     except UserError:
         return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diccae.artifacts import artifacts_of
+from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
@@ -158,7 +159,7 @@ class Verification:
 
     def _needs_data(self) -> bool:
         """Whether to check the data: results of shards alone travel without it."""
-        data = self.plan.manifest, self.plan.cache_dir / "meta.json"
+        data = self.plan.manifest, clips_folder(self.plan) / "meta.json"
         here = not self.plan.elsewhere and any(path.is_file() for path in data)
         return here or not set(self.runs.checked) <= self.runs.in_shards or not self.shards
 

@@ -10,6 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from diccae.feature_settings import (
+    features_of,
+    require_features,
+    stored_features_preprocessor,
+)
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
 
@@ -81,7 +86,7 @@ class RunContext(Generic[Choices]):
         schedule: budgets of all stages.
         runtime: kernels and threads.
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
-        cache_meta: path of the clip cache's `meta.json`.
+        cache_meta: path of `meta.json` of the clip cache or of the stored features.
         parents: path of each file that the run starts from.
         folds: how the clips are split into folds, see `fold_splits`; None where the splits of the
             manifest hold.
@@ -110,7 +115,12 @@ class RunContext(Generic[Choices]):
         return self.schedule.stages[self.stage.name]
 
     def encoders(self) -> dict[str, Any]:
-        """`audio_encoder` and `video_encoder`, None for a modality that the run lacks."""
+        """`audio_encoder` and `video_encoder`, None for a modality that the run lacks.
+
+        Raises:
+            UserError: the plan stores features, and none of a modality that the run has.
+        """
+        require_features(self.base, self.modalities)
         return {
             f"{name}_encoder": self.base[f"{name}_encoder"] if name in self.modalities else None
             for name in ("audio", "video")
@@ -118,7 +128,14 @@ class RunContext(Generic[Choices]):
 
     def preprocessor(self, two_views: bool = False) -> dict[str, Any]:
         """The data preprocessor, the same for all systems; `two_views` adds a second view of each
-        clip."""
+        clip.
+
+        Raises:
+            UserError: two views of stored features would be the same.
+        """
+        features = features_of(self.base)
+        if features is not None:
+            return stored_features_preprocessor(features, self.cache_meta, two_views)
         return dict(
             type="AVPreprocessor",
             cache_meta=self.cache_meta,

@@ -37,7 +37,8 @@ def test_the_command_prints_a_line_a_check_and_fails_only_on_a_problem(
     assert result.exit_code == 0
     assert list(checks) == [
         *("checkout", "python", "versions", "torch", "kernels", "cuda", "gpu", "faiss", "decoder"),
-        *("shared memory", "disk", "folders", "user", "data", "plan", "lock", "results"),
+        *("shared memory", "disk", "folders", "user", "data", "features", "plan", "lock"),
+        "results",
     ]
     assert checks["decoder"]["message"].startswith("PyAV ")
     assert checks["kernels"]["message"].endswith("threads of a run: 1")

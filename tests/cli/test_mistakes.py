@@ -12,8 +12,8 @@ from typer.main import get_command
 
 from diccae.artifacts import TABLES
 from diccae.cli.main import app, main
+from diccae.clips_hash import clips_hash
 from diccae.errors import UserError
-from diccae.hashes import data_hash
 from diccae.plans import load_plan
 
 PREDICTIONS = "vggsounder --predictions list.csv --plan smoke"
@@ -68,6 +68,9 @@ MISTAKES = {
     "data manifest": "Missing option '--plan'",
     "data manifest --plan smoke": "its clips are rendered: diccae data render --plan smoke",
     "data manifest --plan vggsound": "5 of 5 list files are missing",
+    "data features --plan smoke": "plan smoke has no section features; add it to the overrides",
+    "data features --plan smoke --shard 17/16": "--shard 17/16: wanted k/n with k from 1 to n",
+    "data features --plan vggsound-frozen": "features.audio.weights: there is no file media/",
     "data cache --plan vggsound": "run `diccae data manifest --plan vggsound` first",
     "data lists plain_csc --lists list.csv --media . --out m.parquet": "plain_csc",
     "data lists plain_csv --lists no.csv --media . --out m.parquet": "the list cannot be read",
@@ -148,4 +151,4 @@ def test_a_missing_manifest_is_answered_with_the_command_that_makes_it(
     monkeypatch.chdir(tmp_path)
     for plan, step in (("smoke", "render"), ("vggsound", "manifest")):
         with pytest.raises(UserError, match=f"run `diccae data {step} --plan {plan}` first"):
-            data_hash(load_plan(plan))
+            clips_hash(load_plan(plan))

@@ -19,7 +19,7 @@ from diccae.planning.speeds import Calibration, Kind, Speed, Timing
 from diccae.planning.work import Work, artifacts, work_of
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.run_graph import Run
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 
 
 @pytest.fixture

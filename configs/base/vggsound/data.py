@@ -22,3 +22,4 @@ data = dict(
     flip=True,
     folds=None,  # folds of the labelled clips; a plan sets them
 )
+features = None  # stored features that runs read instead of clips, see docs/features.md

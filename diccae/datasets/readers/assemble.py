@@ -13,7 +13,7 @@ from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
 from diccae.datasets.readers.split_off import split_off
 from diccae.errors import UserError
-from diccae.sections import Folds, Lists, SourceLists
+from diccae.source_lists import Folds, Lists, SourceLists
 
 # counts of rows that a reader leaves out
 LEFT_OUT = ("other_classes", "other_folds")

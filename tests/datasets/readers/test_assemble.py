@@ -10,7 +10,7 @@ import pytest
 
 from diccae.datasets.readers.assemble import assemble
 from diccae.errors import UserError
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 from tests.datasets.readers.conftest import Write
 
 CLASSES = ["bird chirping, tweeting", "hail"]

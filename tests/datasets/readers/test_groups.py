@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from diccae.cli import lists as command
 from diccae.datasets.readers.assemble import assemble
 from diccae.errors import UserError
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 from tests.datasets.readers.conftest import Write
 
 # letters are recordings; D has clips in both splits

@@ -13,7 +13,7 @@ import pytest
 from diccae.datasets.readers.assemble import assemble
 from diccae.datasets.readers.leaks import check_leaks
 from diccae.errors import UserError
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 from tests.datasets.readers.conftest import Write
 
 HEAD = "path,label_name,split,start,end,video,id"

@@ -10,7 +10,7 @@ import pytest
 from diccae.datasets.list_changes import list_changes
 from diccae.datasets.readers.assemble import assemble
 from diccae.datasets.readers.manifest import write_manifest
-from diccae.sections import Lists
+from diccae.source_lists import Lists
 from tests.datasets.readers.conftest import Write
 
 ROWS = ("path,label_name,split", "a.mp4,cut,train", "b.mp4,stir,train", "late.mp4,cut,test")

@@ -12,7 +12,7 @@ from diccae.datasets.readers import esc50, kitchen20, urbansound8k
 from diccae.datasets.readers.assemble import assemble
 from diccae.datasets.readers.groups import check_official_folds
 from diccae.errors import UserError
-from diccae.sections import Folds, Lists
+from diccae.source_lists import Folds, Lists
 from tests.datasets.readers.conftest import Write
 
 ESC = "filename,fold,target,category,esc10,src_file,take"
