@@ -96,24 +96,24 @@ def _gain(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
 
 
 def _order(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
-    """Judge the gaps of an order: of neighbours, or of one variant to each of the others."""
+    """Judge the gaps of an order: between neighbours, or between one variant and each other one."""
     if claim["test"] == "av_gain":
-        names, modality, column = ["A-V", "A", "V"], "AV", 0
-        hits = collect.hits_of(plan, *((plan.reference, m) for m in ("AV", "A", "V")))
-        values = [own.astype(np.float64) for own in hits]
+        names, column = ["A-V", "A", "V"], 0
+        runs = [(plan.reference, modality) for modality in ("AV", "A", "V")]
+        values = [own.astype(np.float64) for own in collect.hits_of(plan, *runs)]
     else:
-        names, modality = list(paper.claims()["order"]), claim["modality"]
+        names = list(paper.claims()["order"])
         column = names.index(claim["variant"]) if "variant" in claim else 0
         # the largest drop is the lowest accuracy
-        hits = collect.hits_of(plan, *((name, modality) for name in names))
-        values = [-own.astype(np.float64) for own in hits]
+        runs = [(name, claim["modality"]) for name in names]
+        values = [-own.astype(np.float64) for own in collect.hits_of(plan, *runs)]
     places = range(len(names))
     sign = -1 if claim["test"] == "smallest" else 1
     rest = [place for place in places if place != column]
     pairs = [(column, place) if sign > 0 else (place, column) for place in rest]
     if claim["test"] == "full_order":
         pairs = list(zip(places, places[1:], strict=False))
-    clips, error = collect.clips(plan, plan.reference, modality), verdicts.error()
+    clips, error = collect.clips(plan, *runs[0]), verdicts.error()
     one_sided, simultaneous = (
         [difference_interval(plan, clips, values[a], values[b], level) for a, b in pairs]
         for level in (1 - 2 * error, simultaneous_level(len(pairs), error))
