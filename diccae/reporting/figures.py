@@ -95,7 +95,6 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         }
         # one seed can have a variance a hundred times as large as the others
         variances = table.groupby("model")["variance"].median()
-        unit = repetition(plan)
         top = max(np.quantile(values, 0.98) for values in pooled.values())
         bins = np.linspace(0, top if top > 0 else 1, 31)
         for (name, values), colour in zip(pooled.items(), (GREY, BLUE), strict=True):
@@ -105,8 +104,7 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
                 alpha=0.6,
                 color=colour,
                 density=True,
-                label=f"{name}: mean {values.mean():.2f}, variance {variances[name]:.2f} "
-                f"(median of the {unit}s)",
+                label=f"{name}: mean {values.mean():.2f}, variance {variances[name]:.2f}",
             )
             axes.axvline(values.mean(), color=colour, linestyle="--", linewidth=1.2)
         axes.set_xlabel("inter-class confusion degree (Eq. 2); the last bin holds what lies beyond")
