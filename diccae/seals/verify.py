@@ -27,13 +27,7 @@ from diccae.seals.extras import check_extras
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
 from diccae.seals.page import NO_ROOT, page_differences, page_digest, shown_root
-from diccae.seals.runs import (
-    RunChecks,
-    check_code,
-    check_jobs,
-    check_mixture,
-    check_surroundings,
-)
+from diccae.seals.runs import RunChecks, check_code, check_jobs, check_mixture, check_surroundings
 from diccae.seals.seal import (
     changes,
     check_files,
