@@ -21,6 +21,7 @@ method = dict(
     weight_range=2.0,
     diagonal_weight=1.0,
     weight_floor=0.0,
+    unmeasured_weight="mean",
     smoothing=0.0,
     weighting="dynamic",
     static_weight=1.0,

@@ -30,6 +30,7 @@ class DiccaeChoices(Strict):
     weight_range: float = Field(gt=0)
     diagonal_weight: float | Literal["row_mean"]
     weight_floor: float = Field(ge=0)
+    unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)
     weighting: Literal["dynamic", "static", "flat_mean"]
     static_weight: float = Field(ge=0)

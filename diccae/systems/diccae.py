@@ -182,6 +182,7 @@ class Diccae(System[DiccaeChoices]):
                         weight_range=choices.weight_range,
                         diagonal_weight=choices.diagonal_weight,
                         weight_floor=choices.weight_floor,
+                        unmeasured_weight=choices.unmeasured_weight,
                     ),
                     smoothing=choices.smoothing,
                     flat=choices.weighting == "flat_mean",
