@@ -3,6 +3,9 @@
 method = dict(
     # Eq. 1: the confusion loss over pairs
     similarity="sigmoid_cosine",
+    similarity_scale=5.0,
+    similarity_bias=-2.5,
+    similarity_lr_mult=1.0,
     pairs="fused",
     pair_reduction="balanced",
     pretrain_batches="uniform",

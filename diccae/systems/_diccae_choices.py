@@ -14,6 +14,9 @@ class DiccaeChoices(Strict):
     paper says and what else could be meant: `configs/ambiguities.yaml`."""
 
     similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
+    similarity_scale: float = Field(gt=0)
+    similarity_bias: float
+    similarity_lr_mult: float = Field(gt=0)
     pairs: Literal["fused", "intra_modal", "cross_modal"]
     pair_reduction: Literal["balanced", "plain_mean", "sum"]
     pretrain_batches: Literal["uniform", "p_x_k"]

@@ -98,7 +98,7 @@ class Diccae(System[DiccaeChoices]):
         """
         choices, base = run.choices, run.base
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
-        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        confusion = _has_confusion_loss(run.stage, choices)
         classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
         # fine-tuning in one modality has no InfoNCE
         contrasted = choices.infonce_weight > 0 and (
@@ -121,6 +121,8 @@ class Diccae(System[DiccaeChoices]):
                 pairs=choices.pairs,
                 num_classes=classes,
                 feature_dim=base["embedding_dim"],
+                scale=choices.similarity_scale,
+                bias=choices.similarity_bias,
                 loss_weight=choices.confusion_weight,
             )
             if confusion
@@ -171,7 +173,7 @@ class Diccae(System[DiccaeChoices]):
                     **self.clusters(choices),
                 )
             )
-        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        confusion = _has_confusion_loss(run.stage, choices)
         if confusion and choices.weighting != "static":
             hooks.append(
                 dict(
@@ -191,6 +193,20 @@ class Diccae(System[DiccaeChoices]):
             )
         return hooks
 
+    def optimizer(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
+        """The optimiser of the schedule; a and b of the similarity may have a rate of their own."""
+        wrapper, choices = super().optimizer(run), run.choices
+        learned = choices.similarity == "sigmoid_cosine" and _has_confusion_loss(run.stage, choices)
+        if not learned or choices.similarity_lr_mult == 1:
+            return wrapper
+        paramwise = wrapper.get("paramwise_cfg", {})
+        own = {
+            f"confusion_loss.{name}": dict(lr_mult=choices.similarity_lr_mult)
+            for name in ("scale", "bias")
+        }
+        keys = paramwise.get("custom_keys", {}) | own
+        return wrapper | dict(paramwise_cfg=paramwise | dict(custom_keys=keys))
+
     def circles(self, choices: DiccaeChoices) -> dict[str, Any]:
         """The readings of Sec. 2.1.2."""
         return dict(
@@ -209,6 +225,10 @@ class Diccae(System[DiccaeChoices]):
             spherical=choices.kmeans_spherical,
             init=choices.kmeans_init,
         )
+
+
+def _has_confusion_loss(stage: Stage, choices: DiccaeChoices) -> bool:
+    return stage != WARMUP and choices.confusion_weight > 0
 
 
 def _uses_clusters(choices: DiccaeChoices) -> bool:
