@@ -12,6 +12,7 @@ from mmaction.registry import MODELS  # noqa: E402
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
 from diccae.engine.hooks import (  # noqa: E402, F401
     confusion_degree,
+    first_clusters,
     history,
     progress,
     pseudo_labels,

@@ -38,11 +38,14 @@ method = dict(
     kmeans_restarts=20,
     kmeans_spherical=False,
     kmeans_init="random",
-    refine_every=3,
+    refine_every=1,
+    cluster_ids="kmeans",
     initial_features="warmup",
     reinit_head="unmatched",
     cluster_cross_entropy=False,
+    # fine-tuning starts from the fusion of pre-training, or from a new one
+    initial_fusion="pretrained",
     sources="all",
 )
 # what differs at a scale
-scales = dict(vggsound=dict(method=dict(kmeans_k=300, refine_every=10)))
+scales = dict(vggsound=dict(method=dict(kmeans_k=300, refine_every=6)))

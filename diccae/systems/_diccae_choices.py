@@ -46,7 +46,9 @@ class DiccaeChoices(Strict):
     kmeans_spherical: bool
     kmeans_init: Literal["random", "k-means++", "afk_mc2"]
     refine_every: int = Field(ge=0)
+    cluster_ids: Literal["kmeans", "random"]
     initial_features: Literal["warmup", "warmup_weights"]
+    initial_fusion: Literal["pretrained", "fresh"]
     reinit_head: Literal["unmatched", "all"]
     cluster_cross_entropy: bool
     sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]

@@ -40,6 +40,11 @@ class Diccae(System[DiccaeChoices]):
             parents.append(Parent("warmup", file=ASSIGNMENTS))
         return tuple(parents)
 
+    def same_training(self, stage: Stage, choices: DiccaeChoices) -> Stage | None:
+        """Pre-training without clusters has InfoNCE alone, and so has the warm-up, which takes its
+        clusters at the end."""
+        return WARMUP if stage == PRETRAIN and not _uses_clusters(choices) else None
+
     def choices_for(self, pretrain_modality: str, choices: DiccaeChoices) -> DiccaeChoices:
         """With one modality there is no other to contrast with, so that InfoNCE contrasts two views
         of a clip (`intra_modal`).
@@ -150,7 +155,8 @@ class Diccae(System[DiccaeChoices]):
                 type="EncoderWeights",
                 checkpoint=weights,
                 # it has another width where pre-training has other modalities
-                fusion=run.modality == run.pretrain_modality,
+                fusion=run.modality == run.pretrain_modality
+                and choices.initial_fusion == "pretrained",
             )
         return model
 
@@ -170,6 +176,7 @@ class Diccae(System[DiccaeChoices]):
                     seed=run.seed,
                     reinit_head=choices.reinit_head,
                     initial=run.parent(ASSIGNMENTS),
+                    shuffled=choices.cluster_ids == "random",
                     **self.clusters(choices),
                 )
             )

@@ -1,0 +1,36 @@
+"""What choices of DICCAE change in the composed configs, and in the optimiser that is built."""
+
+from __future__ import annotations
+
+import pytest
+from mmaction.registry import MODELS
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+
+from diccae import registry  # noqa: F401
+from diccae.plans import Plan, load_plan
+from diccae.run_graph import Run
+
+
+@pytest.fixture(scope="module")
+def full() -> Plan:
+    """The plan with the rows that the default plan leaves out."""
+    return load_plan("embedded-full")
+
+
+def test_scale_and_bias_of_the_similarity_have_a_rate_of_their_own(full: Plan) -> None:
+    init_default_scope("mmaction")
+    config = Run(full, "finetune", "full@rate=100", 0, "A").config()
+    model = MODELS.build(
+        {k: v for k, v in config.model.items() if k not in ("init_cfg", "data_preprocessor")}
+    )
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {names[id(g["params"][0])]: g["lr"] for g in wrapper.optimizer.param_groups}
+    lr = config.optim_wrapper.optimizer.lr
+    own = {name for name, rate in rates.items() if rate != lr}
+    assert own == {"confusion_loss.scale", "confusion_loss.bias"}
+    assert rates["confusion_loss.bias"] == pytest.approx(100 * lr)
+    # the warm-up has no confusion loss, and is the same run
+    warmups = [Run(full, "warmup", name, 0).config_hash for name in ("full", "full@rate=100")]
+    assert warmups[0] == warmups[1]
