@@ -127,7 +127,9 @@ class DICCAE(Recogniser):
         }
         if self.confusion_loss is not None and self.confusion_loss.similarity == "sigmoid_cosine":
             for name in ("scale", "bias"):
-                statistics[f"similarity_{name}"] = float(getattr(self.confusion_loss, name))
+                statistics[f"similarity_{name}"] = float(
+                    getattr(self.confusion_loss, name).detach()
+                )
         return statistics
 
     def initial_prefixes(self) -> tuple[str, ...]:
