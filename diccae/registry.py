@@ -13,6 +13,7 @@ from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402,
 from diccae.datasets.features import transforms as feature_transforms  # noqa: E402, F401
 from diccae.engine.hooks import (  # noqa: E402, F401
     confusion_degree,
+    first_clusters,
     history,
     progress,
     pseudo_labels,

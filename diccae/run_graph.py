@@ -19,6 +19,7 @@ from diccae.compose import compose
 from diccae.errors import UserError
 from diccae.hashes import config_hash
 from diccae.plans import SCORED_STAGE, Plan
+from diccae.schedule import StageSchedule
 from diccae.sections import Need
 from diccae.settings import Settings, settings_of, variant_of
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage
@@ -76,11 +77,12 @@ class Run:
     @property
     def owner(self) -> Run:
         """The run that stands for this one: of the first variant of the plan whose run of this
-        stage composes to the same config. A scored run stands for itself."""
+        stage composes to the same config, or an earlier stage with the same training. A scored run
+        stands for itself."""
         if self.spec.scored:
             return self
-        variant = _owner(self.plan, self.stage, self.variant, self.modality)
-        return replace(self, variant=variant)
+        stage, variant = _owner(self.plan, self.stage, self.variant, self.modality)
+        return replace(self, stage=stage, variant=variant)
 
     @property
     def parents(self) -> dict[Parent, Run]:
@@ -153,15 +155,32 @@ def _config_hash(run: Run) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _owner(plan: Plan, stage: str, variant: str, modality: str) -> str:
+def _owner(plan: Plan, stage: str, variant: str, modality: str) -> tuple[str, str]:
+    """Stage and variant of the run that stands for another one."""
     # which variants share a config depends neither on the seed nor on the fold
     run = Run(plan, stage, variant, plan.seeds[0], modality, plan.folds[0])
+    settings = run.settings
+    earlier = settings.system.same_training(run.spec, settings.choices)
+    if (
+        earlier is not None
+        and earlier.name in settings.stages
+        and _training(replace(run, stage=earlier.name)) == _training(run)
+    ):
+        return _owner(plan, earlier.name, variant, modality)
     for name in plan.variants():
         other = variant_of(plan, name)
         alike = other.system is run.settings.system and stage in other.stages
         if alike and replace(run, variant=name).config_hash == run.config_hash:
-            return name
-    return variant
+            return stage, name
+    return stage, variant
+
+
+def _training(run: Run) -> tuple[StageSchedule, str]:
+    """What decides the weights of a run, of stages whose hooks leave them alone."""
+    config = run.config()
+    for key in ("custom_hooks", "update_dataloader", "extract_dataloader"):
+        config.pop(key)
+    return run.settings.schedule.stages[run.stage], config_hash(config)
 
 
 def scored_runs(plan: Plan, needs: Iterable[Need]) -> list[Run]:

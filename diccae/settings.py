@@ -16,7 +16,7 @@ from diccae.schedule import Schedule
 from diccae.sections import Runtime
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
-from diccae.variant_file import check_parts, check_value
+from diccae.variant_file import check_parts, check_value, part_of
 
 # what a variant's file may hold beside the name of its system
 VARIANT_PARTS = {"system", "inputs", "stages", "scales", "method", "parameter"}
@@ -201,7 +201,8 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     """The settings of one stage of a variant of a plan.
 
     A variant's `method` acts on every stage but those that all variants share, and a part named for
-    a stage on that stage alone.
+    a stage on that stage alone. A value in the variant's name, as in `full@c=4`, acts on every
+    stage in which no such part sets the same key.
 
     Raises:
         UserError: a key, a value, the stage or the system is not known; names the file and the key.
@@ -216,13 +217,13 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
     # first, so that a variant stays itself: without refinement it has none, whatever the plan says
     _override(plan, config, system)
-    parts = (stage,) if system.stage(stage).shared else ("method", stage)
-    for layer in (own.difference, own.difference.get("scales", {}).get(plan.scale, {})):
-        for part in parts:
-            for key, value in layer.get(part, {}).items():
-                _set(config, f"method.{key}", value, where)
+    if not system.stage(stage).shared:
+        for key, value in part_of(own.difference, "method", plan.scale).items():
+            _set(config, f"method.{key}", value, where)
     for key, value in own.parameters.items():
         _set(config, key, value, f"plan {plan.name}, parameters")
+    for key, value in part_of(own.difference, stage, plan.scale).items():
+        _set(config, f"method.{key}", value, where)
     if any(key.startswith("method.") for key in plan.overrides):
         where += f" with the overrides of plan {plan.name}"
     method = checked(system.choices, config.pop("method"), f"{where}, method")

@@ -38,6 +38,12 @@ def check_parts(difference: dict[str, Any], stages: Iterable[str], where: str) -
         _check_dicts(content, parts, f"{where}, scales.{scale}")
 
 
+def part_of(difference: dict[str, Any], part: str, scale: str) -> dict[str, Any]:
+    """The choices that a part of a variant's file sets: its own, and over them those of a scale."""
+    of_scale = difference.get("scales", {}).get(scale, {})
+    return difference.get(part, {}) | of_scale.get(part, {})
+
+
 def check_value(difference: dict[str, Any], given: Mapping[str, float], variant: str) -> None:
     """Check that the name of a variant sets the `parameter` that its file asks for.
 

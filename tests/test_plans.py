@@ -102,11 +102,13 @@ def test_every_choice_of_the_method_has_a_default_in_base() -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", [name for name in known_variants() if name not in ("full", "fixed_weight")]
+    "variant",
+    [name for name in known_variants() if name not in ("full", "fixed_weight", "dynamic_weight")],
 )
 def test_every_variant_differs_from_the_full_method(variant: str) -> None:
     plan = load_plan("embedded")
-    stages = ["finetune"] if variant in ("from_scratch", "test_portion") else ["pretrain"]
+    late = ("from_scratch", "test_portion", "fresh_fusion", "pretrain_confusion_loss")
+    stages = ["finetune"] if variant in late else ["pretrain"]
     hashes = [
         [Run(plan, stage, name, 0).config_hash for stage in stages] for name in ("full", variant)
     ]
@@ -158,12 +160,16 @@ def test_the_literal_plans_differ_from_the_default_plan_only_in_their_budgets() 
         }
     assert budgets == {
         "vggsound-literal-steps": {
+            "schedule.warmup.epochs": 1,
+            "schedule.warmup.steps": 500,
             "schedule.pretrain.epochs": 1,
             "schedule.pretrain.steps": 500,
             "schedule.finetune.epochs": 1,
             "schedule.finetune.steps": 30,
         },
         "vggsound-literal-epochs": {
+            "schedule.warmup.epochs": 500,
+            "method.refine_every": 10,
             "schedule.pretrain.epochs": 500,
             "schedule.finetune.epochs": 30,
         },

@@ -17,11 +17,30 @@ def test_variants_with_the_same_pre_training_share_it() -> None:
         runs = with_parents([Run(plan, "finetune", variant, seed, "A")])
         return [f"{run.stage} {run.variant} {run.seed}" for run in runs if run.stage != "finetune"]
 
-    assert starts_from("no_kmeans", 0) == ["pretrain no_confusion_loss 0"]
+    # InfoNCE alone, for as many epochs as the warm-up: that run serves as both
+    assert starts_from("no_kmeans", 0) == ["warmup full 0"]
+    assert starts_from("no_kmeans_audioset", 0) == ["pretrain no_kmeans_audioset 0"]
     assert starts_from("test_portion", 1) == ["warmup full 1", "pretrain full 1"]
-    assert starts_from("fixed_weight@w=4", 2) == ["pretrain no_confusion_loss 2"]
+    assert starts_from("fixed_weight@w=4", 2) == ["warmup full 2"]
+    assert starts_from("dynamic_weight@c=4", 2) == ["warmup full 2"]
     assert starts_from("no_infonce", 0) == ["warmup full 0", "pretrain no_infonce 0"]
     assert starts_from("from_scratch", 0) == []
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"schedule.pretrain.epochs": 13}, {"schedule.pretrain.lr": 0.001}]
+)
+def test_a_warm_up_of_another_budget_does_not_stand_for_pre_training(
+    overrides: dict[str, float],
+) -> None:
+    plan = load_plan("embedded").model_copy(update={"name": "other", "overrides": overrides})
+    own = Run(plan, "pretrain", "no_kmeans", 0).owner
+    assert (own.stage, own.variant) == ("pretrain", "no_confusion_loss")
+
+
+def test_the_literal_plans_share_the_warm_up_as_well() -> None:
+    for name in ("vggsound", "vggsound-literal-steps", "vggsound-literal-epochs", "smoke"):
+        assert Run(load_plan(name), "pretrain", "no_confusion_loss", 0).owner.stage == "warmup"
 
 
 def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
@@ -35,11 +54,11 @@ def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     assert of_plan["full", 1, None].owners == []
     sweep = of_plan["fixed_weight@w", 2, None]
     assert len(sweep.runs) == 9
-    assert sweep.owners == [("no_confusion_loss", 2, None)]
+    assert sweep.owners == [("full", 2, None)]
     # seed by seed; every run of the plan is in one job
     assert [key[1] for key in of_plan] == sorted(key[1] for key in of_plan)
     runs = [run for job in of_plan.values() for run in job.runs]
-    assert len(runs) == len(set(runs)) == 200
+    assert len(runs) == len(set(runs)) == 245
 
 
 def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:

@@ -24,8 +24,9 @@ def changed(tree: SourceTree) -> list[str]:
     ("module", "stages"),
     [
         ("diccae.functional.kmeans", ["warmup", "pretrain"]),
-        ("diccae.functional.matching", ["warmup", "pretrain"]),
-        ("diccae.engine.hooks.pseudo_labels", ["warmup", "pretrain"]),
+        ("diccae.functional.matching", ["pretrain"]),
+        ("diccae.engine.hooks.first_clusters", ["warmup", "pretrain"]),
+        ("diccae.engine.hooks.pseudo_labels", ["pretrain"]),
         ("diccae.engine.hooks.confusion_degree", ["pretrain", "finetune"]),
         ("diccae.models.losses.confusion_loss", ["pretrain", "finetune"]),
         ("diccae.datasets.samplers", ["finetune"]),

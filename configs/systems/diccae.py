@@ -3,6 +3,9 @@
 method = dict(
     # Eq. 1: the confusion loss over pairs
     similarity="sigmoid_cosine",
+    similarity_scale=5.0,
+    similarity_bias=-2.5,
+    similarity_lr_mult=1.0,
     pairs="fused",
     pair_reduction="balanced",
     pretrain_batches="uniform",
@@ -21,6 +24,7 @@ method = dict(
     weight_range=2.0,
     diagonal_weight=1.0,
     weight_floor=0.0,
+    unmeasured_weight="mean",
     smoothing=0.0,
     weighting="dynamic",
     static_weight=1.0,
@@ -34,14 +38,17 @@ method = dict(
     kmeans_restarts=20,
     kmeans_spherical=False,
     kmeans_init="random",
-    refine_every=3,
+    refine_every=1,
+    cluster_ids="kmeans",
     initial_features="warmup",
     reinit_head="unmatched",
     cluster_cross_entropy=False,
+    # fine-tuning starts from the fusion of pre-training, or from a new one
+    initial_fusion="pretrained",
     sources="all",
 )
 # what differs at a scale
 scales = dict(
-    vggsound=dict(method=dict(kmeans_k=300, refine_every=10)),
-    frozen=dict(method=dict(kmeans_k=300, refine_every=10)),
+    vggsound=dict(method=dict(kmeans_k=300, refine_every=6)),
+    frozen=dict(method=dict(kmeans_k=300, refine_every=6)),
 )

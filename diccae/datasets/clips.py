@@ -103,8 +103,10 @@ def log_mels(audio: np.ndarray, n_mels: int, frames: int) -> np.ndarray:
     """Log-mel filter banks (Kaldi) of mono 16 kHz audio, in nats.
 
     Deviation: the paper says nothing about the audio input, and models of its kind take a hop of
-    10 ms. Here the hop follows the length of the clip, so that every clip gives `frames` frames;
-    it is at least 1 ms, and a clip too short for that is padded with its smallest value.
+    10 ms. Here the hop follows the length of the clip, so that every clip gives `frames` frames:
+    with 1,024 frames it is 9.75 ms for a clip of 10 s and 2.9 ms for one of 3 s, so that a frame
+    spans another time in each. It is at least 1 ms, and a clip too short for that is padded with
+    its smallest value.
 
     Args:
         audio: (S,) samples in [-1, 1].

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from diccae.functional.arguments import (
@@ -84,6 +84,11 @@ class Circles(NamedTuple):
     counts: Int[Tensor, "c"]
     # between centres
     distances: Float[Tensor, "c c"]
+
+    @property
+    def valid(self) -> Bool[Tensor, "c"]:
+        """(C,) the classes that have a circle: those with at least two samples."""
+        return self.counts >= 2
 
 
 def class_circles(

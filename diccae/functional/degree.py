@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from diccae.functional.arguments import ArgumentError, check_square
@@ -24,8 +24,7 @@ def confusion_degree(circles: Circles) -> tuple[Float[Tensor, "c c"], int]:
     """
     radii, distances = circles.radii, circles.distances
     eps = torch.finfo(distances.dtype).eps
-    valid = circles.counts >= 2
-    pairs = valid[:, None] & valid[None]
+    pairs = circles.valid[:, None] & circles.valid[None]
     pairs.fill_diagonal_(False)
     clamped = int((pairs & (distances < eps)).sum()) // 2
     safe = distances.clamp(min=eps)
@@ -34,7 +33,11 @@ def confusion_degree(circles: Circles) -> tuple[Float[Tensor, "c c"], int]:
 
 
 def smooth_degree(
-    previous: Float[Tensor, "c c"] | None, degree: Float[Tensor, "c c"], share: float
+    previous: Float[Tensor, "c c"] | None,
+    degree: Float[Tensor, "c c"],
+    share: float,
+    *,
+    valid: Bool[Tensor, "c"] | None = None,
 ) -> Float[Tensor, "c c"]:
     """The degrees of this epoch, averaged with those of the epochs before.
 
@@ -45,6 +48,8 @@ def smooth_degree(
             first epoch.
         degree: (C, C) degrees of this epoch (Eq. 2).
         share: of the previous degrees in the result, in [0, 1).
+        valid: (C,) the classes whose degrees were measured in both epochs; the pairs of any other
+            class take the degree of this epoch. None for all classes.
 
     Raises:
         ArgumentError: a share outside of [0, 1), or degrees of two shapes.
@@ -57,7 +62,10 @@ def smooth_degree(
         raise ArgumentError(
             "previous", f"wanted shape {tuple(degree.shape)}, got {tuple(previous.shape)}"
         )
-    return share * previous + (1 - share) * degree
+    smoothed = share * previous + (1 - share) * degree
+    if valid is None:
+        return smoothed
+    return torch.where(valid[:, None] & valid[None], smoothed, degree)
 
 
 def degree_statistics(degree: Float[Tensor, "c c"]) -> dict[str, Any]:

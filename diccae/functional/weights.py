@@ -11,6 +11,7 @@ from torch import Tensor
 from diccae.functional.arguments import ArgumentError, check_choice, check_square
 
 NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
+UNMEASURED = ("mean", "zero_degree")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class WeightSpec:
         weight_range: the largest weight, at least 0; `mean_one` has no bound.
         diagonal_weight: weight of pairs of one class, or `row_mean` for the mean weight of the
             class over all other classes.
-        weight_floor: no weight off the diagonal is smaller.
+        weight_floor: no weight of a measured pair of classes is smaller.
+        unmeasured_weight: weight of the pairs of a class whose degrees were not measured: a number;
+            `mean` for the mean weight of the measured pairs; `zero_degree` to take their degrees as
+            0, which then set the minimum of Eq. 3.
 
     Raises:
         ArgumentError: a value that is not allowed.
@@ -34,14 +38,18 @@ class WeightSpec:
     weight_range: float = 2.0
     diagonal_weight: float | str = 1.0
     weight_floor: float = 0.0
+    unmeasured_weight: float | str = "mean"
 
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         if isinstance(self.diagonal_weight, str):
             check_choice("diagonal_weight", self.diagonal_weight, ("row_mean",))
-        for name in ("weight_range", "weight_floor"):
-            if not getattr(self, name) >= 0:
-                raise ArgumentError(name, f"wanted at least 0, got {getattr(self, name)}")
+        if isinstance(self.unmeasured_weight, str):
+            check_choice("unmeasured_weight", self.unmeasured_weight, UNMEASURED)
+        for name in ("weight_range", "weight_floor", "unmeasured_weight"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not value >= 0:
+                raise ArgumentError(name, f"wanted at least 0, got {value}")
 
 
 def normalize_degree(
@@ -54,14 +62,15 @@ def normalize_degree(
 
     Deviation: the diagonal, infinite in Eq. 2, takes no part in minimum and maximum and gets
     `spec.diagonal_weight`. If all other degrees are equal, Eq. 3 is 0 / 0, and every weight is 1.
-    Deviation: with `valid=None` a class with fewer than two samples enters the minimum with its
-    degrees of 0, which are not measured.
+    Deviation: a class with fewer than two samples has no circle and no degree. With `valid` its
+    pairs stay out of Eq. 3, so that an unknown degree does not decide the range, and get
+    `spec.unmeasured_weight`: by default the mean, which is also the mean of all pairs.
 
     Args:
         degree: (C, C) degrees (Eq. 2), symmetric, at least 0.
         spec: how degrees become weights.
-        valid: (C,) the classes whose degrees were measured. Pairs with any other class stay out of
-            minimum, maximum, ranks and mean, and get `spec.weight_floor`. None for all classes.
+        valid: (C,) the classes whose degrees were measured (`Circles.valid`). Pairs with any other
+            class stay out of minimum, maximum, ranks and mean. None for all classes.
 
     Returns:
         The (C, C) weights in float32.
@@ -71,7 +80,10 @@ def normalize_degree(
     """
     check_square("degree", degree)
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
-    measured = off if valid is None else off & valid[:, None] & valid[None]
+    if valid is None or spec.unmeasured_weight == "zero_degree":
+        measured = off
+    else:
+        measured = off & valid[:, None] & valid[None]
     values = degree[measured].double()
     bad = int((~torch.isfinite(values)).sum())
     if bad:
@@ -84,9 +96,15 @@ def normalize_degree(
         if spec.normalization == "mean_one"
         else (values - values.min()) / (values.max() - values.min()) * spec.weight_range
     )
-    weights = torch.zeros_like(degree, dtype=torch.float64)
+    scaled = scaled.clamp(min=spec.weight_floor)
+    unmeasured = (
+        scaled.mean()
+        if isinstance(spec.unmeasured_weight, str)
+        else scaled.new_tensor(spec.unmeasured_weight)
+    )
+    weights = unmeasured.expand(degree.shape).clone()
     weights[measured] = scaled
-    weights = torch.where(off, weights.clamp(min=spec.weight_floor), torch.zeros_like(weights))
+    weights.fill_diagonal_(0.0)
     if isinstance(spec.diagonal_weight, str):
         weights.diagonal().copy_(weights.sum(1) / (len(degree) - 1))
     else:

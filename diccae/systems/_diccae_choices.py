@@ -14,6 +14,9 @@ class DiccaeChoices(Strict):
     paper says and what else could be meant: `configs/ambiguities.yaml`."""
 
     similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
+    similarity_scale: float = Field(gt=0)
+    similarity_bias: float
+    similarity_lr_mult: float = Field(gt=0)
     pairs: Literal["fused", "intra_modal", "cross_modal"]
     pair_reduction: Literal["balanced", "plain_mean", "sum"]
     pretrain_batches: Literal["uniform", "p_x_k"]
@@ -30,6 +33,7 @@ class DiccaeChoices(Strict):
     weight_range: float = Field(gt=0)
     diagonal_weight: float | Literal["row_mean"]
     weight_floor: float = Field(ge=0)
+    unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)
     weighting: Literal["dynamic", "static", "flat_mean"]
     static_weight: float = Field(ge=0)
@@ -42,7 +46,9 @@ class DiccaeChoices(Strict):
     kmeans_spherical: bool
     kmeans_init: Literal["random", "k-means++", "afk_mc2"]
     refine_every: int = Field(ge=0)
+    cluster_ids: Literal["kmeans", "random"]
     initial_features: Literal["warmup", "warmup_weights"]
+    initial_fusion: Literal["pretrained", "fresh"]
     reinit_head: Literal["unmatched", "all"]
     cluster_cross_entropy: bool
     sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]

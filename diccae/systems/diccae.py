@@ -40,6 +40,11 @@ class Diccae(System[DiccaeChoices]):
             parents.append(Parent("warmup", file=ASSIGNMENTS))
         return tuple(parents)
 
+    def same_training(self, stage: Stage, choices: DiccaeChoices) -> Stage | None:
+        """Pre-training without clusters has InfoNCE alone, and so has the warm-up, which takes its
+        clusters at the end."""
+        return WARMUP if stage == PRETRAIN and not _uses_clusters(choices) else None
+
     def choices_for(self, pretrain_modality: str, choices: DiccaeChoices) -> DiccaeChoices:
         """With one modality there is no other to contrast with, so that InfoNCE contrasts two views
         of a clip (`intra_modal`).
@@ -98,7 +103,7 @@ class Diccae(System[DiccaeChoices]):
         """
         choices, base = run.choices, run.base
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
-        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        confusion = _has_confusion_loss(run.stage, choices)
         classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
         # fine-tuning in one modality has no InfoNCE
         contrasted = choices.infonce_weight > 0 and (
@@ -121,6 +126,8 @@ class Diccae(System[DiccaeChoices]):
                 pairs=choices.pairs,
                 num_classes=classes,
                 feature_dim=base["embedding_dim"],
+                scale=choices.similarity_scale,
+                bias=choices.similarity_bias,
                 loss_weight=choices.confusion_weight,
             )
             if confusion
@@ -148,7 +155,8 @@ class Diccae(System[DiccaeChoices]):
                 type="EncoderWeights",
                 checkpoint=weights,
                 # it has another width where pre-training has other modalities
-                fusion=run.modality == run.pretrain_modality,
+                fusion=run.modality == run.pretrain_modality
+                and choices.initial_fusion == "pretrained",
             )
         return model
 
@@ -168,10 +176,11 @@ class Diccae(System[DiccaeChoices]):
                     seed=run.seed,
                     reinit_head=choices.reinit_head,
                     initial=run.parent(ASSIGNMENTS),
+                    shuffled=choices.cluster_ids == "random",
                     **self.clusters(choices),
                 )
             )
-        confusion = (run.stage == FINETUNE or clusters) and choices.confusion_weight > 0
+        confusion = _has_confusion_loss(run.stage, choices)
         if confusion and choices.weighting != "static":
             hooks.append(
                 dict(
@@ -182,6 +191,7 @@ class Diccae(System[DiccaeChoices]):
                         weight_range=choices.weight_range,
                         diagonal_weight=choices.diagonal_weight,
                         weight_floor=choices.weight_floor,
+                        unmeasured_weight=choices.unmeasured_weight,
                     ),
                     smoothing=choices.smoothing,
                     flat=choices.weighting == "flat_mean",
@@ -189,6 +199,20 @@ class Diccae(System[DiccaeChoices]):
                 )
             )
         return hooks
+
+    def optimizer(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
+        """The optimiser of the schedule; a and b of the similarity may have a rate of their own."""
+        wrapper, choices = super().optimizer(run), run.choices
+        learned = choices.similarity == "sigmoid_cosine" and _has_confusion_loss(run.stage, choices)
+        if not learned or choices.similarity_lr_mult == 1:
+            return wrapper
+        paramwise = wrapper.get("paramwise_cfg", {})
+        own = {
+            f"confusion_loss.{name}": dict(lr_mult=choices.similarity_lr_mult)
+            for name in ("scale", "bias")
+        }
+        keys = paramwise.get("custom_keys", {}) | own
+        return wrapper | dict(paramwise_cfg=paramwise | dict(custom_keys=keys))
 
     def circles(self, choices: DiccaeChoices) -> dict[str, Any]:
         """The readings of Sec. 2.1.2."""
@@ -208,6 +232,10 @@ class Diccae(System[DiccaeChoices]):
             spherical=choices.kmeans_spherical,
             init=choices.kmeans_init,
         )
+
+
+def _has_confusion_loss(stage: Stage, choices: DiccaeChoices) -> bool:
+    return stage != WARMUP and choices.confusion_weight > 0
 
 
 def _uses_clusters(choices: DiccaeChoices) -> bool:

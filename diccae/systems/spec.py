@@ -186,6 +186,14 @@ class System(Generic[Choices]):
         dropped."""
         return ()
 
+    def same_training(self, stage: Stage, choices: Choices) -> Stage | None:
+        """An earlier stage whose training does not differ from that of this stage, but for its
+        budget and for hooks that leave the weights alone; None if there is none.
+
+        Where the budgets are equal too, one run serves as both.
+        """
+        return None
+
     def choices_for(self, pretrain_modality: str, choices: Choices) -> Choices:
         """The choices in a plan whose stages without labels have this modality.
 

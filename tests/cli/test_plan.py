@@ -33,8 +33,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 
 def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     text = run("--plan", "smoke")
-    assert "fixed_weight@w=1             A        pretrain of no_confusion_loss" in text
-    assert "1 warmup, 4 pretrain, 15 finetune runs per seed" in text
+    assert "fixed_weight@w=1             A        warmup of full" in text
+    assert "1 warmup, 3 pretrain, 15 finetune runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert lines["leakage"][1:] == ["2", "2", "4"]
@@ -90,9 +90,9 @@ def test_json_is_one_object(run) -> None:  # noqa: ANN001
     assert answer["devices"]["count"] == 3
     assert answer["calibration"] is None
     assert "hours" not in answer
-    assert answer["runs"] == {"warmup": 2, "pretrain": 8, "finetune": 30}
-    # epochs x batches of each stage's runs: warm-up 4, pre-training 8, fine-tuning 4 steps
-    assert answer["steps"] == {"warmup": 8, "pretrain": 64, "finetune": 120}
+    assert answer["runs"] == {"warmup": 2, "pretrain": 6, "finetune": 30}
+    # epochs x batches of each stage's runs: warm-up 8, pre-training 8, fine-tuning 4 steps
+    assert answer["steps"] == {"warmup": 16, "pretrain": 48, "finetune": 120}
     assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
     variants = {"no_confusion_loss", "no_dynamic_weighting"}
     assert {row["variant"] for row in answer["seeds"]} == variants

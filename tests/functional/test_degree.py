@@ -152,6 +152,14 @@ def test_smoothing_keeps_a_share_of_the_previous_degrees() -> None:
     assert torch.equal(smooth_degree(first, second, 0.0), second)
 
 
+def test_degrees_that_were_not_measured_are_not_smoothed() -> None:
+    first, second = torch.full((3, 3), 4.0), torch.full((3, 3), 1.0)
+    valid = torch.tensor([True, True, False])
+    smoothed = smooth_degree(first, second, 0.75, valid=valid)
+    assert smoothed[0].tolist() == [3.25, 3.25, 1]
+    assert smoothed[2].tolist() == [1, 1, 1]
+
+
 def test_statistics_of_the_upper_triangle() -> None:
     statistics = degree_statistics(torch.tensor([[9.0, 0, 1], [0, 9, 5], [1, 5, 9]]))
     assert statistics["mean"] == pytest.approx(2)

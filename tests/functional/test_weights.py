@@ -85,16 +85,52 @@ def test_equal_degrees_and_a_single_class_give_unit_weights(normalization: str) 
     assert torch.equal(normalize_degree(torch.zeros(1, 1), spec), torch.ones(1, 1))
 
 
-def test_unmeasured_classes_stay_out_of_the_range() -> None:
+@pytest.mark.parametrize(
+    ("options", "unmeasured"),
+    [
+        ({}, 1.0),
+        ({"weight_floor": 0.3}, 1.1),
+        ({"unmeasured_weight": 0.7}, 0.7),
+        ({"unmeasured_weight": 0.0}, 0.0),
+        ({"normalization": "mean_one"}, 1.0),
+    ],
+)
+def test_unmeasured_classes_stay_out_of_the_range(
+    options: dict[str, Any], unmeasured: float
+) -> None:
+    spec = WeightSpec(**options)
+    degree = torch.zeros(4, 4)
+    degree[:3, :3] = DEGREE
+    weights = normalize_degree(degree, spec, valid=torch.tensor([True, True, True, False]))
+    torch.testing.assert_close(weights[:3, :3], normalize_degree(DEGREE, spec))
+    assert weights[3, :3].tolist() == pytest.approx([unmeasured] * 3)
+    assert weights[:3, 3].tolist() == pytest.approx([unmeasured] * 3)
+    assert weights[3, 3] == 1
+
+
+def test_degrees_of_zero_may_stand_for_unmeasured_ones() -> None:
+    degree = torch.zeros(4, 4)
+    degree[:3, :3] = DEGREE
+    spec = WeightSpec(unmeasured_weight="zero_degree")
+    weights = normalize_degree(degree, spec, valid=torch.tensor([True, True, True, False]))
+    assert weights[0, 1].item() == pytest.approx(2 / 3)
+    assert weights[3, :3].tolist() == [0, 0, 0]
+
+
+def test_unmeasured_classes_do_not_move_the_mean() -> None:
     degree = torch.zeros(4, 4)
     degree[:3, :3] = DEGREE
     valid = torch.tensor([True, True, True, False])
-    weights = normalize_degree(degree, WeightSpec(weight_floor=0.1), valid=valid)
-    torch.testing.assert_close(
-        weights[:3, :3], normalize_degree(DEGREE, WeightSpec(weight_floor=0.1))
-    )
-    assert weights[3, :3].tolist() == weights[:3, 3].tolist() == pytest.approx([0.1] * 3)
-    assert normalize_degree(degree)[0, 1] > 0.5
+    for spec in (WeightSpec(), WeightSpec(diagonal_weight="row_mean")):
+        weights, alone = normalize_degree(degree, spec, valid=valid), normalize_degree(DEGREE, spec)
+        assert flat_weights(weights)[0, 1].item() == pytest.approx(flat_weights(alone)[0, 1].item())
+    assert weights[3, 3].item() == pytest.approx(1)
+
+
+def test_without_two_measured_classes_every_weight_is_one() -> None:
+    valid = torch.tensor([True, False, False])
+    spec = WeightSpec(unmeasured_weight=0.2)
+    assert torch.equal(normalize_degree(DEGREE, spec, valid=valid), torch.ones(3, 3))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +143,8 @@ def test_unmeasured_classes_stay_out_of_the_range() -> None:
         ({"diagonal_weight": "mean"}, "diagonal_weight: wanted one of row_mean, got 'mean'"),
         ({"weight_range": -1.0}, "weight_range: wanted at least 0, got -1.0"),
         ({"weight_floor": -0.1}, "weight_floor: wanted at least 0, got -0.1"),
+        ({"unmeasured_weight": -1.0}, "unmeasured_weight: wanted at least 0, got -1.0"),
+        ({"unmeasured_weight": "one"}, "wanted one of mean, zero_degree, got 'one'"),
     ],
 )
 def test_options_that_do_not_exist(options: dict[str, Any], message: str) -> None:

@@ -81,8 +81,8 @@ def test_a_large_batch_in_float16(reduction: str, rows: int) -> None:
     features = torch.ones(rows, 2, dtype=torch.float16, requires_grad=True)
     labels = torch.arange(rows) % 2
     loss = ConfusionLoss(2, reduction=reduction).half()(features, labels)
-    # the cosine is 1 and the scale 5 for every pair
-    same, other = math.log1p(math.exp(-5)), math.log1p(math.exp(5))
+    # the cosine is 1, the scale 5 and the bias -2.5 for every pair
+    same, other = math.log1p(math.exp(-2.5)), math.log1p(math.exp(2.5))
     pairs = {"same": rows * (rows // 2 - 1) / 2, "other": rows * rows / 4}
     total = pairs["same"] * same + pairs["other"] * other
     wanted = {

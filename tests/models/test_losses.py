@@ -46,6 +46,20 @@ def test_gradients_of_the_confusion_loss(similarity: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("bias", "orthogonal", "equal"), [(-2.5, 0.379, 4.621), (0, 2.5, 4.967)])
+def test_an_orthogonal_pair_of_two_classes_has_a_small_gradient(
+    bias: float, orthogonal: float, equal: float
+) -> None:
+    loss = ConfusionLoss(2, reduction="sum", bias=bias).double()
+    labels = torch.tensor([0, 1])
+    for angle, wanted in ((math.pi / 2, orthogonal), (1e-4, equal)):
+        angles = torch.tensor([0, angle], dtype=torch.float64, requires_grad=True)
+        loss(torch.stack([angles.cos(), angles.sin()], dim=1), labels).backward()
+        # d cos / d angle is -sin(angle)
+        assert angles.grad is not None
+        assert -angles.grad[1].item() / math.sin(angle) == pytest.approx(wanted, rel=1e-3)
+
+
 @pytest.mark.parametrize("pairs", ["intra_modal", "cross_modal"])
 def test_gradients_between_two_modalities(pairs: str) -> None:
     module = confusion(pairs=pairs)
@@ -70,7 +84,7 @@ def test_the_default_is_eq_1_with_a_logistic_of_the_cosine() -> None:
             cosine = float(features[i] @ features[j]) / math.sqrt(
                 float(features[i] @ features[i]) * float(features[j] @ features[j])
             )
-            probability = 1 / (1 + math.exp(-5 * cosine))
+            probability = 1 / (1 + math.exp(-5 * cosine + 2.5))
             weight = WEIGHTS[LABELS[i], LABELS[j]].item()
             if LABELS[i] == LABELS[j]:
                 positive.append(-weight * math.log(probability))

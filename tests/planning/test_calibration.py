@@ -40,7 +40,7 @@ def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
         *(Run(smoke, "finetune", "full", 0, modality) for modality in ("A", "V", "AV")),
     ]
     tuning = load_plan("tuning")
-    assert kinds(tuning)[0] == Run(tuning, "pretrain", "no_confusion_loss", 100)
+    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss", 100)
     assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch", 100, "AV")
 
 

@@ -124,7 +124,7 @@ def test_work_of_the_smoke_plan_equals_the_count_by_hand(smoke: Plan) -> None:
     # 360 unlabelled clips less 72 held out, batches of 64, 2 epochs; clusters of the warm-up, and
     # anew after the first epoch
     warmup = work_of(Run(smoke, "warmup", "full", 0), clips)
-    assert warmup == Work(steps=4, epoch=288, trained=256, embedded=360, scored=0, clustered=288)
+    assert warmup == Work(steps=8, epoch=288, trained=512, embedded=360, scored=0, clustered=288)
     full = work_of(Run(smoke, "pretrain", "full", 0), clips)
     assert full == Work(
         steps=8, epoch=288, trained=512, embedded=2 * 72 + 360, scored=0, clustered=288

@@ -79,7 +79,7 @@ def test_the_same_runs_give_the_same_bytes(sealed: Plan) -> None:
     done = export_shard(sealed, 1, Path("one.npz"))
     export_shard(sealed, 1, Path("two.npz"))
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
-    assert (done.runs, done.scored, done.clips) == (5, 2, 480)
+    assert (done.runs, done.scored, done.clips) == (4, 2, 480)
 
 
 def test_a_stranger_reads_a_shard_in_ten_lines(lab: Path, capsys: pytest.CaptureFixture) -> None:
@@ -122,7 +122,7 @@ def test_a_mixture_of_runs_and_shards(sealed: Plan, exported: Path) -> None:
     assert {name: (ROOT / f"{name}.csv").read_bytes() for name in before} == before
     verdict = verify(sealed)
     assert verdict["findings"] == []
-    assert (verdict["sealed"], verdict["runs"]) == (True, 10)
+    assert (verdict["sealed"], verdict["runs"]) == (True, 8)
     assert "of the runs in shards: scores beyond top-1, weights and cluster ids" in str(
         verdict["not_checked"]
     )

@@ -1,7 +1,7 @@
 # The epochs of the paper's scale. Batches are larger, because the networks are small: a batch of
 # P x K has 64 classes.
 schedule = dict(
-    warmup=dict(epochs=2, batch_size=256, lr=1e-3, weight_decay=0.0, steps=None),
+    warmup=dict(epochs=20, batch_size=256, lr=1e-3, weight_decay=0.0, steps=None),
     pretrain=dict(epochs=20, batch_size=256, lr=1e-3, weight_decay=0.0, steps=None),
     finetune=dict(epochs=30, batch_size=256, lr=1e-3, weight_decay=0.0, steps=None),
     eval_batch_size=1024,

@@ -67,8 +67,10 @@ class ConfusionDegreeHook(Hook):
         small = [int(index) for index in torch.nonzero(self.state["counts"] < 2)[:, 0]]
         if small:
             runner.logger.warning(
-                f"epoch {runner.epoch + 1}: fewer than 2 clips in the update set, so it overlaps "
-                f"with no other: {', '.join(map(self.update_set.label_name, small))}"
+                f"epoch {runner.epoch + 1}: fewer than 2 clips in the update set, so that degrees "
+                f"of confusion are unknown: {', '.join(map(self.update_set.label_name, small))}; "
+                f"the weight of their pairs is method.unmeasured_weight "
+                f"({self.weights.unmeasured_weight})"
             )
         if clamped:
             runner.logger.warning(
@@ -82,8 +84,12 @@ class ConfusionDegreeHook(Hook):
         with explained("degrees of confusion of the update set"):
             circles = class_circles(features, labels, classes, self.circles)
         degree, clamped = confusion_degree(circles)
-        degree = smooth_degree(self.state.get("degree"), degree, self.smoothing)
-        weights = normalize_degree(degree, self.weights)
+        # a class without a circle in the previous epoch has no degree to smooth with
+        before = self.state.get("counts", circles.counts) >= 2
+        degree = smooth_degree(
+            self.state.get("degree"), degree, self.smoothing, valid=circles.valid & before
+        )
+        weights = normalize_degree(degree, self.weights, valid=circles.valid)
         if self.flat:
             weights = flat_weights(weights)
         state = {"degree": degree, "weights": weights}

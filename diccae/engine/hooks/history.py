@@ -1,4 +1,5 @@
-"""The history of a run: mean losses, learning rate and statistics of the network by epoch."""
+"""The history of a run by epoch: mean losses and their shares of the total, learning rate and
+statistics of the network."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ class HistoryHook(Hook):
         self._count += 1
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Append the row of an epoch.
+        """Append the row of an epoch: `epoch`, `step`, `lr`, the mean of each loss, the share
+        `share_<name>` of each `loss_<name>` in the total `loss`, and the network's statistics after
+        the epoch.
 
         Raises:
             UserError: a loss is not finite.
@@ -62,7 +65,7 @@ class HistoryHook(Hook):
                     f"{key} is not finite in epoch {runner.epoch + 1}: training diverged; "
                     "lower schedule.<stage>.lr in the plan"
                 )
-        row |= unwrap(runner).history()
+        row |= shares(row) | unwrap(runner).history()
         self.rows.append(row)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -72,3 +75,13 @@ class HistoryHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore the rows."""
         self.rows = list(checkpoint.get("history", []))
+
+
+def shares(row: dict[str, float]) -> dict[str, float]:
+    """The share of each loss in the total, in [0, 1], as `share_<name>` for `loss_<name>`; nothing
+    where the total is 0."""
+    total = row.get("loss")
+    if not total:
+        return {}
+    parts = {key: value for key, value in row.items() if key.startswith("loss_")}
+    return {f"share_{key.removeprefix('loss_')}": value / total for key, value in parts.items()}

@@ -11,94 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from mmaction.registry import HOOKS
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from diccae.engine.clustering import ClusterOptions, cluster
-from diccae.engine.feature_extractor import extract, of_main_process, preprocessed, unwrap
-from diccae.engine.hooks.update_set import UpdateSet
+from diccae.engine.clustering import cluster
+from diccae.engine.feature_extractor import of_main_process, unwrap
+from diccae.engine.hooks.first_clusters import ClusteringHook
 from diccae.errors import UserError
 from diccae.functional.matching import match_clusters
 from diccae.stored_file import reading
 
 
-class _ClusteringHook(Hook):
-    """Base of hooks that cluster the features of all training clips.
-
-    Args:
-        seed: of the initial centroids.
-        clusters: fields of `ClusterOptions`.
-    """
-
-    def __init__(self, seed: int, **clusters: Any) -> None:
-        self.seed, self.clusters = seed, ClusterOptions(**clusters)
-        self.update_set: UpdateSet | None = None
-
-    def features(self, runner: Runner, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the training clips (N, D) and of the update set (U, D), in the main process;
-        (0, D) in the others.
-
-        Args:
-            runner: gives model and data.
-            name: the method of the model that computes features, `embed` or `joint_features`.
-        """
-        assert self.update_set is not None
-        model = unwrap(runner)
-        feature = getattr(model, name)
-        loader = self.loader(runner)
-        batches = preprocessed(model, loader)
-        clips = extract(model, batches, len(loader.dataset), feature, everywhere=False)
-        update = self.update_set.features(model, feature, everywhere=False)
-        return clips.numpy(), update.numpy()
-
-    def loader(self, runner: Runner) -> Any:
-        """A loader of the training clips in the order of the dataset, without augmentation."""
-        if not hasattr(self, "_loader"):
-            self._loader = runner.build_dataloader(runner.cfg.extract_dataloader)
-        return self._loader
-
-
 @HOOKS.register_module()
-class FirstClustersHook(_ClusteringHook):
-    """The first clustering (Sec. 2.3-1), at the end of the warm-up, of the concatenated unit-length
-    audio and video features.
-
-    Args:
-        seed: of the initial centroids.
-        k, restarts, spherical, init: see `ClusterOptions`.
-    """
-
-    def __init__(self, seed: int, **clusters: Any) -> None:
-        super().__init__(seed, **clusters)
-        self.ids = np.array([], dtype=str)
-        self.assignments = np.array([], dtype=np.int32)
-
-    def after_train(self, runner: Runner) -> None:
-        """Cluster the training clips and assign the update clips.
-
-        Raises:
-            UserError: there are fewer clips than clusters, or features are not finite.
-        """
-        assert self.update_set is not None
-        clips, update = self.features(runner, "joint_features")
-
-        def first() -> np.ndarray:
-            train, fresh, _ = cluster(clips, update, self.clusters, self.seed)
-            return np.concatenate([train, fresh])
-
-        self.assignments = of_main_process(first)
-        self.ids = np.concatenate([self.loader(runner).dataset.ids, self.update_set.ids])
-
-    def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-        """Arrays of assignments.npz: `ids` (training clips, then update clips), `epochs` ([0]) and
-        `assign_0`."""
-        arrays = {"ids": self.ids.astype(str), "epochs": np.array([0])}
-        return {"assignments.npz": arrays | {"assign_0": self.assignments}}
-
-
-@HOOKS.register_module()
-class PseudoLabelHook(_ClusteringHook):
+class PseudoLabelHook(ClusteringHook):
     """Labels clips with the clusters of the warm-up, clusters them again every `refine_every`
     epochs, and keeps the ids of clusters stable by Hungarian matching (Sec. 2.3).
 
@@ -112,6 +37,9 @@ class PseudoLabelHook(_ClusteringHook):
         initial: path of `assignments.npz` of the warm-up run with this seed.
         reinit_head: rows of the classifier to initialise again after a clustering: those of
             `unmatched` ids, or `all`.
+        shuffled: a control: each clip has the cluster id of another clip, so that clusters keep
+            their sizes and change as much at each clustering, but say nothing about the clips. The
+            permutation is drawn once a seed.
         k, restarts, spherical, init: see `ClusterOptions`.
     """
 
@@ -123,10 +51,13 @@ class PseudoLabelHook(_ClusteringHook):
         seed: int,
         initial: str,
         reinit_head: str = "unmatched",
+        shuffled: bool = False,
         **clusters: Any,
     ) -> None:
         super().__init__(seed, **clusters)
         self.refine_every, self.initial, self.reinit_head = refine_every, initial, reinit_head
+        self.shuffled = shuffled
+        # clusters of the clips by K-means, before they are shuffled
         self.assignments: dict[str, Tensor] = {}
         self.inertia: dict[int, float] = {}
 
@@ -156,8 +87,18 @@ class PseudoLabelHook(_ClusteringHook):
 
     def _publish(self, runner: Runner) -> None:
         assert self.update_set is not None
-        runner.train_dataloader.dataset.set_labels(self.assignments["train"].long())
-        self.update_set.set_labels(self.assignments["update"].long())
+        runner.train_dataloader.dataset.set_labels(self._ids("train").long())
+        self.update_set.set_labels(self._ids("update").long())
+
+    def _ids(self, key: str) -> Tensor:
+        """Cluster ids of the clips of a part as they are trained on; `key` is that of
+        `assignments`."""
+        ids = self.assignments[key]
+        if not self.shuffled:
+            return ids
+        part = key.split("_")[0]
+        rng = np.random.default_rng([self.seed, ("train", "update").index(part)])
+        return ids[torch.from_numpy(rng.permutation(len(ids)))]
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Cluster again after every `refine_every` epochs, except after the last.
@@ -214,7 +155,7 @@ class PseudoLabelHook(_ClusteringHook):
             "inertia": np.array([self.inertia.get(epoch, np.nan) for epoch in epochs]),
         }
         for epoch in epochs:
-            parts = [self.assignments[f"{part}_{epoch}"] for part in ("train", "update")]
+            parts = [self._ids(f"{part}_{epoch}") for part in ("train", "update")]
             arrays[f"assign_{epoch}"] = torch.cat(parts).numpy()
         return {"assignments.npz": arrays}
 

@@ -33,7 +33,11 @@ class ConfusionLoss(nn.Module):
     the gradients of learned scalars exceed float16: keep the module in float32 there.
 
     Deviation: Eq. 1 needs F_p in (0, 1) and does not define it; the default is
-    sigmoid(a cos(f_i, f_j) + b) with learned a and b.
+    sigmoid(a cos(f_i, f_j) + b) with learned a and b, which start at 5 and -2.5. A pair of two
+    classes pushes its cosine down with a F_p: with b = -a / 2, F_p is 1/2 halfway between
+    orthogonal and equal features, so that at the start an orthogonal pair, which is not confused,
+    has a gradient of 0.38, and an equal one of 4.6. With b = 0 they would be 2.5 and 5.0, and
+    orthogonal classes would go on pushing each other.
     Deviation: Eq. 4 is a sum over pairs; the default reduction is `balanced`.
 
     Args:
@@ -44,6 +48,7 @@ class ConfusionLoss(nn.Module):
             modalities) or `cross_modal` (all i, j between them).
         reduction: `balanced`, `plain_mean` or `sum`, see `weighted_confusion_loss`.
         feature_dim: D, needed by `mlp` alone.
+        scale, bias: a and b of `sigmoid_cosine` at the start.
         loss_weight: factor of the whole loss.
         gather: with several processes, take the pairs of the joint batch of all of them, see
             `gather_rows`; each process must hold as many clips.
@@ -59,6 +64,8 @@ class ConfusionLoss(nn.Module):
         pairs: str = "fused",
         reduction: str = "balanced",
         feature_dim: int | None = None,
+        scale: float = 5.0,
+        bias: float = -2.5,
         loss_weight: float = 1.0,
         gather: bool = True,
     ) -> None:
@@ -73,7 +80,8 @@ class ConfusionLoss(nn.Module):
         self.loss_weight = loss_weight
         self.gather = gather
         if similarity == "sigmoid_cosine":
-            self.scale, self.bias = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.0))
+            self.scale = nn.Parameter(torch.tensor(float(scale)))
+            self.bias = nn.Parameter(torch.tensor(float(bias)))
         elif similarity == "rbf":
             self.log_scale = nn.Parameter(torch.tensor(0.0))
         elif similarity == "mlp":

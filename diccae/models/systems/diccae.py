@@ -117,13 +117,20 @@ class DICCAE(Recogniser):
         return losses
 
     def history(self) -> dict[str, float]:
-        """Mean and variance of the confusion weights off the diagonal."""
+        """Mean and variance of the confusion weights off the diagonal, and scale and bias of the
+        learned similarity, if the network has one."""
         weights = self.confusion_weights
         off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
-        return {
+        statistics = {
             "weight_mean": float(off.mean()),
             "weight_variance": float(off.var(unbiased=False)),
         }
+        if self.confusion_loss is not None and self.confusion_loss.similarity == "sigmoid_cosine":
+            for name in ("scale", "bias"):
+                statistics[f"similarity_{name}"] = float(
+                    getattr(self.confusion_loss, name).detach()
+                )
+        return statistics
 
     def initial_prefixes(self) -> tuple[str, ...]:
         """Prefixes of the encoders, and of the fusion if `init_cfg` has `fusion=True`."""

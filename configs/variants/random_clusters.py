@@ -1,0 +1,2 @@
+# Control: random cluster ids of the same sizes in pre-training.
+method = dict(cluster_ids="random")
