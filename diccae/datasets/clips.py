@@ -91,11 +91,8 @@ def clip_log_mels(path: Path | str, audio: np.ndarray, settings: ClipSettings) -
     """
     if len(audio) < SAMPLE_RATE * WINDOW_MS / 1000:
         milliseconds = len(audio) / SAMPLE_RATE * 1000
-        raise MediaError(
-            path,
-            "too_short",
-            f"its sound lasts {milliseconds:.0f} ms, {WINDOW_MS:.0f} ms are needed",
-        )
+        words = f"its sound lasts {milliseconds:.0f} ms, {WINDOW_MS:.0f} ms are needed"
+        raise MediaError(path, "too_short", words)
     return log_mels(audio, settings["n_mels"], settings["fbank_frames"])
 
 

@@ -231,11 +231,8 @@ class System(Generic[Choices]):
             optimizer |= {"fused": True}
         wrapper: dict[str, Any] = dict(type="OptimWrapper", optimizer=optimizer)
         if run.schedule.precision != "float32":
-            wrapper = dict(
-                type="AmpOptimWrapper",
-                dtype=run.schedule.precision,
-                optimizer=dict(optimizer, fused=True),
-            )
+            fused = dict(optimizer, fused=True)
+            wrapper = dict(type="AmpOptimWrapper", dtype=run.schedule.precision, optimizer=fused)
         if budget.paramwise is not None:
             wrapper["paramwise_cfg"] = budget.paramwise
         return wrapper
