@@ -91,7 +91,7 @@ def test_a_run_names_its_fold(workspace: Path, tiny_data: Path) -> None:
     assert parent.fold == 2
     of_plan = jobs(plan)
     assert {key[2] for key in of_plan} == {1, 2}
-    assert of_plan["fixed_weight@w", 0, 2].owners == [("no_confusion_loss", 0, 2)]
+    assert of_plan["fixed_weight@w", 0, 2].owners == [("full", 0, 2)]
     with pytest.raises(UserError, match="--fold 3: plan tiny has the folds 1 to 2; leave --fold"):
         train("full", name, fold=3)
 

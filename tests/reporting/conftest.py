@@ -27,6 +27,7 @@ SKILL = {
     "full": 0.80,
     "no_confusion_loss": 0.70,
     "no_dynamic_weighting": 0.79,
+    "flat_mean": 0.72,
     "no_infonce": 0.55,
     "no_refinement": 0.85,
     "no_kmeans": 0.75,

@@ -156,7 +156,7 @@ def test_rows_have_the_interval_over_groups_and_rotations(plan: Plan, tmp_path: 
     drop = two_way_interval(full - own, *grouping)
     assert row[["top1", "low", "high"]].tolist() == pytest.approx(top1, abs=1e-3)
     assert row[["drop", "drop_low", "drop_high"]].tolist() == pytest.approx(drop, abs=1e-3)
-    together = two_way_interval(full - own, *grouping, 1 - 0.05 / 5)
+    together = two_way_interval(full - own, *grouping, 1 - 0.05 / 6)
     ends = row[["simultaneous_low", "simultaneous_high"]].tolist()
     assert ends == pytest.approx(together[1:], abs=1e-3)
     assert not [column for column in table if "clip" in column]
@@ -208,10 +208,10 @@ def test_degrees_of_all_folds_are_pooled(plan: Plan, tmp_path: Path) -> None:
 def test_verdicts_follow_the_two_way_interval(plan: Plan) -> None:
     table = claims.evaluate(plan).set_index("id")
     full, own = (pooled(plan, name, "AV") for name in ("full", "no_infonce"))
-    # five primary rows
-    mean, low, high = two_way_interval(full - own, CLIPS["label"], CLIPS["group"], 0.99)
+    # six primary rows
+    mean, low, high = two_way_interval(full - own, CLIPS["label"], CLIPS["group"], 1 - 0.05 / 6)
     row = table.loc["table2/no_infonce/AV"]
-    assert row["evidence"] == f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] (99 %)"
+    assert row["evidence"] == f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] (99.2 %)"
     assert row["verdict"] == ("same direction" if low > 0 else "too few seeds")
     assert table.loc["fig2/mean", "verdict"] == claims.NOT_TESTABLE
     assert "no interval over groups" in table.loc["fig2/mean", "evidence"]

@@ -54,11 +54,10 @@ def test_table2_cells(fake: Plan, tmp_path: Path) -> None:
     assert row["drop_log_odds"] == pytest.approx((odds[0] - odds[1]).mean(), abs=1e-3)
     assert row["paper_drop_log_odds"] == pytest.approx(np.log(65.5 / 34.5 * 38.4 / 61.6), abs=1e-4)
     primary = table[table["family"] == "primary"]
-    # flat_mean is no row of this plan's Table 2
     assert sorted(primary.index) == sorted(
         (name, "AV") for name in SKILL if name not in ("full", "from_scratch")
     )
-    assert set(primary["family_size"]) == {6}
+    assert set(primary["family_size"]) == {7}
     assert set(primary["verdict"]) == set(primary["verdict_at_0.5"]) == {verdicts.TOO_FEW}
     assert table.loc[table["family"] != "primary", "verdict"].isna().all()
 
@@ -150,11 +149,11 @@ def test_verdicts_follow_the_rules(fake: Plan, tmp_path: Path) -> None:
     full = np.array([expected("full", "AV", seed) for seed in plan.seeds])
     more = np.array([0, 1, 0, 2]) * 100 / N
     own = np.array([expected("no_infonce", "AV", seed) for seed in plan.seeds]) + more
-    low, high = stats.t.interval(1 - 0.05 / 6, 3, np.mean(full - own), stats.sem(full - own))
+    low, high = stats.t.interval(1 - 0.05 / 7, 3, np.mean(full - own), stats.sem(full - own))
     row = make(plan, "table2", tmp_path).set_index(["variant", "modality"]).loc["no_infonce", "AV"]
     ends = [row["simultaneous_low"], row["simultaneous_high"]]
     assert ends == pytest.approx([low, high], abs=1e-3)
-    words = f"{np.mean(full - own):+.2f} [{low:+.2f}, {high:+.2f}] (99.2 %)"
+    words = f"{np.mean(full - own):+.2f} [{low:+.2f}, {high:+.2f}] (99.3 %)"
     assert table.loc["table2/no_infonce/AV", "evidence"] == words
     assert table.loc["table2/no_infonce/A", "evidence"].endswith("(95 %)")
 
