@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from diccae.plans import Plan
 from diccae.reporting import collect, sources
 from diccae.reporting.clusters import cluster_quality
+from diccae.reporting.scored_clips import read_folder
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, read_json, reading
 
 mpl.use("Agg")
@@ -121,6 +122,10 @@ def class_names(plan: Plan) -> list[str]:
 
 
 def cache_counts(plan: Plan) -> dict[str, Any]:
-    """Content of the cache's meta.json; empty if there is no cache."""
-    path = sources.data_file(plan, plan.cache_dir / "meta.json")
-    return read_json(path, CACHE_AGAIN) if path else sources.shared_data(plan).get("cache", {})
+    """`clips`, `counts` and `manifest_sha256` of the clip cache or the stored features that runs
+    read; empty if there is neither."""
+    path = sources.data_file(plan, read_folder(plan) / "meta.json")
+    if path is None:
+        return sources.shared_data(plan).get("cache", {})
+    meta = read_json(path, CACHE_AGAIN)
+    return {name: meta[name] for name in ("clips", "counts", "manifest_sha256")}

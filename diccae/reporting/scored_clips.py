@@ -93,7 +93,7 @@ def manifest_digest(plan: Plan) -> str:
 
 def missing(plan: Plan) -> dict[str, int]:
     """Test clips that could not be used, by status, most common first."""
-    path = sources.data_file(plan, _clips_folder(plan) / "index.parquet")
+    path = sources.data_file(plan, read_folder(plan) / "index.parquet")
     if path is None:
         return sources.shared_data(plan).get("missing", {})
     with reading(path, CACHE_AGAIN):
@@ -102,7 +102,7 @@ def missing(plan: Plan) -> dict[str, int]:
     return {str(status): int(count) for status, count in left_out.value_counts().items()}
 
 
-def _clips_folder(plan: Plan) -> Path:
+def read_folder(plan: Plan) -> Path:
     """The folder that runs read: the clip cache, or the stored features that a record names."""
     modality = plan.reference_modalities[0]
     record = collect.record(plan, plan.reference, plan.seeds[0], modality)

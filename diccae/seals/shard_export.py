@@ -75,7 +75,8 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
             if (run.folder / name).is_file()
         },
         "clusters": _clusters(plan, seed),
-        "data": _data(plan, clips),
+        # the runs of other seeds may be on other machines
+        "data": _data(plan.model_copy(update={"seeds": [seed]}), clips),
         "jobs": {
             name: seconds
             for name, seconds in timing.job_seconds(plan).items()
