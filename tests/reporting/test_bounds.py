@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from diccae.artifacts import artifact_of
+from diccae.datasets.clips import write_meta
 from diccae.evaluation.bounds import bounds
 from diccae.plans import Plan
-from diccae.reporting import html
+from diccae.reporting import html, pictures
 from diccae.reporting.scored_clips import scored_clips
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL
 
@@ -123,3 +126,17 @@ def test_without_the_manifest_the_report_says_so(fake: Plan) -> None:
         "is not on this machine, so the number of listed test clips and the bounds are unknown"
         in page(fake)
     )
+
+
+def test_a_plan_on_stored_features_needs_no_clip_cache(fake: Plan) -> None:
+    modality = fake.reference_modalities[0]
+    path = fake.run_folder("full", fake.seeds[0], modality=modality) / "record.json"
+    record = json.loads(path.read_text())
+    record["settings"]["features"] = {"name": "made"}
+    path.write_text(json.dumps(record))
+    (fake.cache_dir / "meta.json").unlink()
+    folder = Path(fake.data_root) / "features" / "made"
+    folder.mkdir(parents=True)
+    counted = {"clips": 5, "counts": {"ok": 5}, "manifest_sha256": "0"}
+    write_meta(folder, {**counted, "mode": "features"})
+    assert pictures.cache_counts(fake) == counted
