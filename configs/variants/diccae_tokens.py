@@ -1,0 +1,2 @@
+# The method as the paper describes it, on token encoders.
+inputs = "tokens"
