@@ -17,10 +17,10 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
-    Seeds,
     joint,
     modalities_of,
 )
+from diccae.seed_sets import Seeds
 
 
 class ScoredSections(Strict):
