@@ -39,7 +39,7 @@ class Runtime(Strict):
         threads: of one run.
     """
 
-    kernels: Kernels = "fastest"
+    kernels: Kernels = "portable"
     threads: int = Field(default=1, ge=1)
 
 
