@@ -97,7 +97,8 @@ def compare(options: argparse.Namespace) -> None:
     times: dict[tuple[str, str], list[float]] = {}
     for _ in range(options.rounds):
         for stage, (setting, worker) in itertools.product(STAGES, workers.items()):
-            assert worker.stdin is not None and worker.stdout is not None
+            assert worker.stdin is not None
+            assert worker.stdout is not None
             worker.stdin.write(f"{stage}\n")
             worker.stdin.flush()
             times.setdefault((stage, setting), []).append(float(worker.stdout.readline()))
