@@ -40,8 +40,8 @@ def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
         *(Run(smoke, "finetune", "full", 200, modality) for modality in ("A", "V", "AV")),
     ]
     tuning = load_plan("tuning")
-    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss", 300)
-    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch", 300, "AV")
+    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss@lr=0.0005", 300)
+    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch@lr=0.0005", 300, "AV")
 
 
 def test_parameters_are_those_of_the_models() -> None:
