@@ -17,6 +17,7 @@ from diccae.feature_settings import (
 )
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
+from diccae.seed_sets import MAX_SEED
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 WEIGHTS = "weights.pth"
@@ -113,6 +114,14 @@ class RunContext(Generic[Choices]):
     def budget(self) -> StageSchedule:
         """The schedule of this stage."""
         return self.schedule.stages[self.stage.name]
+
+    @property
+    def stream_seed(self) -> int:
+        """Seed of initial weights, order and augmentation: that of the run in stream 0 and in
+        shared stages."""
+        stream = 0 if self.stage.shared else self.schedule.stream
+        # far apart, so that no stream of one seed is another seed
+        return self.seed if not stream else (self.seed + stream * 7_919_317) % MAX_SEED
 
     def encoders(self) -> dict[str, Any]:
         """`audio_encoder` and `video_encoder`, None for a modality that the run lacks.
