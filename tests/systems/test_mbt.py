@@ -158,15 +158,15 @@ def test_logits_and_losses_equal_the_slow_forward_pass(
     def cross_entropy(scores: NDArray[np.float64], label: int) -> float:
         return float(np.log(np.exp(scores).sum()) - scores[label])
 
-    each = [cross_entropy(s, label) for c, label in zip(slow, labels, strict=True) for s in c.values()]
+    each = [
+        cross_entropy(s, label) for c, label in zip(slow, labels, strict=True) for s in c.values()
+    ]
     assert loss == pytest.approx(np.mean(each))
     assert loss_of_mean == pytest.approx(np.mean([*map(cross_entropy, mean, labels)]))
 
 
 def test_the_slow_forward_pass_at_the_width_of_vit_b() -> None:
-    model = mbt(
-        width=768, heads=12, depth=2, fusion_layer=0, audio=((2, 2), (2, 1)), bottlenecks=4
-    )
+    model = mbt(width=768, heads=12, depth=2, fusion_layer=0, audio=((2, 2), (2, 1)), bottlenecks=4)
     batch = inputs(audio=(2, 2))
     with torch.no_grad():
         logits = model(batch, mode="tensor")[0].numpy()
@@ -326,4 +326,6 @@ def test_a_run_starts_with_equal_scores_and_all_weights_are_trained(workspace: P
     assert not model(batch, mode="tensor").any()
     torch.nn.init.normal_(model.head.weight)
     model(batch, samples(), mode="loss")["loss_cls"].backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert [
+        name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()
+    ] == []

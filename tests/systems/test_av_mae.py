@@ -1,0 +1,255 @@
+"""AudiovisualMAE: pre-training against a slow forward written from the paper, its one decoder, and
+what fine-tuning takes from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor
+
+from diccae import registry  # noqa: F401
+from diccae.errors import UserError
+from diccae.functional.masking import Masks, random_masks
+from diccae.models.systems.av_mae import AudiovisualMAE, masked_count
+from diccae.plans import Plan, load_plan
+from diccae.reporting.ambiguities import ambiguities
+from diccae.run_graph import Run
+from diccae.settings import settings_of
+from diccae.validation import checked
+from tests.systems.test_mbt import block, layer_norm, linear
+
+SMALL = dict(width=12, depth=2, heads=3, positions="sinusoidal")
+AUDIO = dict(type="mmaction.AudioTokens", size=(8, 4), patch=(2, 2), **SMALL)
+VIDEO = dict(type="mmaction.VideoTokens", size=(4, 4, 6), patch=(2, 2, 2), channels=1, **SMALL)
+# of 8 tokens of audio and 12 of video
+MASKED = {"audio": 4, "video": 10}
+HEADS, DECODER_HEADS = 3, 2
+
+
+def autoencoders(trained: bool = True) -> AudiovisualMAE:
+    """A small network in float64, with random weights everywhere if `trained`."""
+    model = AudiovisualMAE(
+        ("audio", "video"),
+        audio_masked=0.5,
+        video_masked=0.9,
+        decoder=dict(width=8, depth=2, heads=DECODER_HEADS),
+        audio_encoder=AUDIO,
+        video_encoder=VIDEO,
+    )
+    for weights in model.parameters():
+        if trained and weights.requires_grad:
+            torch.nn.init.normal_(weights, std=0.3)
+    return model.double()
+
+
+def batch() -> dict[str, Tensor]:
+    return {
+        "audio": torch.randn(3, 1, 8, 4, dtype=torch.float64, requires_grad=True),
+        "video": torch.randn(3, 1, 4, 4, 6, dtype=torch.float64, requires_grad=True),
+    }
+
+
+def losses_and_masks(
+    model: AudiovisualMAE, inputs: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Masks]]:
+    """The losses, and the masks that were drawn for them."""
+    torch.manual_seed(3)
+    losses = model(inputs, [], mode="loss")
+    torch.manual_seed(3)
+    counts = {name: model.encoders[name].num_tokens for name in MASKED}
+    return losses, {n: random_masks(3, counts[n], counts[n] - MASKED[n]) for n in MASKED}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ratio", "masked"),
+    [(32, 0.9, 28), (196, 0.9, 176), (512, 0.5, 256), (100, 0.29, 29)],
+)
+def test_the_number_of_masked_tokens_is_rounded_down(
+    tokens: int, ratio: float, masked: int
+) -> None:
+    assert masked_count("video", tokens, ratio) == masked
+
+
+def test_a_ratio_that_masks_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match=r"audio_masked 0.02 masks none of the 32 .* 0.0312 or mo"):
+        masked_count("audio", 32, 0.02)
+
+
+def test_a_new_network_predicts_zeros_and_masked_values_alone_count() -> None:
+    model, inputs = autoencoders(trained=False), batch()
+    losses, masks = losses_and_masks(model, inputs)
+    for name, of in masks.items():
+        value = inputs["video"].flatten(0, 1) if name == "video" else inputs[name]
+        assert of.masked.sum(1).tolist() == [MASKED[name]] * 3
+        squares = model.encoders[name].patches(value).square()[of.masked]
+        assert len(squares) == 3 * MASKED[name]
+        torch.testing.assert_close(losses[f"loss_{name}"], squares.mean() / 2)
+
+
+def patches(name: str, clip: np.ndarray) -> np.ndarray:
+    """The values of each patch (N, P) of the input of one clip."""
+    if name == "audio":
+        # mel bands are the rows
+        image = clip[0].T
+        cut = [image[r : r + 2, t : t + 2] for r in range(0, 4, 2) for t in range(0, 8, 2)]
+    else:
+        cut = [
+            clip[t : t + 2, r : r + 2, c : c + 2]
+            for t in range(0, 4, 2)
+            for r in range(0, 4, 2)
+            for c in range(0, 6, 2)
+        ]
+    return np.stack([part.ravel() for part in cut])
+
+
+def positions(count: int, width: int) -> np.ndarray:
+    found = np.zeros((count, width))
+    for place in range(count):
+        for index in range(width // 2):
+            angle = place / 10_000 ** (2 * index / width)
+            found[place, index] = np.sin(angle)
+            found[place, width // 2 + index] = np.cos(angle)
+    return found
+
+
+def slow_error(
+    model: AudiovisualMAE, name: str, clip: np.ndarray, visible: list[int]
+) -> np.ndarray:
+    """Squared errors of the values of the masked patches of one clip, token by token."""
+    weights = {key: value.numpy() for key, value in model.state_dict().items()}
+    encoder, values = f"encoders.{name}", patches(name, clip)
+    tokens = linear(values, weights, f"{encoder}.projection") + positions(len(values), 12)
+    encoded = tokens[visible]
+    for layer in range(2):
+        encoded = block(encoded, weights, f"{encoder}.blocks.{layer}", HEADS)
+    encoded = layer_norm(encoded, weights, f"{encoder}.norm")
+    decoded = np.empty((len(values), 8))
+    for place in range(len(values)):
+        decoded[place] = weights[f"decoder.mask_tokens.{name}"]
+    for row, place in zip(encoded, visible, strict=True):
+        decoded[place] = linear(row, weights, f"decoder.projections.{name}")
+    decoded = decoded + positions(len(values), 8)
+    for layer in range(2):
+        decoded = block(decoded, weights, f"decoder.blocks.{layer}", DECODER_HEADS)
+    predicted = linear(
+        layer_norm(decoded, weights, "decoder.norm"), weights, f"decoder.outputs.{name}"
+    )
+    masked = sorted(set(range(len(values))) - set(visible))
+    return (predicted[masked] - values[masked]) ** 2
+
+
+def test_losses_equal_the_slow_forward_pass() -> None:
+    model, inputs = autoencoders(), batch()
+    losses, masks = losses_and_masks(model, inputs)
+    for name, of in masks.items():
+        clips = inputs[name].detach().numpy()
+        clips = clips[:, 0] if name == "video" else clips
+        errors = [
+            slow_error(model, name, clip, kept)
+            for clip, kept in zip(clips, of.keep.tolist(), strict=True)
+        ]
+        # positions are stored in float32
+        assert losses[f"loss_{name}"].item() == pytest.approx(np.mean(errors) / 2, rel=1e-6)
+
+
+def test_the_decoder_is_shared_and_never_mixes_the_modalities() -> None:
+    model, inputs = autoencoders(), batch()
+    losses, _ = losses_and_masks(model, inputs)
+    shared = [*model.decoder.blocks.parameters(), *model.decoder.norm.parameters()]
+    own = {
+        name: [
+            inputs[name],
+            *(p for p in model.encoders[name].parameters() if p.requires_grad),
+            model.decoder.mask_tokens[name],
+            *model.decoder.projections[name].parameters(),
+            *model.decoder.outputs[name].parameters(),
+        ]
+        for name in MASKED
+    }
+    options: dict[str, Any] = dict(retain_graph=True, allow_unused=True)
+    parts = [torch.autograd.grad(losses[f"loss_{name}"], shared, **options) for name in MASKED]
+    total = torch.autograd.grad(losses["loss_audio"] + losses["loss_video"], shared, **options)
+    for audio, video, both in zip(*parts, total, strict=True):
+        assert audio.any()
+        assert video.any()
+        torch.testing.assert_close(both, audio + video)
+    for name, other in (("audio", "video"), ("video", "audio")):
+        loss = losses[f"loss_{name}"]
+        assert all(g.any() for g in torch.autograd.grad(loss, own[name], **options))
+        assert all(g is None for g in torch.autograd.grad(loss, own[other], **options))
+    # nothing of the network is left out
+    assert len(shared) + sum(len(of) - 1 for of in own.values()) == sum(
+        p.requires_grad for p in model.parameters()
+    )
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan("embedded")
+
+
+def build(config: Any) -> Any:
+    return MODELS.build({k: v for k, v in config.model.items() if k != "data_preprocessor"})
+
+
+@pytest.mark.parametrize("modality", ["A", "V", "AV"])
+def test_mbt_takes_all_of_the_encoders_but_their_last_norm(
+    plan: Plan, modality: str, tmp_path: Path
+) -> None:
+    pretrained = build(Run(plan, "pretrain", "av_mae", 0).config())
+    for weights in pretrained.parameters():
+        torch.nn.init.normal_(weights)
+    torch.save(pretrained.state_dict(), tmp_path / "weights.pth")
+    config = Run(plan, "finetune", "av_mae", 0, modality).config()
+    config.model.init_cfg.checkpoint = str(tmp_path / "weights.pth")
+    model = build(config)
+    model.init_weights()
+    state, start = model.state_dict(), pretrained.state_dict()
+    taken = {name for name in start if name in state and torch.equal(state[name], start[name])}
+    assert set(state) - taken == {"norm.weight", "norm.bias", "head.weight", "head.bias"} | (
+        {"bottlenecks"} if modality == "AV" else set()
+    )
+    names = {"A": ["audio"], "V": ["video"], "AV": ["audio", "video"]}[modality]
+    encoders = {k for k in start if k.split(".")[0] == "encoders" and k.split(".")[1] in names}
+    assert encoders - taken == {f"encoders.{n}.norm.{k}" for n in names for k in ("weight", "bias")}
+    assert (state["norm.weight"] == 1).all()
+    assert not state["norm.bias"].any()
+
+
+def test_the_stages_at_the_scale_of_vit_b() -> None:
+    plan = load_plan("vggsound")
+    with torch.device("meta"):
+        pretrained = build(Run(plan, "pretrain", "av_mae", 0).config())
+        tuned = build(Run(plan, "finetune", "av_mae_scratch", 0, "AV").config())
+    assert pretrained.masked == {"audio": 256, "video": 176}
+    assert sum(p.numel() for p in pretrained.parameters()) == pytest.approx(179e6, rel=0.005)
+    assert (tuned.fusion_layer, tuned.depth, tuned.pooling) == (8, 12, "mean")
+
+
+def test_pre_training_on_audio_alone(plan: Plan) -> None:
+    config = Run(plan, "pretrain", "av_mae_audio", 0).config()
+    assert config.model.modalities == ("audio",)
+    assert config.model.video_encoder is None
+    inputs = {"audio": torch.randn(2, 1, 64, 64), "video": torch.randn(2, 1, 8, 32, 32)}
+    assert set(build(config)(inputs, [], mode="loss")) == {"loss_audio"}
+    with pytest.raises(UserError, match="in AV without an encoder of video .* in A alone"):
+        Run(plan, "finetune", "av_mae_audio", 0, "AV").config()
+    pictures = {"variants": ["av_mae_audio"], "modalities": ["V"]}
+    content = plan.model_dump(by_alias=True, exclude_none=True)
+    kept = {key: content[key] for key in ("scale", "dataset", "data_root", "seeds", "parameters")}
+    of_video = checked(
+        Plan, kept | {"name": "v", "table2": pictures, "reference": "av_mae_audio"}, "here"
+    )
+    with pytest.raises(UserError, match="pretrain_on audio, and the plan pre-trains in V alone"):
+        Run(of_video, "pretrain", "av_mae_audio", 0).config()
+
+
+def test_every_choice_is_in_the_register(plan: Plan) -> None:
+    settings = settings_of(plan, "finetune", "av_mae").as_record()
+    keys = {entry["key"] for entry in ambiguities(plan, settings)}
+    assert {f"method.{name}" for name in settings["method"]} <= keys
