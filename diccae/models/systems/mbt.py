@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from diccae.functional.precision import wide
 from diccae.models.recogniser import Recogniser
+from diccae.models.tokens import TokenEncoder
 
 STD = 0.02
 
@@ -56,13 +57,13 @@ class MBT(Recogniser):
         **recogniser: Any,
     ) -> None:
         super().__init__(modalities, num_classes, **recogniser)
-        first: Any = self.encoders[self.modalities[0]]
-        self.depth, width = len(first.blocks), first.width
+        encoders = [self._encoder(name) for name in self.modalities]
+        self.depth, width = len(encoders[0].blocks), encoders[0].width
         joint = fusion_layer is not None and len(self.modalities) > 1
         self.fusion_layer = fusion_layer if joint else self.depth
         self.fusion, self.pooling, self.objective = fusion, pooling, objective
-        self.norm = first.norm
-        for encoder in self.encoders.values():
+        self.norm = encoders[0].norm
+        for encoder in encoders:
             encoder.norm = nn.Identity()
         self.class_tokens = nn.ParameterDict(
             {name: _tokens(1, width) for name in self.modalities if pooling == "class_token"}
@@ -109,15 +110,17 @@ class MBT(Recogniser):
 
     def _embed(self, name: str, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
         """Tokens of a modality before the first layer, the class token first."""
-        encoder: Any = self.encoders[name]
-        tokens = encoder.embed(inputs)
+        tokens = self._encoder(name).embed(inputs)
         if self.pooling == "mean":
             return tokens
         return torch.cat([self.class_tokens[name].expand(len(tokens), -1, -1), tokens], dim=1)
 
-    def _block(self, name: str, layer: int) -> nn.Module:
+    def _encoder(self, name: str) -> TokenEncoder:
         encoder: Any = self.encoders[name]
-        return encoder.blocks[layer]
+        return encoder
+
+    def _block(self, name: str, layer: int) -> nn.Module:
+        return self._encoder(name).blocks[layer]
 
     def _fuse_layers(
         self, tokens: dict[str, Float[Tensor, "b _ d"]]
