@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diccae.errors import UserError
 from diccae.schedule import Strict
@@ -36,6 +36,13 @@ class AvMaeChoices(Strict):
     bottlenecks: int = Field(ge=1)
     fusion_layer: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _heads_fit(self) -> AvMaeChoices:
+        width, heads = self.decoder_width, self.decoder_heads
+        if width % heads:
+            raise ValueError(f"wanted decoder_heads that divide decoder_width {width}, got {heads}")
+        return self
+
 
 class AvMae(System[AvMaeChoices]):
     """AudiovisualMAE as it was trained on VGGSound: own encoders, one decoder, no inpainting.
@@ -49,8 +56,10 @@ class AvMae(System[AvMaeChoices]):
     stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.av_mae", "diccae.models.systems.mbt")
     input_family = "tokens"
-    label_use = "none"
-    reference = "Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023"
+    reference = (
+        "Georgescu, Fonseca, Ionescu, Lucic, Schmid, Arnab: Audiovisual Masked Autoencoders, "
+        "ICCV 2023"
+    )
     fidelity = "paper"
 
     def parents(self, stage: Stage, modality: str, choices: AvMaeChoices) -> tuple[Parent, ...]:

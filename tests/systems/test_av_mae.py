@@ -20,6 +20,7 @@ from diccae.plans import Plan, load_plan
 from diccae.reporting.ambiguities import ambiguities
 from diccae.run_graph import Run
 from diccae.settings import settings_of
+from diccae.systems.av_mae import AvMaeChoices
 from diccae.validation import checked
 from tests.systems.test_mbt import block, layer_norm, linear
 
@@ -247,6 +248,12 @@ def test_pre_training_on_audio_alone(plan: Plan) -> None:
     )
     with pytest.raises(UserError, match="pretrain_on audio, and the plan pre-trains in V alone"):
         Run(of_video, "pretrain", "av_mae_audio", 0).config()
+
+
+def test_the_heads_of_the_decoder_divide_its_width(plan: Plan) -> None:
+    choices = settings_of(plan, "pretrain", "av_mae").choices
+    with pytest.raises(UserError, match="here: wanted decoder_heads that divide .*width 32, got 3"):
+        checked(AvMaeChoices, choices.model_dump() | {"decoder_heads": 3}, "here")
 
 
 def test_every_choice_is_in_the_register(plan: Plan) -> None:

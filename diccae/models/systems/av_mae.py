@@ -28,7 +28,7 @@ from diccae.models.tokens import TokenEncoder, sinusoids
 @MODELS.register_module()
 class AudiovisualMAE(Recogniser):
     """Each modality's encoder sees the visible tokens of its input, and one decoder reconstructs
-    the masked ones, modality by modality (Georgescu et al., Sec. 3.1, without inpainting).
+    the masked ones, modality by modality (Georgescu et al., without inpainting).
 
     L = mean over modalities of the mean squared error over the values of the masked patches. The
     targets are the inputs as the preprocessor normalises them, not scaled patch by patch.
