@@ -66,19 +66,6 @@ class AvMae(System[AvMaeChoices]):
         """Fine-tuning starts from the encoders of pre-training."""
         return (Parent("pretrain"),) if stage == FINETUNE else ()
 
-    def choices_for(self, pretrain_modality: str, choices: AvMaeChoices) -> AvMaeChoices:
-        """The same choices in every plan that has audio to pre-train on.
-
-        Raises:
-            UserError: pre-training on audio alone in a plan of video.
-        """
-        if choices.pretrain_on == "audio" and pretrain_modality == "V":
-            raise UserError(
-                "method.pretrain_on audio, and the plan pre-trains in V alone; leave the variant "
-                "out, or set pretrain_modality: AV in the plan"
-            )
-        return choices
-
     def model(self, run: RunContext[AvMaeChoices]) -> dict[str, Any]:
         """The autoencoders, or MBT on the means of tokens, which starts from their encoders.
 
@@ -86,6 +73,12 @@ class AvMae(System[AvMaeChoices]):
             UserError: fine-tuning has a modality that pre-training lacked, or the encoders or the
                 layers of fusion do not fit, see MBT.
         """
+        needs_video = run.modality == "V" or (run.stage == FINETUNE and run.modality == "AV")
+        if run.choices.pretrain_on == "audio" and needs_video:
+            raise UserError(
+                "method.pretrain_on audio trains no encoder of video, which the models in "
+                f"{run.modality} start from; score the variant in A alone"
+            )
         fixed = {
             key: run.base[key] | dict(positions="sinusoidal")
             for key in ("audio_encoder", "video_encoder")
@@ -93,12 +86,6 @@ class AvMae(System[AvMaeChoices]):
         run = replace(run, base=run.base | fixed)
         if run.stage == PRETRAIN:
             return _autoencoders(run)
-        weights = run.parent()
-        if weights is not None and "video" in run.modalities and run.choices.pretrain_on == "audio":
-            raise UserError(
-                f"method.pretrain_on audio leaves fine-tuning in {run.modality} without an encoder "
-                "of video to start from; score the variant in A alone"
-            )
         choices = MBTChoices(
             bottlenecks=run.choices.bottlenecks,
             fusion_layer=run.choices.fusion_layer,
@@ -106,6 +93,7 @@ class AvMae(System[AvMaeChoices]):
             pooling="mean",
             objective="each_modality",
         )
+        weights = run.parent()
         start = weights and dict(type="EncoderWeights", checkpoint=weights)
         return MBT.model(replace(cast(Any, run), choices=choices)) | dict(init_cfg=start)
 
