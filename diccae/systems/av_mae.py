@@ -104,6 +104,7 @@ def _autoencoders(run: RunContext[AvMaeChoices]) -> dict[str, Any]:
     return dict(
         type="AudiovisualMAE",
         modalities=("audio",) if audio_alone else run.modalities,
+        num_classes=run.base["data"]["num_classes"],
         audio_masked=choices.audio_masked,
         video_masked=choices.video_masked,
         decoder=dict(

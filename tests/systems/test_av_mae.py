@@ -36,6 +36,7 @@ def autoencoders(trained: bool = True) -> AudiovisualMAE:
     """A small network in float64, with random weights everywhere if `trained`."""
     model = AudiovisualMAE(
         ("audio", "video"),
+        num_classes=5,
         audio_masked=0.5,
         video_masked=0.9,
         decoder=dict(width=8, depth=2, heads=DECODER_HEADS),

@@ -38,6 +38,7 @@ class AudiovisualMAE(Recogniser):
 
     Args:
         modalities: those that are reconstructed.
+        num_classes: C, which nothing reads.
         audio_masked, video_masked: share of the tokens of a clip that is masked.
         decoder: `width`, `depth` and `heads` of the decoder.
         **recogniser: see `Recogniser`; the encoders are `TokenEncoder`s.
@@ -49,13 +50,13 @@ class AudiovisualMAE(Recogniser):
     def __init__(
         self,
         modalities: tuple[str, ...],
+        num_classes: int,
         audio_masked: float,
         video_masked: float,
         decoder: dict[str, int],
         **recogniser: Any,
     ) -> None:
-        # the stage has no classes
-        super().__init__(modalities, num_classes=0, **recogniser)
+        super().__init__(modalities, num_classes, **recogniser)
         ratios = {"audio": audio_masked, "video": video_masked}
         self.masked: dict[str, int] = {}
         for name in self.modalities:
@@ -83,6 +84,10 @@ class AudiovisualMAE(Recogniser):
             )
             losses[f"loss_{name}"] = error / len(self.modalities)
         return losses
+
+    def fuse(self, features: dict[str, Float[Tensor, "b _"]]) -> Float[Tensor, "b e"]:
+        """The features (B, D) of the modalities side by side, for embeddings."""
+        return torch.cat([features[name] for name in self.modalities], dim=1)
 
     def reconstruct(
         self, name: str, inputs: Float[Tensor, "b c h w"], masks: Masks
