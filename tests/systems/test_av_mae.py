@@ -22,38 +22,7 @@ from diccae.run_graph import Run
 from diccae.settings import settings_of
 from diccae.systems.av_mae import AvMaeChoices
 from diccae.validation import checked
-from tests.systems.test_mbt import block, layer_norm, linear
-
-SMALL = dict(width=12, depth=2, heads=3, positions="sinusoidal")
-AUDIO = dict(type="mmaction.AudioTokens", size=(8, 4), patch=(2, 2), **SMALL)
-VIDEO = dict(type="mmaction.VideoTokens", size=(4, 4, 6), patch=(2, 2, 2), channels=1, **SMALL)
-# of 8 tokens of audio and 12 of video
-MASKED = {"audio": 4, "video": 10}
-HEADS, DECODER_HEADS = 3, 2
-
-
-def autoencoders(trained: bool = True) -> AudiovisualMAE:
-    """A small network in float64, with random weights everywhere if `trained`."""
-    model = AudiovisualMAE(
-        ("audio", "video"),
-        num_classes=5,
-        audio_masked=0.5,
-        video_masked=0.9,
-        decoder=dict(width=8, depth=2, heads=DECODER_HEADS),
-        audio_encoder=AUDIO,
-        video_encoder=VIDEO,
-    )
-    for weights in model.parameters():
-        if trained and weights.requires_grad:
-            torch.nn.init.normal_(weights, std=0.3)
-    return model.double()
-
-
-def batch() -> dict[str, Tensor]:
-    return {
-        "audio": torch.randn(3, 1, 8, 4, dtype=torch.float64, requires_grad=True),
-        "video": torch.randn(3, 1, 4, 4, 6, dtype=torch.float64, requires_grad=True),
-    }
+from tests.systems.slow_av_mae import MASKED, autoencoders, batch, slow_error
 
 
 def losses_and_masks(
@@ -93,60 +62,13 @@ def test_a_new_network_predicts_zeros_and_masked_values_alone_count() -> None:
         torch.testing.assert_close(losses[f"loss_{name}"], squares.mean() / 2)
 
 
-def patches(name: str, clip: np.ndarray) -> np.ndarray:
-    """The values of each patch (N, P) of the input of one clip."""
-    if name == "audio":
-        # mel bands are the rows
-        image = clip[0].T
-        cut = [image[r : r + 2, t : t + 2] for r in range(0, 4, 2) for t in range(0, 8, 2)]
-    else:
-        cut = [
-            clip[t : t + 2, r : r + 2, c : c + 2]
-            for t in range(0, 4, 2)
-            for r in range(0, 4, 2)
-            for c in range(0, 6, 2)
-        ]
-    return np.stack([part.ravel() for part in cut])
-
-
-def positions(count: int, width: int) -> np.ndarray:
-    found = np.zeros((count, width))
-    for place in range(count):
-        for index in range(width // 2):
-            angle = place / 10_000 ** (2 * index / width)
-            found[place, index] = np.sin(angle)
-            found[place, width // 2 + index] = np.cos(angle)
-    return found
-
-
-def slow_error(
-    model: AudiovisualMAE, name: str, clip: np.ndarray, visible: list[int]
-) -> np.ndarray:
-    """Squared errors of the values of the masked patches of one clip, token by token."""
-    weights = {key: value.numpy() for key, value in model.state_dict().items()}
-    encoder, values = f"encoders.{name}", patches(name, clip)
-    tokens = linear(values, weights, f"{encoder}.projection") + positions(len(values), 12)
-    encoded = tokens[visible]
-    for layer in range(2):
-        encoded = block(encoded, weights, f"{encoder}.blocks.{layer}", HEADS)
-    encoded = layer_norm(encoded, weights, f"{encoder}.norm")
-    decoded = np.empty((len(values), 8))
-    for place in range(len(values)):
-        decoded[place] = weights[f"decoder.mask_tokens.{name}"]
-    for row, place in zip(encoded, visible, strict=True):
-        decoded[place] = linear(row, weights, f"decoder.projections.{name}")
-    decoded = decoded + positions(len(values), 8)
-    for layer in range(2):
-        decoded = block(decoded, weights, f"decoder.blocks.{layer}", DECODER_HEADS)
-    predicted = linear(
-        layer_norm(decoded, weights, "decoder.norm"), weights, f"decoder.outputs.{name}"
-    )
-    masked = sorted(set(range(len(values))) - set(visible))
-    return (predicted[masked] - values[masked]) ** 2
-
-
-def test_losses_equal_the_slow_forward_pass() -> None:
-    model, inputs = autoencoders(), batch()
+@pytest.mark.parametrize(
+    "shape",
+    [{}, dict(width=768, depth=1, heads=12, decoder=(384, 6))],
+    ids=["small", "width of ViT-B"],
+)
+def test_losses_equal_the_slow_forward_pass(shape: dict[str, Any]) -> None:
+    model, inputs = autoencoders(**shape), batch()
     losses, masks = losses_and_masks(model, inputs)
     for name, of in masks.items():
         clips = inputs[name].detach().numpy()
