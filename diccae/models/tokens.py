@@ -79,7 +79,7 @@ class TokenEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
-        self.norm = norm(width)
+        self.norm: nn.Module = norm(width)
         self.apply(init_weights_vit_timm)
 
     def patches(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n p"]:

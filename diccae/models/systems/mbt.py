@@ -59,8 +59,9 @@ class MBT(Recogniser):
         super().__init__(modalities, num_classes, **recogniser)
         encoders = [self._encoder(name) for name in self.modalities]
         self.depth, width = len(encoders[0].blocks), encoders[0].width
-        joint = fusion_layer is not None and len(self.modalities) > 1
-        self.fusion_layer = fusion_layer if joint else self.depth
+        if fusion_layer is None or len(self.modalities) == 1:
+            fusion_layer = self.depth
+        self.fusion_layer = fusion_layer
         self.fusion, self.pooling, self.objective = fusion, pooling, objective
         self.norm = encoders[0].norm
         for encoder in encoders:
@@ -126,7 +127,7 @@ class MBT(Recogniser):
         self, tokens: dict[str, Float[Tensor, "b _ d"]]
     ) -> dict[str, Float[Tensor, "b _ d"]]:
         """Tokens by modality after the layers from L_f on."""
-        shared = self.bottlenecks
+        shared: Tensor | None = self.bottlenecks
         if shared is not None:
             shared = shared.expand(len(next(iter(tokens.values()))), -1, -1)
         for layer in range(self.fusion_layer, self.depth):
