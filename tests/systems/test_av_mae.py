@@ -47,7 +47,7 @@ def test_the_number_of_masked_tokens_is_rounded_down(
 
 
 def test_a_ratio_that_masks_nothing_is_refused() -> None:
-    with pytest.raises(UserError, match=r"audio_masked 0.02 masks none of the 32 .* 0.0312 or mo"):
+    with pytest.raises(UserError, match=r"audio_masked 0.02 masks none of the 32 .* 1/32 or more"):
         masked_count("audio", 32, 0.02)
 
 

@@ -159,13 +159,13 @@ def masked_count(name: str, tokens: int, ratio: float) -> int:
     released code.
 
     Raises:
-        UserError: none.
+        UserError: that is none.
     """
     # 0.29 * 100 is a little less than 29
     masked = math.floor(tokens * ratio + 1e-6)
     if not masked:
         raise UserError(
             f"method.{name}_masked {ratio:g} masks none of the {tokens} tokens of a clip; choose "
-            f"{1 / tokens:.3g} or more"
+            f"1/{tokens} or more"
         )
     return masked
