@@ -121,7 +121,8 @@ class SharedDecoder(nn.Module):
         self, encoders: dict[str, TokenEncoder], width: int, depth: int, heads: int
     ) -> None:
         super().__init__()
-        norm = partial(nn.LayerNorm, eps=next(iter(encoders.values())).norm.eps)
+        of_encoder: Any = next(iter(encoders.values())).norm
+        norm = partial(nn.LayerNorm, eps=of_encoder.eps)
         self.blocks = nn.ModuleList(
             Block(width, heads, 4.0, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
