@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -79,7 +79,7 @@ class TokenEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
-        self.norm = norm(width)
+        self.norm: nn.Module = norm(width)
         self.apply(init_weights_vit_timm)
 
     def patches(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n p"]:
@@ -89,6 +89,11 @@ class TokenEncoder(nn.Module):
     def embed(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
         """The tokens (B, N, D) before the first block: projected patches with their positions."""
         return self.projection(self.patches(inputs)) + self.positions
+
+    def compile(self, *options: Any, **more: Any) -> None:
+        """Compile each block, since systems call the blocks and not the encoder."""
+        for block in self.blocks:
+            block.compile(*options, **more)
 
     def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """The feature (B, D): the mean of the normalised tokens after the last block."""

@@ -64,6 +64,15 @@ def test_every_parameter_has_a_gradient(encoder: TokenEncoder) -> None:
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 
+def test_the_blocks_are_what_is_compiled() -> None:
+    encoder = audio()
+    names = list(encoder.state_dict())
+    encoder.compile()
+    assert list(encoder.state_dict()) == names
+    # compilation starts with the first batch; before it, compile() only sets this attribute
+    assert all(block._compiled_call_impl is not None for block in encoder.blocks)
+
+
 def test_sinusoids_are_those_of_the_formula() -> None:
     table = sinusoids(5, 6).numpy()
     for position in range(5):
