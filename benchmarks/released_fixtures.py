@@ -47,7 +47,7 @@ class Shape:
     decoder_depth: int
 
 
-SHAPES = {"short": Shape(128, 64, 2, 2), "full": Shape(1024, 224, 11, 8)}
+SHAPES = {"short": Shape(192, 64, 2, 2), "full": Shape(1024, 224, 11, 8)}
 
 
 def values(name: str, shape: tuple[int, ...]) -> Tensor:

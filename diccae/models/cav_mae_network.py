@@ -35,7 +35,7 @@ class CavMaeNetwork(Recogniser):
         train_positions: whether the positions, which start as sines and cosines, are trained.
         released_weights: a checkpoint of the released code to start from; None for random weights,
             or those of `init_cfg`.
-        compile_encoders: compile the blocks with torch.compile.
+        compile_encoders: compile encoders and joint blocks with torch.compile.
         **recogniser: see `Recogniser`. The encoders hold the blocks of the modalities; both have
             tokens of one width.
 
@@ -54,7 +54,7 @@ class CavMaeNetwork(Recogniser):
         compile_encoders: bool = False,
         **recogniser: Any,
     ) -> None:
-        super().__init__(modalities, num_classes, **recogniser)
+        super().__init__(modalities, num_classes, compile_encoders=compile_encoders, **recogniser)
         if len(set(self.widths.values())) > 1:
             raise UserError(
                 "CAV-MAE: wanted audio and video tokens of one width, which joint blocks share, "
@@ -74,8 +74,10 @@ class CavMaeNetwork(Recogniser):
             encoder.positions.data.copy_(self._positions(name)[None])
             encoder.positions.requires_grad_(train_positions)
             nn.init.normal_(self.vectors[name], std=0.02)
+        if compile_encoders:
+            for block in self.joint:
+                block.compile()
         self.released_weights = released_weights
-        self.compile_blocks = compile_encoders
 
     @property
     def token_encoders(self) -> dict[str, TokenEncoder]:
@@ -121,12 +123,6 @@ class CavMaeNetwork(Recogniser):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        if self.compile_blocks:
-            for encoder in self.token_encoders.values():
-                for block in encoder.blocks:
-                    block.compile()
-            for block in self.joint:
-                block.compile()
 
     def _positions(self, name: str) -> Float[Tensor, "n d"]:
         try:
