@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from diccae.errors import UserError
 from diccae.models.state_dicts import PATCH_WEIGHT, read_state_dict
 from diccae.models.vit_weights import PATCH_BIAS, LoadedWeights, rescale_pixels
+from diccae.systems._released_cav_mae import FINETUNED, PRETRAINED, WANTED, require_layout
 
-# what only one of the two layouts has
-PRETRAINED, FINETUNED = "decoder_embed.weight", "mlp_head.1.weight"
 SUFFIX = {"audio": "_a", "video": "_v", "joint": ""}
 # our name -> released name, with {m} for the modality or pass
 RULES = [
@@ -61,13 +60,8 @@ def mapped_weights(model: nn.Module, state: dict[str, Tensor], source: str) -> d
     Raises:
         UserError: it is of neither layout, or does not fit the network.
     """
+    require_layout(state, source)
     own = model.state_dict()
-    if not (PRETRAINED in state or FINETUNED in state) or "modality_a" not in state:
-        raise UserError(
-            f"{source}: wanted a CAV-MAE checkpoint with the weights modality_a and {PRETRAINED} "
-            f"(after pre-training) or {FINETUNED} (after fine-tuning), got "
-            f"{next(iter(state), 'no weight')} first; choose such a file as method.released_weights"
-        )
     if FINETUNED not in state:
         own = {name: value for name, value in own.items() if not name.startswith("head.")}
     names = {name: released_name(name) for name in own}
@@ -104,7 +98,7 @@ def load_released(model: nn.Module, file: str) -> LoadedWeights:
     Raises:
         UserError: the file cannot be read, is of another layout or does not fit the network.
     """
-    state = read_state_dict(file, "method.released_weights: wanted the path of a checkpoint")
+    state = read_state_dict(file, WANTED)
     weights = mapped_weights(model, _rescaled(state), file)
     model.load_state_dict(weights, strict=False)
     used = {released_name(name) for name in weights}

@@ -4,39 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
-
 from diccae.errors import UserError
-from diccae.schedule import Strict
+from diccae.systems._cav_mae_choices import CavMaeChoices
+from diccae.systems._released_cav_mae import check_released
 from diccae.systems.spec import Parent, RunContext, Stage, System
 
 PRETRAIN = Stage("pretrain")
 FINETUNE = Stage("finetune", labelled=True, scored=True)
-
-
-class CavMaeChoices(Strict):
-    """Choices of CAV-MAE; values in `configs/systems/cav_mae.py`.
-
-    Attributes:
-        joint_depth: blocks that both modalities share, of the depth of the encoders.
-        mask_ratio: share of the tokens of each modality that pre-training masks.
-        reconstruction_weight: of the errors of both modalities.
-        contrast_weight, temperature: of the contrast; each video looks for its audio.
-        norm_pixels: whether the values of each patch are normalised in the target.
-        decoder_width, decoder_depth, decoder_heads: of the decoder.
-        released_weights: a checkpoint of the released code that the first stage starts from.
-    """
-
-    joint_depth: int = Field(ge=1)
-    mask_ratio: float = Field(gt=0, lt=1)
-    reconstruction_weight: float = Field(ge=0)
-    contrast_weight: float = Field(ge=0)
-    temperature: float = Field(gt=0)
-    norm_pixels: bool
-    decoder_width: int = Field(ge=2)
-    decoder_depth: int = Field(ge=1)
-    decoder_heads: int = Field(ge=1)
-    released_weights: str | None
 
 
 class CavMaeSystem(System[CavMaeChoices]):
@@ -62,14 +36,17 @@ class CavMaeSystem(System[CavMaeChoices]):
 
         Raises:
             UserError: the encoders do not work on tokens or have too few blocks, pre-training lacks
-                a modality, or it has no loss.
+                a modality or has no loss, or the released weights are of another layout.
         """
         choices, weights = run.choices, run.parent()
+        released = choices.released_weights if weights is None else None
+        if released is not None:
+            check_released(released, run.stage == PRETRAIN and choices.reconstruction_weight > 0)
         model = dict(
             modalities=run.modalities,
             num_classes=run.base["data"]["num_classes"],
             joint_depth=choices.joint_depth,
-            released_weights=choices.released_weights if weights is None else None,
+            released_weights=released,
             data_preprocessor=run.preprocessor(),
             **{
                 name: encoder and _own_blocks(encoder, choices.joint_depth)

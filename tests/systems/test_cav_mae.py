@@ -195,6 +195,13 @@ def test_a_view_is_classified_by_the_mean_of_all_its_tokens() -> None:
         torch.testing.assert_close(fused, wanted)
 
 
+def test_losses_of_half_types_are_float32_under_autocast() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = pretraining().loss(clips(), [])
+    assert {value.dtype for value in losses.values()} == {torch.float32}
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
 def plan(**changes: Any) -> Plan:
     variants = changes.pop("variants", ["cav_mae", "cav_mae_scratch"])
     modalities = changes.pop("modalities", ["A", "V", "AV"])

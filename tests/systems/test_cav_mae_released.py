@@ -25,9 +25,15 @@ from benchmarks.released_fixtures import (
 from diccae import registry  # noqa: F401
 from diccae.errors import UserError
 from diccae.models.cav_mae_network import CavMaeNetwork
-from diccae.models.released_cav_mae import load_released, mapped_weights, released_name
+from diccae.models.released_cav_mae import (
+    load_released,
+    mapped_weights,
+    released_name,
+)
 from diccae.models.systems.cav_mae import CavMae, CavMaePretraining
+from diccae.run_graph import Run
 from tests.models.vit_samples import cav_mae, saved
+from tests.systems.test_cav_mae import plan
 
 STORED = json.loads((Path(__file__).parents[1] / "fixtures" / "cav_mae.json").read_text())
 
@@ -187,7 +193,10 @@ def changed(**values: Tensor | None) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"cls_token": torch.zeros(1)}, "wanted a CAV-MAE checkpoint .* got cls_token first"),
+        (
+            {"cls_token": torch.zeros(1)},
+            "wanted a CAV-MAE checkpoint, which has the weight modality_a",
+        ),
         (
             changed(**{"norm_a.bias": None}),
             "checkpoint of pre-training, lacks 1 of .* norm_a.bias first",
@@ -215,7 +224,33 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
 
 
 def test_pre_training_does_not_start_from_a_fine_tuned_checkpoint(tmp_path: Path) -> None:
+    path = saved(layout(finetuning=True), tmp_path / "cav.pth")
     with pytest.raises(UserError, match="checkpoint of fine-tuning, lacks"):
-        load_released(pretraining(), saved(layout(finetuning=True), tmp_path / "cav.pth"))
+        load_released(pretraining(), path)
     with pytest.raises(UserError, match="method.released_weights: wanted the path"):
         load_released(pretraining(), str(tmp_path / "none.pth"))
+
+
+def test_released_weights_are_checked_when_a_run_is_composed(tmp_path: Path) -> None:
+    path = tmp_path / "cav.pth"
+    overrides = {"method.released_weights": str(path)}
+    run = Run(plan(overrides=overrides), "pretrain", "cav_mae", 0)
+    with pytest.raises(UserError, match=r"method.released_weights: wanted the path .*cav.pth"):
+        run.config()
+    saved({"cls_token": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="wanted a CAV-MAE checkpoint"):
+        run.config()
+    saved(changed(**{"decoder_embed.weight": None, "mlp_head.1.weight": torch.zeros(1)}), path)
+    with pytest.raises(UserError, match="which has no decoder to pre-train with"):
+        run.config()
+    content = bytearray(path.read_bytes())
+    content[200:400] = bytes(200)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cav.pth is damaged .*; download it again"):
+        run.config()
+    saved(cav_mae(), path)
+    assert run.config().model.released_weights == str(path)
+    # fine-tuning starts from what pre-training made of them
+    assert Run(run.plan, "finetune", "cav_mae", 0, "A").config().model.released_weights is None
+    scratch = Run(run.plan, "finetune", "cav_mae_scratch", 0, "A")
+    assert scratch.config().model.released_weights == str(path)
