@@ -163,6 +163,7 @@ def with_values(model: nn.Module, shape: Shape) -> nn.Module:
         ("blocks_v", shape.depth),
         ("decoder_blocks", shape.decoder_depth),
     ):
+        # fine-tuning has no decoder
         if hasattr(model, name):
             setattr(model, name, getattr(model, name)[:depth])
     for name, parameter in model.named_parameters():
@@ -267,7 +268,7 @@ def main() -> None:
             name: released_numbers(arguments.checkout, shape) for name, shape in SHAPES.items()
         }
     content["layout"] = released_layout(arguments.checkout, SHAPES["short"])
-    arguments.file.write_text(json.dumps(content))
+    arguments.file.write_text(json.dumps(content) + "\n")
 
 
 if __name__ == "__main__":

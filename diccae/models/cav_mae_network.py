@@ -20,8 +20,8 @@ EPS = 1e-5
 
 
 class CavMaeNetwork(Recogniser):
-    """The encoder of CAV-MAE (Sec. 2.2 of its paper): blocks for each modality, then joint blocks,
-    which run on the tokens of a modality or of both. Each of these passes has norms of its own.
+    """The encoder of CAV-MAE: blocks for each modality, then joint blocks, which run on the tokens
+    of a modality or of both. Each of these passes has norms of its own.
 
     Deviation: with more than one joint block, each pass runs through all of them in turn. In the
     released code the two passes of a single modality start each block from the same tokens, so that
@@ -117,8 +117,9 @@ class CavMaeNetwork(Recogniser):
         else:
             super().init_weights()
 
-    def _finish(self) -> None:
-        """Random weights as in the released code; to be called when all layers are there."""
+    def draw_weights(self) -> None:
+        """Draw the weights of all linear layers as the released code does; a subclass calls it when
+        its own layers are there."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

@@ -267,6 +267,8 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
     options = network_options("audio", "video") | dict(
         mask_ratio=0.75, norm_pixels=False, reconstruction_weight=1.0, contrast=None
     )
+    with pytest.raises(UserError, match="method.mask_ratio: wanted visible and masked tokens"):
+        CavMaePretraining(**(options | dict(mask_ratio=0.99)), decoder={})
     with pytest.raises(UserError, match="method.decoder_heads: 5 heads do not divide"):
         CavMaePretraining(**options, decoder=dict(width=12, depth=1, heads=5))
     with pytest.raises(UserError, match="method.decoder_width: positions of 3 axes"):

@@ -11,6 +11,8 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diccae.errors import UserError
+from diccae.functional.arguments import ArgumentError
 from diccae.functional.masking import (
     Masks,
     masked_mse,
@@ -43,7 +45,7 @@ class CavMae(CavMaeNetwork):
         )
         width = next(iter(self.widths.values()))
         self.head = nn.Sequential(nn.LayerNorm(width, eps=EPS), nn.Linear(width, num_classes))
-        self._finish()
+        self.draw_weights()
 
     def encode_views(
         self, inputs: dict[str, Float[Tensor, "b ..."]]
@@ -86,12 +88,12 @@ class CavMae(CavMaeNetwork):
 
 @MODELS.register_module()
 class CavMaePretraining(CavMaeNetwork):
-    """CAV-MAE in pre-training: reconstruction of masked patches, and a contrast of clips (Eq. 5 to
-    9 of its paper).
+    """CAV-MAE in pre-training: reconstruction of masked patches, and a contrast of clips.
 
-    L = w_r (L_a + L_v) + L_c, with the mean squared error L_a, L_v over the masked patches of audio
-    and video, both decoded from the joint pass, and the InfoNCE L_c between the mean *visible*
-    tokens of the two passes of one modality: each video looks for its audio.
+    L = w_r (L_a + L_v) + w_c L_c, with the mean squared errors L_a and L_v over the masked patches
+    of audio and video, both decoded from the joint pass, and the InfoNCE L_c between the mean
+    *visible* tokens of the two passes of one modality, in one direction: each video looks for its
+    audio.
 
     Deviation: the released code contrasts the clips of each GPU among themselves; here `gather` of
     the contrast joins those of all processes.
@@ -102,9 +104,12 @@ class CavMaePretraining(CavMaeNetwork):
         norm_pixels: whether the values of each patch are normalised in the target.
         reconstruction_weight: w_r; with 0 there is no decoder.
         decoder: `width`, `depth` and `heads` of the decoder.
-        contrast: the registered InfoNCE loss, which has a weight of its own; None for none.
+        contrast: the registered InfoNCE loss, which holds w_c; None for none.
 
     A pass that no loss uses keeps its norms, for fine-tuning; they are not trained.
+
+    Raises:
+        UserError: the share of masked tokens leaves none visible, or the decoder does not fit.
     """
 
     def __init__(
@@ -126,15 +131,18 @@ class CavMaePretraining(CavMaeNetwork):
             **network,
         )
         self.norm_pixels, self.reconstruction_weight = norm_pixels, reconstruction_weight
-        self.visible = {
-            name: visible_count(encoder.num_tokens, mask_ratio)
-            for name, encoder in self.token_encoders.items()
-        }
+        try:
+            self.visible = {
+                name: visible_count(encoder.num_tokens, mask_ratio)
+                for name, encoder in self.token_encoders.items()
+            }
+        except ArgumentError as error:
+            raise UserError(f"method.mask_ratio: {error.message}") from None
         self.contrast = MODELS.build(contrast) if contrast else None
         self.decoder = (
             JointDecoder(self.token_encoders, **decoder, eps=EPS) if reconstruction_weight else None
         )
-        self._finish()
+        self.draw_weights()
         unused = () if self.contrast else self.modalities
         unused += () if self.decoder else (JOINT,)
         for name, parameter in self.named_parameters():
