@@ -34,6 +34,9 @@ class CavMae(CavMaeNetwork):
     The tokens of one modality alone go through the joint blocks with the norms of this modality,
     those of both with the joint norms.
 
+    Deviation: where a modality is withheld from a network of both, the released code averages a
+    joint pass and a pass of the other modality; here the input is replaced, as for every system.
+
     Args:
         modalities, num_classes, **network: see `CavMaeNetwork`.
     """
