@@ -194,6 +194,28 @@ def sinusoids(count: int, width: int) -> Float[Tensor, "n d"]:
     return torch.cat([angles.sin(), angles.cos()], dim=1).float()
 
 
+def grid_sinusoids(grid: Sequence[int], width: int) -> Float[Tensor, "n d"]:
+    """Fixed positions (N, D) of the tokens of a grid, as in MAE: each axis has an equal share of D
+    with the sinusoids of the index on this axis, the last axis first. Axes of length 1 have no
+    share.
+
+    Raises:
+        ValueError: the axes cannot share D in even parts.
+    """
+    axes = [axis for axis, length in enumerate(grid) if length > 1] or [len(grid) - 1]
+    share, rest = divmod(width, len(axes))
+    if rest or share % 2:
+        raise ValueError(
+            f"positions of {len(axes)} axes: wanted a width that divides by {2 * len(axes)}, "
+            f"got {width}"
+        )
+    parts = []
+    for axis in reversed(axes):
+        shape = [length if other == axis else 1 for other, length in enumerate(grid)]
+        parts.append(sinusoids(grid[axis], share).view(*shape, share).expand(*grid, share))
+    return torch.cat(parts, dim=-1).flatten(0, -2)
+
+
 def _start(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
