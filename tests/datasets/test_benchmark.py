@@ -50,12 +50,14 @@ def test_manners_of_a_family_lie_its_separation_apart() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_splits_are_balanced(split: str) -> None:
     assert set(
-        Counter(draw_scene(1, split, index).activity.label for index in range(120)).values()
+        Counter(draw_scene(PAIRS, 1, split, index).activity.label for index in range(120)).values()
     ) == {10}
 
 
 def test_tempo_first_event_and_corruption_do_not_depend_on_the_class() -> None:
-    scenes = [draw_scene(3, split, index) for split in ("train", "test") for index in range(4800)]
+    scenes = [
+        draw_scene(PAIRS, 3, split, index) for split in ("train", "test") for index in range(4800)
+    ]
     labels = np.array([scene.activity.label for scene in scenes])
     for name in ("first_event", "rate", "blind", "deaf"):
         values = np.array([float(getattr(scene, name)) for scene in scenes])
@@ -71,7 +73,7 @@ def test_tempo_first_event_and_corruption_do_not_depend_on_the_class() -> None:
 
 
 def test_events_follow_the_tempo_and_include_the_first() -> None:
-    for scene in (draw_scene(3, "train", index) for index in range(300)):
+    for scene in (draw_scene(PAIRS, 3, "train", index) for index in range(300)):
         assert 0.8 <= scene.first_event < 1.4
         assert 1.2 <= scene.rate < 2.2
         assert np.allclose(np.diff(scene.events), 1 / scene.rate)
@@ -79,9 +81,16 @@ def test_events_follow_the_tempo_and_include_the_first() -> None:
 
 
 def test_only_unlabelled_clips_come_from_several_sources() -> None:
-    assert {draw_scene(1, "unlabelled", index).source for index in range(200)} == {0, 1, 2, 3}
+    assert {draw_scene(PAIRS, 1, "unlabelled", index).source for index in range(200)} == {
+        0,
+        1,
+        2,
+        3,
+    }
     assert all(
-        draw_scene(1, split, index).source == 1 for split in SPLITS[1:] for index in range(50)
+        draw_scene(PAIRS, 1, split, index).source == 1
+        for split in SPLITS[1:]
+        for index in range(50)
     )
 
 
