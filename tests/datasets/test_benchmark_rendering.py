@@ -68,7 +68,9 @@ def test_a_clip_rendered_again_is_the_same_and_another_index_is_another(tmp_path
 RENDER = """
 import sys
 from pathlib import Path
-from diccae.datasets.benchmark.writer import draw_scene, write_clip
+from diccae.datasets.benchmark.designs import PAIRS
+from diccae.datasets.benchmark.scene import draw_scene
+from diccae.datasets.benchmark.writer import write_clip
 path = Path(sys.argv[1]) / "clip.mp4"
 print(*(write_clip(draw_scene(PAIRS, 1, "train", index), path) for index in range(12)))
 """

@@ -111,6 +111,7 @@ def truth(design: Design) -> dict[str, Any]:
         "sounds": list(SOUNDS),
         "motion_of": [activity.motion for activity in design.activities],
         "sound_of": [activity.sound for activity in design.activities],
+        "corruption": design.corruption,
         "confusability": {name: overlap(design, name).tolist() for name in MODALITIES},
         "confusable_pairs": {
             name: [list(pair) for pair in confusable_pairs(design, name)] for name in MODALITIES
