@@ -1,16 +1,13 @@
-"""The embedded benchmark: what its generator promises, and its Bayes classifier."""
+"""The embedded benchmark: its two designs, and what its generator promises."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
-from scipy.stats import norm
 
 from diccae.datasets.benchmark.activities import Design
 from diccae.datasets.benchmark.designs import DESIGNS, PAIRS, RING, design_of
@@ -18,14 +15,7 @@ from diccae.datasets.benchmark.figure import render_frames
 from diccae.datasets.benchmark.scene import SPLITS, draw_scene
 from diccae.datasets.benchmark.sound import render_audio
 from diccae.datasets.benchmark.spec import BenchmarkSpec, tables
-from diccae.datasets.benchmark.truth import (
-    MODALITIES,
-    bayes,
-    bhattacharyya_normals,
-    confusable_pairs,
-    overlap,
-    truth,
-)
+from diccae.datasets.benchmark.truth import confusable_pairs, truth
 from diccae.errors import UserError
 
 COUNT = 12
@@ -107,17 +97,19 @@ def test_an_unknown_design_is_refused() -> None:
         design_of("circle")
 
 
-# The first benchmark stays as it was: digests of what the generator gave when it was the only one.
+# The first benchmark stays as it was: what the generator gave when it was the only one.
 
 
 def test_pictures_and_sound_of_the_ring_are_those_of_the_first_benchmark() -> None:
-    frames, audio = hashlib.sha256(), hashlib.sha256()
-    for index in range(COUNT):
-        scene = draw_scene(RING, 20261121, "unlabelled", index)
-        frames.update(render_frames(scene).tobytes())
-        audio.update(render_audio(scene).tobytes())
-    assert frames.hexdigest()[:16] == "6ee587f2cbd8a3c1"
-    assert audio.hexdigest()[:16] == "c66d097207d652c3"
+    scenes = [draw_scene(RING, 20261121, "unlabelled", index) for index in range(COUNT)]
+    # not digests: another processor may round a sine differently
+    brightness = [154.181, 173.300, 144.664, 148.775, 112.380, 170.212]
+    brightness += [148.728, 190.784, 149.999, 171.207, 171.943, 179.262]
+    assert [render_frames(scene).mean() for scene in scenes] == pytest.approx(brightness, abs=0.01)
+    level = [32.254, 36.825, 10.591, 25.318, 21.185, 15.270]
+    level += [17.017, 17.579, 12.966, 44.490, 51.374, 32.059]
+    found = [1000 * float(np.abs(render_audio(scene)).mean()) for scene in scenes]
+    assert found == pytest.approx(level, abs=0.01)
 
 
 def test_tables_and_truth_of_the_ring_are_those_of_the_first_benchmark() -> None:
@@ -200,96 +192,3 @@ def test_a_corrupted_modality_says_nothing_of_the_class(index: int) -> None:
     other = replace(scene, activity=PAIRS.activities[index + 8], motion_u=2.0, sound_u=-2.0)
     assert np.array_equal(render_frames(scene), render_frames(other))
     assert np.array_equal(render_audio(scene), render_audio(other))
-
-
-# the truth
-
-
-def test_overlap_of_normals_against_the_integral() -> None:
-    for distance in (0.0, 0.6, 1.0, 1.8):
-        integral = quad(lambda x, d=distance: np.sqrt(norm.pdf(x) * norm.pdf(x, d)), -15, 15)[0]
-        assert bhattacharyya_normals(distance) == pytest.approx(integral, abs=1e-8)
-
-
-def test_overlap_is_a_mixture_with_the_corruption_and_a_product_over_the_modalities(
-    design: Design,
-) -> None:
-    audio, video, both = (overlap(design, modality) for modality in MODALITIES)
-    for matrix in (audio, video, both):
-        assert np.allclose(matrix, matrix.T)
-        assert np.allclose(np.diag(matrix), 1)
-    assert np.allclose(both, audio * video)
-
-
-def test_overlaps_of_the_ring() -> None:
-    audio, video, both = (overlap(RING, modality) for modality in MODALITIES)
-    # lie down and fall share a motion, 1.0 apart; fall and jump share a sound, 0.8 apart;
-    # lie down and jump share nothing
-    assert video[0, 1] == pytest.approx(0.1 + 0.9 * np.exp(-1.0 / 8))
-    assert audio[0, 1] == pytest.approx(0.1)
-    assert audio[1, 2] == pytest.approx(0.1 + 0.9 * np.exp(-0.64 / 8))
-    assert audio[0, 2] == video[0, 2] == pytest.approx(0.1)
-    assert both[0, 2] == pytest.approx(0.01)
-
-
-def test_overlaps_of_the_pairs() -> None:
-    audio, video, both = (overlap(PAIRS, modality) for modality in MODALITIES)
-    # lie down and fall share both; stumble shares the motion with them, and the sound with walk
-    assert video[0, 1] == pytest.approx(0.03 + 0.97 * np.exp(-0.64 / 8))
-    assert audio[0, 1] == pytest.approx(0.03 + 0.97 * np.exp(-1.0 / 8))
-    assert video[1, 8] == pytest.approx(0.03 + 0.97 * np.exp(-4.0 / 8))
-    assert video[0, 8] == pytest.approx(0.03 + 0.97 * np.exp(-(2.8**2) / 8))
-    assert audio[2, 8] == pytest.approx(0.03 + 0.97 * np.exp(-4.0 / 8))
-    assert audio[0, 8] == video[2, 8] == pytest.approx(0.03)
-    assert both[0, 2] == pytest.approx(0.0009)
-
-
-def test_bayes_ceilings_of_the_ring_against_the_closed_form() -> None:
-    ceilings = bayes(RING).ceiling
-    clear = {name: np.mean(norm.cdf(np.array(d) / 2)) for name, d in RING_DISTANCES.items()}
-    for modality in ("A", "V"):
-        assert ceilings[modality] == pytest.approx(
-            100 * (0.9 * clear[modality] + 0.1 / 12), abs=0.5
-        )
-    # both clear: the class is known; one clear: its family is known; none clear: chance
-    both = 0.9**2 + 0.1 * 0.9 * (clear["A"] + clear["V"]) + 0.1**2 / 12
-    assert ceilings["AV"] == pytest.approx(100 * both, abs=0.5)
-
-
-def test_bayes_confusion_of_two_twins_and_a_single_against_the_closed_form() -> None:
-    # of the three classes that share a motion, the boundaries lie halfway between the means
-    low, middle, high = 0.0, 0.8, 2.8
-    first, second = (low + middle) / 2, (middle + high) / 2
-    confusion = bayes(replace(PAIRS, corruption=0.0)).confusion["V"]
-    for label, mean in ((0, low), (1, middle), (8, high)):
-        wanted = np.diff([0, norm.cdf(first - mean), norm.cdf(second - mean), 1])
-        assert confusion[label, [0, 1, 8]] == pytest.approx(wanted, abs=0.02)
-    # with both modalities, twins lie the root of the sum of squares apart
-    together = bayes(replace(PAIRS, corruption=0.0)).confusion["AV"]
-    for pair, distance in (((0, 1), np.hypot(0.8, 1.0)), ((6, 7), np.hypot(1.8, 1.4))):
-        assert together[pair] == pytest.approx(norm.cdf(-distance / 2), abs=0.02)
-
-
-def test_the_mean_of_the_diagonal_of_the_bayes_confusion_is_the_ceiling(design: Design) -> None:
-    best = bayes(design)
-    for modality in MODALITIES:
-        confusion = best.confusion[modality]
-        assert np.allclose(confusion.sum(axis=1), 1)
-        assert 100 * np.trace(confusion) / COUNT == pytest.approx(best.ceiling[modality], abs=0.2)
-        outside = ~np.eye(COUNT, dtype=bool)
-        for one, other in confusable_pairs(design, modality):
-            outside[one, other] = outside[other, one] = False
-        # what is neither right nor on a confusable pair comes from corruption
-        assert 0 < confusion[outside].mean() < 0.02
-
-
-def test_ceilings_of_the_pairs_leave_room_in_every_modality() -> None:
-    assert bayes(PAIRS).ceiling == pytest.approx({"A": 65.5, "V": 66.3, "AV": 86.3}, abs=0.5)
-
-
-def test_truth_can_be_written_as_json(design: Design) -> None:
-    known = json.loads(json.dumps(truth(design)))
-    assert known["classes"][1] == "fall"
-    assert {name: len(pairs) for name, pairs in known["confusable_pairs"].items()} == (
-        {"A": 12, "V": 12, "AV": 4} if design is PAIRS else {"A": 6, "V": 6, "AV": 0}
-    )

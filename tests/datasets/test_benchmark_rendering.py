@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pandas as pd
 import pytest
 
 from diccae.datasets.benchmark import writer
-from diccae.datasets.benchmark.designs import PAIRS
+from diccae.datasets.benchmark.check import rendered_differences
+from diccae.datasets.benchmark.designs import PAIRS, RING
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
@@ -156,6 +158,22 @@ def test_another_benchmark_in_the_folder_is_left_alone(rendered: Path) -> None:
         render_benchmark(
             BenchmarkSpec(SPEC.counts, seed=12), rendered.parent, jobs=1, progress=False
         )
+
+
+def test_a_folder_of_the_other_design_is_refused(tmp_path: Path) -> None:
+    spec = BenchmarkSpec({"test": 1}, seed=11, design=RING)
+    render_benchmark(spec, tmp_path, jobs=1, progress=False)
+    with pytest.raises(UserError, match=r"spec.json: design ring, seed 11.*wanted design pairs"):
+        render_benchmark(SPEC, tmp_path, jobs=1, progress=False)
+    # written before there were two designs
+    marker = tmp_path / "clips" / "spec.json"
+    stated = json.loads(marker.read_text())
+    del stated["design"]
+    marker.write_text(json.dumps(stated))
+    with pytest.raises(UserError, match=r"spec.json: design ring, seed 11"):
+        render_benchmark(SPEC, tmp_path, jobs=1, progress=False)
+    render_benchmark(spec, tmp_path, jobs=1, progress=False)
+    assert not list(rendered_differences(tmp_path))
 
 
 @pytest.mark.parametrize(
