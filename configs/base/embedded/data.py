@@ -1,7 +1,7 @@
 # The embedded benchmark: its classes, clips per split, size of a clip in the cache, and size of the
 # network's input. docs/benchmark.md says why the counts are what they are.
 benchmark = dict(
-    design="pairs",  # the second benchmark; ring: the first one, see configs/plans/embedded-first.yaml
+    design="pairs",  # the second benchmark; ring: the first, see configs/plans/embedded-first.yaml
     seed=20261126,
     counts=dict(unlabelled=4800, train=960, update=480, validation=600, test=8160),
 )

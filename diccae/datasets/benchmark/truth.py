@@ -65,7 +65,8 @@ def overlap(design: Design, modality: str) -> Array:
     means, shared = _means(design, modality), same_family(design, modality)
     result = np.empty(shared.shape)
     for one, other in np.ndindex(shared.shape):
-        clear = bhattacharyya_normals(means[one] - means[other]) if shared[one, other] else 0.0
+        distance = float(means[one] - means[other])
+        clear = bhattacharyya_normals(distance) if shared[one, other] else 0.0
         result[one, other] = design.corruption + (1 - design.corruption) * clear
     return result
 
