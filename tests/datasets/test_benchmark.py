@@ -178,6 +178,8 @@ def test_only_unlabelled_clips_come_from_several_sources(design: Design) -> None
 
 def test_pictures_do_not_depend_on_the_sound_nor_the_sound_on_the_motion() -> None:
     stumble = draw_scene(PAIRS, 1, "train", 8)
+    assert not stumble.blind
+    assert not stumble.deaf
     fall, walk = PAIRS.activities[1], PAIRS.activities[2]
     assert (stumble.activity.motion, stumble.activity.sound) == (fall.motion, walk.sound)
     seen = replace(stumble, activity=fall, sound_u=3.0, deaf=True)

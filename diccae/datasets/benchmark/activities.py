@@ -38,7 +38,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Design:
-    """What the classes of a benchmark have in common, and how far they lie apart.
+    """The classes of a benchmark, and the share of corrupted clips.
 
     Classes with the same motion, or the same sound, are a family. They differ in one latent
     number, the manner, which is normal with variance 1 and another mean for each class, so that

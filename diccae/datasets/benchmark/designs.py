@@ -10,8 +10,8 @@ from diccae.errors import UserError
 RING_MOTION_SEPARATION = (1.0, 0.6, 1.4, 0.8, 1.8, 1.2)
 RING_SOUND_SEPARATION = (1.4, 0.8, 1.6, 0.6, 1.0, 1.2)
 
-# of each of the four motions and sounds of the pairs: d' of the two twins, and of the single and
-# the nearer twin
+# motion and sound of each pair of twins; below, of each motion and each sound, d' of the twins, and
+# of the single and the nearer twin
 CELLS = (
     ("going down", "thud"),
     ("gait", "footfalls"),

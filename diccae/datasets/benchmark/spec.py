@@ -51,10 +51,10 @@ class BenchmarkSpec:
         }
 
 
-def as_described(stated: dict[str, Any]) -> dict[str, Any]:
+def as_described(stated: Any) -> dict[str, Any]:
     """The content of `clips/spec.json`; where it names no design, it is from the time when the ring
     was the only one."""
-    return {"design": RING.name} | stated
+    return {"design": RING.name} | stated if isinstance(stated, dict) else {}
 
 
 def clip_id(split: str, index: int) -> str:
