@@ -84,7 +84,7 @@ class TokenEncoder(nn.Module):
             Block(width, heads, mlp_ratio, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
         self.norm: nn.Module = norm(width)
-        self.apply(_start)
+        self.apply(init_xavier)
 
     def patches(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n p"]:
         """The values of each patch, (B, N, P), in the order of the tokens."""
@@ -216,7 +216,8 @@ def grid_sinusoids(grid: Sequence[int], width: int) -> Float[Tensor, "n d"]:
     return torch.cat(parts, dim=-1).flatten(0, -2)
 
 
-def _start(module: nn.Module) -> None:
+def init_xavier(module: nn.Module) -> None:
+    """Start a linear layer from Xavier's uniform distribution and a bias of 0; for `apply`."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
