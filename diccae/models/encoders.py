@@ -42,3 +42,8 @@ class ConvEncoder(nn.Module):
     def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Inputs (B, in_channels, H, W) -> features (B, out_features)."""
         return self.layers(inputs)
+
+    def locations(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
+        """Features before pooling, (B, N, D) at N = rows x columns locations; their mean over N is
+        the feature."""
+        return self.layers[:-2](inputs).flatten(2).transpose(1, 2)
