@@ -143,7 +143,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
     if not any(missing.values()):
         from diccae.datasets.readers.assemble import assemble
 
-        table = assemble(lists, search=False, folds=plan.split_into)
+        table = assemble(lists, False, plan.split_into, classes)
         origin = f"the plan's lists: {len(table)} clips, not searched for on the disk yet"
         if plan.split_into is None:
             return [count_listed(table, origin)]
