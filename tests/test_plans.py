@@ -8,7 +8,14 @@ import pytest
 import yaml
 
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT, Plan, known_plans, known_variants, load_plan
+from diccae.plans import (
+    CONFIG_ROOT,
+    DEFAULT_SYSTEM,
+    Plan,
+    known_plans,
+    known_variants,
+    load_plan,
+)
 from diccae.run_graph import Run, check
 from diccae.settings import settings_of, variant_of
 from diccae.systems.diccae import DiccaeChoices
