@@ -1,5 +1,6 @@
-# Only the abstract of AVCL is public: every choice is our interpretation. `configs/ambiguities.yaml`
-# gives the abstract's words, the alternatives and the reason for each default.
+# Only the abstract of AVCL is public: every choice is our interpretation.
+# `configs/ambiguities.yaml` gives the abstract's words, the alternatives and the reason for each
+# default.
 method = dict(
     # AMFM: fusion of the modalities
     amfm="attention",
