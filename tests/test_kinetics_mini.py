@@ -14,6 +14,7 @@ import yaml
 from diccae import registry  # noqa: F401
 from diccae.cli import data
 from diccae.clips_of_plan import count_each
+from diccae.data_check import check_data
 from diccae.engine.runs import execute
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
@@ -40,6 +41,24 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     Path("mini.yaml").write_text(yaml.safe_dump(content))
     yield load_plan("mini.yaml")
     os.chdir(home)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("kinetics-sounds32", 32), ("kinetics-sounds100", 100)]
+)
+def test_the_plans_can_be_priced_without_the_lists(
+    name: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan(name)
+    (clips,) = count_each(plan)
+    check_data(plan, [clips])
+    assert {split: number for (split, _), number in clips.counts.items()} == {
+        "train": classes * (616 - 20),
+        "update": classes * 20,
+        "validation": classes * 50,
+        "test": classes * 100,
+    }
 
 
 def test_the_class_list_is_held_against_the_plan_and_the_lists(plan: Plan) -> None:
