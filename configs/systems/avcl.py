@@ -1,4 +1,4 @@
-# Only the abstract of AVCL is public: every choice is our interpretation.
+# Written from the abstract of AVCL alone: every choice is our interpretation.
 # `configs/ambiguities.yaml` gives the abstract's words, the alternatives and the reason for each
 # default.
 method = dict(

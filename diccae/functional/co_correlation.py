@@ -1,7 +1,7 @@
 """Co-correlation of two modalities by location, and fusion by attention over modalities (AVCL).
 
-Only the abstract of the paper is public, which names both and defines neither: these forms are our
-interpretation.
+They are written from the paper's abstract alone, which names both and defines neither: the forms
+are our interpretation.
 """
 
 from __future__ import annotations

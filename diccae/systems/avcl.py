@@ -32,8 +32,8 @@ class Avcl(System[AvclChoices]):
     """AVCL after its abstract. In one modality there is neither AMFM nor CGRA, and SelfCL contrasts
     two views of that modality.
 
-    Deviation: only the abstract of the paper is public. It names the modules, what they are for,
-    and that training is self-supervised; their forms are ours.
+    Deviation: written from the paper's abstract alone. It names the modules, what they are for, and
+    that training is self-supervised; their forms are ours.
     """
 
     name = "avcl"

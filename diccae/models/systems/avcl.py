@@ -24,8 +24,8 @@ FUSIONS = {"attention": AttentionFusion, "concatenation": ConcatenationFusion}
 class AVCL(Recogniser):
     """Encoders whose features AMFM fuses, CGRA aligns before pooling, and SelfCL contrasts.
 
-    Only the abstract of the paper is public. All forms are our interpretation. With CGRA the
-    encoders are called through `locations`, which `compile_encoders` leaves uncompiled.
+    Written from the paper's abstract alone: all forms are our interpretation. With CGRA the encoders
+    are called through `locations`, which `compile_encoders` leaves uncompiled.
 
     Args:
         modalities: with a single one, AMFM is a projection and there is no CGRA.
