@@ -80,14 +80,12 @@ class Avcl(System[AvclChoices]):
             amfm=choices.amfm if selfcl or finetune else None,
             cgra=dict(level=choices.cgra_level, loss_weight=choices.cgra_weight) if cgra else None,
             selfcl=dict(
-                type="InfoNCELoss",
                 temperature=choices.temperature,
-                contrast="intra_modal",
+                head=choices.selfcl_head == "mlp",
                 loss_weight=choices.selfcl_weight,
             )
             if selfcl
             else None,
-            selfcl_head=choices.selfcl_head == "mlp",
             cls_head=finetune,
         )
         weights = run.parent()

@@ -15,6 +15,7 @@ from diccae.errors import UserError
 from diccae.functional.precision import wide
 from diccae.models.losses.co_correlation_loss import CoCorrelationLoss
 from diccae.models.recogniser import Recogniser
+from diccae.models.systems.avcl_contrast import TwoViewContrast
 from diccae.models.systems.avcl_fusion import AttentionFusion, ConcatenationFusion
 
 FUSIONS = {"attention": AttentionFusion, "concatenation": ConcatenationFusion}
@@ -24,8 +25,8 @@ FUSIONS = {"attention": AttentionFusion, "concatenation": ConcatenationFusion}
 class AVCL(Recogniser):
     """Encoders whose features AMFM fuses, CGRA aligns before pooling, and SelfCL contrasts.
 
-    Written from the paper's abstract alone: all forms are our interpretation. With CGRA the encoders
-    are called through `locations`, which `compile_encoders` leaves uncompiled.
+    Written from the paper's abstract alone: all forms are our interpretation. With CGRA the
+    encoders are called through `locations`, which `compile_encoders` leaves uncompiled.
 
     Args:
         modalities: with a single one, AMFM is a projection and there is no CGRA.
@@ -34,8 +35,7 @@ class AVCL(Recogniser):
         amfm: `attention`, `concatenation` (without AMFM), or None for a stage in which nothing
             reads the fused feature.
         cgra: `level` and `loss_weight` of `CoCorrelationLoss`; None to train without.
-        selfcl: registered InfoNCE loss between two views of a clip; None to train without.
-        selfcl_head: whether SelfCL reads an MLP of the fused feature, and not the feature itself.
+        selfcl: options of `TwoViewContrast`; None to train without.
         cls_head: whether a linear classifier reads the fused feature.
         **recogniser: see `Recogniser`.
 
@@ -53,7 +53,6 @@ class AVCL(Recogniser):
         amfm: str | None = "attention",
         cgra: dict[str, Any] | None = None,
         selfcl: dict[str, Any] | None = None,
-        selfcl_head: bool = False,
         cls_head: bool = True,
         **recogniser: Any,
     ) -> None:
@@ -68,16 +67,7 @@ class AVCL(Recogniser):
                         "CGRA aligns; set method.cgra_weight: 0, or choose another encoder"
                     )
             self.cgra = CoCorrelationLoss(self.widths["audio"], self.widths["video"], **cgra)
-        self.selfcl = MODELS.build(selfcl) if selfcl else None
-        self.selfcl_head = (
-            nn.Sequential(
-                nn.Linear(embedding_dim, embedding_dim),
-                nn.ReLU(inplace=True),
-                nn.Linear(embedding_dim, embedding_dim),
-            )
-            if selfcl and selfcl_head
-            else nn.Identity()
-        )
+        self.selfcl = None if selfcl is None else TwoViewContrast(embedding_dim, **selfcl)
         self.classifier = nn.Linear(embedding_dim, num_classes) if cls_head else None
 
     def fuse(self, features: dict[str, Float[Tensor, "b _"]]) -> Float[Tensor, "b e"]:
@@ -123,8 +113,7 @@ class AVCL(Recogniser):
             return losses
         fused = [self.fuse(each) for each in features]
         if self.selfcl is not None:
-            first, second = (self.selfcl_head(each) for each in fused)
-            losses["loss_selfcl"] = self.selfcl(first, second)
+            losses["loss_selfcl"] = self.selfcl(*fused)
         if self.classifier is not None:
             classes = self.classes(data_samples).to(fused[0].device)
             losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused[0])), classes)
