@@ -17,10 +17,13 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
-    Seeds,
     joint,
     modalities_of,
 )
+from diccae.seed_sets import Seeds
+
+# what the modules of the section `avcl` are removed from
+AVCL = "avcl"
 
 
 class ScoredSections(Strict):
@@ -30,7 +33,7 @@ class ScoredSections(Strict):
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
         pretrain_modality: of the stages without labels; None for the union of the scored ones.
-        table1, ..., tuning: what each artifact needs; at least one of them.
+        table1, ..., spread: what each artifact needs; at least one of them.
     """
 
     seeds: Seeds
@@ -44,7 +47,9 @@ class ScoredSections(Strict):
     figure3: Figure3 | None = None
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
+    avcl: Section | None = None
     tuning: Section | None = None
+    spread: Section | None = None
 
     @model_validator(mode="after")
     def _purpose(self) -> Self:
@@ -86,6 +91,15 @@ class ScoredSections(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _whole_avcl(self) -> Self:
+        if self.avcl is not None and AVCL not in self.avcl.variants:
+            raise ValueError(
+                f"avcl.variants: wanted {AVCL} among them, from which the drops are measured, got "
+                f"{', '.join(self.avcl.variants)}"
+            )
+        return self
+
     def needs(self) -> list[Need]:
         """What all sections need, section by section."""
         sections = (getattr(self, name) for name in type(self).model_fields)
@@ -93,8 +107,8 @@ class ScoredSections(Strict):
 
     def reported(self) -> list[Need]:
         """What the report is made from: all sections but `tuning`, of which the test clips are not
-        read; nothing for a plan that only chooses hyper-parameters."""
-        return self.model_copy(update={"tuning": None}).needs()
+        read, and `spread`, which compares nothing; nothing for a plan that has these alone."""
+        return self.model_copy(update={"tuning": None, "spread": None}).needs()
 
     @property
     def reference_modalities(self) -> list[Modality]:

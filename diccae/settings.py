@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,8 @@ from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.sections import Runtime
+from diccae.seed_sets import seed_sets
+from diccae.systems._known import known_systems, system_of
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
 from diccae.variant_file import check_parts, check_value, part_of
@@ -45,12 +46,10 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the value of every choice, by the dotted keys that the ambiguity
         register names."""
-        model = {
-            key: self.base[key]
-            for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
-        }
-        features = {key: self.base[key] for key in ("features",) if self.base.get(key)}
-        return features | {
+        encoders = ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
+        model = {key: self.base[key] for key in encoders}
+        features = self.base.get("features")
+        return ({"features": features} if features else {}) | {
             "system": self.system.name,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),
@@ -60,24 +59,6 @@ class Settings:
             "cache": self.base["cache"],
             "benchmark": self.base.get("benchmark"),
         }
-
-
-def known_systems() -> list[str]:
-    """Names of the systems: those with a file in `diccae/systems`."""
-    folder = CONFIG_ROOT.parent / "diccae" / "systems"
-    return sorted(path.stem for path in folder.glob("[!_]*.py") if path.stem != "spec")
-
-
-@lru_cache
-def system_of(name: str) -> System[Any]:
-    """The system of that name.
-
-    Raises:
-        UserError: there is none; names those that there are.
-    """
-    if name not in known_systems():
-        raise UserError(f"unknown system {name!r}{choices(name, known_systems(), 'known systems')}")
-    return importlib.import_module(f"diccae.systems.{name}").SYSTEM
 
 
 @lru_cache
@@ -122,13 +103,13 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
 def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
     """The merged config of scale, input family and system."""
     config = _base(plan.scale, inputs)
+    if "benchmark" in config:
+        config["benchmark"].setdefault("seed", seed_sets().data)
     defaults = _config(f"systems/{system.name}")
     unknown = sorted(set(defaults) - {"method", "scales"})
     if unknown:
-        raise UserError(
-            f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}"
-            f"{did_you_mean(unknown[0], ('method', 'scales'))}"
-        )
+        hint = did_you_mean(unknown[0], ("method", "scales"))
+        raise UserError(f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}{hint}")
     config["method"] = copy.deepcopy(defaults.get("method", {}))
     merge(config, defaults.get("scales", {}).get(plan.scale, {}))
     return config
@@ -224,8 +205,8 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         _set(config, key, value, f"plan {plan.name}, parameters")
     for key, value in part_of(own.difference, stage, plan.scale).items():
         _set(config, f"method.{key}", value, where)
-    if any(key.startswith("method.") for key in plan.overrides):
-        where += f" with the overrides of plan {plan.name}"
+    overridden = any(key.startswith("method.") for key in plan.overrides)
+    where += f" with the overrides of plan {plan.name}" if overridden else ""
     method = checked(system.choices, config.pop("method"), f"{where}, method")
     return Settings(
         system=system,

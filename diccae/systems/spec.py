@@ -17,6 +17,7 @@ from diccae.feature_settings import (
 )
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
+from diccae.seed_sets import MAX_SEED
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 WEIGHTS = "weights.pth"
@@ -114,6 +115,14 @@ class RunContext(Generic[Choices]):
         """The schedule of this stage."""
         return self.schedule.stages[self.stage.name]
 
+    @property
+    def stream_seed(self) -> int:
+        """Seed of initial weights, order and augmentation: that of the run in stream 0 and in
+        shared stages."""
+        stream = 0 if self.stage.shared else self.schedule.stream
+        # far apart, so that no stream of one seed is another seed
+        return self.seed if not stream else (self.seed + stream * 7_919_317) % MAX_SEED
+
     def encoders(self) -> dict[str, Any]:
         """`audio_encoder` and `video_encoder`, None for a modality that the run lacks.
 
@@ -154,6 +163,7 @@ class System(Generic[Choices]):
 
     Attributes:
         name: as variants and configs name it; also the name of its file.
+        title: as tables and pages print it; empty for its name.
         choices: model of its method choices; `configs/systems/<name>.py` holds the defaults.
         stages: in the order of training; the last one is `finetune`, labelled and scored.
         imports: modules that register its network, for the composed config.
@@ -165,6 +175,7 @@ class System(Generic[Choices]):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
     choices: ClassVar[type[Strict]] = Strict
     stages: ClassVar[tuple[Stage, ...]] = (Stage("finetune", labelled=True, scored=True),)
     imports: ClassVar[tuple[str, ...]] = ()

@@ -127,9 +127,8 @@ class AVCL(Recogniser):
         maps = {}
         for name in self.modalities:
             value = inputs[name] if name == "video" else inputs[name][:, None]
-            flat = value.flatten(0, 1).contiguous(memory_format=torch.channels_last)
             encoder: Any = self.encoders[name]
-            found = encoder.locations(flat)
+            found = encoder.locations(value.flatten(0, 1))
             maps[name] = found.unflatten(0, value.shape[:2]).flatten(1, 2)
         return maps
 
