@@ -14,9 +14,9 @@ method = dict(
 # the decoder is that of the released configuration for ViT-B, and fusion starts after two thirds of
 # the layers (16 of the 24 of ViT-L).
 scales = dict(
-    embedded=dict(schedule=dict(pretrain=dict(epochs=24, batch_size=64))),
+    embedded=dict(schedule=dict(pretrain=dict(epochs=24))),
     vggsound=dict(
         method=dict(decoder_width=384, decoder_depth=4, decoder_heads=6, fusion_layer=8),
-        schedule=dict(pretrain=dict(epochs=40, batch_size=64)),
+        schedule=dict(pretrain=dict(epochs=40)),
     ),
 )

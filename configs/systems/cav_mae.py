@@ -16,7 +16,7 @@ scales = dict(
     embedded=dict(
         # patches of motion hardly vary: normalising them would amplify noise
         method=dict(norm_pixels=False, decoder_width=36, decoder_depth=2, decoder_heads=3),
-        schedule=dict(pretrain=dict(epochs=24, batch_size=64)),
+        schedule=dict(pretrain=dict(epochs=24)),
     ),
-    vggsound=dict(schedule=dict(pretrain=dict(epochs=40, batch_size=64))),
+    vggsound=dict(schedule=dict(pretrain=dict(epochs=40))),
 )

@@ -37,6 +37,7 @@ class Avcl(System[AvclChoices]):
     """
 
     name = "avcl"
+    title = "AVCL"
     choices = AvclChoices
     stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.avcl",)
