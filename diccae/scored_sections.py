@@ -17,6 +17,7 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
+    Tuning,
     joint,
     modalities_of,
 )
@@ -48,7 +49,7 @@ class ScoredSections(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     avcl: Section | None = None
-    tuning: Section | None = None
+    tuning: Tuning | None = None
     spread: Section | None = None
 
     @model_validator(mode="after")

@@ -54,6 +54,17 @@ class Section(Strict):
         return [Need(variant, m) for variant in self.variants for m in self.modalities]
 
 
+class Tuning(Section):
+    """Settings that hyper-parameters are selected from.
+
+    Attributes:
+        apart: whether each model has a best value of its own; otherwise all have one value, the
+            best in their mean.
+    """
+
+    apart: bool = False
+
+
 class Figure2(Strict):
     """Degrees of confusion of a variant with the confusion loss and of one without."""
 

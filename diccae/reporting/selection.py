@@ -19,8 +19,9 @@ def tuning(plan: Plan) -> pd.DataFrame:
     is not read.
 
     A variant such as `full@lr=0.001` has `parameter` lr and `value` 0.001. `mean` is the mean over
-    all modalities and models with this value, and `best` marks the value whose mean is highest, by
-    whether larger and smaller values were tried.
+    all modalities and models with this value (of the model alone where the section says `apart`),
+    and `best` marks the value whose mean is highest, by whether larger and smaller values were
+    tried.
     """
     section = section_of(plan, "tuning")
     rows: list[dict[str, Any]] = []
@@ -41,18 +42,22 @@ def tuning(plan: Plan) -> pd.DataFrame:
                     "value": float(match["value"]) if match and parameter else float("nan"),
                 }
             )
-    table = pd.DataFrame(rows)
+    return _with_best(pd.DataFrame(rows), apart=section.apart)
+
+
+def _with_best(table: pd.DataFrame, apart: bool) -> pd.DataFrame:
+    """The table with the columns `mean` and `best`; if `apart`, of each model by itself."""
+    models = table["variant"].str.partition("@")[0] if apart else ""
+    table = table.assign(model=models, mean=float("nan"), best="")
     varied = table[table["parameter"] != ""]
-    means = varied.groupby(["parameter", "value"])["validation"].mean()
-    keys = pd.MultiIndex.from_frame(table[["parameter", "value"]])
-    table["mean"] = means.reindex(keys).to_numpy()
-    table["best"] = ""
-    for parameter, group in varied.groupby("parameter"):
-        best = means[parameter].idxmax()
-        inside = group["value"].min() < best < group["value"].max()
-        of_best = (table["parameter"] == parameter) & (table["value"] == best)
-        table.loc[of_best, "best"] = INSIDE if inside else EDGE
-    return table
+    for (model, parameter), group in varied.groupby(["model", "parameter"]):
+        own = (table["model"] == model) & (table["parameter"] == parameter)
+        means = group.groupby("value")["validation"].mean()
+        table.loc[own, "mean"] = table.loc[own, "value"].map(means)
+        best = means.idxmax()
+        inside = means.index.min() < best < means.index.max()
+        table.loc[own & (table["value"] == best), "best"] = INSIDE if inside else EDGE
+    return table.drop(columns="model")
 
 
 def spread(plan: Plan) -> pd.DataFrame:

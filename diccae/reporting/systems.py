@@ -40,7 +40,9 @@ def title(plan: Plan, variant: str) -> str:
     if variant in SCRATCH.values():
         name, notes = "from scratch", []
     elif not origin.own:
-        name = f"{name}, {variant}"
+        name = f"{name}, {variant.partition('@')[0]}"
+    if "@" in variant:
+        name = f"{name}, {variant.partition('@')[2]}"
     if origin.inputs == "tokens" and system.input_family != "tokens":
         notes = ["on tokens", *notes]
     return f"{name} ({', '.join(notes)})" if notes else name
