@@ -40,7 +40,7 @@ def blend_weights(
 ) -> Blend:
     """Weights w_k proportional to dG_k / dO_k^2, which minimise the expected squared
     overfitting-to-generalisation ratio of the blend if the losses overfit independently
-    (Proposition 1); they do not change if all losses are multiplied by one number.
+    (the optimal gradient blend); they do not change if all losses are multiplied by one number.
 
     Deviation: where dO is close to 0 its square is bounded from below, since one loss would
     otherwise get all the weight; a loss with dG of 0 or below gets the weight 0, where the formula

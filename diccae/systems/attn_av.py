@@ -13,8 +13,7 @@ MODELS = {"audio": Parent("finetune", "A"), "video": Parent("finetune", "V")}
 
 
 class AttnAVChoices(Strict):
-    """Defaults and comments: `configs/systems/attn_av.py`; what the paper says and what else could
-    be meant: `configs/ambiguities.yaml`."""
+    """Defaults: `configs/systems/attn_av.py`; alternatives: `configs/ambiguities.yaml`."""
 
     gate: Literal["features", "outputs", "constant", "half"]
     per_class: bool

@@ -13,15 +13,13 @@ from diccae.schedule import StageSchedule, Strict
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
 BLEND = "blend.json"
-# the copies of both modalities and of each alone cost two passes of the network
-COPIES = 2
+COPIES = 2  # passes of the network that one pass of all copies costs
 FINETUNE = Stage("finetune", labelled=True, scored=True)
 ESTIMATE = Stage("estimate", labelled=True, budget_of="finetune")
 
 
 class GBlendChoices(Strict):
-    """Defaults and comments: `configs/systems/gblend.py`; what the paper says and what else could
-    be meant: `configs/ambiguities.yaml`."""
+    """Defaults: `configs/systems/gblend.py`; alternatives: `configs/ambiguities.yaml`."""
 
     weights: Literal["offline", "online", "equal", "joint"]
     super_epoch: int = Field(ge=1)
@@ -68,7 +66,7 @@ class GBlend(System[GBlendChoices]):
         """The copies of the estimate, or the network.
 
         Raises:
-            UserError: the estimate is asked for one modality alone, or it was left out.
+            UserError: the estimate is asked for one modality alone, or the variant lacks it.
         """
         if run.stage == ESTIMATE:
             return self._copies(run)
@@ -89,8 +87,8 @@ class GBlend(System[GBlendChoices]):
             model["weights_file"] = run.parent(BLEND)
             if model["weights_file"] is None:
                 raise UserError(
-                    "method.weights offline needs the stage estimate, which the variant leaves "
-                    "out; keep the stage, or choose other weights"
+                    "method.weights offline needs the stage estimate, which the variant leaves out"
+                    "; keep it, or choose other weights"
                 )
         return model
 
@@ -100,8 +98,7 @@ class GBlend(System[GBlendChoices]):
             return [dict(type="BlendEstimateHook")]
         if run.modality != "AV" or run.choices.weights != "online":
             return []
-        copies = self._copies(run)
-        length = run.choices.super_epoch
+        copies, length = self._copies(run), run.choices.super_epoch
         return [dict(type="OnlineBlendHook", copies=copies, super_epoch=length, seed=run.seed)]
 
     def _copies(self, run: RunContext[GBlendChoices]) -> dict[str, Any]:

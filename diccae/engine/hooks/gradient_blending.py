@@ -88,7 +88,7 @@ class BlendEstimateHook(BlendHook):
 @HOOKS.register_module()
 class OnlineBlendHook(BlendHook):
     """At the start of each super-epoch, trains copies of the current network for the length of the
-    super-epoch and sets the weights of the network's losses (Algorithm 2).
+    super-epoch and sets the weights of the network's losses (online G-Blend).
 
     The network, its optimiser and all random generators stay as they are. The copies see the
     batches that the network sees next, with a new optimiser at the rate that the network has at the

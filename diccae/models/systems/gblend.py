@@ -209,8 +209,7 @@ class GBlendCopies(GBlend):
         self.load_state_dict(chosen, strict=False)
 
     def init_weights(self) -> None:
-        """Start the copies of each modality from the encoders of the joint network, as Algorithm 1
-        starts all copies from one network."""
+        """Start the copies of each modality from the encoders of the joint network."""
         self.start_from(self.state_dict())
 
     def logits_of_copies(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> Float[Tensor, "b _"]:
