@@ -189,9 +189,10 @@ class System(Generic[Choices]):
         """
         return {stage.name: stage for stage in self.stages}[name]
 
-    def budgets(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        """`schedule` of a config, with the budgets that stages share (`Stage.budget_of`)."""
-        return schedule | {s.name: schedule[s.budget_of] for s in self.stages if s.budget_of}
+    def budgets(self, schedule: Schedule) -> Schedule:
+        """The schedule with the budgets that stages share (`Stage.budget_of`)."""
+        own = {s.name: schedule.stages[s.budget_of] for s in self.stages if s.budget_of}
+        return schedule.model_copy(update={"stages": schedule.stages | own})
 
     def parents(self, stage: Stage, modality: str, choices: Choices) -> tuple[Parent, ...]:
         """What a run of the stage starts from; parents in stages that a variant leaves out are

@@ -26,6 +26,7 @@ from diccae.engine.runs import execute, train
 from diccae.errors import UserError
 from diccae.functional.blending import Blend, blend_weights
 from diccae.models.systems.gblend import JOINT, GBlend, GBlendCopies, blend_of_file
+from diccae.planning.speeds import kind_of
 from diccae.planning.work import work_of
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run, with_parents
@@ -234,6 +235,9 @@ def test_stages_modalities_and_work() -> None:
     assert work_of(estimate, clips).embedded == 2 * (72 + 60)
     online = Run(plan, "finetune", "gblend_online", 0, "AV")
     assert work_of(online, clips).trained == 3 * 2 * 64
+    # copies cost more than the network, so that their speed is measured by itself
+    assert str(kind_of(estimate)) == "gblend estimate AV"
+    assert str(kind_of(joint)) == "gblend fine-tuning AV"
     assert Run(plan, "finetune", "gblend_online", 0, "A").config_hash == audio.config_hash
     with pytest.raises(UserError, match="audio and video together, not in A alone"):
         Run(plan, "estimate", "gblend", 0, "A").config()
