@@ -98,8 +98,8 @@ class GBlend(System[GBlendChoices]):
             return [dict(type="BlendEstimateHook")]
         if run.modality != "AV" or run.choices.weights != "online":
             return []
-        copies, length = self._copies(run), run.choices.super_epoch
-        return [dict(type="OnlineBlendHook", copies=copies, super_epoch=length, seed=run.seed)]
+        copies, length, seed = self._copies(run), run.choices.super_epoch, run.stream_seed
+        return [dict(type="OnlineBlendHook", copies=copies, super_epoch=length, seed=seed)]
 
     def _copies(self, run: RunContext[GBlendChoices]) -> dict[str, Any]:
         if run.modality != "AV":
