@@ -71,13 +71,13 @@ class BlendEstimateHook(BlendHook):
         """Measure before the first step; a resumed run has the losses in its checkpoint."""
         if runner.iter == 0:
             copies = unwrap(runner)
-            copies.losses[0] = self.measure(runner, copies)
+            copies.losses[0].copy_(self.measure(runner, copies))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Measure after the last epoch."""
         if runner.epoch + 1 == runner.max_epochs:
             copies = unwrap(runner)
-            copies.losses[1] = self.measure(runner, copies)
+            copies.losses[1].copy_(self.measure(runner, copies))
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, Any]]:
         """The weights of the losses, with what they follow from."""
@@ -119,9 +119,9 @@ class OnlineBlendHook(BlendHook):
         copies: Any = MODELS.build(self.copies)
         copies.start_from(model.state_dict())
         wrapped = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), copies)
-        copies.losses[0] = self.measure(runner, copies)
+        copies.losses[0].copy_(self.measure(runner, copies))
         self._train(runner, copies, wrapped)
-        copies.losses[1] = self.measure(runner, copies)
+        copies.losses[1].copy_(self.measure(runner, copies))
         model.set_blend(copies.estimate())
 
     def _train(self, runner: Runner, copies: Any, wrapped: Any) -> None:
