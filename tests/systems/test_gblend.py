@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from diccae import registry  # noqa: F401
 from diccae.clip_counts import Clips
 from diccae.clips_of_plan import count_each
+from diccae.data_check import check_data
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.lean_runner import LeanRunner
@@ -239,5 +240,9 @@ def test_stages_modalities_and_work() -> None:
     assert str(kind_of(estimate)) == "gblend estimate AV"
     assert str(kind_of(joint)) == "gblend fine-tuning AV"
     assert Run(plan, "finetune", "gblend_online", 0, "A").config_hash == audio.config_hash
+    large = plan.model_copy(update={"overrides": {"schedule.finetune.batch_size": 1000}})
+    runs = with_parents([Run(large, "finetune", "gblend", 0, "AV")])
+    with pytest.raises(UserError, match="too few for schedule.finetune.batch_size 1000; lower it"):
+        check_data(large, runs=runs)
     with pytest.raises(UserError, match="audio and video together, not in A alone"):
         Run(plan, "estimate", "gblend", 0, "A").config()
