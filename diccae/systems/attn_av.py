@@ -25,6 +25,7 @@ class AttnAV(System[AttnAVChoices]):
     """In one modality a plain model; in both, the two models with a gate."""
 
     name = "attn_av"
+    title = "Attn AV"
     choices = AttnAVChoices
     imports = ("diccae.models.systems.attn_av",)
     reference = (

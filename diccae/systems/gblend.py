@@ -4,6 +4,7 @@ weighted by how much each overfits and generalises."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -31,6 +32,7 @@ class GBlend(System[GBlendChoices]):
     """In both modalities the weighted sum of three losses; in one, a plain network."""
 
     name = "gblend"
+    title = "GBlend"
     choices = GBlendChoices
     stages = (ESTIMATE, FINETUNE)
     imports = ("diccae.models.systems.gblend", "diccae.engine.hooks.gradient_blending")
@@ -50,12 +52,14 @@ class GBlend(System[GBlendChoices]):
         self, modality: str, stage: Stage, choices: GBlendChoices, budget: StageSchedule
     ) -> DataUse:
         """Training clips and update set are read before and after each training of copies."""
+        use = self.data(stage, choices, budget)
         if stage == ESTIMATE:
-            return DataUse(update="update", update_passes=2, train_passes=2)
+            return replace(use, update="update", update_passes=2, train_passes=2)
         if modality != "AV" or choices.weights != "online":
-            return DataUse()
+            return use
         passes = 2 * math.ceil(budget.epochs / choices.super_epoch)
-        return DataUse(
+        return replace(
+            use,
             update="update",
             update_passes=COPIES * passes,
             train_passes=COPIES * passes,
