@@ -150,7 +150,12 @@ class Recogniser(BaseModel):
         mode: str = "tensor",
     ) -> Any:
         """Scalar losses in mode `loss`, data samples with scores in mode `predict`, logits (B, C)
-        in mode `tensor`."""
+        in mode `tensor`.
+
+        Raises:
+            UserError: the inputs lack a modality of the model.
+        """
+        self._require(inputs)
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
         if mode == "predict":
@@ -199,6 +204,10 @@ class Recogniser(BaseModel):
             scores.append(self.logits(fused[-1]).softmax(1))
         return scores, fused
 
+    def unused_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the losses of this run do not depend on."""
+        return ()
+
     def initial_prefixes(self) -> tuple[str, ...]:
         """Prefixes of the names of the weights that `init_cfg` takes from another run."""
         return tuple(f"encoders.{name}." for name in self.modalities)
@@ -224,6 +233,15 @@ class Recogniser(BaseModel):
                 f"{missing[0]} first; pre-train again with the same encoders"
             )
         self.load_state_dict(chosen, strict=False)
+
+    def _require(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> None:
+        lacking = [name for name in self.modalities if name not in inputs]
+        if lacking:
+            raise UserError(
+                f"{type(self).__name__}: wanted inputs of {' and '.join(self.modalities)}, got "
+                f"{' and '.join(inputs) or 'none'}; add {lacking[0]} to `modalities` of the data "
+                "set, or build the model without it"
+            )
 
 
 def _channels_last(value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
