@@ -39,6 +39,17 @@ def provide_missing_drn() -> None:
     sys.modules[name], sys.modules[f"{name}.drn"] = package, module
 
 
+def leave_out_text_models() -> None:
+    """Make mmaction2 leave out its models of video and text, which nothing here uses.
+
+    mmaction2 1.2.0 imports them where transformers is installed, and they import names that
+    transformers 5 no longer has, so that `mmaction.models` could not be imported.
+    """
+    from mmaction.utils import dependency
+
+    dependency.WITH_MULTIMODAL = False
+
+
 def write_checkpoints_atomically() -> None:
     """Make mmengine write files atomically and flush them to the disk.
 
@@ -110,6 +121,7 @@ def silence_file_client() -> None:
 def apply() -> None:
     """Apply every workaround; calling it again has no further effect."""
     provide_missing_drn()
+    leave_out_text_models()
     write_checkpoints_atomically()
     resume_from_complete_checkpoints()
     print_user_errors_as_sentences()
