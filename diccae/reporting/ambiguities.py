@@ -7,11 +7,12 @@ from typing import Any
 import yaml
 
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT, Plan
+from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 
 
 def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of configs/ambiguities.yaml, each with the `value` of its key in a run.
+    """The entries of configs/ambiguities.yaml for the system of a run, each with the `value` of its
+    key in that run. An entry without `system` is about DICCAE.
 
     Args:
         plan: gives the values of `pretrain_modality` and `table1.modalities`.
@@ -20,7 +21,8 @@ def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:
     Raises:
         UserError: an entry names a key that the settings do not have.
     """
-    entries = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
+    register = yaml.safe_load((CONFIG_ROOT / "ambiguities.yaml").read_text())
+    entries = [e for e in register if e.get("system", DEFAULT_SYSTEM) == settings["system"]]
     of_plan = {
         "pretrain_modality": plan.modality,
         "table1": {"modalities": plan.table1.modalities if plan.table1 else None},
