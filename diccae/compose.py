@@ -35,7 +35,7 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
         UserError: choices of the stage do not fit together.
     """
     system, stage, budget = settings.system, run.stage, run.budget
-    use = system.data(stage, run.choices, budget)
+    use = system.data_in(run.modality, stage, run.choices, budget)
     clips = _Clips(run, use, cache_dir)
     train, update = clips.train(), clips.update()
     config = copy.deepcopy(_runtime())
@@ -56,7 +56,7 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
             custom_hooks=_hooks(system.hooks(run), run, use),
             update_dataloader=update and clips.frozen_loader(update),
             extract_dataloader=clips.frozen_loader(clips.extract(train))
-            if use.clusterings
+            if use.clusterings or use.train_passes
             else None,
         )
     )

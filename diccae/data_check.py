@@ -195,7 +195,7 @@ class _Check:
         size = run.settings.schedule.stages[run.stage].batch_size
         if clips >= size * self.processes:
             return True
-        self.too_few.setdefault(words, {})[f"schedule.{run.stage}.batch_size"] = size
+        self.too_few.setdefault(words, {})[f"schedule.{run.spec.budget_key}.batch_size"] = size
         return False
 
     def _each_class(self, run: Run, split: str, wanted: int) -> Iterator[str]:
@@ -237,7 +237,7 @@ class _Check:
 
 _NO_CLIP = {
     "train": "it trains on; move some clips of each class to split train",
-    "update": "the weights of the confusion loss come from; raise lists.update_per_class, or move "
+    "update": "the weights of the losses come from; raise lists.update_per_class, or move "
     "some clips of each class to split update",
     "test": "it scores; move some clips of each class to split test, or set data.folds",
 }

@@ -66,7 +66,7 @@ class Run:
         """Which clips it uses beside its training clips."""
         settings = self.settings
         budget = settings.schedule.stages[self.stage]
-        return settings.system.data(self.spec, settings.choices, budget)
+        return settings.system.data_in(self.modality, self.spec, settings.choices, budget)
 
     @property
     def folder(self) -> Path:

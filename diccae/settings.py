@@ -227,10 +227,11 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
     if any(key.startswith("method.") for key in plan.overrides):
         where += f" with the overrides of plan {plan.name}"
     method = checked(system.choices, config.pop("method"), f"{where}, method")
+    schedule = system.budgets(config.pop("schedule"))
     return Settings(
         system=system,
         choices=system.choices_for(plan.modality, method),
-        schedule=checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule"),
+        schedule=checked(Schedule, schedule, f"plan {plan.name}, schedule"),
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,
         stages=own.stages,

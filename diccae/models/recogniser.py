@@ -219,17 +219,23 @@ class Recogniser(BaseModel):
             UserError: the checkpoint is missing or damaged.
             RuntimeError: it lacks a weight.
         """
-        if not self.init_cfg:
-            return
-        path = Path(self.init_cfg["checkpoint"])
+        if self.init_cfg:
+            self.take_weights(Path(self.init_cfg["checkpoint"]), self.initial_prefixes())
+
+    def take_weights(self, path: Path, prefixes: tuple[str, ...]) -> None:
+        """Take all weights whose names begin with one of the prefixes from another run's file.
+
+        Raises:
+            UserError: the file is missing or damaged.
+            RuntimeError: it lacks a weight.
+        """
         with reading(path, "train the run that writes it"):
             state = torch.load(path, map_location="cpu", weights_only=True)
-        wanted = self.initial_prefixes()
-        chosen = {key: value for key, value in state.items() if key.startswith(wanted)}
-        missing = [k for k in self.state_dict() if k.startswith(wanted) and k not in chosen]
+        chosen = {key: value for key, value in state.items() if key.startswith(prefixes)}
+        missing = [k for k in self.state_dict() if k.startswith(prefixes) and k not in chosen]
         if missing:
             raise RuntimeError(
-                f"{self.init_cfg['checkpoint']} lacks {len(missing)} weights of this model, "
+                f"{path} lacks {len(missing)} weights of this model, "
                 f"{missing[0]} first; pre-train again with the same encoders"
             )
         self.load_state_dict(chosen, strict=False)

@@ -74,8 +74,7 @@ def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
         return seconds
     # a stage that does not start from clusters clusters the concatenated features of all
     # modalities
-    use = settings.system.data(run.spec, settings.choices, settings.schedule.stages[run.stage])
-    width = settings.base["embedding_dim"] * (1 if use.clusters else len(run.modality))
+    width = settings.base["embedding_dim"] * (1 if run.data_use.clusters else len(run.modality))
     restarts = settings.system.clusters(settings.choices)["restarts"]
     return seconds + work.clustered * restarts * width * calibration.kmeans
 

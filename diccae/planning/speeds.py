@@ -13,15 +13,17 @@ _ORDER = ("A", "V", "AV")
 @dataclass(frozen=True)
 class Kind:
     """Runs that cost the same per clip: of one system, trained with or without labels, in one
-    modality."""
+    modality; `stage` names a stage with labels that is not scored."""
 
     system: str
     labelled: bool
     modality: str
+    stage: str = ""
 
     def __str__(self) -> str:
         system = "" if self.system == DEFAULT_SYSTEM else f"{self.system} "
-        return f"{system}{'fine-tuning' if self.labelled else 'pre-training'} {self.modality}"
+        training = self.stage or ("fine-tuning" if self.labelled else "pre-training")
+        return f"{system}{training} {self.modality}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ class Calibration:
 
 def kind_of(run: Run) -> Kind:
     """The kind that a run belongs to."""
-    return Kind(run.settings.system.name, run.spec.labelled, run.modality)
+    spec = run.spec
+    other = run.stage if spec.labelled and not spec.scored else ""
+    return Kind(run.settings.system.name, spec.labelled, run.modality, other)
 
 
 def kinds(plan: Plan) -> list[Run]:

@@ -20,8 +20,8 @@ class Work:
     Attributes:
         steps: optimiser steps.
         epoch: clips in an epoch.
-        trained: clips trained on, summed over epochs.
-        embedded: clips whose features are computed in one view, for update set and clustering.
+        trained: clips trained on, summed over epochs and over copies of the network.
+        embedded: clips that are read in one view, for update set, clustering and losses.
         scored: clips scored in all views.
         clustered: clips clustered by K-means.
     """
@@ -53,11 +53,14 @@ def work_of(run: Run, clips: Clips) -> Work:
         pool = round(clips.of(splits, sources) * max(0, whole - update) / max(1, whole))
     seen = pool if budget.steps is None else min(pool, budget.steps * budget.batch_size)
     steps = budget.epochs * (seen // budget.batch_size)
+    copies = use.copy_passes * (seen // budget.batch_size)
     return Work(
         steps=steps,
         epoch=seen,
-        trained=steps * budget.batch_size,
-        embedded=use.update_passes * update + use.clusterings * (seen + update),
+        trained=(steps + copies) * budget.batch_size,
+        embedded=use.update_passes * update
+        + use.train_passes * seen
+        + use.clusterings * (seen + update),
         scored=clips.of(["validation", "test"]) if stage.scored else 0,
         clustered=use.clusterings * seen,
     )

@@ -17,11 +17,10 @@ from diccae.feature_settings import (
 )
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
+from diccae.systems._optimizers import optim_wrapper, param_schedulers
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
 WEIGHTS = "weights.pth"
-# Unless fused, these take square roots from MKL, whose last digit depends on the processor.
-FUSED_IN_PORTABLE = ("Adam", "AdamW")
 Choices = TypeVar("Choices", bound=Strict)
 
 
@@ -35,12 +34,19 @@ class Stage:
             otherwise on the unlabelled pool, in the modality that the plan pre-trains in.
         scored: whether the validation and test clips are scored at its end.
         shared: the same for all variants: a variant's `method` does not act on it.
+        budget_of: the stage whose key of `schedule` it takes its budget from; None for its own.
     """
 
     name: str
     labelled: bool = False
     scored: bool = False
     shared: bool = False
+    budget_of: str | None = None
+
+    @property
+    def budget_key(self) -> str:
+        """The key of `schedule` that holds its budget."""
+        return self.budget_of or self.name
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,9 @@ class DataUse:
             `test`; None for none.
         clusters: whether the stage trains on cluster ids.
         clusterings: how often the training clips are clustered during the stage.
-        update_passes: how often features of the update set are taken for degrees of confusion.
+        update_passes: how often the network reads the update set.
+        train_passes: how often it reads the training clips without augmentation, for their losses.
+        copy_passes: passes over them that train copies of the network, in passes of its own.
     """
 
     batches: Literal["uniform", "p_x_k"] = "uniform"
@@ -73,6 +81,8 @@ class DataUse:
     clusters: bool = False
     clusterings: int = 0
     update_passes: int = 0
+    train_passes: int = 0
+    copy_passes: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,7 @@ class RunContext(Generic[Choices]):
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
         cache_meta: path of `meta.json` of the clip cache or of the stored features.
         parents: path of each file that the run starts from.
-        folds: how the clips are split into folds, see `fold_splits`; None where the splits of the
-            manifest hold.
+        folds: the split into folds, see `fold_splits`; None where those of the manifest hold.
     """
 
     stage: Stage
@@ -158,8 +167,7 @@ class System(Generic[Choices]):
         stages: in the order of training; the last one is `finetune`, labelled and scored.
         imports: modules that register its network, for the composed config.
         input_family: which encoders it takes by default, a file of `configs/base/<scale>`.
-        label_use: which labels it reads beside those of the training clips, in words for the
-            tables.
+        label_use: labels that it reads beside those of the training clips, in words for tables.
         reference: the paper that defines it.
         fidelity: what the implementation follows: `released code`, `paper` or `interpretation`.
     """
@@ -180,6 +188,10 @@ class System(Generic[Choices]):
             KeyError: the system has none.
         """
         return {stage.name: stage for stage in self.stages}[name]
+
+    def budgets(self, schedule: dict[str, Any]) -> dict[str, Any]:
+        """`schedule` of a config, with the budgets that stages share (`Stage.budget_of`)."""
+        return schedule | {s.name: schedule[s.budget_of] for s in self.stages if s.budget_of}
 
     def parents(self, stage: Stage, modality: str, choices: Choices) -> tuple[Parent, ...]:
         """What a run of the stage starts from; parents in stages that a variant leaves out are
@@ -206,6 +218,12 @@ class System(Generic[Choices]):
         """Which clips a run of the stage uses."""
         return DataUse()
 
+    def data_in(
+        self, modality: str, stage: Stage, choices: Choices, budget: StageSchedule
+    ) -> DataUse:
+        """As `data`, for a system whose runs of one stage differ by modality."""
+        return self.data(stage, choices, budget)
+
     def model(self, run: RunContext[Choices]) -> dict[str, Any]:
         """Config of the network, a registered recogniser."""
         raise NotImplementedError
@@ -225,24 +243,8 @@ class System(Generic[Choices]):
 
     def optimizer(self, run: RunContext[Choices]) -> dict[str, Any]:
         """mmengine's `optim_wrapper`, from the stage's schedule."""
-        budget = run.budget
-        optimizer = budget.optimizer | {"lr": budget.lr, "weight_decay": budget.weight_decay}
-        if run.runtime.kernels == "portable" and optimizer["type"] in FUSED_IN_PORTABLE:
-            optimizer |= {"fused": True}
-        wrapper: dict[str, Any] = dict(type="OptimWrapper", optimizer=optimizer)
-        if run.schedule.precision != "float32":
-            fused = dict(optimizer, fused=True)
-            wrapper = dict(type="AmpOptimWrapper", dtype=run.schedule.precision, optimizer=fused)
-        if budget.paramwise is not None:
-            wrapper["paramwise_cfg"] = budget.paramwise
-        return wrapper
+        return optim_wrapper(run.budget, run.schedule.precision, run.runtime.kernels)
 
     def param_schedulers(self, run: RunContext[Choices]) -> list[dict[str, Any]]:
         """mmengine's `param_scheduler`: a linear rise over `warmup_epochs`, then a cosine to 0."""
-        budget, rise = run.budget, run.budget.warmup_epochs
-        by_step = dict(by_epoch=True, convert_to_iter_based=True)
-        cosine = dict(type="CosineAnnealingLR", T_max=budget.epochs - rise, **by_step)
-        if not rise:
-            return [cosine]
-        linear = dict(type="LinearLR", start_factor=1e-3, begin=0, end=rise, **by_step)
-        return [linear, dict(cosine, begin=rise, end=budget.epochs)]
+        return param_schedulers(run.budget)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,11 +38,32 @@ class ReproducibilityHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed the generators of torch, NumPy and Python."""
-        seed = np.random.SeedSequence([self.seed, runner.iter, get_rank()]).generate_state(1)[0]
-        torch.manual_seed(int(seed))
-        np.random.seed(seed)
-        random.seed(int(seed))
+        seed_iteration(self.seed, runner.iter)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Empty the message hub in the checkpoint."""
         checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
+
+
+def seed_iteration(seed: int, iteration: int) -> None:
+    """Seed the generators of torch, NumPy and Python from the seed of a run, an iteration and the
+    rank of the process."""
+    drawn = np.random.SeedSequence([seed, iteration, get_rank()]).generate_state(1)[0]
+    torch.manual_seed(int(drawn))
+    np.random.seed(drawn)
+    random.seed(int(drawn))
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Leave the generators of torch, NumPy and Python as they were before the block."""
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)
