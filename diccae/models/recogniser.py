@@ -153,9 +153,13 @@ class Recogniser(BaseModel):
         in mode `tensor`.
 
         Raises:
-            UserError: the inputs lack a modality of the model.
+            UserError: the inputs lack a modality.
         """
-        self._require(inputs)
+        lacking = [name for name in self.modalities if name not in inputs]
+        if lacking:
+            raise UserError(
+                f"the inputs lack {lacking[0]}; add it to `modalities` of the config's data set"
+            )
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
         if mode == "predict":
@@ -239,15 +243,6 @@ class Recogniser(BaseModel):
                 f"{missing[0]} first; pre-train again with the same encoders"
             )
         self.load_state_dict(chosen, strict=False)
-
-    def _require(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> None:
-        lacking = [name for name in self.modalities if name not in inputs]
-        if lacking:
-            raise UserError(
-                f"{type(self).__name__}: wanted inputs of {' and '.join(self.modalities)}, got "
-                f"{' and '.join(inputs) or 'none'}; add {lacking[0]} to `modalities` of the data "
-                "set, or build the model without it"
-            )
 
 
 def _channels_last(value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

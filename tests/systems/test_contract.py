@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from diccae import registry  # noqa: F401
+from diccae.engine.compute import inference_cost, training_cost
 from diccae.errors import UserError
 from diccae.models.recogniser import Recogniser
 from diccae.run_graph import Run
@@ -114,6 +115,22 @@ def test_losses_are_finite_and_every_parameter_has_a_gradient_or_is_declared(
     assert all(torch.isfinite(grad).all() for grad in trained.values() if grad is not None)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_its_operations_and_parameters_are_counted(case: Case, folder: Path) -> None:
+    model, run, config = network(case, folder)
+    batch = random_clips(config, run, CLIPS)
+    operations, parameters = training_cost(model, batch)
+    used = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    for name in model.unused_parameters():
+        del used[name]
+    assert operations > 0
+    assert parameters == sum(value.numel() for value in used.values())
+    if run.spec.scored:
+        operations, needed = inference_cost(model, batch)
+        assert operations > 0
+        assert 0 < needed <= parameters
+
+
 @pytest.mark.parametrize("case", SCORED, ids=str)
 def test_scores_are_averaged_over_views(case: Case, folder: Path) -> None:
     model, run, config = network(case, folder)
@@ -159,7 +176,9 @@ def test_inputs_that_lack_a_modality_are_refused(case: Case, folder: Path) -> No
     for lacking in model.modalities:
         rest = {name: value for name, value in inputs.items() if name != lacking}
         for mode in ("loss", "predict", "tensor"):
-            with pytest.raises(UserError, match=f"wanted inputs of .*; add {lacking} to `modali"):
+            with pytest.raises(
+                UserError, match=f"the inputs lack {lacking}; add it to `modalities`"
+            ):
                 model(rest, [], mode=mode)
 
 

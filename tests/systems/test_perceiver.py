@@ -18,6 +18,7 @@ from transformers.models.perceiver.modeling_perceiver import (
 )
 
 from diccae import registry  # noqa: F401
+from diccae.engine.compute import forward_cost
 from diccae.errors import UserError
 from diccae.models.released_perceiver import load_released
 from diccae.models.systems.perceiver import PerceiverIO
@@ -197,6 +198,25 @@ def test_the_layers_have_weights_of_their_own_and_repeats_none() -> None:
     own = 2 * 2 * WIDTH + 4 * WIDTH * (WIDTH + 1) + 2 * WIDTH * (WIDTH + 1)
     assert size(layers=LAYERS + 1) - size() == own
     assert size(repeats=3) == size()
+
+
+def test_its_operations_are_those_of_the_formula() -> None:
+    model, batch = perceiver(), {name: value[:1] for name, value in inputs().items()}
+    operations, parameters = forward_cost(lambda: model(batch, mode="tensor"), model)
+
+    def attention(m: int, n: int, width: int, own: int, read: int) -> int:
+        """M queries read N vectors; keys and values have `width`, the MLP the queries' own."""
+        projections = m * own * width + 2 * n * read * width + m * width * own
+        return projections + 2 * m * n * width + 2 * m * own * own
+
+    patches = 4 * 12 * 6 + 4 * 24 * 6
+    layers = (
+        attention(LATENTS, 8, 10, WIDTH, 10)
+        + LAYERS * attention(LATENTS, LATENTS, WIDTH, WIDTH, WIDTH)
+        + attention(1, LATENTS, WIDTH, WIDTH, WIDTH)
+    )
+    assert operations == 2 * (patches + layers + WIDTH * CLASSES)
+    assert parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
 def released(folder: Path, layers: int = LAYERS) -> tuple[Path, dict[str, torch.Tensor]]:
