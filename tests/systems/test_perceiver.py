@@ -190,6 +190,16 @@ def test_attention_drops_nothing_unless_told_to() -> None:
     assert not torch.equal(dropping(batch, mode="tensor"), dropping(batch, mode="tensor"))
 
 
+def test_weights_start_as_in_the_code_of_the_authors() -> None:
+    model = PerceiverIO(
+        ("audio",), 50, audio_encoder=AUDIO, latents=64, latent_width=96, layers=1, heads=2
+    )
+    for name, weight in model.named_parameters():
+        if name.startswith("perceiver.") and name.endswith(".weight") and weight.ndim == 2:
+            assert weight.std().item() == pytest.approx(weight.shape[1] ** -0.5, rel=0.15)
+    assert model.perceiver.embeddings.latents.std().item() == pytest.approx(0.02, rel=0.1)
+
+
 def test_the_layers_have_weights_of_their_own_and_repeats_none() -> None:
     def size(**options: Any) -> int:
         return sum(parameter.numel() for parameter in perceiver(**options).parameters())

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.logging import print_log
+from timm.layers import lecun_normal_
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.models.perceiver.configuration_perceiver import PerceiverConfig
@@ -124,8 +125,12 @@ class PerceiverIO(Recogniser):
         )
         self.perceiver = PerceiverModel(config, decoder=decoder)
         self.classifier = nn.Linear(latent_width, num_classes)
-        nn.init.normal_(self.classifier.weight, std=std)
-        nn.init.zeros_(self.classifier.bias)
+        for module in (*self.perceiver.modules(), self.classifier):
+            if isinstance(module, nn.Linear):
+                # As the code of the authors. transformers draws all weights with a standard
+                # deviation of 0.02, from which narrow networks learn nothing.
+                lecun_normal_(module.weight)
+                nn.init.zeros_(module.bias)
         if init != "scratch":
             print_log(str(load_released(self, init)), logger="current")
 
