@@ -129,9 +129,16 @@ TABLES = (
     Artifact(
         "tuning",
         partial(_section, "tuning"),
-        "diagnostics:tuning",
+        "selection:tuning",
         ROW,
         "Validation accuracy of the settings that learning rates are chosen from.",
+    ),
+    Artifact(
+        "spread",
+        partial(_section, "spread"),
+        "selection:spread",
+        ("modality",),
+        "Spread of a drop between seeds, from one variant under several random streams.",
     ),
     Artifact(
         "figure2",

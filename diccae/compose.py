@@ -51,7 +51,7 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
             ),
             optim_wrapper=system.optimizer(run),
             param_scheduler=system.param_schedulers(run),
-            randomness=dict(seed=run.seed, deterministic=False),
+            randomness=dict(seed=run.stream_seed, deterministic=False),
             runtime=run.runtime.model_dump(),
             custom_hooks=_hooks(system.hooks(run), run, use),
             update_dataloader=update and clips.frozen_loader(update),
@@ -81,7 +81,7 @@ def _model(model: dict[str, Any], run: RunContext[Any]) -> dict[str, Any]:
 def _hooks(own: list[dict[str, Any]], run: RunContext[Any], use: DataUse) -> list[dict[str, Any]]:
     """Hooks of every run, then the update set that the system's hooks read, then those."""
     hooks: list[dict[str, Any]] = [
-        dict(type="ReproducibilityHook", seed=run.seed),
+        dict(type="ReproducibilityHook", seed=run.stream_seed),
         dict(type="HistoryHook"),
     ]
     if use.update is not None:
@@ -119,6 +119,8 @@ class _Clips:
             dict(type="RandomFrames", num_frames=data["num_frames"]),
             dict(type="RandomCropFlip", size=data["frame_size"], flip=data["flip"]),
         )
+        if self.run.stream_seed != self.run.seed:
+            train["augmentation_seed"] = self.run.stream_seed
         if budget.steps is not None:
             train["limit"] = budget.steps * budget.batch_size
         return train
@@ -158,7 +160,7 @@ class _Clips:
         return [load, frames, crop, dict(type="PackAVInputs")]
 
     def sampler(self) -> dict[str, Any]:
-        seed = self.run.seed
+        seed = self.run.stream_seed
         order = dict(type="DefaultSampler", shuffle=True, seed=seed)
         if self.use.batches == "p_x_k":
             # mmengine hands batch_size to the batch sampler

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from diccae.errors import UserError
 from diccae.feature_settings import Features, check_features
 from diccae.schedule import Strict
-from diccae.sections import MAX_SEED
+from diccae.seed_sets import MAX_SEED
 from diccae.source_lists import Folds
 from diccae.validation import checked, did_you_mean
 

@@ -101,7 +101,7 @@ def check_processor(kernels: Kernels, avx2: bool | None = None) -> None:
         )
 
 
-def fix(kernels: Kernels = "fastest", threads: int = 1) -> None:
+def fix(kernels: Kernels = "portable", threads: int = 1) -> None:
     """Set the environment for the libraries, whatever it was before.
 
     Where a library is loaded already, in a notebook for example, nothing is changed, since it would

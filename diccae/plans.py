@@ -33,7 +33,8 @@ class Plan(ScoredSections):
         scale: folder of `configs/base`.
         dataset, data_root, lists: the clips.
         runtime: kernels and threads of every run.
-        parameters: short names of dotted keys, for variants such as `fixed_weight@w=4`.
+        parameters: short names of dotted keys, or of lists of keys that get the same value, for
+            variants such as `fixed_weight@w=4`.
         overrides: dotted keys of the configs, with their values in this plan; a variant that sets
             the same key keeps its own value.
     """
@@ -44,7 +45,7 @@ class Plan(ScoredSections):
     data_root: str
     lists: Lists | None = None
     runtime: Runtime = Runtime()
-    parameters: dict[str, str] = {}
+    parameters: dict[str, str | list[str]] = {}
     overrides: dict[str, Any] = {}
     _folder: Path | None = PrivateAttr(default=None)
 
@@ -83,7 +84,9 @@ class Plan(ScoredSections):
                 f"variant {variant!r}: no parameter {match['short']!r} in `parameters` "
                 f"({', '.join(self.parameters)})"
             )
-        return match["name"], {self.parameters[match["short"]]: float(match["value"])}
+        named = self.parameters[match["short"]]
+        keys = [named] if isinstance(named, str) else named
+        return match["name"], dict.fromkeys(keys, float(match["value"]))
 
     def first_seeds(self, count: int | None) -> Plan:
         """The plan with its first `count` seeds, whose runs are those of the whole plan; None for

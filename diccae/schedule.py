@@ -65,6 +65,9 @@ class Schedule(Strict):
         num_workers: loader processes of a run.
         precision: of the forward pass; bfloat16 needs a GPU.
         compile: whether the encoders are handed to torch.compile.
+        stream: of random numbers. Each but 0 gives runs other initial weights, another order of
+            clips and other augmentations, and leaves the draw of clips, folds and the stages that
+            all variants share as they are.
         base_batch_size: clips of a step that the learning rates were chosen for; with more, over
             all processes, they grow in proportion. None: they stay.
     """
@@ -75,6 +78,7 @@ class Schedule(Strict):
     num_workers: int = Field(ge=0)
     precision: Literal["float32", "bfloat16"]
     compile: bool
+    stream: int = Field(default=0, ge=0)
     base_batch_size: int | None = Field(ge=1)
 
     @model_validator(mode="before")

@@ -17,10 +17,10 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
-    Seeds,
     joint,
     modalities_of,
 )
+from diccae.seed_sets import Seeds
 
 
 class ScoredSections(Strict):
@@ -30,7 +30,7 @@ class ScoredSections(Strict):
         seeds: each seed is a repetition of everything.
         reference: the variant that every drop is measured against.
         pretrain_modality: of the stages without labels; None for the union of the scored ones.
-        table1, ..., tuning: what each artifact needs; at least one of them.
+        table1, ..., spread: what each artifact needs; at least one of them.
     """
 
     seeds: Seeds
@@ -45,6 +45,7 @@ class ScoredSections(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     tuning: Section | None = None
+    spread: Section | None = None
 
     @model_validator(mode="after")
     def _purpose(self) -> Self:
@@ -93,8 +94,8 @@ class ScoredSections(Strict):
 
     def reported(self) -> list[Need]:
         """What the report is made from: all sections but `tuning`, of which the test clips are not
-        read; nothing for a plan that only chooses hyper-parameters."""
-        return self.model_copy(update={"tuning": None}).needs()
+        read, and `spread`, which compares nothing; nothing for a plan that has these alone."""
+        return self.model_copy(update={"tuning": None, "spread": None}).needs()
 
     @property
     def reference_modalities(self) -> list[Modality]:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from diccae.kernels import Kernels
 from diccae.schedule import Strict
+from diccae.seed_sets import Seeds
 
 Modality = Literal["A", "V", "AV"]
-# faiss takes seeds below 2^31, and epochs and the numbers of workers are added to a seed
-MAX_SEED = 2_000_000_000
-
-
-def _distinct(seeds: list[int]) -> list[int]:
-    wrong = [seed for seed in seeds if not 0 <= seed <= MAX_SEED]
-    if wrong or len(set(seeds)) != len(seeds):
-        raise ValueError(f"wanted distinct seeds from 0 to {MAX_SEED:,}")
-    return seeds
-
-
-Seeds = Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Need(NamedTuple):
@@ -50,7 +39,7 @@ class Runtime(Strict):
         threads: of one run.
     """
 
-    kernels: Kernels = "fastest"
+    kernels: Kernels = "portable"
     threads: int = Field(default=1, ge=1)
 
 

@@ -14,6 +14,7 @@ from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.sections import Runtime
+from diccae.seed_sets import seed_sets
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
 from diccae.variant_file import check_parts, check_value, part_of
@@ -45,12 +46,10 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """What record.json keeps: the value of every choice, by the dotted keys that the ambiguity
         register names."""
-        model = {
-            key: self.base[key]
-            for key in ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
-        }
-        features = {key: self.base[key] for key in ("features",) if self.base.get(key)}
-        return features | {
+        encoders = ("audio_encoder", "video_encoder", "video_input", "embedding_dim")
+        model = {key: self.base[key] for key in encoders}
+        features = self.base.get("features")
+        return ({"features": features} if features else {}) | {
             "system": self.system.name,
             "method": self.choices.model_dump(),
             "schedule": self.schedule.as_record(),
@@ -64,8 +63,8 @@ class Settings:
 
 def known_systems() -> list[str]:
     """Names of the systems: those with a file in `diccae/systems`."""
-    folder = CONFIG_ROOT.parent / "diccae" / "systems"
-    return sorted(path.stem for path in folder.glob("[!_]*.py") if path.stem != "spec")
+    files = (CONFIG_ROOT.parent / "diccae" / "systems").glob("[!_]*.py")
+    return sorted(path.stem for path in files if path.stem != "spec")
 
 
 @lru_cache
@@ -122,13 +121,13 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
 def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
     """The merged config of scale, input family and system."""
     config = _base(plan.scale, inputs)
+    if "benchmark" in config:
+        config["benchmark"].setdefault("seed", seed_sets().data)
     defaults = _config(f"systems/{system.name}")
     unknown = sorted(set(defaults) - {"method", "scales"})
     if unknown:
-        raise UserError(
-            f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}"
-            f"{did_you_mean(unknown[0], ('method', 'scales'))}"
-        )
+        hint = did_you_mean(unknown[0], ("method", "scales"))
+        raise UserError(f"configs/systems/{system.name}.py: unknown key {unknown[0]!r}{hint}")
     config["method"] = copy.deepcopy(defaults.get("method", {}))
     merge(config, defaults.get("scales", {}).get(plan.scale, {}))
     return config
@@ -224,14 +223,14 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         _set(config, key, value, f"plan {plan.name}, parameters")
     for key, value in part_of(own.difference, stage, plan.scale).items():
         _set(config, f"method.{key}", value, where)
-    if any(key.startswith("method.") for key in plan.overrides):
-        where += f" with the overrides of plan {plan.name}"
+    overridden = any(key.startswith("method.") for key in plan.overrides)
+    where += f" with the overrides of plan {plan.name}" if overridden else ""
     method = checked(system.choices, config.pop("method"), f"{where}, method")
-    schedule = system.budgets(config.pop("schedule"))
+    schedule = checked(Schedule, config.pop("schedule"), f"plan {plan.name}, schedule")
     return Settings(
         system=system,
         choices=system.choices_for(plan.modality, method),
-        schedule=checked(Schedule, schedule, f"plan {plan.name}, schedule"),
+        schedule=system.budgets(schedule),
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,
         stages=own.stages,

@@ -100,7 +100,7 @@ def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
     """The smoke plan on the tiny data, with further dotted overrides; written to and run in
     `folder`."""
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
-    content |= {"name": "tiny", "data_root": str(data)}
+    content |= {"name": "tiny", "data_root": str(data), "seeds": [0, 1]}
     content["overrides"] |= {
         "data.train_per_class": 4,
         "data.update_per_class": 3,

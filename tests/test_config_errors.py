@@ -13,7 +13,7 @@ from diccae.data_settings import checked_sections
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import check
-from diccae.sections import MAX_SEED
+from diccae.seed_sets import MAX_SEED
 from diccae.settings import plan_settings, settings_of
 from diccae.source_lists import Lists
 from diccae.validation import checked

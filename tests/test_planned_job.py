@@ -28,7 +28,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def job_of(*plans: Plan) -> str:
     """The first input of a job of the first plan."""
-    return Workflow(plans).job(f"{plans[0].results_root()}/runs/full/seed0").inputs[0]
+    folder = plans[0].seed_folder("full", plans[0].seeds[0])
+    return Workflow(plans).job(str(folder)).inputs[0]
 
 
 def write_manifest(plan: Plan) -> None:

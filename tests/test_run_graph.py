@@ -46,33 +46,33 @@ def test_the_literal_plans_share_the_warm_up_as_well() -> None:
 def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     plan = load_plan("embedded")
     of_plan = jobs(plan)
-    assert [str(run) for run in of_plan["full", 1, None].runs] == [
-        "warmup full seed 1",
-        "pretrain full seed 1",
-        *(f"finetune full {modality} seed 1" for modality in ("A", "V", "AV")),
+    assert [str(run) for run in of_plan["full", 201, None].runs] == [
+        "warmup full seed 201",
+        "pretrain full seed 201",
+        *(f"finetune full {modality} seed 201" for modality in ("A", "V", "AV")),
     ]
-    assert of_plan["full", 1, None].owners == []
-    sweep = of_plan["fixed_weight@w", 2, None]
+    assert of_plan["full", 201, None].owners == []
+    sweep = of_plan["fixed_weight@w", 202, None]
     assert len(sweep.runs) == 9
-    assert sweep.owners == [("full", 2, None)]
+    assert sweep.owners == [("full", 202, None)]
     # seed by seed; every run of the plan is in one job
     assert [key[1] for key in of_plan] == sorted(key[1] for key in of_plan)
     runs = [run for job in of_plan.values() for run in job.runs]
-    assert len(runs) == len(set(runs)) == 245
+    assert len(runs) == len(set(runs)) == 322
 
 
 def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
-    plan = load_plan("embedded-10")
+    plan = load_plan("embedded-12")
     four = plan.first_seeds(4)
-    assert four.seeds == [0, 1, 2, 3]
+    assert four.seeds == [200, 201, 202, 203]
     hashes = {
         (run.stage, run.variant, run.seed, run.modality): run.config_hash for run in all_of(plan)
     }
     for run in all_of(four):
         assert hashes[run.stage, run.variant, run.seed, run.modality] == run.config_hash
         assert run.folder == Run(plan, run.stage, run.variant, run.seed, run.modality).folder
-    with pytest.raises(UserError, match="plan embedded-10 has 10 seeds, got 11; name a number"):
-        plan.first_seeds(11)
+    with pytest.raises(UserError, match="plan embedded-12 has 12 seeds, got 13; name a number"):
+        plan.first_seeds(13)
 
 
 def all_of(plan: Plan) -> list[Run]:

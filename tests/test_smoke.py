@@ -28,7 +28,7 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Pat
     again = snakemake(checkout, "smoke")
     assert "Nothing to do" in again.stdout + again.stderr
     # a job that lost a file is planned again
-    (root / "runs" / "rank" / "seed1" / "finetune" / "A" / "predictions.parquet").unlink()
-    job = "results/smoke/runs/rank/seed1/job.json"
+    (root / "runs" / "rank" / "seed201" / "finetune" / "A" / "predictions.parquet").unlink()
+    job = "results/smoke/runs/rank/seed201/job.json"
     result = snakemake(checkout, job, "--dry-run", "--verbose")
-    assert planned_jobs(result) == ["rank/seed1"]
+    assert planned_jobs(result) == ["rank/seed201"]

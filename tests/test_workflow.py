@@ -56,15 +56,15 @@ def add_kitchen(checkout: Path) -> Plan:
 def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Path) -> None:
     result = snakemake(checkout, "results/ablations/no_infonce.csv", "--dry-run", "--verbose")
     assert set(planned_jobs(result)) == {
-        f"{variant}/seed{seed}" for variant in ("full", "no_infonce") for seed in range(3)
+        f"{variant}/seed{seed}" for variant in ("full", "no_infonce") for seed in range(200, 204)
     }
 
 
 def test_the_first_seeds_alone(checkout: Path) -> None:
     words = ("--dry-run", "--verbose", "--printshellcmds", "--config", "seeds=2")
-    result = snakemake(checkout, "results/embedded-10/table2.csv", *words)
-    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0", "seed1"}
-    assert "--plan embedded-10 --seeds 2" in result.stdout
+    result = snakemake(checkout, "results/embedded-12/table2.csv", *words)
+    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed200", "seed201"}
+    assert "--plan embedded-12 --seeds 2" in result.stdout
 
 
 def test_seeds_whose_shard_is_there_are_not_trained(
@@ -73,17 +73,17 @@ def test_seeds_whose_shard_is_there_are_not_trained(
     folder = checkout / "results" / "smoke" / "shards"
     folder.mkdir(parents=True)
     # its name says nothing of the seed
-    write_shard(folder / "copy.npz", {"seed": 1, "runs": []}, {})
+    write_shard(folder / "copy.npz", {"seed": 201, "runs": []}, {})
     words = ("--dry-run", "--verbose", "--config", "shards=True")
     result = snakemake(checkout, "results/smoke/table2.csv", *words)
-    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed0"}
+    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed200"}
     folder.rename(tmp_path / "shards")
     monkeypatch.chdir(tmp_path)
     Path("results/smoke").mkdir(parents=True)
     Path("shards").rename("results/smoke/shards")
-    write_shard(Path("results/smoke/shards/seed1.npz"), {"seed": 1, "runs": []}, {})
+    write_shard(Path("results/smoke/shards/seed201.npz"), {"seed": 201, "runs": []}, {})
     flow = Workflow([load_plan("smoke")], shards=True)
-    with pytest.raises(SystemExit, match="^diccae: .* both hold seed 1; remove one of them$"):
+    with pytest.raises(SystemExit, match="^diccae: .* both hold seed 201; remove one of them$"):
         flow.inputs("table2", "results/smoke")
     with pytest.raises(UserError, match="^--config shards=5: wanted True or False$"):
         use_shards({"shards": 5})
@@ -184,7 +184,7 @@ def test_on_a_machine_with_a_gpu_one_run_at_a_time_takes_it(
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\necho 570.86\n")
     driver.chmod(0o755)
-    target = "results/smoke/runs/rank/seed0/job.json"
+    target = "results/smoke/runs/rank/seed200/job.json"
     without = snakemake(checkout, "--dry-run", "--forceall", "--verbose", target)
     assert "mem_mb=4000" in without.stdout + without.stderr
     assert "gpu=" not in without.stdout + without.stderr

@@ -10,7 +10,7 @@ import typer
 from diccae.cli.options import PlanName, out_option
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
-from diccae.sections import MAX_SEED
+from diccae.seed_sets import MAX_SEED
 
 
 def export(
@@ -35,7 +35,7 @@ def export(
     chosen = load_plan(plan)
     if shard:
         if seed is None:
-            raise UserError("--shard: name the seed as well, such as --seed 0")
+            raise UserError("--shard: name the seed as well, such as --seed 200")
         _export_shard(chosen, seed, out)
         return
     if seed is not None:

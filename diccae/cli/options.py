@@ -12,7 +12,8 @@ import typer
 from diccae import kernels
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.sections import MAX_SEED, Modality
+from diccae.sections import Modality
+from diccae.seed_sets import MAX_SEED
 from diccae.whole_file import write_error
 
 
@@ -101,7 +102,12 @@ Seeds = Annotated[
 Variant = Annotated[
     str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of the run.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", min=0, max=MAX_SEED, help="Seed of the run; by default the first of the plan."
+    ),
+]
 FoldNumber = Annotated[
     int | None,
     typer.Option("--fold", help="Fold, from 1, of a plan with data.folds; by default all."),

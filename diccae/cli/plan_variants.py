@@ -30,9 +30,10 @@ def print_variants(chosen: Plan) -> None:
         shared = [f"{run.stage} of {run.variant}" for run in runs if run.variant != variant]
         before = ", ".join([*own, *shared]) or "from scratch"
         print(f"  {variant:<28} {'+'.join(modalities):<8} {before}")
-    for short, key in chosen.parameters.items():
+    for short, keys in chosen.parameters.items():
         if any(f"@{short}=" in variant for variant in variants):
-            print(f"  ...@{short}=X: the variant with {key} = X")
+            names = keys if isinstance(keys, str) else " and ".join(keys)
+            print(f"  ...@{short}=X: the variant with {names} = X")
     if chosen.modality != "AV":
         print(
             f"clips need {ALONE[chosen.modality]} alone; pre-training contrasts two views of a clip"

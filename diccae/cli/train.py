@@ -25,7 +25,7 @@ StageName = Annotated[
 def train(
     variant: Variant,
     plan: PlanName = "embedded",
-    seed: Seed = 0,
+    seed: Seed = None,
     fold: FoldNumber = None,
     stage: StageName = "",
     modality: ModalityName = None,
@@ -80,13 +80,13 @@ def wanted_folds(plan: Plan, fold: int | None) -> tuple[int | None, ...]:
 def wanted_runs(
     plan: Plan,
     variant: str,
-    seed: int = 0,
+    seed: int | None = None,
     fold: int | None = None,
     stage: str = "",
     modality: str | None = None,
 ) -> tuple[Job | None, list[Run]]:
     """The runs that a command asks for in one fold, parents first, and their job where they are a
-    whole one.
+    whole one; without a seed, with the first one of the plan.
 
     Raises:
         UserError: variant, stage or modality do not exist or do not fit together.
@@ -94,6 +94,7 @@ def wanted_runs(
     from diccae.jobs import jobs
     from diccae.run_graph import Run, with_parents
 
+    seed = plan.seeds[0] if seed is None else seed
     _check_modality(plan, modality)
     job = None if stage or modality else jobs(plan).get((variant, seed, fold))
     if job is not None:
@@ -151,7 +152,7 @@ def compose(
     stage: Annotated[str, typer.Option("--stage", help="A stage, e.g. finetune.")] = "pretrain",
     modality: ModalityName = None,
     plan: PlanName = "embedded",
-    seed: Seed = 0,
+    seed: Seed = None,
     fold: FoldNumber = None,
     out: Annotated[
         Path | None, out_option(".py", "File to write; by default it is printed.")
@@ -160,7 +161,8 @@ def compose(
     """Write the self-contained mmengine config of one run, for mmaction2's own tools/train.py and
     tools/test.py."""
     chosen = load_plan(plan)
-    config = _single(chosen, stage, variant, seed, wanted_folds(chosen, fold)[0], modality).config()
+    seed, first = chosen.seeds[0] if seed is None else seed, wanted_folds(chosen, fold)[0]
+    config = _single(chosen, stage, variant, seed, first, modality).config()
     if out is None:
         print(config.pretty_text)
         return

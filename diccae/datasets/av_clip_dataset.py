@@ -40,6 +40,7 @@ class AVClipDataset(Dataset):
         limit: the most clips to take, drawn at random; None for all.
         folds: the fold whose clips are tested, see `fold_splits`; None where the splits of the
             manifest hold.
+        augmentation_seed: takes the place of `seed` in the transforms; None for `seed`.
         test_mode: set by mmengine's tools and by test configs; without effect here.
 
     Attributes:
@@ -66,11 +67,13 @@ class AVClipDataset(Dataset):
         held_out: bool = False,
         limit: int | None = None,
         folds: dict[str, Any] | None = None,
+        augmentation_seed: int | None = None,
         test_mode: bool = False,
     ) -> None:
         self.cache = load_cache(cache_dir, [ARRAYS[modality] for modality in modalities])
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
         self.per_class = per_class
+        self.augmentation_seed = seed if augmentation_seed is None else augmentation_seed
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         index = self.cache.index
         if folds is not None:
@@ -193,7 +196,7 @@ class AVClipDataset(Dataset):
                 "label": label,
                 "split": self.split_names[self.split_codes[row]],
                 "modalities": self.modalities,
-                "seed": (self.seed, epoch, row),
+                "seed": (self.augmentation_seed, epoch, row),
             }
         )
 

@@ -90,7 +90,7 @@ class Recogniser(BaseModel):
         for name in self.modalities:
             value = inputs[name] if name == "video" else inputs[name][:, None]
             batch, views = value.shape[:2]
-            encoded = self.encoders[name](_channels_last(value.flatten(0, 1)))
+            encoded = self.encoders[name](value.flatten(0, 1))
             features[name] = encoded.view(batch, views, -1)
         return features
 
@@ -243,8 +243,3 @@ class Recogniser(BaseModel):
                 f"{missing[0]} first; pre-train again with the same encoders"
             )
         self.load_state_dict(chosen, strict=False)
-
-
-def _channels_last(value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """The same values in a memory format in which small convolutions are up to twice as fast."""
-    return value.contiguous(memory_format=torch.channels_last)

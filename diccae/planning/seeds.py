@@ -4,19 +4,17 @@ excludes zero with 80 % power, and the power of other numbers of seeds."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import collect, paper, sources, verdicts
+from diccae.planning.spreads import LEVEL, Spread, spread_of
+from diccae.plans import Plan
+from diccae.reporting import paper, verdicts
 from diccae.sections import Modality
-from diccae.stored_file import reading
 
-LEVEL, POWER = 0.95, 0.80
+POWER = 0.80
 # seeds whose power is stated beside that of the plan's own number
 NUMBERS = (4, 6, 8, 12, 16, 24)
 LARGEST = 1_000_000
@@ -24,30 +22,6 @@ LARGEST = 1_000_000
 # double precision, and beyond WRONG_SIDE the probability of an interval on the wrong side of zero,
 # below 1e-9, is taken as zero.
 FAR, WRONG_SIDE = 1000.0, 6.0
-# in points: drops that differ by less are equal but for rounding
-EQUAL = 1e-9
-REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviation of paired differences between seeds.
-
-    Attributes:
-        value: in percentage points.
-        seeds: number of seeds that it is estimated from.
-        origin: where these runs come from, in words.
-    """
-
-    value: float
-    seeds: int
-    origin: str
-
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Confidence interval of the standard deviation, for normal differences."""
-        freedom = self.seeds - 1
-        low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], freedom)
-        return self.value * float(freedom / low) ** 0.5, self.value * float(freedom / high) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -151,8 +125,9 @@ def seeds_needed(
 def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
     """One entry for every drop of Table 2 that the plan measures.
 
-    The spread comes from the plan's finished runs, or else from the committed reference. A plan
-    with folds has none: no number of rotations makes up for the groups that it does not have.
+    The spread comes from the plan's finished runs, or else from those of the plan `spread`, or
+    else from the committed reference. A plan with folds has none: no number of rotations makes up
+    for the groups that it does not have.
     """
     if plan.split_into is not None:
         return []
@@ -166,7 +141,7 @@ def claims_of_table2(plan: Plan) -> list[SeedsNeeded]:
             modality in variants.get(name, []) for name in (plan.reference, variant)
         ):
             continue
-        spread = _spread(plan, variant, modality)
+        spread = spread_of(plan, variant, modality)
         level = (
             verdicts.primary_level(plan) if verdicts.is_primary(plan, variant, modality) else LEVEL
         )
@@ -188,7 +163,7 @@ def power_of_primary(plan: Plan) -> list[PrimaryPower]:
     numbers = sorted({*NUMBERS, *([len(plan.seeds)] if len(plan.seeds) >= MIN_SEEDS else [])})
     rows = []
     for variant in verdicts.primary_rows(plan):
-        spread, level = _spread(plan, variant, modality), verdicts.primary_level(plan)
+        spread, level = spread_of(plan, variant, modality), verdicts.primary_level(plan)
         for effect, origin in (
             (verdicts.effect_sizes()[0], "smallest effect of interest"),
             (paper.printed_drop(variant, modality), "paper"),
@@ -198,47 +173,3 @@ def power_of_primary(plan: Plan) -> list[PrimaryPower]:
                 value = spread.value if spread else None
                 rows.append(PrimaryPower(variant, effect, origin, level, value, numbers, powers))
     return rows
-
-
-def _spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
-    """From the finished runs of the plan, or else from the committed reference."""
-    return measured_spread(plan, variant, modality) or reference_spread(variant, modality)
-
-
-def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | None:
-    """The spread over the seeds for which both runs are finished; None with fewer than two, and
-    for equal drops, from which no spread can be estimated."""
-
-    seeds = [
-        seed
-        for seed in plan.seeds
-        if all(
-            sources.is_finished(plan, name, seed, modality) for name in (plan.reference, variant)
-        )
-    ]
-    if len(seeds) < 2:
-        return None
-    drops = collect.accuracy(plan, plan.reference, modality, seeds=seeds) - collect.accuracy(
-        plan, variant, modality, seeds=seeds
-    )
-    if np.ptp(drops) < EQUAL:
-        return None
-    return Spread(
-        float(drops.std(ddof=1)), len(seeds), f"this plan's finished runs ({plan.dataset_name})"
-    )
-
-
-def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:
-    """The spread that follows from the t-interval in a committed Table 2; None without such a
-    row."""
-    if not table.is_file():
-        return None
-    with reading(table, "restore it: git checkout -- results/reference"):
-        rows = pd.read_csv(table)
-    row = rows[(rows["variant"] == variant) & (rows["modality"] == modality)]
-    if row.empty or not np.isfinite(row["drop_low"].iloc[0]):
-        return None
-    seeds = int(row["seeds"].iloc[0])
-    half = float(row["drop_high"].iloc[0] - row["drop_low"].iloc[0]) / 2
-    value = half / float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * seeds**0.5
-    return Spread(value, seeds, "results/reference/embedded-10/table2.csv (embedded benchmark)")

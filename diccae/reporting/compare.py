@@ -98,7 +98,7 @@ def common_tables(mine: Path, reference: Path) -> tuple[list[Path], list[str]]:
     if not names:
         raise UserError(
             f"{mine} and {reference} have no table of the same plan: {'; '.join(apart)}; "
-            "name the folders of one plan, e.g. results/embedded-10"
+            "name the folders of one plan, e.g. results/embedded-12"
         )
     return names, apart
 

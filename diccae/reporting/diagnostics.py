@@ -1,4 +1,4 @@
-"""Tables that the paper does not have: learning rates, tuning, leakage and feature quality.
+"""Tables that the paper does not have: learning rates, leakage and feature quality.
 
 All cells are computed from per-clip predictions and the degrees of confusion.
 """
@@ -43,27 +43,6 @@ def learning_rates(plan: Plan) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows).sort_values(["variant", "lr"], kind="stable")
-
-
-def tuning(plan: Plan) -> pd.DataFrame:
-    """Validation accuracy of every setting that hyper-parameters are selected from; the test split
-    is not read."""
-    section = section_of(plan, "tuning")
-    rows = []
-    for modality in section.modalities:
-        for variant in section.variants:
-            values = collect.accuracy(plan, variant, modality, "validation")
-            rows.append(
-                {
-                    "variant": variant,
-                    "modality": modality,
-                    "seeds": len(values),
-                    "validation": values.mean(),
-                    "lowest": values.min(),
-                    "highest": values.max(),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def leakage(plan: Plan) -> pd.DataFrame:

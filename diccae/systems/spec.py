@@ -8,7 +8,7 @@ A system is one file in `diccae/systems` that defines `SYSTEM`, its network (usu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from diccae.feature_settings import (
     features_of,
@@ -17,72 +17,15 @@ from diccae.feature_settings import (
 )
 from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
+from diccae.seed_sets import MAX_SEED
 from diccae.systems._optimizers import optim_wrapper, param_schedulers
+from diccae.systems._stages import WEIGHTS as WEIGHTS
+from diccae.systems._stages import DataUse as DataUse
+from diccae.systems._stages import Parent as Parent
+from diccae.systems._stages import Stage as Stage
 
 MODALITIES = {"A": ("audio",), "V": ("video",), "AV": ("audio", "video")}
-WEIGHTS = "weights.pth"
 Choices = TypeVar("Choices", bound=Strict)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of training.
-
-    Attributes:
-        name: names the run's folder and the key of its budget in `schedule`.
-        labelled: trained on the labelled clips, once for each modality that the plan scores;
-            otherwise on the unlabelled pool, in the modality that the plan pre-trains in.
-        scored: whether the validation and test clips are scored at its end.
-        shared: the same for all variants: a variant's `method` does not act on it.
-        budget_of: the stage whose key of `schedule` it takes its budget from; None for its own.
-    """
-
-    name: str
-    labelled: bool = False
-    scored: bool = False
-    shared: bool = False
-    budget_of: str | None = None
-
-    @property
-    def budget_key(self) -> str:
-        """The key of `schedule` that holds its budget."""
-        return self.budget_of or self.name
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A file that a run starts from: of the same variant and seed, of another stage or modality;
-    the modality None is that of the stages without labels."""
-
-    stage: str
-    modality: str | None = None
-    file: str = WEIGHTS
-
-
-@dataclass(frozen=True)
-class DataUse:
-    """Which clips a stage uses beside its training clips, and how batches are drawn.
-
-    Attributes:
-        batches: `uniform`, or `p_x_k`: P classes with K clips each.
-        sources: sources of the unlabelled pool to train on; None for all.
-        update: the update set: `held_out` of the unlabelled pool, the split `update`, clips of
-            `test`; None for none.
-        clusters: whether the stage trains on cluster ids.
-        clusterings: how often the training clips are clustered during the stage.
-        update_passes: how often the network reads the update set.
-        train_passes: how often it reads the training clips without augmentation, for their losses.
-        copy_passes: passes over them that train copies of the network, in passes of its own.
-    """
-
-    batches: Literal["uniform", "p_x_k"] = "uniform"
-    sources: tuple[str, ...] | None = None
-    update: Literal["held_out", "update", "test"] | None = None
-    clusters: bool = False
-    clusterings: int = 0
-    update_passes: int = 0
-    train_passes: int = 0
-    copy_passes: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +65,14 @@ class RunContext(Generic[Choices]):
     def budget(self) -> StageSchedule:
         """The schedule of this stage."""
         return self.schedule.stages[self.stage.name]
+
+    @property
+    def stream_seed(self) -> int:
+        """Seed of initial weights, order and augmentation: that of the run in stream 0 and in
+        shared stages."""
+        stream = 0 if self.stage.shared else self.schedule.stream
+        # far apart, so that no stream of one seed is another seed
+        return self.seed if not stream else (self.seed + stream * 7_919_317) % MAX_SEED
 
     def encoders(self) -> dict[str, Any]:
         """`audio_encoder` and `video_encoder`, None for a modality that the run lacks.
@@ -189,9 +140,10 @@ class System(Generic[Choices]):
         """
         return {stage.name: stage for stage in self.stages}[name]
 
-    def budgets(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        """`schedule` of a config, with the budgets that stages share (`Stage.budget_of`)."""
-        return schedule | {s.name: schedule[s.budget_of] for s in self.stages if s.budget_of}
+    def budgets(self, schedule: Schedule) -> Schedule:
+        """The schedule with the budgets that stages share (`Stage.budget_of`)."""
+        own = {s.name: schedule.stages[s.budget_of] for s in self.stages if s.budget_of}
+        return schedule.model_copy(update={"stages": schedule.stages | own})
 
     def parents(self, stage: Stage, modality: str, choices: Choices) -> tuple[Parent, ...]:
         """What a run of the stage starts from; parents in stages that a variant leaves out are

@@ -34,8 +34,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     lists |= {"update_per_class": 2, "validation_per_class": 1}
     section = {"variants": ["from_scratch"], "modalities": ["A"]}
     overrides = {"data.num_classes": 3, "data.train_per_class": None, "data.samples_per_class": 1}
-    content = {key: content[key] for key in ("scale", "seeds", "parameters")} | {
+    content = {key: content[key] for key in ("scale", "parameters")} | {
         "name": "mine",
+        "seeds": [0, 1],
         "dataset": "my clips",
         "data_root": "data",
         "lists": lists,

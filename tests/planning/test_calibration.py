@@ -36,12 +36,12 @@ def test_timing_without_time_takes_one_small_batch() -> None:
 def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
     smoke = load_plan("smoke")
     assert kinds(smoke) == [
-        Run(smoke, "pretrain", "full", 0),
-        *(Run(smoke, "finetune", "full", 0, modality) for modality in ("A", "V", "AV")),
+        Run(smoke, "pretrain", "full", 200),
+        *(Run(smoke, "finetune", "full", 200, modality) for modality in ("A", "V", "AV")),
     ]
     tuning = load_plan("tuning")
-    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss", 100)
-    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch", 100, "AV")
+    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss@lr=0.0005", 300)
+    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch@lr=0.0005", 300, "AV")
 
 
 def test_parameters_are_those_of_the_models() -> None:

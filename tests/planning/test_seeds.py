@@ -11,18 +11,16 @@ import pytest
 from scipy import stats
 
 from diccae.functional.bootstrap import paired_t_interval
-from diccae.planning import seeds as seeds_module
-from diccae.planning.seeds import (
+from diccae.planning import spreads
+from diccae.planning.seeds import claims_of_table2, power, power_of_primary, seeds_needed
+from diccae.planning.spreads import (
     Spread,
-    claims_of_table2,
     measured_spread,
-    power,
-    power_of_primary,
     reference_spread,
-    seeds_needed,
+    spread_of_streams,
 )
-from diccae.plans import Plan
-from diccae.reporting import collect
+from diccae.plans import Plan, load_plan
+from diccae.reporting import collect, sources
 from tests.reporting.conftest import fake, synthetic_results  # noqa: F401
 
 
@@ -109,7 +107,7 @@ def test_the_interval_of_a_spread_has_its_nominal_coverage() -> None:
     draws = np.random.default_rng(1).normal(0, 2.0, (2000, 4)).std(axis=1, ddof=1)
     inside = [
         low <= 2.0 <= high
-        for low, high in (Spread(float(draw), 4, "").interval() for draw in draws)
+        for low, high in (Spread(float(draw), 4, "", 3).interval() for draw in draws)
     ]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
@@ -176,14 +174,40 @@ def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(
     assert rows["no_refinement", "A"].level == 0.95
 
 
+def test_one_variant_in_several_streams_comes_before_the_reference(
+    fake: Plan,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accuracies = {"full": 70.0, "full@stream=1": 71.0, "full@stream=2": 72.0}
+    plan, finished = load_plan("spread"), {300, 301}
+
+    def accuracy(plan: Plan, variant: str, modality: str, seeds: list[int]) -> np.ndarray:
+        return accuracies[variant] + np.array(seeds, dtype=float)
+
+    monkeypatch.setattr(collect, "accuracy", accuracy)
+    monkeypatch.setattr(sources, "is_finished", lambda _, __, seed, ___: seed in finished)
+    found = spread_of_streams(plan, "AV")
+    assert found is not None
+    assert (found.value, found.seeds, found.freedom) == (pytest.approx(2**0.5), 2, 4)
+    assert spread_of_streams(plan, "V") is None
+    # no run of this plan is finished
+    spreads_of_rows = {row.spread for row in claims_of_table2(fake)}
+    assert {each.origin for each in spreads_of_rows if each} == {
+        "one variant in 3 random streams (plan spread)"
+    }
+    finished.clear()
+    assert spread_of_streams(plan, "AV") is None
+    assert spread_of_streams(fake, "AV") is None
+
+
 def test_the_power_of_the_primary_rows_is_that_of_their_simultaneous_interval(
     fake: Plan,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def spread(variant: str, modality: str) -> Spread | None:
-        return Spread(0.6, 9, "") if variant == "no_infonce" else None
+        return Spread(0.6, 9, "", 8) if variant == "no_infonce" else None
 
-    monkeypatch.setattr(seeds_module, "reference_spread", spread)
+    monkeypatch.setattr(spreads, "reference_spread", spread)
     assert fake.table2
     table2 = fake.table2
     found = power_of_primary(fake.model_copy(update={"seeds": list(range(10))}))

@@ -162,8 +162,8 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
     assert {run.variant for run in leakage if run.stage == "finetune"} == {"full", "test_portion"}
     # both arms of the comparison fine-tune the same pre-training
     assert [run for run in leakage if run.stage == "pretrain"] == [
-        Run(smoke, "pretrain", "full", 0),
-        Run(smoke, "pretrain", "full", 1),
+        Run(smoke, "pretrain", "full", 200),
+        Run(smoke, "pretrain", "full", 201),
     ]
     assert all(len(runs) == len(set(runs)) for runs in of.values())
 

@@ -41,8 +41,8 @@ def make_plan(folder: Path) -> Plan:
     content = yaml.safe_load(
         (Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text()
     )
-    content |= {"name": "fake", "data_root": "data"}
-    content["learning_rates"]["values"] = [0.002]
+    content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2]}
+    content["learning_rates"] |= {"values": [0.002], "seeds": [0]}
     content["figure3"]["weights"] = [0, 1, 16]
     (folder / "fake.yaml").write_text(yaml.safe_dump(content))
     return load_plan(folder / "fake.yaml")

@@ -9,5 +9,6 @@ schedule = dict(
     num_workers=0,
     precision="float32",
     compile=False,
+    stream=0,  # another number: other initial weights, orders and augmentations
     base_batch_size=None,
 )

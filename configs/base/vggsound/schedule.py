@@ -10,5 +10,6 @@ schedule = dict(
     num_workers=8,
     precision="bfloat16",
     compile=False,  # torch.compile of the encoders: slow start of a run, then faster steps
+    stream=0,  # another number: other initial weights, orders and augmentations
     base_batch_size=32,
 )

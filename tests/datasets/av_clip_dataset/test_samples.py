@@ -33,6 +33,20 @@ TESTING = [
 ]
 
 
+def test_another_augmentation_of_the_same_clips(cache: str) -> None:
+    first, other, same = (
+        AVClipDataset(cache, ["train"], TRAINING, seed=5, per_class=4, augmentation_seed=seed)
+        for seed in (None, 6, 5)
+    )
+    assert torch.equal(first.rows, other.rows)
+    videos = [
+        torch.stack([dataset[index]["inputs"]["video"] for index in range(len(dataset))])
+        for dataset in (first, other, same)
+    ]
+    assert torch.equal(videos[0], videos[2])
+    assert not torch.equal(videos[0], videos[1])
+
+
 @pytest.mark.parametrize("modalities", [("audio",), ("video",), ("audio", "video")])
 def test_training_samples(cache: str, modalities: tuple[str, ...]) -> None:
     dataset = AVClipDataset(cache, ["update"], TRAINING, modalities=modalities)

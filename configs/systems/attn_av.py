@@ -1,0 +1,8 @@
+# Attn AV, of which we hold the abstract: each form is an open choice, see
+# `configs/ambiguities.yaml`.
+method = dict(
+    gate="features",
+    per_class=False,
+    outputs="probabilities",
+    train_models=False,
+)

@@ -1,0 +1,120 @@
+"""Gradient-Blending (Wang, Tran and Feiszli, CVPR 2020): a loss for each modality and a joint one,
+weighted by how much each overfits and generalises."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import Field
+
+from diccae.errors import UserError
+from diccae.schedule import StageSchedule, Strict
+from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
+
+BLEND = "blend.json"
+COPIES = 2  # passes of the network that one pass of all copies costs
+FINETUNE = Stage("finetune", labelled=True, scored=True)
+ESTIMATE = Stage("estimate", labelled=True, budget_of="finetune")
+
+
+class GBlendChoices(Strict):
+    """Defaults: `configs/systems/gblend.py`; alternatives: `configs/ambiguities.yaml`."""
+
+    weights: Literal["offline", "online", "equal", "joint"]
+    super_epoch: int = Field(ge=1)
+    least_overfitting: float = Field(gt=0, le=1)
+    inference: Literal["joint", "blend"]
+
+
+class GBlend(System[GBlendChoices]):
+    """In both modalities the weighted sum of three losses; in one, a plain network."""
+
+    name = "gblend"
+    choices = GBlendChoices
+    stages = (ESTIMATE, FINETUNE)
+    imports = ("diccae.models.systems.gblend", "diccae.engine.hooks.gradient_blending")
+    label_use = "labels of the update set, for the weights of the losses"
+    reference = (
+        "Wang, Tran and Feiszli, What Makes Training Multi-Modal Classification Networks Hard?, "
+        "CVPR 2020"
+    )
+    fidelity = "paper"
+
+    def parents(self, stage: Stage, modality: str, choices: GBlendChoices) -> tuple[Parent, ...]:
+        """Weights that are estimated before training."""
+        estimated = stage == FINETUNE and modality == "AV" and choices.weights == "offline"
+        return (Parent("estimate", "AV", BLEND),) if estimated else ()
+
+    def data_in(
+        self, modality: str, stage: Stage, choices: GBlendChoices, budget: StageSchedule
+    ) -> DataUse:
+        """Training clips and update set are read before and after each training of copies."""
+        if stage == ESTIMATE:
+            return DataUse(update="update", update_passes=2, train_passes=2)
+        if modality != "AV" or choices.weights != "online":
+            return DataUse()
+        passes = 2 * math.ceil(budget.epochs / choices.super_epoch)
+        return DataUse(
+            update="update",
+            update_passes=COPIES * passes,
+            train_passes=COPIES * passes,
+            copy_passes=COPIES * budget.epochs,
+        )
+
+    def model(self, run: RunContext[GBlendChoices]) -> dict[str, Any]:
+        """The copies of the estimate, or the network.
+
+        Raises:
+            UserError: the estimate is asked for one modality alone, or the variant lacks it.
+        """
+        if run.stage == ESTIMATE:
+            return self._copies(run)
+        choices = run.choices
+        model = dict(
+            type="GBlend",
+            modalities=run.modalities,
+            num_classes=run.base["data"]["num_classes"],
+            heads=run.modalities,
+            data_preprocessor=run.preprocessor(),
+            **run.encoders(),
+        )
+        if run.modality != "AV":
+            return model
+        heads = () if choices.weights == "joint" else run.modalities
+        model |= dict(heads=(*heads, "joint"), inference=choices.inference)
+        if choices.weights == "offline":
+            model["weights_file"] = run.parent(BLEND)
+            if model["weights_file"] is None:
+                raise UserError(
+                    "method.weights offline needs the stage estimate, which the variant leaves out"
+                    "; keep it, or choose other weights"
+                )
+        return model
+
+    def hooks(self, run: RunContext[GBlendChoices]) -> list[dict[str, Any]]:
+        """The estimate of the weights."""
+        if run.stage == ESTIMATE:
+            return [dict(type="BlendEstimateHook")]
+        if run.modality != "AV" or run.choices.weights != "online":
+            return []
+        copies, length, seed = self._copies(run), run.choices.super_epoch, run.stream_seed
+        return [dict(type="OnlineBlendHook", copies=copies, super_epoch=length, seed=seed)]
+
+    def _copies(self, run: RunContext[GBlendChoices]) -> dict[str, Any]:
+        if run.modality != "AV":
+            raise UserError(
+                f"weights of the losses are estimated for audio and video together, not in "
+                f"{run.modality} alone, which has one loss; ask for the stage finetune"
+            )
+        return dict(
+            type="GBlendCopies",
+            modalities=run.modalities,
+            num_classes=run.base["data"]["num_classes"],
+            least_overfitting=run.choices.least_overfitting,
+            data_preprocessor=run.preprocessor(),
+            **run.encoders(),
+        )
+
+
+SYSTEM = GBlend()
