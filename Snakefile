@@ -36,7 +36,7 @@ wildcard_constraints:
     job=FLOW.job_pattern,
     seed="[0-9]+",
     figure=FLOW.names(drawn=True),
-    table=FLOW.names(drawn=False) + "|ablations/[a-z0-9_]+",
+    table=FLOW.names(drawn=False) + "|(ablations|systems)/[a-z0-9_]+",
 
 
 localrules:

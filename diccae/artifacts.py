@@ -15,7 +15,9 @@ from diccae.plans import Plan
 from diccae.sections import Need
 from diccae.validation import choices
 
-ABLATIONS = "ablations/"
+# folders of tables with a name of their own: one ablation of Table 2, one system of Table 1
+ABLATIONS, SYSTEMS = "ablations/", "systems/"
+FOLDERS = {ABLATIONS: "ablation", SYSTEMS: "system"}
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,8 @@ class Artifact:
     @property
     def command(self) -> str:
         """What stands behind `diccae` to make it."""
-        if self.name.startswith(ABLATIONS):
-            return f"ablation {self.name.removeprefix(ABLATIONS)}"
-        return self.name.replace("_", "-")
+        folder, name = _parts(self.name)
+        return f"{FOLDERS[folder]} {name}" if folder else name.replace("_", "-")
 
     def table(self, plan: Plan) -> Any:
         """The table of a plan, computed from its runs.
@@ -56,8 +57,8 @@ class Artifact:
                 f"plan {plan.name} has no section {self.name!r}; "
                 f"add it to configs/plans/{plan.name}.yaml"
             )
-        arguments = (self.name.removeprefix(ABLATIONS),) if ABLATIONS in self.name else ()
-        return _function(self.write)(plan, *arguments)
+        folder, name = _parts(self.name)
+        return _function(self.write)(plan, *((name,) if folder else ()))
 
     def make(self, plan: Plan, out: Path) -> None:
         """Write the CSV file and, for a figure, the SVG file beside it."""
@@ -65,6 +66,12 @@ class Artifact:
         _function("csv_file:save")(table, out)
         if self.draw is not None:
             _function(self.draw)(plan, table, out.with_suffix(".svg"))
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """`ablations/no_infonce` -> (`ablations/`, `no_infonce`), `table1` -> (``, `table1`)."""
+    folder, slash, last = name.rpartition("/")
+    return folder + slash, last
 
 
 def _function(reference: str) -> Callable[..., Any]:
@@ -82,12 +89,22 @@ def _ablation(name: str, plan: Plan) -> list[Need]:
     return [need for need in needs if need.variant in (plan.reference, name)]
 
 
+def _system(name: str, plan: Plan) -> list[Need]:
+    return [need for need in _section("table1", plan) if need.variant == name]
+
+
+def _compared(plan: Plan) -> list[Need]:
+    """Table 1, where it has variants beside the reference."""
+    needs = _section("table1", plan)
+    return needs if any(need.variant != plan.reference for need in needs) else []
+
+
 ROW = ("variant", "modality")
 TABLES = (
     Artifact(
         "table1",
         partial(_section, "table1"),
-        "tables:table1",
+        "table1:table1",
         ("system", "dataset"),
         "Table 1: A, V and A-V of this plan beside the printed rows.",
     ),
@@ -157,6 +174,21 @@ TABLES = (
         draw="figures:draw_figure3",
     ),
     Artifact(
+        "systems",
+        _compared,
+        "systems:systems",
+        ROW,
+        "The systems of Table 1: differences to DICCAE and to training from scratch, and costs.",
+        draw="systems:draw_systems",
+    ),
+    Artifact(
+        "avcl",
+        partial(_section, "avcl"),
+        "systems:avcl",
+        ROW,
+        "AVCL, in our interpretation, whole and without each of its modules.",
+    ),
+    Artifact(
         "feature_quality",
         Plan.reported,
         "diagnostics:feature_quality",
@@ -171,23 +203,31 @@ TABLES = (
         "The verdict on each claim of the paper, by the rules of configs/claims.yaml.",
     ),
 )
-ABLATION = Artifact(
-    ABLATIONS, lambda plan: [], "tables:ablation", ROW, "One ablation against the reference."
-)
+SINGLE = {
+    ABLATIONS: Artifact(
+        ABLATIONS, lambda plan: [], "tables:ablation", ROW, "One ablation against the reference."
+    ),
+    SYSTEMS: Artifact(SYSTEMS, lambda plan: [], "systems:system", ROW, "One system of Table 1."),
+}
 
 
 def artifacts_of(plan: Plan) -> dict[str, Artifact]:
     """Every artifact that a plan has, by name."""
     found = {artifact.name: artifact for artifact in TABLES if artifact.runs(plan)}
-    for variant in plan.table2.variants if plan.table2 else ():
-        if variant != plan.reference:
-            name = f"{ABLATIONS}{variant}"
-            found[name] = replace(ABLATION, name=name, runs=partial(_ablation, variant))
+    for folder, section, runs in (
+        (ABLATIONS, plan.table2, _ablation),
+        (SYSTEMS, plan.table1, _system),
+    ):
+        for variant in section.variants if section else ():
+            # a value in the name, as in `mbt@lr=0.001`, is no name of a file
+            if variant != plan.reference and "@" not in variant:
+                name = f"{folder}{variant}"
+                found[name] = replace(SINGLE[folder], name=name, runs=partial(runs, variant))
     return found
 
 
 def artifact_of(plan: Plan, name: str) -> Artifact:
-    """An artifact of a plan by name (`table2`, `ablations/no_infonce`).
+    """An artifact of a plan by name (`table2`, `ablations/no_infonce`, `systems/mbt`).
 
     Raises:
         UserError: the plan has none of that name; names those that it has.
@@ -195,22 +235,23 @@ def artifact_of(plan: Plan, name: str) -> Artifact:
     known = artifacts_of(plan)
     if name in known:
         return known[name]
-    if name.startswith(ABLATIONS):
-        # without the folder, which makes all names alike
-        ablations = [key.removeprefix(ABLATIONS) for key in known if key.startswith(ABLATIONS)]
-        wanted = name.removeprefix(ABLATIONS)
+    folder, wanted = _parts(name)
+    if folder in SINGLE:
+        names = [key.removeprefix(folder) for key in known if key.startswith(folder)]
         tables = (a.name for a in known.values() if wanted in {n.variant for n in a.runs(plan)})
         place = next(tables, None)
+        table = "table2" if folder == ABLATIONS else "table1"
         raise UserError(
-            f"plan {plan.name} has no ablation {wanted!r} in table2"
+            f"plan {plan.name} has no {FOLDERS[folder]} {wanted!r} in {table}"
             + (f" (it is in {place})" if place else "")
-            + choices(wanted, ablations, "it has")
+            + choices(wanted, names, "it has")
         )
     raise UserError(f"plan {plan.name} has no artifact {name!r}{choices(name, known, 'it has')}")
 
 
 def columns_of(table: Path) -> tuple[str, ...]:
     """Columns that name a row of a CSV file of a results folder; none for an unknown table."""
-    if table.parent.name == ABLATIONS.rstrip("/"):
-        return ABLATION.columns
+    folder = f"{table.parent.name}/"
+    if folder in SINGLE:
+        return SINGLE[folder].columns
     return next((artifact.columns for artifact in TABLES if artifact.name == table.stem), ())

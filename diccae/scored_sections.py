@@ -22,6 +22,9 @@ from diccae.sections import (
 )
 from diccae.seed_sets import Seeds
 
+# what the modules of the section `avcl` are removed from
+AVCL = "avcl"
+
 
 class ScoredSections(Strict):
     """The sections of a plan.
@@ -44,6 +47,7 @@ class ScoredSections(Strict):
     figure3: Figure3 | None = None
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
+    avcl: Section | None = None
     tuning: Section | None = None
     spread: Section | None = None
 
@@ -85,6 +89,15 @@ class ScoredSections(Strict):
                     f"{self.reference!r}, which no section scores in {lacking[0]}; add it to "
                     f"{name}.variants"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_avcl(self) -> Self:
+        if self.avcl is not None and AVCL not in self.avcl.variants:
+            raise ValueError(
+                f"avcl.variants: wanted {AVCL} among them, from which the drops are measured, got "
+                f"{', '.join(self.avcl.variants)}"
+            )
         return self
 
     def needs(self) -> list[Need]:

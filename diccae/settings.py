@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +14,7 @@ from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
 from diccae.schedule import Schedule
 from diccae.sections import Runtime
 from diccae.seed_sets import seed_sets
+from diccae.systems._known import known_systems, system_of
 from diccae.systems.spec import System
 from diccae.validation import checked, choices, did_you_mean
 from diccae.variant_file import check_parts, check_value, part_of
@@ -59,24 +59,6 @@ class Settings:
             "cache": self.base["cache"],
             "benchmark": self.base.get("benchmark"),
         }
-
-
-def known_systems() -> list[str]:
-    """Names of the systems: those with a file in `diccae/systems`."""
-    files = (CONFIG_ROOT.parent / "diccae" / "systems").glob("[!_]*.py")
-    return sorted(path.stem for path in files if path.stem != "spec")
-
-
-@lru_cache
-def system_of(name: str) -> System[Any]:
-    """The system of that name.
-
-    Raises:
-        UserError: there is none; names those that there are.
-    """
-    if name not in known_systems():
-        raise UserError(f"unknown system {name!r}{choices(name, known_systems(), 'known systems')}")
-    return importlib.import_module(f"diccae.systems.{name}").SYSTEM
 
 
 @lru_cache

@@ -34,6 +34,7 @@ COMPOSING = frozenset(
         "schedule",
         "sections",
         "settings",
+        "systems._known",
         "systems.spec",
         "validation",
         "variant_file",

@@ -118,11 +118,12 @@ def test_every_variant_differs_from_the_default_of_its_system(variant: str) -> N
     default = "full" if own.system.name == DEFAULT_SYSTEM else own.system.name
     if variant == default:
         pytest.skip("it is the default of its system")
-    stages = sorted(own.stages)
-    hashes = [
-        [Run(plan, stage, name, 0).config_hash for stage in stages] for name in (default, variant)
-    ]
-    assert hashes[0] != hashes[1]
+    # in the order of training: what starts from another pre-training may lack a modality
+    stages = [stage.name for stage in own.system.stages if stage.name in own.stages]
+    assert any(
+        Run(plan, stage, default, 0).config_hash != Run(plan, stage, variant, 0).config_hash
+        for stage in stages
+    )
 
 
 def test_a_reference_outside_of_the_tables_is_an_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.artifacts import ABLATIONS, TABLES, artifact_of, artifacts_of
+from diccae.artifacts import ABLATIONS, SYSTEMS, TABLES, artifact_of, artifacts_of
 from diccae.cli.options import (
     PlanName,
     PlanOrShards,
@@ -47,6 +47,16 @@ def ablation(
 ) -> None:
     """One ablation of Table 2 and the reference."""
     _make(f"{ABLATIONS}{name}", plan, seeds, out)
+
+
+def system(
+    name: Annotated[str, typer.Argument(help="A system of Table 1, e.g. mbt.")],
+    plan: PlanName = "embedded",
+    seeds: Seeds = None,
+    out: Table = None,
+) -> None:
+    """One system of Table 1."""
+    _make(f"{SYSTEMS}{name}", plan, seeds, out)
 
 
 def report(
@@ -90,5 +100,5 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for artifact in TABLES:
         app.command(name=artifact.command, help=artifact.help)(_command(artifact.name))
-    for command in (ablation, report):
+    for command in (ablation, system, report):
         app.command()(command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -79,7 +79,7 @@ class TokenEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
-        self.norm = norm(width)
+        self.norm: nn.Module = norm(width)
         self.apply(init_weights_vit_timm)
 
     def patches(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n p"]:
@@ -89,6 +89,11 @@ class TokenEncoder(nn.Module):
     def embed(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
         """The tokens (B, N, D) before the first block: projected patches with their positions."""
         return self.projection(self.patches(inputs)) + self.positions
+
+    def compile(self, *options: Any, **more: Any) -> None:
+        """Compile each block, since systems call the blocks and not the encoder."""
+        for block in self.blocks:
+            block.compile(*options, **more)
 
     def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """The feature (B, D): the mean of the normalised tokens after the last block."""
@@ -183,6 +188,28 @@ def sinusoids(count: int, width: int) -> Float[Tensor, "n d"]:
     rates = 10_000.0 ** (-torch.arange(width // 2, dtype=torch.float64) / (width / 2))
     angles = torch.arange(count, dtype=torch.float64)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1).float()
+
+
+def grid_sinusoids(grid: Sequence[int], width: int) -> Float[Tensor, "n d"]:
+    """Fixed positions (N, D) of the tokens of a grid, as in MAE: each axis has an equal share of D
+    with the sinusoids of the index on this axis, the last axis first. Axes of length 1 have no
+    share.
+
+    Raises:
+        ValueError: the axes cannot share D in even parts.
+    """
+    axes = [axis for axis, length in enumerate(grid) if length > 1] or [len(grid) - 1]
+    share, rest = divmod(width, len(axes))
+    if rest or share % 2:
+        raise ValueError(
+            f"positions of {len(axes)} axes: wanted a width that divides by {2 * len(axes)}, "
+            f"got {width}"
+        )
+    parts = []
+    for axis in reversed(axes):
+        shape = [length if other == axis else 1 for other, length in enumerate(grid)]
+        parts.append(sinusoids(grid[axis], share).view(*shape, share).expand(*grid, share))
+    return torch.cat(parts, dim=-1).flatten(0, -2)
 
 
 def _positions(kind: str, count: int, width: int) -> nn.Parameter:

@@ -86,7 +86,7 @@ def load_imagenet(vit: VisionTransformer, model: str, file: str | None) -> Loade
     if vit.patch_embed.proj.in_channels == 1:
         weights[PATCH_WEIGHT] = weights[PATCH_WEIGHT].sum(1, keepdim=True)
     else:
-        _rescale_pixels(weights, vit.pretrained_cfg["mean"], vit.pretrained_cfg["std"])
+        rescale_pixels(weights, vit.pretrained_cfg["mean"], vit.pretrained_cfg["std"])
     return _load(vit, source, weights, state, set(keys.values()))
 
 
@@ -129,7 +129,7 @@ def load_cav_mae(vit: VisionTransformer, file: str, modality: str) -> LoadedWeig
     grid = (CAV_MAE_MEL_PATCHES, count // CAV_MAE_MEL_PATCHES) if modality == "a" else (side, side)
     weights["pos_embed"] = _resample(vit, file, name, positions, grid)
     if modality == "v":
-        _rescale_pixels(weights, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+        rescale_pixels(weights, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     return _load(vit, file, weights, state, {*keys.values(), shift})
 
 
@@ -169,7 +169,7 @@ def _resample(
     )
 
 
-def _rescale_pixels(
+def rescale_pixels(
     weights: dict[str, Tensor], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
     """Rescale a patch embedding for pixels normalised by `mean` and `std`, in place.

@@ -52,7 +52,9 @@ class Bench:
             wrapper = dict(type="OptimWrapper", optimizer=wrapper["optimizer"])
         self.optimizer = build_optim_wrapper(self.model, wrapper)
         self.training = synthetic_dataset(config.train_dataloader.dataset, cache)
-        frozen = config.extract_dataloader or config.update_dataloader or config.test_dataloader
+        # a stage that neither clusters, nor has an update set, nor is scored reads no clips so
+        names = ("extract_dataloader", "update_dataloader", "test_dataloader", "train_dataloader")
+        frozen = next(config[name] for name in names if config.get(name))
         self.one_view = synthetic_dataset(frozen.dataset, cache)
         test = config.get("test_dataloader")
         self.all_views = None if test is None else synthetic_dataset(test.dataset, cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -113,16 +114,13 @@ def _order(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     pairs = [(column, place) if sign > 0 else (place, column) for place in rest]
     if claim["test"] == "full_order":
         pairs = list(zip(places, places[1:], strict=False))
-    clips, error = collect.clips(plan, *runs[0]), verdicts.error()
-    one_sided, simultaneous = (
-        [difference_interval(plan, clips, values[a], values[b], level) for a, b in pairs]
-        for level in (1 - 2 * error, simultaneous_level(len(pairs), error))
-    )
     words = [f"{names[a]} over {names[b]}" for a, b in pairs]
-    verdict, evidence = verdicts.judge_order(plan, one_sided, simultaneous, words)
+    steps = [(values[a], values[b]) for a, b in pairs]
+    verdict, evidence = _judge_steps(plan, collect.clips(plan, *runs[0]), steps, words)
     if plan.split_into is not None:
-        steps = np.stack([values[a] - values[b] for a, b in pairs])
-        support = two_way_support(steps, clips["label"], clips["group"])
+        clips = collect.clips(plan, *runs[0])
+        gaps = np.stack([first - second for first, second in steps])
+        support = two_way_support(gaps, clips["label"], clips["group"])
     else:
         means = np.stack([own.mean(axis=1) for own in values], axis=1)
         support = (
@@ -135,7 +133,39 @@ def _order(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     return verdict, evidence
 
 
-RULES = {"absolute": _absolute, "drop": _drop, "change": _change, "gain": _gain, "order": _order}
+def _judge_steps(
+    plan: Plan, clips: pd.DataFrame, steps: Sequence[tuple[Scores, Scores]], words: list[str]
+) -> tuple[str, str]:
+    """Judge an order by its steps: (S, N) scores of the better and of the worse of each."""
+    error = verdicts.error()
+    one_sided, simultaneous = (
+        [difference_interval(plan, clips, first, second, level) for first, second in steps]
+        for level in (1 - 2 * error, simultaneous_level(len(steps), error))
+    )
+    return verdicts.judge_order(plan, one_sided, simultaneous, words)
+
+
+def _gaps(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
+    """Judge what another system's paper claims."""
+    if "untestable" in claim and plan.dataset == "embedded":
+        return NOT_TESTABLE, claim["untestable"]
+    steps, words = [], []
+    for better, first, worse, second in claim["gaps"]:
+        one, other = collect.hits_of(plan, (better, first), (worse, second))
+        steps.append((one.astype(np.float64), other.astype(np.float64)))
+        words.append(f"{better} {first} over {worse} {second}")
+    better, first = claim["gaps"][0][:2]
+    return _judge_steps(plan, collect.clips(plan, better, first), steps, words)
+
+
+RULES = {
+    "absolute": _absolute,
+    "drop": _drop,
+    "change": _change,
+    "gain": _gain,
+    "order": _order,
+    "gaps": _gaps,
+}
 
 
 def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
@@ -161,6 +191,20 @@ def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
     return next(missing, "")
 
 
+def _system_claims(plan: Plan) -> list[dict[str, Any]]:
+    """The claims of other systems' papers whose variants the plan scores with all of its seeds."""
+    known = modalities_of(need for need in plan.reported() if need.seeds is None)
+    return [
+        claim | {"rule": "gaps"}
+        for claim in paper.claims()["system_claims"]
+        if all(
+            modality in known.get(variant, [])
+            for gap in claim["gaps"]
+            for variant, modality in (gap[:2], gap[2:])
+        )
+    ]
+
+
 def _family(plan: Plan, claim: dict[str, Any]) -> str:
     if "verdict" in claim:
         return ""
@@ -179,10 +223,10 @@ def evaluate(plan: Plan) -> pd.DataFrame:
     """
     aliases = paper.claims()["aliases"]
     rows = []
-    for claim in paper.claims()["claims"]:
+    for claim in (*paper.claims()["claims"], *_system_claims(plan)):
         if "verdict" in claim:
             verdict, evidence = claim["verdict"], claim["evidence"]
-        elif lacking := _lacking(plan, claim):
+        elif claim["rule"] != "gaps" and (lacking := _lacking(plan, claim)):
             verdict, evidence = NOT_IN_PLAN, lacking
         else:
             verdict, evidence = RULES[claim["rule"]](plan, claim)

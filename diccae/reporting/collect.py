@@ -215,19 +215,22 @@ def record(plan: Plan, variant: str, seed: int, modality: str) -> dict[str, Any]
     return read_json(path, train_again(path))
 
 
-def all_records(plan: Plan) -> list[dict[str, Any]]:
-    """Every record below the runs folder of the plan and in its shards with one of its seeds, all
-    stages included, in the order of their folders."""
-    root = plan.results_root() / "runs"
-    found = {
-        root / folder: record
-        for shard in shards_of(plan).values()
-        for folder, record in shard.records.items()
-    }
+def records_by_folder(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Every record below the runs folder of the plan and in its shards, all stages included, by its
+    folder below `runs`, in the order of the folders."""
+    found = {f: record for shard in shards_of(plan).values() for f, record in shard.records.items()}
     if not plan.elsewhere:
-        found |= {p.parent: read_json(p, train_again(p)) for p in root.rglob("record.json")}
-    records = (found[folder] for folder in sorted(found))
-    return [record for record in records if record["seed"] in plan.seeds]
+        root = plan.results_root() / "runs"
+        paths = root.rglob("record.json")
+        found |= {
+            p.parent.relative_to(root).as_posix(): read_json(p, train_again(p)) for p in paths
+        }
+    return {folder: found[folder] for folder in sorted(found, key=Path)}
+
+
+def all_records(plan: Plan) -> list[dict[str, Any]]:
+    """The records of `records_by_folder` with one of the plan's seeds."""
+    return [r for r in records_by_folder(plan).values() if r["seed"] in plan.seeds]
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from diccae.artifacts import ABLATIONS, columns_of
+from diccae.artifacts import FOLDERS, columns_of
 from diccae.errors import UserError
 from diccae.reporting.seed_noise import seed_spread
 
 # subfolders of a results folder that hold no tables of another plan
-NO_PLANS = (ABLATIONS.rstrip("/"), "runs", "data", "reference", "benchmarks", "logs", "work")
+NO_PLANS = (
+    *(folder.rstrip("/") for folder in FOLDERS),
+    "runs",
+    "data",
+    "reference",
+    "benchmarks",
+    "logs",
+    "work",
+)
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|[+-]?inf")
 PRESENT, EMPTY = "present", "(empty)"
 
@@ -69,8 +77,8 @@ def compare(
 def common_tables(mine: Path, reference: Path) -> tuple[list[Path], list[str]]:
     """Tables to compare, and the folders of other plans that one side lacks, in words.
 
-    The tables of a plan lie in one folder and its `ablations`. Where both sides have tables of a
-    plan, every table of either side is compared.
+    The tables of a plan lie in one folder and its `ablations` and `systems`. Where both sides have
+    tables of a plan, every table of either side is compared.
 
     Raises:
         UserError: a folder is missing or has no tables, or there is no plan of which both have
@@ -108,14 +116,14 @@ def _plans(folder: Path) -> dict[str, set[Path]]:
     subfolders = [path for path in folder.iterdir() if path.is_dir() and path.name not in NO_PLANS]
     found = {}
     for place in (folder, *subfolders):
-        paths = {p.relative_to(folder) for p in (*place.glob("*.csv"), *_ablations(place))}
+        paths = {p.relative_to(folder) for p in (*place.glob("*.csv"), *_single(place))}
         if paths:
             found[place.relative_to(folder).as_posix()] = paths
     return found
 
 
-def _ablations(place: Path) -> Iterator[Path]:
-    return place.glob(f"{ABLATIONS}*.csv")
+def _single(place: Path) -> Iterator[Path]:
+    return (path for folder in FOLDERS for path in place.glob(f"{folder}*.csv"))
 
 
 def differences(

@@ -36,7 +36,8 @@ STYLE: Any = {
 }
 
 
-def _save_svg(figure: Figure, out: Path) -> None:
+def save_svg(figure: Figure, out: Path) -> None:
+    """Write a figure as an SVG file, whose bytes depend on its numbers alone, and close it."""
     with whole_file(out) as temporary:
         figure.savefig(
             temporary, format="svg", metadata={"Date": None}, transparent=False, facecolor="white"
@@ -110,7 +111,7 @@ def draw_figure2(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         axes.set_xlabel("inter-class confusion degree (Eq. 2); the last bin holds what lies beyond")
         axes.set_ylabel("density over class pairs")
         axes.legend(frameon=False)
-        _save_svg(figure, svg)
+        save_svg(figure, svg)
 
 
 def figure3(plan: Plan) -> pd.DataFrame:
@@ -188,4 +189,4 @@ def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         axes.set_xlabel("confusion-loss weight in fine-tuning")
         axes.set_ylabel("top-1 accuracy, % (test)")
         axes.legend(frameon=False)
-        _save_svg(figure, svg)
+        save_svg(figure, svg)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from diccae.artifacts import ABLATIONS, TABLES, artifacts_of
+from diccae.artifacts import FOLDERS, TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.functional.verdicts import TOO_FEW
@@ -43,6 +43,8 @@ SHOWN = {
     "cluster_ce",
     "leakage",
     "learning_rates",
+    "systems",
+    "avcl",
     "figure2",
     "figure3",
     "feature_quality",
@@ -50,8 +52,9 @@ SHOWN = {
 }
 
 
-def _ablations(plan: Plan) -> set[str]:
-    return {name for name in artifacts_of(plan) if name.startswith(ABLATIONS)}
+def _single(plan: Plan) -> set[str]:
+    """Tables of one variant, whose rows stand in others too."""
+    return {name for name in artifacts_of(plan) if name.startswith(tuple(FOLDERS))}
 
 
 def write_report(plan: Plan, out: Path) -> None:
@@ -138,7 +141,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()
-            if name not in SHOWN | _ablations(plan)
+            if name not in SHOWN | _single(plan)
         ],
         "clusters": clusters.first_and_last(plan),
         "quality": _quality(folder / "feature_quality.csv"),

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 and variations of them; every cell is computed from per-clip predictions."""
+"""Table 2 and variations of it; every cell is computed from per-clip predictions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,8 @@ from diccae.functional.bootstrap import (
     paired_clip_bootstrap,
 )
 from diccae.plans import Plan
-from diccae.reporting import collect, paper, verdicts, withheld
-from diccae.reporting.intervals import (
-    accuracy_interval,
-    difference_interval,
-    kind_of,
-    repetition,
-)
+from diccae.reporting import collect, paper, verdicts
+from diccae.reporting.intervals import accuracy_interval, difference_interval, kind_of
 
 BOOTSTRAP_SEED = 0
 
@@ -57,7 +52,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         "top1": values.mean(),
         "low": low,
         "high": high,
-        **_over_clips(plan, "", clip_bootstrap(100.0 * own, clips["label"], rng=rng)),
+        **clip_ends(plan, "", clip_bootstrap(100.0 * own, clips["label"], rng=rng)),
         "top1_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
     }
@@ -68,13 +63,14 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
             "drop": drop.estimate,
             "drop_low": drop.low,
             "drop_high": drop.high,
-            **_over_clips(plan, "drop_", over_clips),
+            **clip_ends(plan, "drop_", over_clips),
         }
     return result
 
 
-def _over_clips(plan: Plan, name: str, interval: Interval) -> dict[str, float]:
-    """The ends of an interval over clips, NaN where there are too few seeds.
+def clip_ends(plan: Plan, name: str, interval: Interval) -> dict[str, float]:
+    """The ends of an interval over clips as the cells `clip_low` and `clip_high` after `name`; NaN
+    where there are too few seeds.
 
     It keeps the trained models as they are: beside a mean of few seeds it would pass for the whole
     uncertainty. With folds there is none: it would take the clips of a group for independent.
@@ -83,53 +79,6 @@ def _over_clips(plan: Plan, name: str, interval: Interval) -> dict[str, float]:
         return {}
     ends = interval if len(plan.seeds) >= MIN_SEEDS else Interval(*[float("nan")] * 3)
     return {f"{name}clip_low": ends.low, f"{name}clip_high": ends.high}
-
-
-def table1(plan: Plan) -> pd.DataFrame:
-    """Table 1: the rows of the paper, on VGGSound, and measured rows, on the dataset of the plan.
-
-    `A`, `V` and `AV` are models that were fine-tuned on these modalities. `AV_without_video_zeros`
-    and the like are the A-V models again, with the video withheld and zeros in its place: they are
-    not the A models. See `diccae.evaluation.withheld`.
-    """
-    section = section_of(plan, "table1")
-    rows: list[dict[str, Any]] = [
-        {
-            "system": system,
-            "dataset": "VGGSound",
-            "source": "printed in the paper",
-            **{m: values.get(m) for m in ("A", "V", "AV")},
-        }
-        for system, values in paper.claims()["table1"].items()
-    ]
-    names = {
-        plan.reference: "DICCAE (measured)",
-        "from_scratch": "same encoders from scratch (measured)",
-    }
-    for variant in section.variants:
-        entry: dict[str, Any] = {
-            "system": names.get(variant, variant),
-            "dataset": plan.dataset_name,
-            "source": f"measured, plan {plan.name}, {repetition(plan)}s {len(plan.seeds)}",
-        }
-        for modality in section.modalities:
-            correct = collect.hits(plan, variant, modality)
-            clips = collect.clips(plan, variant, modality)
-            mean, low, high = accuracy_interval(plan, clips, correct)
-            entry |= {
-                modality: mean,
-                f"{modality}_low": low,
-                f"{modality}_high": high,
-                f"{modality}_single_view": collect.accuracy(
-                    plan, variant, modality, view="single"
-                ).mean(),
-                "n_test": len(clips),
-                **kind_of(plan, clips),
-            }
-        if "AV" in section.modalities:
-            entry |= withheld.columns(plan, variant)
-        rows.append(entry)
-    return pd.DataFrame(rows)
 
 
 def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:

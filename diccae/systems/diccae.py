@@ -19,6 +19,7 @@ class Diccae(System[DiccaeChoices]):
     """The paper's system and, through its choices, the ablations and other readings of it."""
 
     name = "diccae"
+    title = "DICCAE"
     choices = DiccaeChoices
     stages = (WARMUP, PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.diccae",)

@@ -114,6 +114,7 @@ class System(Generic[Choices]):
 
     Attributes:
         name: as variants and configs name it; also the name of its file.
+        title: as tables and pages print it; empty for its name.
         choices: model of its method choices; `configs/systems/<name>.py` holds the defaults.
         stages: in the order of training; the last one is `finetune`, labelled and scored.
         imports: modules that register its network, for the composed config.
@@ -124,6 +125,7 @@ class System(Generic[Choices]):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
     choices: ClassVar[type[Strict]] = Strict
     stages: ClassVar[tuple[Stage, ...]] = (Stage("finetune", labelled=True, scored=True),)
     imports: ClassVar[tuple[str, ...]] = ()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.dataset import DefaultSampler, pseudo_collate
+from mmengine.utils import import_modules_from_strings
 from torch.utils.data import DataLoader
 
 from diccae import registry  # noqa: F401
@@ -29,16 +30,20 @@ SEED = 5
 @pytest.fixture(scope="module")
 def runner(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeanRunner]:
     """A trained A-V model. Its averaged weights are scored, and its last ones are overwritten."""
+    yield from trained("from_scratch", 10, tiny_data, tmp_path_factory.mktemp("withheld"))
+
+
+def trained(variant: str, epochs: int, data: Path, folder: Path) -> Iterator[LeanRunner]:
     from mmengine.registry import init_default_scope
 
-    folder = tmp_path_factory.mktemp("withheld")
     init_default_scope("mmaction")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # batches of 13 do not divide the 72 clips
-        overrides = {"schedule.eval_batch_size": 13, "schedule.finetune.epochs": 10}
-        plan = tiny_plan(folder, tiny_data, **overrides)
-        config = Run(plan, "finetune", "from_scratch", SEED, "AV").config()
+        overrides = {"schedule.eval_batch_size": 13, "schedule.finetune.epochs": epochs}
+        plan = tiny_plan(folder, data, **overrides)
+        config = Run(plan, "finetune", variant, SEED, "AV").config()
+        import_modules_from_strings(config.custom_imports.imports)
         config.work_dir, config.log_level = str(folder / "work"), "WARNING"
         config.custom_hooks.append(
             dict(type="EMAHook", ema_type="StochasticWeightAverage", begin_epoch=1)
@@ -96,6 +101,15 @@ def test_every_filling_equals_the_slow_computation(
     runner: LeanRunner, monkeypatch: pytest.MonkeyPatch, separate: bool
 ) -> None:
     monkeypatch.setattr(DICCAE, "separate_encoders", separate)
+    check_every_filling(runner)
+
+
+def test_a_model_that_computes_both_modalities_together(tiny_data: Path, tmp_path: Path) -> None:
+    for runner in trained("mbt", 10, tiny_data, tmp_path):
+        check_every_filling(runner)
+
+
+def check_every_filling(runner: LeanRunner) -> None:
     table, slow = scored(runner), slow_scores(runner)
     ids = runner.test_dataloader.dataset.ids
     for kind, scores in slow.items():

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers.models.vit_mae.modeling_vit_mae import build_2d_sinusoidal_position_embedding
 
 from diccae.errors import UserError
-from diccae.models.tokens import AudioTokens, TokenEncoder, VideoTokens, sinusoids
+from diccae.models.tokens import (
+    AudioTokens,
+    TokenEncoder,
+    VideoTokens,
+    grid_sinusoids,
+    sinusoids,
+)
 
 SMALL = dict(width=8, depth=2, heads=2)
 
@@ -64,6 +71,15 @@ def test_every_parameter_has_a_gradient(encoder: TokenEncoder) -> None:
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 
+def test_the_blocks_are_what_is_compiled() -> None:
+    encoder = audio()
+    names = list(encoder.state_dict())
+    encoder.compile()
+    assert list(encoder.state_dict()) == names
+    # compilation starts with the first batch; before it, compile() only sets this attribute
+    assert all(block._compiled_call_impl is not None for block in encoder.blocks)
+
+
 def test_sinusoids_are_those_of_the_formula() -> None:
     table = sinusoids(5, 6).numpy()
     for position in range(5):
@@ -85,3 +101,19 @@ def test_what_does_not_fit_is_refused() -> None:
         audio()(torch.zeros(2, 1, 6, 8))
     with pytest.raises(UserError, match=r"VideoTokens: wanted inputs of shape \(B, 12, 4, 6\)"):
         video()(torch.zeros(2, 4, 4, 6))
+
+
+def test_grid_sinusoids_are_those_of_mae() -> None:
+    rows, columns = build_2d_sinusoidal_position_embedding(3, 5, 8).chunk(2, dim=1)
+    # MAE has the columns first
+    wanted = torch.cat([columns, rows], dim=1)
+    torch.testing.assert_close(grid_sinusoids((3, 5), 8), wanted)
+    assert torch.equal(grid_sinusoids((1, 3, 5), 8), grid_sinusoids((3, 5), 8))
+    # columns, then rows, then frames
+    table = grid_sinusoids((2, 3, 4), 12).view(2, 3, 4, 12)
+    for axis, length in enumerate((2, 3, 4)):
+        part = table[..., 8 - 4 * axis : 12 - 4 * axis].movedim(axis, 0)
+        torch.testing.assert_close(part[:, 0, 0], sinusoids(length, 4))
+        assert torch.equal(part, part[:, :1, :1].expand_as(part))
+    with pytest.raises(ValueError, match="3 axes: wanted a width that divides by 6, got 8"):
+        grid_sinusoids((2, 3, 4), 8)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
-from diccae.planning.bench import REPEATS, parameters, timing
+from diccae.planning.bench import REPEATS, Bench, parameters, timing
 from diccae.planning.calibration import calibrate
 from diccae.planning.speeds import Kind, kinds
+from diccae.planning.synthetic_clips import write_synthetic_cache
 from diccae.plans import load_plan
 from diccae.run_graph import Run
 from diccae.settings import settings_of
@@ -42,6 +44,17 @@ def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
     tuning = load_plan("tuning")
     assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss@lr=0.0005", 300)
     assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch@lr=0.0005", 300, "AV")
+
+
+def test_a_stage_that_reads_no_further_clips_is_timed_on_its_training_clips(
+    tmp_path: Path,
+) -> None:
+    run = Run(load_plan("embedded"), "pretrain", "av_mae", 0)
+    cache = write_synthetic_cache(run.plan, [run], tmp_path / "cache")
+    with DefaultScope.overwrite_default_scope("mmaction"):
+        speed = Bench(run, cache, torch.device("cpu"), load=True).speed(0.0)
+    assert speed.predict is None
+    assert (speed.train.full, speed.embed.full) == (64, 64)
 
 
 def test_parameters_are_those_of_the_models() -> None:

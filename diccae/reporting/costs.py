@@ -1,0 +1,56 @@
+"""What a scored model cost: its own run and all runs that it starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from diccae.plans import Plan
+from diccae.reporting import collect
+
+# of the network, from the scored run
+OF_MODEL = ("parameters", "parameters_at_test", "gflop_a_clip")
+# summed over the runs
+SUMMED = ("tflop", "clips_seen")
+
+
+def costs(plan: Plan, variant: str, modality: str) -> dict[str, float]:
+    """Cost of a scored model, mean over the seeds of the plan.
+
+    A run that several variants start from, as the warm-up, counts in full for each of them. NaN
+    where a record does not state it.
+
+    Returns:
+        `parameters` and `parameters_at_test`; `gflop_a_clip` of a forward pass; `tflop` of all
+        training; `clips_seen` in training; `cpu_seconds`; `peak_rss_mb`, the largest memory of a
+        process.
+    """
+    records = collect.records_by_folder(plan)
+    rows = []
+    for seed in plan.seeds:
+        run = collect.record(plan, variant, seed, modality)
+        chain = [run, *_ancestors(run, records)]
+        computed = [record.get("compute", {}) for record in chain]
+        rows.append(
+            {name: computed[0].get(name, np.nan) for name in OF_MODEL}
+            | {name: sum(one.get(name, np.nan) for one in computed) for name in SUMMED}
+            | {
+                "cpu_seconds": sum(record["cpu_seconds"] for record in chain),
+                "peak_rss_mb": max(record["peak_rss_mb"] for record in chain),
+            }
+        )
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _ancestors(run: dict[str, Any], records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of everything that a run starts from, each once."""
+    found: dict[str, dict[str, Any]] = {}
+    waiting = list(run.get("parents", {}))
+    while waiting:
+        # results/runs/full/seed0/pretrain/weights.pth
+        folder = waiting.pop().partition("/runs/")[2].rpartition("/")[0]
+        if folder not in found and folder in records:
+            found[folder] = records[folder]
+            waiting += records[folder].get("parents", {})
+    return list(found.values())

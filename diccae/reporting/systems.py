@@ -1,0 +1,162 @@
+"""The systems of Table 1 side by side: differences, paired by seed, and what each cost.
+
+All of these comparisons are exploratory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from diccae.functional.power import smallest_visible
+from diccae.plans import DEFAULT_SYSTEM, Plan
+from diccae.reporting import collect
+from diccae.reporting.costs import costs
+from diccae.reporting.figures import BLUE, GREEN, GREY, STYLE, save_svg
+from diccae.reporting.intervals import difference_interval
+from diccae.reporting.tables import row, section_of
+from diccae.scored_sections import AVCL
+from diccae.systems._known import origin_of_variant
+
+# the variants that train the encoders of an input family from scratch
+SCRATCH = {"pooled": "from_scratch", "tokens": "scratch_tokens"}
+ENCODERS = {"pooled": "convolutional", "tokens": "tokens"}
+COLOURS = {"convolutional": BLUE, "tokens": GREEN}
+
+
+def title(plan: Plan, variant: str) -> str:
+    """A variant as tables and plots name it. At the embedded scale a system is a miniature of the
+    published one."""
+    origin = origin_of_variant(variant)
+    system = origin.system
+    notes = ["our interpretation"] if system.fidelity == "interpretation" else []
+    notes += ["miniature"] if plan.dataset == "embedded" and system.name != DEFAULT_SYSTEM else []
+    name = system.title or system.name
+    if variant in SCRATCH.values():
+        name, notes = "from scratch", []
+    elif not origin.own:
+        name = f"{name}, {variant}"
+    if origin.inputs == "tokens" and system.input_family != "tokens":
+        notes = ["on tokens", *notes]
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def facts(plan: Plan, variant: str) -> dict[str, Any]:
+    """The columns of Table 1 that say what a row is: `encoders`, `fidelity`, `label_use`."""
+    origin = origin_of_variant(variant)
+    system = origin.system
+    scratch = variant in SCRATCH.values()
+    return {
+        "encoders": ENCODERS.get(origin.inputs, origin.inputs),
+        "fidelity": "" if scratch else system.fidelity,
+        "label_use": "none" if scratch else system.label_use,
+    }
+
+
+def visible(plan: Plan, variant: str, modality: str, other: str) -> float:
+    """The smallest true difference between two variants, in points, that the plan's seeds show with
+    80 % power, by the measured spread of the paired differences; NaN with too few seeds or with
+    folds."""
+    if plan.split_into is not None or variant == other:
+        return float("nan")
+    first, second = collect.hits_of(plan, (variant, modality), (other, modality))
+    drops = 100 * (first.mean(axis=1) - second.mean(axis=1))
+    spread = float(drops.std(ddof=1)) if len(drops) > 1 else float("nan")
+    return smallest_visible(spread, len(drops))
+
+
+def systems(plan: Plan) -> pd.DataFrame:
+    """One row for each variant of Table 1 and modality: accuracy; difference to training the same
+    encoders from scratch and to DICCAE, paired by seed; cost.
+
+    Differences to what the plan does not score are left empty.
+    """
+    section = section_of(plan, "table1")
+    rows = []
+    for variant in section.variants:
+        origin = origin_of_variant(variant)
+        for modality in section.modalities:
+            own = row(plan, variant, modality, reference=variant)
+            kept = ("variant", "modality", "seeds", "n_test", "top1", "low", "high")
+            entry = {"system": title(plan, variant)} | {key: own[key] for key in kept}
+            entry |= facts(plan, variant)
+            for name, other in (
+                ("over_scratch", SCRATCH.get(origin.inputs)),
+                ("over_diccae", plan.reference),
+            ):
+                entry |= _difference(plan, variant, modality, name, other)
+            rows.append(entry | costs(plan, variant, modality))
+    return pd.DataFrame(rows)
+
+
+def _difference(
+    plan: Plan, variant: str, modality: str, name: str, other: str | None
+) -> dict[str, float]:
+    section = section_of(plan, "table1")
+    if other is None or other == variant or other not in section.variants:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
+    first, second = collect.hits_of(plan, (variant, modality), (other, modality))
+    clips = collect.clips(plan, variant, modality)
+    interval = difference_interval(plan, clips, first, second)
+    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def system(plan: Plan, name: str) -> pd.DataFrame:
+    """The accuracy and the cost of one variant of Table 1, computed from its own runs alone."""
+    return pd.DataFrame(
+        {"system": title(plan, name)}
+        | row(plan, name, modality, reference=name)
+        | facts(plan, name)
+        | costs(plan, name, modality)
+        for modality in section_of(plan, "table1").modalities
+    )
+
+
+def avcl(plan: Plan) -> pd.DataFrame:
+    """AVCL in our interpretation; a drop is the accuracy of the whole minus that of the row, which
+    lacks a module."""
+    section = section_of(plan, "avcl")
+    return pd.DataFrame(
+        {"system": title(plan, variant)} | row(plan, variant, modality, reference=AVCL)
+        for modality in section.modalities
+        for variant in section.variants
+    )
+
+
+def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
+    """Draw accuracy against training compute into an SVG file, one point a system in the modality
+    of the reference that holds the others, with its interval over seeds."""
+    modality = max(section_of(plan, "table1").modalities, key=len)
+    chosen = table[table["modality"] == modality]
+    known = bool(np.isfinite(chosen["tflop"]).all())
+    cost = chosen["tflop"] if known else chosen["cpu_seconds"]
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots()
+        for encoders, points in chosen.assign(cost=cost).groupby("encoders", sort=False):
+            ends = points[["low", "high"]].to_numpy()
+            bars = np.abs(np.nan_to_num(ends - points[["top1"]].to_numpy())).T
+            axes.errorbar(
+                points["cost"],
+                points["top1"],
+                yerr=bars,
+                fmt="o",
+                color=COLOURS.get(str(encoders), GREY),
+                capsize=2,
+                label=f"{encoders} encoders",
+            )
+            for point in points.itertuples():
+                axes.annotate(
+                    point.system, (point.cost, point.top1), (4, 4), textcoords="offset points"
+                )
+        axes.set_xscale("log")
+        axes.set_xlabel(
+            "training compute, TFLOP" if known else "training, CPU seconds (records lack TFLOP)"
+        )
+        axes.set_ylabel(f"top-1 accuracy, {modality.replace('AV', 'A-V')}, %")
+        axes.legend(frameon=False)
+        save_svg(figure, svg)
