@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -92,7 +93,7 @@ def count_planned(plan: Plan) -> list[Clips]:
     """
     base = plan_settings(plan)
     if plan.dataset == "embedded":
-        return [_embedded(base["benchmark"]["counts"])]
+        return [_embedded(base["benchmark"])]
     if plan.lists is None:
         raise UserError(
             f"{plan.manifest} is missing and plan {plan.name} names no lists; "
@@ -115,17 +116,19 @@ def _is_current(plan: Plan, folder: Path) -> bool:
     return not plan.manifest.is_file() or file_digest(plan.manifest) == meta["manifest_sha256"]
 
 
-def _embedded(counts: dict[str, int]) -> Clips:
-    from diccae.datasets.benchmark.activities import NAMES
+def _embedded(benchmark: dict[str, Any]) -> Clips:
+    from diccae.datasets.benchmark.designs import design_of
     from diccae.datasets.benchmark.scene import HOME_SOURCE, SOURCE_SHARES, SOURCES
 
+    counts = benchmark["counts"]
+    names = [activity.name for activity in design_of(benchmark["design"]).activities]
     result: Counter[tuple[str, str]] = Counter()
     # classes alternate
     by_class = Counter(
         {
-            (split, label): len(range(label, count, len(NAMES)))
+            (split, label): len(range(label, count, len(names)))
             for split, count in counts.items()
-            for label in range(len(NAMES))
+            for label in range(len(names))
         }
     )
     for split, count in counts.items():
@@ -135,7 +138,7 @@ def _embedded(counts: dict[str, int]) -> Clips:
         else:
             result[split, SOURCES[HOME_SOURCE]] = count
     origin = "the plan's benchmark.counts; the clips are not rendered yet"
-    return Clips(result, origin, by_class, dict(enumerate(NAMES)))
+    return Clips(result, origin, by_class, dict(enumerate(names)))
 
 
 def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:

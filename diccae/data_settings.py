@@ -80,8 +80,9 @@ class Cache(Strict):
 
 
 class Benchmark(Strict):
-    """The clips to render."""
+    """The clips to render; `design` is a name in `diccae.datasets.benchmark.designs`."""
 
+    design: Literal["pairs", "ring"]
     seed: int = Field(ge=0, le=MAX_SEED)
     counts: dict[Split, Annotated[int, Field(ge=0)]]
 

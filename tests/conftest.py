@@ -79,7 +79,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _render(root: Path) -> None:
-    from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+    from diccae.datasets.benchmark.spec import BenchmarkSpec
+    from diccae.datasets.benchmark.writer import render_benchmark
     from diccae.datasets.clip_cache import build_cache
 
     manifest = render_benchmark(BenchmarkSpec(counts=COUNTS), root, jobs=2, progress=False)

@@ -113,6 +113,10 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
             "train; the clips of test are held out of training",
         ),
         ({"cache.max_bad_share": 5}, "plan smoke: cache.max_bad_share: Input should be less"),
+        (
+            {"benchmark.design": "circle"},
+            "plan smoke: benchmark.design: Input should be 'pairs'",
+        ),
         ({"benchmark.counts": {"Test": 3}}, "plan smoke: benchmark.counts.Test"),
         (
             {"data.num_frames": 32},

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from diccae.datasets.benchmark.designs import PAIRS
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
@@ -24,7 +25,7 @@ EPIC = (
 def film(path: Path, index: int, seconds: float, sound: str | None = "aac") -> None:
     """Write a video that repeats a rendered scene for some seconds; the suffix of `path` chooses
     the container."""
-    scene = draw_scene(5, "train", index)
+    scene = draw_scene(PAIRS, 5, "train", index)
     frames, audio = render_frames(scene), render_audio(scene)
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:

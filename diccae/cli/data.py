@@ -21,7 +21,9 @@ CORES = len(os.sched_getaffinity(0))
 
 def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Render the embedded benchmark: clips, manifest and ground truth; continues if interrupted."""
-    from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+    from diccae.datasets.benchmark.designs import design_of
+    from diccae.datasets.benchmark.spec import BenchmarkSpec
+    from diccae.datasets.benchmark.writer import render_benchmark
     from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
@@ -33,7 +35,11 @@ def render(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     settings = plan_settings(chosen)["benchmark"]
     watch = Stopwatch()
     render_benchmark(
-        BenchmarkSpec(counts=dict(settings["counts"]), seed=settings["seed"]),
+        BenchmarkSpec(
+            counts=dict(settings["counts"]),
+            seed=settings["seed"],
+            design=design_of(settings["design"]),
+        ),
         Path(chosen.data_root),
         jobs=jobs,
     )

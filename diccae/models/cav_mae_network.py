@@ -70,7 +70,7 @@ class CavMaeNetwork(Recogniser):
         self.vectors = nn.ParameterDict({name: torch.empty(width) for name in self.modalities})
         for name, encoder in self.token_encoders.items():
             # the norms after the last block are those of the passes
-            encoder.norm = nn.Identity()  # type: ignore[assignment]
+            encoder.norm = nn.Identity()
             encoder.positions.data.copy_(self._positions(name)[None])
             encoder.positions.requires_grad_(train_positions)
             nn.init.normal_(self.vectors[name], std=0.02)

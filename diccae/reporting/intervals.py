@@ -1,8 +1,9 @@
 """The interval of an accuracy and of a difference: over seeds, or, where the clips are tested in
-folds, over groups and rotations."""
+folds, over groups and rotations; accuracies in log-odds."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,10 @@ def difference_interval(
         return paired_t_interval(*pair, level, limits=DIFFERENCE)
     values = 100.0 * first - 100.0 * second
     return two_way_interval(values, clips["label"], clips["group"], level, limits=DIFFERENCE)
+
+
+def log_odds(percent: Any, clips: float = math.inf) -> Any:
+    """Log-odds of accuracies in percent; of so many clips, half a clip is added to those that are
+    right and to those that are wrong, so that they are finite."""
+    half = 50 / clips
+    return np.log((percent + half) / (100 - percent + half))

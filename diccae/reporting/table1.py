@@ -11,6 +11,7 @@ import pandas as pd
 from diccae.functional.bootstrap import clip_bootstrap
 from diccae.plans import Plan
 from diccae.reporting import collect, paper, withheld
+from diccae.reporting.confusable import errors_on_pairs
 from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
 from diccae.reporting.systems import facts, title, visible
 from diccae.reporting.tables import BOOTSTRAP_SEED, clip_ends, section_of
@@ -70,6 +71,7 @@ def _measured(plan: Plan) -> list[dict[str, Any]]:
                 f"{modality}_single_view": collect.accuracy(
                     plan, variant, modality, view="single"
                 ).mean(),
+                f"{modality}_errors_on_pairs": errors_on_pairs(plan, variant, modality),
                 "n_test": len(clips),
                 **kind_of(plan, clips),
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,13 @@ from diccae.functional.bootstrap import (
 )
 from diccae.plans import Plan
 from diccae.reporting import collect, paper, verdicts
-from diccae.reporting.intervals import accuracy_interval, difference_interval, kind_of
+from diccae.reporting.confusable import errors_on_pairs
+from diccae.reporting.intervals import (
+    accuracy_interval,
+    difference_interval,
+    kind_of,
+    log_odds,
+)
 
 BOOTSTRAP_SEED = 0
 
@@ -27,7 +32,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     bootstrap interval over clips; with folds, with the two-way interval over groups and rotations.
 
     With fewer than four seeds there are no intervals. Intervals of an accuracy are
-    clipped to 0 and 100 percent.
+    clipped to 0 and 100 percent. `errors_on_pairs` is that of `diccae.reporting.confusable`.
 
     Args:
         plan: gives seeds and runs.
@@ -55,6 +60,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
         **clip_ends(plan, "", clip_bootstrap(100.0 * own, clips["label"], rng=rng)),
         "top1_single_view": collect.accuracy(plan, variant, modality, view="single").mean(),
         "seed_std": values.std(ddof=1) if len(values) > 1 else float("nan"),
+        "errors_on_pairs": errors_on_pairs(plan, variant, modality),
     }
     if variant != reference:
         drop = difference_interval(plan, clips, other, own)
@@ -91,21 +97,14 @@ def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
     if variant == plan.reference:
         return result
     full, own = (
-        _log_odds(collect.accuracy(plan, each, modality), measured["n_test"])
+        log_odds(collect.accuracy(plan, each, modality), measured["n_test"])
         for each in (plan.reference, variant)
     )
     known = printed is not None and whole is not None
     return result | {
         "drop_log_odds": (full - own).mean(),
-        "paper_drop_log_odds": _log_odds(whole) - _log_odds(printed) if known else None,
+        "paper_drop_log_odds": log_odds(whole) - log_odds(printed) if known else None,
     }
-
-
-def _log_odds(percent: Any, clips: float = math.inf) -> Any:
-    """Log-odds of accuracies in percent; of so many clips, half a clip is added to those that are
-    right and to those that are wrong, so that they are finite."""
-    half = 50 / clips
-    return np.log((percent + half) / (100 - percent + half))
 
 
 def table2(plan: Plan) -> pd.DataFrame:

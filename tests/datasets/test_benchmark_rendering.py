@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,13 @@ import pandas as pd
 import pytest
 
 from diccae.datasets.benchmark import writer
+from diccae.datasets.benchmark.check import rendered_differences
+from diccae.datasets.benchmark.designs import PAIRS, RING
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
 from diccae.datasets.benchmark.scene import SECONDS, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
-from diccae.datasets.benchmark.writer import BenchmarkSpec, clip_id, render_benchmark, write_clip
+from diccae.datasets.benchmark.spec import BenchmarkSpec, clip_id
+from diccae.datasets.benchmark.writer import render_benchmark, write_clip
 from diccae.errors import UserError
 
 SPEC = BenchmarkSpec({"unlabelled": 5, "train": 12, "test": 3}, seed=11)
@@ -34,19 +38,19 @@ def packets(path: Path, kind: str) -> list[bytes]:
 
 @pytest.mark.parametrize("index", [0, 6])
 def test_pictures_and_sound_are_a_function_of_the_index(index: int) -> None:
-    scene = draw_scene(1, "train", index)
+    scene = draw_scene(PAIRS, 1, "train", index)
     frames, audio = render_frames(scene), render_audio(scene)
     assert frames.shape == (round(SECONDS * FPS), SIZE, SIZE, 3)
     assert frames.dtype == np.uint8
     assert audio.shape == (round(SECONDS * RATE),)
     assert audio.dtype == np.float32
     assert 0 < np.abs(audio).max() <= 1
-    assert np.array_equal(frames, render_frames(draw_scene(1, "train", index)))
-    assert np.array_equal(audio, render_audio(draw_scene(1, "train", index)))
+    assert np.array_equal(frames, render_frames(draw_scene(PAIRS, 1, "train", index)))
+    assert np.array_equal(audio, render_audio(draw_scene(PAIRS, 1, "train", index)))
     for other in (
-        draw_scene(1, "train", index + 12),
-        draw_scene(1, "test", index),
-        draw_scene(2, "train", index),
+        draw_scene(PAIRS, 1, "train", index + 12),
+        draw_scene(PAIRS, 1, "test", index),
+        draw_scene(PAIRS, 2, "train", index),
     ):
         assert not np.array_equal(frames, render_frames(other))
         assert not np.array_equal(audio, render_audio(other))
@@ -54,7 +58,7 @@ def test_pictures_and_sound_are_a_function_of_the_index(index: int) -> None:
 
 def test_a_clip_rendered_again_is_the_same_and_another_index_is_another(tmp_path: Path) -> None:
     digests = [
-        write_clip(draw_scene(1, "train", index), tmp_path / f"{name}.mp4")
+        write_clip(draw_scene(PAIRS, 1, "train", index), tmp_path / f"{name}.mp4")
         for name, index in (("a", 0), ("b", 0), ("c", 12))
     ]
     assert digests == [digest(tmp_path / f"{name}.mp4") for name in "abc"]
@@ -66,9 +70,11 @@ def test_a_clip_rendered_again_is_the_same_and_another_index_is_another(tmp_path
 RENDER = """
 import sys
 from pathlib import Path
-from diccae.datasets.benchmark.writer import draw_scene, write_clip
+from diccae.datasets.benchmark.designs import PAIRS
+from diccae.datasets.benchmark.scene import draw_scene
+from diccae.datasets.benchmark.writer import write_clip
 path = Path(sys.argv[1]) / "clip.mp4"
-print(*(write_clip(draw_scene(1, "train", index), path) for index in range(12)))
+print(*(write_clip(draw_scene(PAIRS, 1, "train", index), path) for index in range(12)))
 """
 
 
@@ -152,6 +158,22 @@ def test_another_benchmark_in_the_folder_is_left_alone(rendered: Path) -> None:
         render_benchmark(
             BenchmarkSpec(SPEC.counts, seed=12), rendered.parent, jobs=1, progress=False
         )
+
+
+def test_a_folder_of_the_other_design_is_refused(tmp_path: Path) -> None:
+    spec = BenchmarkSpec({"test": 1}, seed=11, design=RING)
+    render_benchmark(spec, tmp_path, jobs=1, progress=False)
+    with pytest.raises(UserError, match=r"spec.json: design ring, seed 11.*wanted design pairs"):
+        render_benchmark(SPEC, tmp_path, jobs=1, progress=False)
+    # written before there were two designs
+    marker = tmp_path / "clips" / "spec.json"
+    stated = json.loads(marker.read_text())
+    del stated["design"]
+    marker.write_text(json.dumps(stated))
+    with pytest.raises(UserError, match=r"spec.json: design ring, seed 11"):
+        render_benchmark(SPEC, tmp_path, jobs=1, progress=False)
+    render_benchmark(spec, tmp_path, jobs=1, progress=False)
+    assert not list(rendered_differences(tmp_path))
 
 
 @pytest.mark.parametrize(

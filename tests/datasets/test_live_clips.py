@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader
 
 from diccae.datasets import live_clips
 from diccae.datasets.av_clip_dataset import AVClipDataset
-from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+from diccae.datasets.benchmark.spec import BenchmarkSpec
+from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
 from diccae.errors import UserError

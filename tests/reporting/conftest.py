@@ -182,6 +182,8 @@ def _write_all(plan: Plan) -> None:
             {
                 "classes": names,
                 "confusability": {m: overlap for m in ("A", "V", "AV")},
+                "confusable_pairs": {"A": [[0, 1]], "V": [[1, 2]], "AV": []},
+                "corruption": 0.03,
                 "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0},
             }
         )

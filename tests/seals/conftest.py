@@ -124,6 +124,8 @@ def _write_data(plan: Plan) -> None:
     truth = {
         "classes": names,
         "confusability": {modality: overlap for modality in ("A", "V", "AV")},
+        "confusable_pairs": {"A": [[0, 1]], "V": [[1, 2]], "AV": []},
+        "corruption": 0.03,
         "bayes_ceiling": {"A": 64.0, "V": 64.0, "AV": 94.0},
     }
     write_atomically(Path("data/truth.json"), truth)

@@ -1,31 +1,9 @@
-"""The twelve activities of the embedded benchmark and what makes them confusable.
-
-They form a ring. Neighbours alternately share a motion, so that they are confusable by eye
-(fall / lie down), and a sound, so that they are confusable by ear (cough / sneeze); no two share
-both. The two classes that share a motion or a sound (a family) differ in one latent number, the
-manner, with overlapping distributions: u ~ N(-d/2, 1) for one and N(+d/2, 1) for the other. Each
-modality is corrupted in a tenth of the clips (darkness, loud surroundings) and then carries no
-information on the class.
-"""
+"""The motions and sounds that the renderer knows, and the classes made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NAMES = (
-    "lie down",
-    "fall",
-    "jump",
-    "hop",
-    "walk",
-    "tap dance",
-    "hammer",
-    "swat",
-    "clap",
-    "cough",
-    "sneeze",
-    "sweep floor",
-)
 MOTIONS = (
     "going down",
     "up and down",
@@ -35,10 +13,6 @@ MOTIONS = (
     "bending forward",
 )
 SOUNDS = ("rustle", "thud", "footfalls", "taps", "slap", "voice")
-# d' of each family; they differ, so that the measured degrees of confusion can be ranked
-MOTION_SEPARATION = (1.0, 0.6, 1.4, 0.8, 1.8, 1.2)
-SOUND_SEPARATION = (1.4, 0.8, 1.6, 0.6, 1.0, 1.2)
-CORRUPTION = 0.10
 
 
 @dataclass(frozen=True)
@@ -62,17 +36,22 @@ class Activity:
     sound_mean: float
 
 
-def _activity(label: int) -> Activity:
-    motion, sound = label // 2, (label + 1) // 2 % len(SOUNDS)
-    sign = 1 if label % 2 else -1
-    return Activity(
-        label,
-        NAMES[label],
-        motion,
-        sound,
-        sign * MOTION_SEPARATION[motion] / 2,
-        -sign * SOUND_SEPARATION[sound] / 2,
-    )
+@dataclass(frozen=True)
+class Design:
+    """The classes of a benchmark, and the share of corrupted clips.
 
+    Classes with the same motion, or the same sound, are a family. They differ in one latent
+    number, the manner, which is normal with variance 1 and another mean for each class, so that
+    the distributions overlap. A corrupted modality (darkness, loud surroundings) carries no
+    information on the class.
 
-ACTIVITIES = tuple(_activity(label) for label in range(len(NAMES)))
+    Attributes:
+        name: as configs and `clips/spec.json` state it.
+        activities: the classes.
+        corruption: share of the clips whose picture is corrupted, and, independently, share of
+            those whose sound is.
+    """
+
+    name: str
+    activities: tuple[Activity, ...]
+    corruption: float

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from diccae.datasets.benchmark.designs import design_of
+from diccae.datasets.benchmark.spec import BenchmarkSpec, as_described, tables
 from diccae.datasets.benchmark.truth import truth
-from diccae.datasets.benchmark.writer import BenchmarkSpec, tables
 from diccae.errors import UserError
 
 known_truth = lru_cache(truth)
@@ -36,11 +37,12 @@ def rendered_differences(root: Path) -> Iterator[tuple[Path, str]]:
         return
     manifest = root / "manifest.parquet"
     try:
-        seed = json.loads(marker.read_text())["seed"]
+        stated = as_described(json.loads(marker.read_text()))
+        design = design_of(stated["design"])
         splits = pd.read_parquet(manifest, columns=["split"])["split"].value_counts()
         counts = {str(split): int(count) for split, count in splits.items()}
         digests = {split: _digests(root / "clips" / f"{split}.json") for split in counts}
-        listed, hidden = tables(BenchmarkSpec(counts, seed), digests)
+        listed, hidden = tables(BenchmarkSpec(counts, stated["seed"], design), digests)
     except (OSError, ValueError, KeyError, UserError):
         yield manifest, f"is not that of the clips in {marker.parent}"
         return
@@ -57,7 +59,7 @@ def rendered_differences(root: Path) -> Iterator[tuple[Path, str]]:
     except (OSError, ValueError):
         yield path, "is missing or damaged"
         return
-    for key, value in known_truth().items():
+    for key, value in known_truth(design).items():
         if not _same(known.get(key), value):
             yield path, f"{key} is not what the benchmark has"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diccae.datasets.benchmark.activities import ACTIVITIES, CORRUPTION, Activity
+from diccae.datasets.benchmark.activities import Activity, Design
 
 SECONDS = 2.0
 SPLITS = ("unlabelled", "train", "update", "validation", "test")
@@ -62,11 +62,11 @@ class Scene:
         return np.random.default_rng([*self.seed, part])
 
 
-def draw_scene(benchmark_seed: int, split: str, index: int) -> Scene:
+def draw_scene(design: Design, benchmark_seed: int, split: str, index: int) -> Scene:
     """Draw the scene of clip `index` of a split; classes alternate, so that splits are balanced."""
     seed = (benchmark_seed, SPLITS.index(split), index)
     rng = np.random.default_rng([*seed, 0])
-    activity = ACTIVITIES[index % len(ACTIVITIES)]
+    activity = design.activities[index % len(design.activities)]
     source = (
         int(rng.choice(len(SOURCES), p=SOURCE_SHARES)) if split == "unlabelled" else HOME_SOURCE
     )
@@ -75,8 +75,8 @@ def draw_scene(benchmark_seed: int, split: str, index: int) -> Scene:
         source=source,
         motion_u=float(rng.normal(activity.motion_mean)),
         sound_u=float(rng.normal(activity.sound_mean)),
-        blind=bool(rng.random() < CORRUPTION),
-        deaf=bool(rng.random() < CORRUPTION),
+        blind=bool(rng.random() < design.corruption),
+        deaf=bool(rng.random() < design.corruption),
         first_event=float(rng.uniform(0.8, 1.4)),
         rate=float(rng.uniform(1.2, 2.2)),
         seed=seed,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
-import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
+from diccae.datasets.benchmark.designs import DESIGNS
 from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
-from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, Scene, draw_scene
+from diccae.datasets.benchmark.scene import SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
+from diccae.datasets.benchmark.spec import BenchmarkSpec, as_described, clip_id, tables
 from diccae.datasets.benchmark.truth import truth
 from diccae.datasets.worker_pool import worker_pool
 from diccae.digests import file_digest
@@ -23,29 +23,6 @@ from diccae.stored_file import json_or_nothing
 from diccae.whole_file import whole_file, write_error
 
 CHUNK = 48
-
-
-@dataclass(frozen=True)
-class BenchmarkSpec:
-    """What to render.
-
-    Attributes:
-        counts: number of clips of each split.
-        seed: seed of the benchmark.
-
-    Raises:
-        UserError: a split is unknown or a count negative.
-    """
-
-    counts: dict[str, int]
-    seed: int = 20261121
-
-    def __post_init__(self) -> None:
-        unknown = set(self.counts) - set(SPLITS)
-        if unknown or any(count < 0 for count in self.counts.values()):
-            raise UserError(
-                f"benchmark.counts: wanted numbers >= 0 for {', '.join(SPLITS)}, got {self.counts}"
-            )
 
 
 def write_clip(scene: Scene, path: Path) -> str:
@@ -79,16 +56,12 @@ def _encode(scene: Scene, path: Path) -> None:
         container.mux(audio.encode(None))
 
 
-def clip_id(split: str, index: int) -> str:
-    """The id of clip `index` of a split."""
-    return f"{split}-{index:06d}"
-
-
-def _render_chunk(task: tuple[int, str, list[int], str]) -> dict[str, str]:
-    seed, split, indices, folder = task
+def _render_chunk(task: tuple[str, int, str, list[int], str]) -> dict[str, str]:
+    design, seed, split, indices, folder = task
     return {
         clip_id(split, index): write_clip(
-            draw_scene(seed, split, index), Path(folder) / f"{clip_id(split, index)}.mp4"
+            draw_scene(DESIGNS[design], seed, split, index),
+            Path(folder) / f"{clip_id(split, index)}.mp4",
         )
         for index in indices
     }
@@ -120,13 +93,13 @@ def render_benchmark(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool 
 
 
 def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> Path:
-    described = {"seed": spec.seed, "size": SIZE, "fps": FPS, "rate": RATE}
+    described = spec.described()
     marker = root / "clips" / "spec.json"
     stated = json_or_nothing(marker, "every clip is rendered again")
-    if stated not in (None, described):
+    if stated is not None and as_described(stated) != described:
         raise UserError(
-            f"{root} holds clips of another benchmark ({marker}); "
-            f"remove {root} or set another data_root in the plan"
+            f"{root} holds clips of another benchmark ({marker}: {_words(as_described(stated))}; "
+            f"wanted {_words(described)}); remove {root} or set another data_root in the plan"
         )
     marker.parent.mkdir(exist_ok=True)
     tasks, known = [], {}
@@ -141,7 +114,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
             if not _finished(folder, done, clip_id(split, index))
         ]
         tasks += [
-            (spec.seed, split, todo[start : start + CHUNK], str(folder))
+            (spec.design.name, spec.seed, split, todo[start : start + CHUNK], str(folder))
             for start in range(0, len(todo), CHUNK)
         ]
     # after the digests, which count for the clips of this benchmark alone
@@ -152,7 +125,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
     total = sum(spec.counts.values())
     with tqdm(
         total=total,
-        initial=total - sum(len(task[2]) for task in tasks),
+        initial=total - sum(len(task[3]) for task in tasks),
         desc="rendering",
         unit="clip",
         disable=not progress,
@@ -162,7 +135,7 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         try:
             results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
             for task, digests in zip(tasks, results, strict=True):
-                split, folder = task[1], Path(task[3])
+                split, folder = task[2], Path(task[4])
                 known[split].update(
                     {
                         name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size}
@@ -174,8 +147,12 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
         finally:
             if pool:
                 pool.terminate()
-    _write_json(root / "truth.json", truth())
+    _write_json(root / "truth.json", truth(spec.design))
     return _write_manifest(spec, root, known)
+
+
+def _words(described: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in described.items())
 
 
 def _finished(folder: Path, done: dict[str, dict[str, object]], name: str) -> bool:
@@ -200,51 +177,3 @@ def _write_manifest(
         with whole_file(root / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
     return root / "manifest.parquet"
-
-
-def tables(
-    spec: BenchmarkSpec, digests: dict[str, dict[str, dict[str, object]]]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The manifest of a benchmark, and the truth of each clip.
-
-    Args:
-        spec: what is rendered.
-        digests: by split and clip, a dictionary with the `sha256` of its file.
-    """
-    rows, hidden = [], []
-    for split in SPLITS:
-        for index in range(spec.counts.get(split, 0)):
-            scene, name = draw_scene(spec.seed, split, index), clip_id(split, index)
-            labelled = split != "unlabelled"
-            rows.append(
-                {
-                    "id": name,
-                    "path": f"clips/{split}/{name}.mp4",
-                    "label": scene.activity.label if labelled else -1,
-                    "label_name": scene.activity.name if labelled else "",
-                    "split": split,
-                    "source": SOURCES[scene.source],
-                    "start": 0.0,
-                    "end": SECONDS,
-                    # every clip is a recording of its own
-                    "group": name,
-                    "fold": -1,
-                    "sha256": digests[split][name]["sha256"],
-                }
-            )
-            hidden.append(
-                {
-                    "id": name,
-                    "label": scene.activity.label,
-                    "label_name": scene.activity.name,
-                    "motion_u": scene.motion_u,
-                    "sound_u": scene.sound_u,
-                    "blind": scene.blind,
-                    "deaf": scene.deaf,
-                }
-            )
-    made = (pd.DataFrame(rows), pd.DataFrame(hidden))
-    for table in made:
-        table["label"] = table["label"].astype(np.int32)
-    made[0]["fold"] = made[0]["fold"].astype(np.int32)
-    return made

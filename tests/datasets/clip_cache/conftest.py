@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+from diccae.datasets.benchmark.spec import BenchmarkSpec
+from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import build_cache
 
 SETTINGS = {"frame_size": 20, "num_frames": 4, "n_mels": 16, "fbank_frames": 24}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+from diccae.datasets.benchmark.spec import BenchmarkSpec
+from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import load_cache
 from diccae.errors import UserError
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from diccae.datasets import ledger, stored_workers
-from diccae.datasets.benchmark.writer import BenchmarkSpec, render_benchmark
+from diccae.datasets.benchmark.spec import BenchmarkSpec
+from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.integrity import Problem, data_problems
 from diccae.datasets.media import decode_clip
