@@ -24,6 +24,9 @@ from diccae.source_lists import Lists, SourceLists
 # Clips in the official training lists (VGGSound: vggsound.csv), before any failed download.
 NOMINAL = {"vggsound": 183_971, "audioset": 2_065_161, "epic_kitchens": 67_217, "ucf101": 9_537}
 NOMINAL_TEST = {"vggsound": 15_496}
+# Clips of a class of Kinetics-400, which has 306,245 in 400 classes: 50 of each for validation, 100
+# for tests, and on average 616 for training.
+NOMINAL_CLASS = {"kinetics_sounds": {"train": 616, "validation": 50, "test": 100}}
 # those of a list alone, where a source has several
 NOMINAL_LIST = {"balanced_train_segments.csv": 22_176, "unbalanced_train_segments.csv": 2_042_985}
 
@@ -146,7 +149,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
     if not any(missing.values()):
         from diccae.datasets.readers.assemble import assemble
 
-        table = assemble(lists, search=False, folds=plan.split_into)
+        table = assemble(lists, False, plan.split_into, classes)
         origin = f"the plan's lists: {len(table)} clips, not searched for on the disk yet"
         if plan.split_into is None:
             return [count_listed(table, origin)]
@@ -156,26 +159,21 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
     for source in lists.sources:
         absent = missing[source.reader]
         if absent:
-            train, test = _nominal(source, absent[0])
+            listed = _nominal(source, absent[0], classes)
             origin = f"the official list; {', '.join(map(str, absent))} missing here"
         else:
-            train, test = _read(source)
-            origin = "its lists"
-        origins.append(f"{source.reader} {train + test} ({origin})")
+            listed, origin = _read(source), "its lists"
+        origins.append(f"{source.reader} {listed.total()} ({origin})")
         if source.reader == lists.labelled:
-            update, validation = (
-                lists.update_per_class * classes,
-                lists.validation_per_class * classes,
+            drawn = Counter(
+                update=lists.update_per_class * classes,
+                validation=lists.validation_per_class * classes,
             )
-            counts += Counter(
-                {
-                    ("train", source.reader): train - update - validation,
-                    ("test", source.reader): test,
-                }
-                | {("update", source.reader): update, ("validation", source.reader): validation}
-            )
+            listed["train"] -= drawn.total()
+            for split, clips in (listed + drawn).items():
+                counts[split, source.reader] += clips
         else:
-            counts["unlabelled", source.reader] = train
+            counts["unlabelled", source.reader] = listed["train"]
     return [Clips(counts, "listed clips, before any failed download: " + "; ".join(origins))]
 
 
@@ -183,7 +181,11 @@ def _missing(source: SourceLists) -> list[Path]:
     return [Path(path) for path in source.lists if not Path(path).exists()]
 
 
-def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
+def _nominal(source: SourceLists, missing: Path, classes: int) -> Counter[str]:
+    """Number of clips of each split of a source whose lists are missing."""
+    if source.reader in NOMINAL_CLASS:
+        of_class = NOMINAL_CLASS[source.reader]
+        return Counter({split: classes * clips for split, clips in of_class.items()})
     if source.reader not in NOMINAL:
         raise UserError(
             f"{missing} is missing, and the number of clips of {source.reader} is not known "
@@ -192,13 +194,15 @@ def _nominal(source: SourceLists, missing: Path) -> tuple[int, int]:
     sizes = [NOMINAL_LIST.get(Path(path).name) for path in source.lists]
     known = sum(size for size in sizes if size is not None)
     train = NOMINAL[source.reader] if None in sizes else known
-    return train, NOMINAL_TEST.get(source.reader, 0)
+    return Counter(train=train, test=NOMINAL_TEST.get(source.reader, 0))
 
 
-def _read(source: SourceLists) -> tuple[int, int]:
-    """Number of (training, test) clips of a source whose lists exist."""
+def _read(source: SourceLists) -> Counter[str]:
+    """Number of clips of each split of a source whose lists exist."""
     from diccae.datasets.readers.assemble import read_source
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 
     splits = read_source(source, search=False)["split"].value_counts()
-    return int(splits[splits.index.isin(TRAIN_SPLITS)].sum()), int(splits.get("test", 0))
+    listed = Counter({str(split): int(clips) for split, clips in splits.items()})
+    train = sum(listed[split] for split in TRAIN_SPLITS)
+    return Counter(train=train, validation=listed["validation"], test=listed["test"])

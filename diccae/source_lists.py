@@ -86,10 +86,13 @@ class Lists(Strict):
         ]
         missing = [(path, reader) for path, reader in named if not Path(path).exists()]
         if missing:
+            own = [s.classes for s in self.sources if (s.classes, s.reader) in missing]
             raise UserError(
                 f"lists.sources: {len(missing)} of {len(named)} list files are missing, "
                 f"{missing[0][0]} of {missing[0][1]} first; put them there (symbolic links work), "
-                "or change lists.sources in the plan; docs/data.md"
+                "or change lists.sources in the plan; "
+                + (f"{own[0]} is a list of class names, one a line; " if own else "")
+                + "docs/data.md"
             )
         return [path for path, _ in named]
 

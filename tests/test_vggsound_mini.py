@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.mini_plan import small_overrides
 from tests.vggsound_files import CLASSES, audioset, epic_kitchens, ucf101, vggsound
 from tests.workflow_copy import ROOT, copy_workflow, snakemake
 
@@ -25,33 +26,13 @@ def write_plan(path: Path) -> None:
     next(source for source in kept["lists"]["sources"] if source["reader"] == "audioset")[
         "classes"
     ] = "media/lists/class_labels_indices.csv"
-    sizes = {
-        "cache": {"frame_size": 36, "num_frames": 2, "n_mels": 32, "fbank_frames": 64},
-        "data": {"num_classes": 3, "frame_size": 32, "update_per_class": 2, "update_unlabelled": 8},
-        "data.spec_augment": {"freq_mask": 4, "time_mask": 8},
-        "audio_encoder": {"model": "test_vit", "n_mels": 32, "fbank_frames": 64, "init": "scratch"},
-        "video_encoder": {"model": "test_vit", "frame_size": 32, "init": "scratch"},
-        "method": {"kmeans_k": 3, "kmeans_restarts": 2, "refine_every": 1},
-        "schedule": {"num_workers": 1, "views": 2, "precision": "float32", "base_batch_size": 4},
-        "schedule.warmup": {"batch_size": 4, "epochs": 1},
-        "schedule.pretrain": {"batch_size": 4, "epochs": 2},
-        "schedule.finetune": {"batch_size": 4, "epochs": 1},
-    }
     content = kept | {
         "name": NAME,
         "data_root": f"results/data/{NAME}",
         "seeds": [0],
         "table1": {"variants": ["full"], "modalities": ["A", "V", "AV"]},
         "table2": {"variants": ["full", "no_kmeans_audioset"], "modalities": ["A", "AV"]},
-        "overrides": {
-            "embedding_dim": 16,
-            "data.samples_per_class": 2,
-            **{
-                f"{part}.{key}": value
-                for part, values in sizes.items()
-                for key, value in values.items()
-            },
-        },
+        "overrides": small_overrides(),
     }
     path.write_text(yaml.safe_dump(content))
 

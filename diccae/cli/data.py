@@ -57,6 +57,7 @@ def manifest(plan: PlanName) -> None:
     from diccae.datasets.readers.assemble import assemble
     from diccae.datasets.readers.manifest import write_manifest
     from diccae.run_graph import check
+    from diccae.settings import plan_settings
 
     chosen = load_plan(plan)
     if chosen.lists is None:
@@ -69,7 +70,8 @@ def manifest(plan: PlanName) -> None:
             )
         )
     check(chosen)
-    table = assemble(chosen.lists, folds=chosen.split_into)
+    classes = plan_settings(chosen)["data"]["num_classes"]
+    table = assemble(chosen.lists, folds=chosen.split_into, num_classes=classes)
     for source, counts in table.attrs["sources"].items():
         print(
             f"{source}: "

@@ -62,8 +62,17 @@ class ConvEncoder(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Inputs (B, in_channels, H, W) -> features (B, out_features)."""
+        pool, flatten = list(self.layers)[-2:]
+        return flatten(pool(self._maps(inputs)))
+
+    def locations(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
+        """Features before pooling, (B, N, D) at N = rows x columns locations; their mean over N is
+        the feature."""
+        return self._maps(inputs).flatten(2).transpose(1, 2)
+
+    def _maps(self, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         formats = iter(self.channels_last)
-        for layer in self.layers:
+        for layer in list(self.layers)[:-2]:
             if isinstance(layer, nn.Conv2d):
                 inputs = _channels_last(inputs) if next(formats) else inputs.contiguous()
             inputs = layer(inputs)

@@ -61,13 +61,24 @@ class AudioViT(nn.Module):
         Raises:
             UserError: the spectrograms have another size.
         """
+        return self.vit(self._images(inputs))
+
+    def locations(self, inputs: Float[Tensor, "b 1 frames mels"]) -> Float[Tensor, "b n d"]:
+        """The normalised patch tokens (B, N, out_features), whose mean over N is the feature.
+
+        Raises:
+            UserError: the spectrograms have another size.
+        """
+        return self.vit.forward_features(self._images(inputs))
+
+    def _images(self, inputs: Float[Tensor, "b 1 frames mels"]) -> Float[Tensor, "b 1 mels frames"]:
         _check_input(
             "AudioViT",
             inputs,
             self.input_shape,
             "fbank_frames and n_mels are those of the clip cache",
         )
-        return self.vit(inputs.transpose(2, 3))
+        return inputs.transpose(2, 3)
 
 
 @MODELS.register_module()
@@ -113,14 +124,26 @@ class VideoViT(nn.Module):
         Raises:
             UserError: the frames have another number or size.
         """
+        return self.vit(self._frames(inputs)).unflatten(0, (len(inputs), -1)).mean(1)
+
+    def locations(self, inputs: Float[Tensor, "b tc h w"]) -> Float[Tensor, "b n d"]:
+        """The normalised patch tokens of all frames (B, N, out_features), whose mean over N is the
+        feature.
+
+        Raises:
+            UserError: the frames have another number or size.
+        """
+        tokens = self.vit.forward_features(self._frames(inputs))
+        return tokens.unflatten(0, (len(inputs), -1)).flatten(1, 2)
+
+    def _frames(self, inputs: Float[Tensor, "b tc h w"]) -> Float[Tensor, "bt 3 h w"]:
         _check_input(
             "VideoViT",
             inputs,
             self.input_shape,
             'it wants video_input "rgb" and the data\'s num_frames and frame_size',
         )
-        frames = inputs.unflatten(1, (-1, 3)).flatten(0, 1)
-        return self.vit(frames).unflatten(0, (len(inputs), -1)).mean(1)
+        return inputs.unflatten(1, (-1, 3)).flatten(0, 1)
 
 
 def _check_input(

@@ -52,6 +52,7 @@ class AvMae(System[AvMaeChoices]):
     """
 
     name = "av_mae"
+    title = "AudiovisualMAE"
     choices = AvMaeChoices
     stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.av_mae", "diccae.models.systems.mbt")

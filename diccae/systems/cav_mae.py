@@ -17,6 +17,7 @@ class CavMaeSystem(System[CavMaeChoices]):
     """Pre-trained on both modalities without labels; each of A, V and A-V is fine-tuned from it."""
 
     name = "cav_mae"
+    title = "CAV-MAE"
     choices = CavMaeChoices
     stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.cav_mae",)

@@ -37,6 +37,7 @@ class Mbt(System[MBTChoices]):
     transformer."""
 
     name = "mbt"
+    title = "MBT"
     choices = MBTChoices
     imports = ("diccae.models.systems.mbt",)
     input_family = "tokens"

@@ -169,8 +169,9 @@ class System(Generic[Choices]):
         return choices
 
     def data(self, stage: Stage, choices: Choices, budget: StageSchedule) -> DataUse:
-        """Which clips a run of the stage uses."""
-        return DataUse()
+        """Which clips a run of the stage uses, and how its batches are drawn: by default from the
+        labelled clips as in DICCAE's fine-tuning, so that all systems see the same batches."""
+        return DataUse(batches="p_x_k" if stage.labelled else "uniform")
 
     def data_in(
         self, modality: str, stage: Stage, choices: Choices, budget: StageSchedule

@@ -71,6 +71,13 @@ def test_every_parameter_has_a_gradient(encoder: TokenEncoder) -> None:
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 
+@pytest.mark.parametrize("width", [16, 256])
+def test_linear_layers_start_with_outputs_of_the_size_of_their_inputs(width: int) -> None:
+    for block in audio(width=width).blocks:
+        for layer in (block.attn.qkv, block.attn.proj, block.mlp.fc1, block.mlp.fc2):
+            assert 0.5 < layer(torch.randn(64, layer.in_features)).std() < 2
+
+
 def test_the_blocks_are_what_is_compiled() -> None:
     encoder = audio()
     names = list(encoder.state_dict())

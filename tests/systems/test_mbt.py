@@ -85,7 +85,7 @@ def passed(model: MBT) -> float:
         ("attention", DEPTH - 1, True),
     ],
 )
-def test_the_last_two_layers_are_the_fewest_that_exchange(
+def test_bottlenecks_exchange_in_two_layers_or_more(
     fusion: str, fusion_layer: int, passes: bool
 ) -> None:
     gradient = passed(mbt(fusion=fusion, fusion_layer=fusion_layer))

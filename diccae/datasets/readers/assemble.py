@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from diccae.datasets.readers import vggsound
+from diccae.datasets.readers.classes import read_classes
 from diccae.datasets.readers.groups import check_official_folds, keep_groups_whole
 from diccae.datasets.readers.leaks import check_leaks
 from diccae.datasets.readers.manifest import combine
@@ -19,7 +20,12 @@ from diccae.source_lists import Folds, Lists, SourceLists
 LEFT_OUT = ("other_classes", "other_folds")
 
 
-def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> pd.DataFrame:
+def assemble(
+    lists: Lists,
+    search: bool = True,
+    folds: Folds | None = None,
+    num_classes: int | None = None,
+) -> pd.DataFrame:
     """Make the manifest of a plan.
 
     Recordings of VGGSound's test split are removed from all other sources, one source keeps its
@@ -31,17 +37,20 @@ def assemble(lists: Lists, search: bool = True, folds: Folds | None = None) -> p
         search: whether to search for the files of the clips.
         folds: the folds of the plan; with folds no clips are split off, since each fold has update
             and validation clips of its own.
+        num_classes: the number of names that a class list of the labelled source must have; None
+            for any.
 
     Returns:
         The manifest; `attrs['sources']` has the counts of each source, `attrs['notes']` sentences
         about what may be wrong in the lists.
 
     Raises:
-        UserError: a list or a folder is wrong, a labelled clip has no label, a class has too few
-            clips, or a recording or group is in two splits or official folds (with the file and
-            line, or the class).
+        UserError: a list or a folder is wrong, a class list has more or fewer names, a labelled
+            clip has no label, a class has too few clips, or a recording or group is in two splits
+            or official folds (with the file and line, or the class).
     """
     lists.files()
+    _check_class_list(lists, num_classes)
     tables: dict[str, pd.DataFrame] = {
         source.reader: read_source(source, search) for source in lists.sources
     }
@@ -113,6 +122,19 @@ def read_source(source: SourceLists, search: bool = True) -> pd.DataFrame:
             + "; change media of this source in the plan or put the clips there"
         )
     return table
+
+
+def _check_class_list(lists: Lists, wanted: int | None) -> None:
+    path = next(source.classes for source in lists.sources if source.reader == lists.labelled)
+    if wanted is None or path is None or path.isdigit():
+        return
+    found = len(read_classes(Path(path)))
+    if found != wanted:
+        raise UserError(
+            f"{path}: wanted {wanted} classes, as data.num_classes says, got {found}; "
+            f"{'remove' if found > wanted else 'add'} names, or set data.num_classes: {found} in "
+            "the plan's overrides"
+        )
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

@@ -5,6 +5,7 @@ The columns of its lists are label, youtube_id, time_start, time_end, split.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,8 @@ SPLITS = {
     "validation": "validation",
     "test": "test",
 }
-# those of the 34 classes of Arandjelovic and Zisserman (2017) that the released Kinetics-400 has
+# those of the 34 classes of Arandjelovic and Zisserman (2017) that the released Kinetics-400 has,
+# as the authors of AdaMML list them: github.com/IBM/AdaMML, issue 3
 CLASSES_31 = (
     "blowing nose",
     "blowing out candles",
@@ -71,6 +73,7 @@ CLASSES_31 = (
     "tapping pen",
     "tickling",
 )
+# as the authors of CrissCross list them: github.com/pritamqu/CrissCross, issue 4
 CLASSES_32 = tuple(sorted([*CLASSES_31, "strumming guitar"]))
 BUILT_IN = {"31": CLASSES_31, "32": CLASSES_32}
 
@@ -87,8 +90,8 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
             in which '_' may stand for a space.
 
     Raises:
-        UserError: a list or a row is wrong, a class has no clip, or two rows contradict each
-            other (with the lines).
+        UserError: a list or a row is wrong, a class has no clip (with the names that are near), or
+            two rows contradict each other (with the lines).
     """
     names = (
         list(BUILT_IN[str(classes)])
@@ -101,15 +104,20 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     check_names(rows, names)
     chosen = pc.is_in(arrow(rows["label_name"]), value_set=pa.array(names, pa.large_string()))
     chosen = chosen.to_numpy(zero_copy_only=False)
+    known = [str(name) for name in rows["label_name"].unique()]
     attrs = rows.attrs | {"other_classes": int((~chosen).sum())}
     rows = rows[chosen].reset_index(drop=True)
     rows.attrs = attrs
-    absent = sorted(set(names) - set(rows["label_name"].unique()))
+    absent = [_with_near(name, known) for name in sorted(set(names) - set(known))]
     if absent:
         raise UserError(
             f"{', '.join(map(str, lists))}: no clip of {len(absent)} of the {len(names)} classes, "
-            f"e.g. {absent[0]!r}; editions of Kinetics name classes differently: "
-            "give a class list of your own with --classes"
+            f"e.g. {', '.join(absent[:3])}; editions of Kinetics name classes differently: "
+            + (
+                "give a class list of your own with --classes, or as classes in the plan"
+                if str(classes) in BUILT_IN
+                else f"correct the names in {classes}"
+            )
         )
     check_youtube_ids(rows)
     rows["start"], rows["end"] = numbers(rows, "start"), numbers(rows, "end")
@@ -122,6 +130,12 @@ def read(lists: Sequence[Path], media: Path | None, classes: str | Path = "31") 
     rows = drop_duplicates(rows, ["label_name", "split"])
     add_labels(rows, names)
     return manifest(locate(rows, media, youtube_layouts()), "kinetics_sounds")
+
+
+def _with_near(name: str, known: list[str]) -> str:
+    """A name with those of the lists that are near it."""
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"{name!r} (near: {', '.join(map(repr, near))})" if near else repr(name)
 
 
 def _read_list(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from timm.models.vision_transformer import Block, init_weights_vit_timm
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from diccae.errors import UserError
@@ -22,7 +22,7 @@ from diccae.functional.masking import (
     with_mask_tokens,
 )
 from diccae.models.recogniser import Recogniser
-from diccae.models.tokens import TokenEncoder, sinusoids
+from diccae.models.tokens import TokenEncoder, init_xavier, sinusoids
 
 
 @MODELS.register_module()
@@ -127,7 +127,7 @@ class SharedDecoder(nn.Module):
             Block(width, heads, 4.0, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
         self.norm = norm(width)
-        self.apply(init_weights_vit_timm)
+        self.apply(init_xavier)
         self.mask_tokens = nn.ParameterDict()
         self.projections, self.outputs = nn.ModuleDict(), nn.ModuleDict()
         for name, encoder in encoders.items():

@@ -53,15 +53,15 @@ def test_a_class_list_of_your_own(write: Write) -> None:
 
 
 def test_a_class_without_clips(write: Write) -> None:
+    own = write("own.txt", "clog dancing", "massaging person's head", "yodelling")
     with pytest.raises(
         UserError,
-        match="no clip of 1 of the 2 classes, e.g. 'clog dancing'; editions of Kinetics name",
+        match=r"no clip of 2 of the 3 classes, e.g. 'clog dancing' \(near: 'tap dancing'\), "
+        f"'yodelling'; editions of Kinetics name .* correct the names in {own}",
     ):
-        read(
-            [write("train.csv", HEADER, *ROWS)],
-            None,
-            write("own.txt", "clog dancing", "massaging person's head"),
-        )
+        read([write("train.csv", HEADER, *ROWS)], None, own)
+    with pytest.raises(UserError, match="no clip of 30 of the 31 classes, .* as classes in the pl"):
+        read([write("train.csv", HEADER, *ROWS)], None)
 
 
 @pytest.mark.parametrize(

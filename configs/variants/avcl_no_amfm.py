@@ -1,0 +1,3 @@
+# AVCL without AMFM: the fused feature is a linear map of the concatenated features.
+system = "avcl"
+method = dict(amfm="concatenation")
