@@ -22,6 +22,7 @@ from diccae.engine.compute import forward_cost
 from diccae.errors import UserError
 from diccae.models.released_perceiver import load_released
 from diccae.models.systems.perceiver import PerceiverIO
+from diccae.reporting.ambiguities import ambiguities
 from diccae.systems.perceiver import PerceiverChoices
 from tests.systems.composed import Case, run_of
 
@@ -283,6 +284,10 @@ def test_choices_that_do_not_fit(tmp_path: Path) -> None:
     case = Case("perceiver", "finetune", "AV", "AV")
     with pytest.raises(UserError, match="wanted heads that divide latent_width 64, got 5"):
         run_of(case, tmp_path, **{"method.heads": 5}).config()
-    assert set(PerceiverChoices.model_fields) == set(
-        run_of(case, tmp_path).settings.choices.model_dump()
-    )
+
+
+def test_every_choice_is_in_the_register(tmp_path: Path) -> None:
+    run = run_of(Case("perceiver", "finetune", "AV", "AV"), tmp_path)
+    entries = ambiguities(run.plan, run.settings.as_record())
+    keys = {entry["key"].removeprefix("method.") for entry in entries}
+    assert keys == set(PerceiverChoices.model_fields)
