@@ -89,7 +89,8 @@ def print_user_errors_as_sentences() -> None:
 
     mmaction2's tools would print a traceback of mmengine's registries.
     """
-    if sys.excepthook is _print_error:
+    # torch.distributed puts a hook of its own before ours
+    if _previous_hook:
         return
     _previous_hook.append(sys.excepthook)
     sys.excepthook = _print_error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 
 
 class Stopwatch:
@@ -11,9 +12,13 @@ class Stopwatch:
 
     CPU seconds are those of this process and of its child processes that have ended; unlike
     wall-clock seconds they do not grow when other programs share the machine.
+
+    Attributes:
+        started: the time of its construction.
     """
 
     def __init__(self) -> None:
+        self.started = datetime.now(UTC)
         self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
 
     def wall(self) -> float:

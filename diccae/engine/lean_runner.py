@@ -10,6 +10,7 @@ from typing import Any
 
 from mmaction.registry import VISUALIZERS
 from mmengine.config import Config
+from mmengine.dist import get_rank
 from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
@@ -44,6 +45,8 @@ class LeanRunner(Runner):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._loaders: list[DataLoader] = []
         super().__init__(*arguments, **options)
+        # every process writes a log of its test, and they must not write the same file at once
+        self._log_dir = f"{self.log_dir}_{get_rank()}"
 
     def build_dataloader(self, *arguments: Any, **options: Any) -> DataLoader:
         """Build a loader as `Runner` does.

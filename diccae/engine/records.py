@@ -9,7 +9,6 @@ import platform
 import resource
 import zipfile
 from collections.abc import Callable
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +72,7 @@ def hardware() -> dict[str, Any]:
 
 
 def build_record(
-    run: Run, origin: Origin, files: dict[str, str], started: datetime, watch: Stopwatch
+    run: Run, origin: Origin, files: dict[str, str], compute: dict[str, Any], watch: Stopwatch
 ) -> dict[str, Any]:
     """Content of a run's `record.json`; its `digest` is that of all the rest.
 
@@ -81,8 +80,8 @@ def build_record(
         run: the run.
         origin: what its numbers depend on.
         files: digests of the other files in its folder, by name.
-        started: start of the training.
-        watch: measures wall and CPU time since then.
+        compute: parameters, operations and clips, see `compute_of`.
+        watch: measures wall and CPU time since the start of the training.
     """
     head, dirty = commit()
     record = {
@@ -104,10 +103,11 @@ def build_record(
         },
         "kernels": held(run.settings.runtime),
         "hardware": hardware(),
+        "compute": compute,
         "wall_seconds": round(watch.wall(), 2),
         "cpu_seconds": round(watch.cpu(), 2),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "started": started.isoformat(timespec="seconds"),
+        "started": watch.started.isoformat(timespec="seconds"),
         "settings": run.settings.as_record(),
     }
     return record | {"digest": record_digest(record)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from diccae.checkpoints import latest_checkpoint
 from diccae.clip_modality import require_modality
 from diccae.clips_hash import clips_hash
 from diccae.engine import devices, held_kernels
+from diccae.engine.compute import compute_of
 from diccae.engine.feature_extractor import unwrap
 from diccae.engine.hooks.history import HistoryHook
 from diccae.engine.hooks.update_set import update_ids
@@ -111,14 +111,15 @@ def _finished(run: Run, origin: Origin) -> bool:
 
 
 def _execute(run: Run, config: Config, origin: Origin, work: Path) -> None:
-    watch, started = Stopwatch(), datetime.now(UTC)
+    watch = Stopwatch()
     runner = train(run, config, work, origin.processes)
     files = collect(runner, run)
+    compute = compute_of(runner, run)
     runner.end_workers()
     # every process writes a log of its test into the work folder, which is removed below
     barrier()
     if is_main_process():
-        publish(run, origin, files, started, watch)
+        publish(run, origin, files, compute, watch)
         shutil.rmtree(work)
 
 
@@ -227,7 +228,7 @@ def _final_weights(runner: Runner) -> dict[str, Any]:
 
 
 def publish(
-    run: Run, origin: Origin, files: dict[str, Any], started: datetime, watch: Stopwatch
+    run: Run, origin: Origin, files: dict[str, Any], compute: dict[str, Any], watch: Stopwatch
 ) -> None:
     """Write the files of a run into its folder, the record last, so that a folder with a record is
     complete."""
@@ -238,7 +239,7 @@ def publish(
         if path.is_file() and path.name not in files:
             path.unlink()
     digests = {name: file_hash(run.folder / name) for name in files}
-    write_atomically(run.folder / RECORD, build_record(run, origin, digests, started, watch))
+    write_atomically(run.folder / RECORD, build_record(run, origin, digests, compute, watch))
 
 
 def _print(message: str) -> None:

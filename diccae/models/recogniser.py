@@ -150,7 +150,16 @@ class Recogniser(BaseModel):
         mode: str = "tensor",
     ) -> Any:
         """Scalar losses in mode `loss`, data samples with scores in mode `predict`, logits (B, C)
-        in mode `tensor`."""
+        in mode `tensor`.
+
+        Raises:
+            UserError: the inputs lack a modality.
+        """
+        lacking = [name for name in self.modalities if name not in inputs]
+        if lacking:
+            raise UserError(
+                f"the inputs lack {lacking[0]}; add it to `modalities` of the config's data set"
+            )
         if mode == "loss":
             return self.loss(inputs, data_samples or [])
         if mode == "predict":
@@ -198,6 +207,10 @@ class Recogniser(BaseModel):
             )
             scores.append(self.logits(fused[-1]).softmax(1))
         return scores, fused
+
+    def unused_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the losses of this run do not depend on."""
+        return ()
 
     def initial_prefixes(self) -> tuple[str, ...]:
         """Prefixes of the names of the weights that `init_cfg` takes from another run."""

@@ -44,6 +44,7 @@ class Record(BaseModel):
     versions: dict[str, str]
     kernels: dict[str, Any]
     hardware: dict[str, Any]
+    compute: dict[str, Any]
     wall_seconds: float
     cpu_seconds: float
     peak_rss_mb: float

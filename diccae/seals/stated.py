@@ -8,7 +8,15 @@ from pathlib import Path
 from diccae.plans import Plan
 
 # keys of record.json; the digest of the record covers them, but nothing says that they are true
-FIELDS = ("kernels", "hardware", "started", "wall_seconds", "cpu_seconds", "peak_rss_mb")
+FIELDS = (
+    "kernels",
+    "hardware",
+    "started",
+    "compute",
+    "wall_seconds",
+    "cpu_seconds",
+    "peak_rss_mb",
+)
 
 
 def file_patterns(plan: Plan) -> list[str]:

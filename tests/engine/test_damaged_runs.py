@@ -105,3 +105,14 @@ def test_a_mistake_of_the_user_is_one_sentence_in_the_tools_of_mmaction2(
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_hook_of_torch_before_ours_does_not_call_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compat.apply()
+    ours = sys.excepthook
+    monkeypatch.setattr(sys, "excepthook", lambda *error: ours(*error))
+    compat.apply()
+    sys.excepthook(ValueError, ValueError("a defect"), None)
+    assert capsys.readouterr().err.count("a defect") == 1

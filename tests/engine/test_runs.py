@@ -49,6 +49,11 @@ def pretrained(plan: Plan, variant: str) -> Run:
     return run
 
 
+def compute(run: Run) -> dict[str, float]:
+    """What its record says that it computed."""
+    return json.loads((run.folder / "record.json").read_text())["compute"]
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "record.json"}
 
@@ -73,7 +78,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     for each in with_parents([run]):
         execute(each)
     folder = run.folder
-    unbroken = contents(folder)
+    unbroken, computed = contents(folder), compute(run)
     shutil.rmtree(folder)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED.format(epoch=epoch, arguments=arguments)],
@@ -85,6 +90,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     execute(run)
     assert "resuming from epoch_" in capsys.readouterr().out
     assert contents(folder) == unbroken
+    assert compute(run) == computed
     assert not list((workspace / "results" / "work").iterdir())
 
 
@@ -144,6 +150,16 @@ def test_files_of_a_finished_run(workspace: Path, tiny_data: Path) -> None:
     assert record["key"] == run_key(record)
     assert record["files"] == {name: file_hash(folder / name) for name in contents(folder)}
     assert record["settings"]["method"]["coverage"] == 0.95
+    # two epochs of 48 clips in batches of 16, and the degrees of 36 update clips after each
+    computed = compute(run)
+    assert (computed["clips_trained"], computed["clips_read"]) == (96, 72)
+    assert computed["training_tflop"] == pytest.approx(
+        computed["gflop_training"] * (3 * 96 + 72) / 1000
+    )
+    # two epochs of 96 of 144 clips; in the warm-up all of them are clustered once
+    (warmup,) = set(first.parents.values())
+    assert (compute(warmup)["clips_trained"], compute(warmup)["clips_read"]) == (192, 144)
+    assert compute(warmup)["gflop_inference"] is None
     before = (folder / "predictions.parquet").stat().st_mtime_ns
     execute(run)
     assert (folder / "predictions.parquet").stat().st_mtime_ns == before

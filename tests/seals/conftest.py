@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -166,5 +165,5 @@ def _write_run(run: Run) -> None:
     names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]
     files = {name: file_hash(run.folder / name) for name in names if (run.folder / name).is_file()}
     origin = origin_of(run, run.config())
-    record = build_record(run, origin, files, datetime.now(UTC), Stopwatch())
+    record = build_record(run, origin, files, {}, Stopwatch())
     write_atomically(run.folder / "record.json", record)

@@ -44,7 +44,8 @@ def test_untouched_results_are_sealed_and_the_same_files_give_the_same_seal(seal
     assert verdict["root"] == json.loads(SEAL.read_text())["root"]
     assert f'<code id="root">{verdict["root"]}</code>' in PAGE.read_text()
     assert verdict["not_checked"][0] == (
-        "kernels, hardware, started, wall_seconds, cpu_seconds, peak_rss_mb of every record"
+        "kernels, hardware, started, compute, wall_seconds, cpu_seconds, peak_rss_mb of every "
+        "record"
     )
     assert seal_text(verify(sealed, sealing=True)) == SEAL.read_text()
 
@@ -196,8 +197,8 @@ def test_the_command_prints_the_root_and_makes_a_new_seal(sealed: Plan) -> None:
     TABLE.write_text(TABLE.read_text() + "\n")
     told = CliRunner().invoke(app, command)
     assert told.exit_code == 1
-    assert "plan small: NOT sealed; 6 tables and figures recomputed from" in told.output
-    assert "\nstated, not checked: kernels, hardware, started, wall_seconds, " in told.output
+    assert "plan small: NOT sealed; 8 tables and figures recomputed from" in told.output
+    assert "\nstated, not checked: kernels, hardware, started, compute, " in told.output
     assert f"{SEAL}: {root}, which is not that of these files\n" in told.output
     told = CliRunner().invoke(app, [*command, "--out", str(SEAL)])
     assert told.exit_code == 0

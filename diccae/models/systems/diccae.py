@@ -132,6 +132,12 @@ class DICCAE(Recogniser):
                 )
         return statistics
 
+    def unused_parameters(self) -> tuple[str, ...]:
+        """Those of the fusion where no loss reads the fused feature, as in the warm-up."""
+        if self.classifier is not None or (self.confusion_loss and not self.pairs_by_modality):
+            return ()
+        return tuple(f"fusion.{name}" for name, _ in self.fusion.named_parameters())
+
     def initial_prefixes(self) -> tuple[str, ...]:
         """Prefixes of the encoders, and of the fusion if `init_cfg` has `fusion=True`."""
         assert self.init_cfg is not None
