@@ -3,80 +3,15 @@ computes it. Command line, Snakefile, verifier, comparison, report and planner r
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from diccae.artifact import ABLATIONS, FOLDERS, SYSTEMS, Artifact, parts_of_name
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.sections import Need
 from diccae.validation import choices
-
-# folders of tables with a name of their own: one ablation of Table 2, one system of Table 1
-ABLATIONS, SYSTEMS = "ablations/", "systems/"
-FOLDERS = {ABLATIONS: "ablation", SYSTEMS: "system"}
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A table, and the figure that shows it if there is one.
-
-    Attributes:
-        name: `results/<name>.csv`, and `results/<name>.svg` for a figure.
-        runs: what of a plan it is computed from; nothing where the plan lacks it.
-        write: `module:function` that computes the table of a plan, a DataFrame.
-        columns: those that name a row; the others hold what was computed.
-        help: one line.
-        draw: `module:function` that draws the table into an SVG file; None for a table alone.
-    """
-
-    name: str
-    runs: Callable[[Plan], list[Need]]
-    write: str
-    columns: tuple[str, ...]
-    help: str
-    draw: str | None = None
-
-    @property
-    def command(self) -> str:
-        """What stands behind `diccae` to make it."""
-        folder, name = _parts(self.name)
-        return f"{FOLDERS[folder]} {name}" if folder else name.replace("_", "-")
-
-    def table(self, plan: Plan) -> Any:
-        """The table of a plan, computed from its runs.
-
-        Raises:
-            UserError: the plan lacks it, or a run is missing.
-        """
-        if not self.runs(plan):
-            raise UserError(
-                f"plan {plan.name} has no section {self.name!r}; "
-                f"add it to configs/plans/{plan.name}.yaml"
-            )
-        folder, name = _parts(self.name)
-        return _function(self.write)(plan, *((name,) if folder else ()))
-
-    def make(self, plan: Plan, out: Path) -> None:
-        """Write the CSV file and, for a figure, the SVG file beside it."""
-        table = self.table(plan)
-        _function("csv_file:save")(table, out)
-        if self.draw is not None:
-            _function(self.draw)(plan, table, out.with_suffix(".svg"))
-
-
-def _parts(name: str) -> tuple[str, str]:
-    """`ablations/no_infonce` -> (`ablations/`, `no_infonce`), `table1` -> (``, `table1`)."""
-    folder, slash, last = name.rpartition("/")
-    return folder + slash, last
-
-
-def _function(reference: str) -> Callable[..., Any]:
-    module, name = reference.split(":")
-    return getattr(importlib.import_module(f"diccae.reporting.{module}"), name)
 
 
 def _section(name: str, plan: Plan) -> list[Need]:
@@ -235,7 +170,7 @@ def artifact_of(plan: Plan, name: str) -> Artifact:
     known = artifacts_of(plan)
     if name in known:
         return known[name]
-    folder, wanted = _parts(name)
+    folder, wanted = parts_of_name(name)
     if folder in SINGLE:
         names = [key.removeprefix(folder) for key in known if key.startswith(folder)]
         tables = (a.name for a in known.values() if wanted in {n.variant for n in a.runs(plan)})

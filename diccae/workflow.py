@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from diccae.artifacts import TABLES, Artifact, artifact_of, artifacts_of
+from diccae.artifact import Artifact
+from diccae.artifacts import TABLES, artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.jobs import job_key, jobs, stamp_of

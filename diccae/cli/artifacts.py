@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from diccae.artifacts import ABLATIONS, SYSTEMS, TABLES, artifact_of, artifacts_of
+from diccae.artifact import ABLATIONS, SYSTEMS
+from diccae.artifacts import TABLES, artifact_of, artifacts_of
 from diccae.cli.options import (
     PlanName,
     PlanOrShards,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from diccae.artifacts import FOLDERS, columns_of
+from diccae.artifact import FOLDERS
+from diccae.artifacts import columns_of
 from diccae.errors import UserError
 from diccae.reporting.seed_noise import seed_spread
 

@@ -9,10 +9,9 @@ import numpy as np
 from diccae.plans import Plan
 from diccae.reporting import collect
 
-# of the network, from the scored run
-OF_MODEL = ("parameters", "parameters_at_test", "gflop_a_clip")
-# summed over the runs
-SUMMED = ("tflop", "clips_seen")
+# of the scored run, and summed over it and what it starts from
+OF_MODEL = ("parameters_training", "parameters_inference", "gflop_inference")
+SUMMED = ("training_tflop", "clips_trained")
 
 
 def costs(plan: Plan, variant: str, modality: str) -> dict[str, float]:
@@ -22,9 +21,9 @@ def costs(plan: Plan, variant: str, modality: str) -> dict[str, float]:
     where a record does not state it.
 
     Returns:
-        `parameters` and `parameters_at_test`; `gflop_a_clip` of a forward pass; `tflop` of all
-        training; `clips_seen` in training; `cpu_seconds`; `peak_rss_mb`, the largest memory of a
-        process.
+        What `diccae.engine.compute` counts: `parameters_training`, `parameters_inference` and
+        `gflop_inference` of the scored run, `training_tflop` and `clips_trained` of all of them;
+        `cpu_seconds`; `peak_rss_mb`, the largest memory of a process.
     """
     records = collect.records_by_folder(plan)
     rows = []

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from diccae.artifacts import FOLDERS, TABLES, artifacts_of
+from diccae.artifact import FOLDERS
+from diccae.artifacts import TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.functional.verdicts import TOO_FEW

@@ -135,8 +135,8 @@ def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
     of the reference that holds the others, with its interval over seeds."""
     modality = max(section_of(plan, "table1").modalities, key=len)
     chosen = table[table["modality"] == modality]
-    known = bool(np.isfinite(chosen["tflop"]).all())
-    cost = chosen["tflop"] if known else chosen["cpu_seconds"]
+    known = bool(np.isfinite(chosen["training_tflop"]).all())
+    cost = chosen["training_tflop"] if known else chosen["cpu_seconds"]
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
         for encoders, points in chosen.assign(cost=cost).groupby("encoders", sort=False):

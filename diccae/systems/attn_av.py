@@ -26,6 +26,7 @@ class AttnAV(System[AttnAVChoices]):
 
     name = "attn_av"
     title = "Attn AV"
+    title = "Attn AV"
     choices = AttnAVChoices
     imports = ("diccae.models.systems.attn_av",)
     reference = (

@@ -58,6 +58,7 @@ class Perceiver(System[PerceiverChoices]):
     """Trained from scratch on the labels, in A, V and A-V alike."""
 
     name = "perceiver"
+    title = "Perceiver IO"
     choices = PerceiverChoices
     imports = ("diccae.models.systems.perceiver",)
     input_family = "tokens"
