@@ -138,11 +138,11 @@ def test_a_part_of_a_variant_that_nothing_would_read(content: dict[str, Any], me
         ),
         (
             {"schedule.finetune.batch_size": 30},
-            "plan smoke, finetune of full: the batch size 30 is no multiple of",
+            "plan smoke, estimate of gblend: the batch size 30 is no multiple of",
         ),
         (
             {"schedule.finetune.batch_size": 4},
-            "plan smoke, finetune of full: a batch of 4 holds data.samples_per_class 4 clips of "
+            "plan smoke, estimate of gblend: a batch of 4 holds data.samples_per_class 4 clips of "
             "one class",
         ),
         ({"schedule": 5}, "plan smoke, schedule: wanted a mapping of keys, got 5"),

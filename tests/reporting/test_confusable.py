@@ -15,9 +15,9 @@ PAIRS = {"A": [[0, 1], [1, 2]], "V": [[0, 2]], "AV": []}
 # (label, prediction) of the clips of each seed
 PREDICTED = {
     # of four errors, 0 for 1, 1 for 0 and 2 for 1 are on pairs of A, 0 for 2 on the pair of V
-    0: [(0, 0), (0, 1), (1, 0), (2, 1), (0, 2), (2, 2)],
+    200: [(0, 0), (0, 1), (1, 0), (2, 1), (0, 2), (2, 2)],
     # of two errors one on a pair of A, the other on none
-    1: [(1, 2), (3, 0), (3, 3)],
+    201: [(1, 2), (3, 0), (3, 3)],
 }
 
 
@@ -41,7 +41,7 @@ def test_no_share_without_pairs_without_errors_and_for_other_data(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert math.isnan(errors_on_pairs(plan, "full", "AV"))
-    monkeypatch.setitem(PREDICTED, 1, [(1, 1)])
+    monkeypatch.setitem(PREDICTED, 201, [(1, 1)])
     assert math.isnan(errors_on_pairs(plan, "full", "A"))
     monkeypatch.setattr(collect, "truth", lambda _: None)
     assert math.isnan(errors_on_pairs(plan, "full", "A"))

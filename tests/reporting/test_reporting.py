@@ -18,6 +18,7 @@ from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting import claims, html, verdicts
 from diccae.reporting.ambiguities import ambiguities
+from diccae.sections import Tuning
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
@@ -79,7 +80,7 @@ def test_leakage_arms_are_scored_on_clips_that_neither_used_as_update_set(
 
 
 def test_tuning_reads_validation_only(fake: Plan, tmp_path: Path) -> None:
-    tuning = fake.model_copy(update={"tuning": fake.table1})
+    tuning = fake.model_copy(update={"tuning": Tuning(**fake.table1.model_dump())})
     for path in Path("results").rglob("predictions.parquet"):
         predictions = pd.read_parquet(path)
         metrics = json.loads(path.with_name("metrics.json").read_text())
