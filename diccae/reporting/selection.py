@@ -42,7 +42,9 @@ def tuning(plan: Plan) -> pd.DataFrame:
                     "value": float(match["value"]) if match and parameter else float("nan"),
                 }
             )
-    return _with_best(pd.DataFrame(rows), apart=section.apart)
+    table = _with_best(pd.DataFrame(rows), apart=section.apart)
+    # small rates would lose digits
+    return table.assign(value=[f"{value:g}" if value == value else "" for value in table["value"]])
 
 
 def _with_best(table: pd.DataFrame, apart: bool) -> pd.DataFrame:
