@@ -78,7 +78,7 @@ def systems(plan: Plan) -> pd.DataFrame:
 
     Differences to what the plan does not score are left empty.
     """
-    section = section_of(plan, "table1")
+    section, records = section_of(plan, "table1"), collect.records_by_folder(plan)
     rows = []
     for variant in section.variants:
         origin = origin_of_variant(variant)
@@ -92,7 +92,7 @@ def systems(plan: Plan) -> pd.DataFrame:
                 ("over_diccae", plan.reference),
             ):
                 entry |= _difference(plan, variant, modality, name, other)
-            rows.append(entry | costs(plan, variant, modality))
+            rows.append(entry | costs(plan, variant, modality, records))
     return pd.DataFrame(rows)
 
 
@@ -110,11 +110,12 @@ def _difference(
 
 def system(plan: Plan, name: str) -> pd.DataFrame:
     """The accuracy and the cost of one variant of Table 1, computed from its own runs alone."""
+    records = collect.records_by_folder(plan)
     return pd.DataFrame(
         {"system": title(plan, name)}
         | row(plan, name, modality, reference=name)
         | facts(plan, name)
-        | costs(plan, name, modality)
+        | costs(plan, name, modality, records)
         for modality in section_of(plan, "table1").modalities
     )
 

@@ -104,7 +104,7 @@ def write_record(folder: Path, plan: Plan, variant: str, modality: str, seed: in
         json.dumps(
             {
                 "plan": plan.name,
-                "system": "diccae",
+                "system": settings["system"],
                 "stage": "finetune",
                 "variant": variant,
                 "modality": modality,
