@@ -35,7 +35,7 @@ def title(plan: Plan, variant: str) -> str:
     origin = origin_of_variant(variant)
     system = origin.system
     notes = ["our interpretation"] if system.fidelity == "interpretation" else []
-    notes += ["miniature"] if plan.dataset == "embedded" and system.name != DEFAULT_SYSTEM else []
+    notes += ["miniature"] if plan.scale == "embedded" and system.name != DEFAULT_SYSTEM else []
     name = system.title or system.name
     if variant in SCRATCH.values():
         name, notes = "from scratch", []

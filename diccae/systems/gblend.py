@@ -33,7 +33,6 @@ class GBlend(System[GBlendChoices]):
 
     name = "gblend"
     title = "GBlend"
-    title = "GBlend"
     choices = GBlendChoices
     stages = (ESTIMATE, FINETUNE)
     imports = ("diccae.models.systems.gblend", "diccae.engine.hooks.gradient_blending")
