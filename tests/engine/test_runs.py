@@ -58,23 +58,39 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "record.json"}
 
 
-@pytest.mark.parametrize(("stage", "epoch"), [("pretrain", 3), ("finetune", 11)])
+@pytest.mark.parametrize(
+    ("variant", "stage", "epoch"),
+    [
+        ("full_ce", "pretrain", 3),
+        ("full_ce", "finetune", 11),
+        # masks of the clips, and weights of the losses that the checkpoint of epoch 10 holds
+        ("cav_mae", "pretrain", 3),
+        ("gblend_online", "finetune", 11),
+    ],
+)
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     workspace: Path,
     tiny_data: Path,
     capsys: pytest.CaptureFixture[str],
+    variant: str,
     stage: str,
     epoch: int,
 ) -> None:
-    # re-clustering at epochs 2 and 4, checkpoints of fine-tuning at 10
+    # re-clustering at epochs 2 and 4, estimates of the weights at 0 and 7, checkpoints of
+    # fine-tuning at 10
     plan = tiny_plan(
         workspace,
         tiny_data,
-        **{"schedule.pretrain.epochs": 5, "schedule.finetune.epochs": 12, "method.refine_every": 2},
+        **{
+            "schedule.pretrain.epochs": 5,
+            "schedule.finetune.epochs": 12,
+            "method.refine_every": 2,
+            "method.super_epoch": 7,
+        },
     )
-    words = ["--plan", "tiny.yaml", "--variant", "full_ce", "--seed", "0", "--stage", stage]
+    words = ["--plan", "tiny.yaml", "--variant", variant, "--seed", "0", "--stage", stage]
     arguments = ["train", *words]
-    run = Run(plan, stage, "full_ce", 0)
+    run = Run(plan, stage, variant, 0)
     for each in with_parents([run]):
         execute(each)
     folder = run.folder
