@@ -18,6 +18,7 @@ from mmengine.utils import import_modules_from_strings
 from diccae.clips_folder import clips_folder
 from diccae.datasets.clips import modality_of, read_meta
 from diccae.functional.kmeans import kmeans
+from diccae.models.recogniser import Recogniser
 from diccae.planning.speeds import Speed, Timing
 from diccae.planning.synthetic_clips import synthetic_dataset
 from diccae.run_graph import Run
@@ -78,7 +79,12 @@ class Bench:
         self.model.train_step(batch, self.optimizer)
 
     def _embed(self, batch: Any) -> None:
-        self.model.embed(self.model.data_preprocessor(batch, False)["inputs"])
+        data = self.model.data_preprocessor(batch, False)
+        if type(self.model).fuse is Recogniser.fuse:
+            # a network without embeddings reads clips for its losses
+            self.model(**data, mode="loss")
+        else:
+            self.model.embed(data["inputs"])
 
     def _timing(
         self, dataset: Any, act: Callable[[Any], Any], full: int, least: int, seconds: float

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from diccae.functional.spread import deviation_interval, stream_spread
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
@@ -18,7 +17,7 @@ from diccae.stored_file import reading
 LEVEL = 0.95
 # in points: drops that differ by less are equal but for rounding
 EQUAL = 1e-9
-REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "embedded-10" / "table2.csv"
+REFERENCE = CONFIG_ROOT.parent / "results" / "reference" / "spread" / "spread.csv"
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,12 @@ class Spread:
 
 
 def spread_of(plan: Plan, variant: str, modality: Modality) -> Spread | None:
-    """From the finished runs of the plan, or else from one variant in several random streams, or
-    else from the committed reference."""
+    """From the finished runs of the plan, or else from one variant in several random streams: those
+    of the finished runs of plan `spread`, or of its committed table."""
     return (
         measured_spread(plan, variant, modality)
         or spread_of_streams(load_plan("spread"), modality)
-        or reference_spread(variant, modality)
+        or reference_spread(modality)
     )
 
 
@@ -95,18 +94,16 @@ def measured_spread(plan: Plan, variant: str, modality: Modality) -> Spread | No
     return Spread(float(drops.std(ddof=1)), len(seeds), origin, len(seeds) - 1)
 
 
-def reference_spread(variant: str, modality: str, table: Path = REFERENCE) -> Spread | None:
-    """The spread that follows from the t-interval in a committed Table 2; None without such a
-    row."""
+def reference_spread(modality: str, table: Path = REFERENCE) -> Spread | None:
+    """The spread in a committed spread.csv; None without such a row."""
     if not table.is_file():
         return None
     with reading(table, "restore it: git checkout -- results/reference"):
-        rows = pd.read_csv(table)
-    row = rows[(rows["variant"] == variant) & (rows["modality"] == modality)]
-    if row.empty or not np.isfinite(row["drop_low"].iloc[0]):
+        rows = pd.read_csv(table).set_index("modality")
+    if modality not in rows.index:
         return None
-    seeds = int(row["seeds"].iloc[0])
-    half = float(row["drop_high"].iloc[0] - row["drop_low"].iloc[0]) / 2
-    value = half / float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * seeds**0.5
-    origin = "results/reference/embedded-10/table2.csv (embedded benchmark)"
-    return Spread(value, seeds, origin, seeds - 1)
+    row = rows.loc[modality].to_dict()
+    origin = (
+        f"one variant in {int(row['streams'])} random streams (results/reference/spread/spread.csv)"
+    )
+    return Spread(row["spread"], int(row["seeds"]), origin, int(row["degrees_of_freedom"]))

@@ -17,7 +17,7 @@ from diccae.functional.power import smallest_visible
 from diccae.plans import DEFAULT_SYSTEM, Plan
 from diccae.reporting import collect
 from diccae.reporting.costs import costs
-from diccae.reporting.figures import BLUE, GREEN, GREY, STYLE, save_svg
+from diccae.reporting.figures import BLUE, GREEN, STYLE, save_svg
 from diccae.reporting.intervals import difference_interval
 from diccae.reporting.tables import row, section_of
 from diccae.scored_sections import AVCL
@@ -25,8 +25,15 @@ from diccae.systems._known import origin_of_variant
 
 # the variants that train the encoders of an input family from scratch
 SCRATCH = {"pooled": "from_scratch", "tokens": "scratch_tokens"}
-ENCODERS = {"pooled": "convolutional", "tokens": "tokens"}
-COLOURS = {"convolutional": BLUE, "tokens": GREEN}
+# kinds of encoders by the class of that of audio, or else of that of video
+ENCODERS = {
+    "ConvEncoder": "convolutional",
+    "AudioTokens": "tokens",
+    "VideoTokens": "tokens",
+    "AudioViT": "ViT",
+    "VideoViT": "ViT",
+}
+COLOURS = {"tokens": GREEN}
 
 
 def title(plan: Plan, variant: str) -> str:
@@ -49,12 +56,16 @@ def title(plan: Plan, variant: str) -> str:
 
 
 def facts(plan: Plan, variant: str) -> dict[str, Any]:
-    """The columns of Table 1 that say what a row is: `encoders`, `fidelity`, `label_use`."""
-    origin = origin_of_variant(variant)
-    system = origin.system
+    """The columns of Table 1 that say what a row is: `encoders`, with the weights that they start
+    from if these are not random, `fidelity` and `label_use`."""
+    system = origin_of_variant(variant).system
     scratch = variant in SCRATCH.values()
+    modality = section_of(plan, "table1").modalities[0]
+    model = collect.record(plan, variant, plan.seeds[0], modality)["settings"]["model"]
+    encoder = model["audio_encoder"] or model["video_encoder"]
+    kind, init = ENCODERS.get(encoder["type"], encoder["type"]), encoder.get("init", "scratch")
     return {
-        "encoders": ENCODERS.get(origin.inputs, origin.inputs),
+        "encoders": kind if init == "scratch" else f"{kind} from {init}",
         "fidelity": "" if scratch else system.fidelity,
         "label_use": "none" if scratch else system.label_use,
     }
@@ -148,7 +159,7 @@ def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
                 points["top1"],
                 yerr=bars,
                 fmt="o",
-                color=COLOURS.get(str(encoders), GREY),
+                color=COLOURS.get(str(encoders), BLUE),
                 capsize=2,
                 label=f"{encoders} encoders",
             )

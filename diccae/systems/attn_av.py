@@ -26,7 +26,6 @@ class AttnAV(System[AttnAVChoices]):
 
     name = "attn_av"
     title = "Attn AV"
-    title = "Attn AV"
     choices = AttnAVChoices
     imports = ("diccae.models.systems.attn_av",)
     reference = (

@@ -34,16 +34,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     text = run("--plan", "smoke")
     assert "fixed_weight@w=1             A        warmup of full" in text
-    assert "1 warmup, 3 pretrain, 15 finetune runs per seed" in text
+    assert "2 warmup, 7 pretrain, 42 finetune, 1 estimate runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
-    assert lines["leakage"][1:] == ["2", "2", "4"]
+    assert lines["leakage"][1:] == ["4", "2", "2", "0"]
     assert "no time: nothing was timed (--no-calibrate)" in text
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
     assert text.count("table2/no_") == 4
     assert (
-        "from results/reference/embedded-10/table2.csv (embedded benchmark); the plan has 2 seeds"
+        "(results/reference/spread/spread.csv); the plan has 2 seeds"
         in text
     )
 

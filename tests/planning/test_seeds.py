@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from diccae.functional.bootstrap import paired_t_interval
-from diccae.planning import spreads
+from diccae.planning import seeds
 from diccae.planning.seeds import claims_of_table2, power, power_of_primary, seeds_needed
 from diccae.planning.spreads import (
     Spread,
@@ -134,22 +134,14 @@ def test_finished_runs_give_the_spread_of_the_paired_drops(
     assert measured_spread(fake, "no_refinement", "AV") is not None
 
 
-def test_the_spread_is_recovered_from_the_interval_of_a_reference_table(tmp_path: Path) -> None:
-    drops = np.array([1.0, 2.5, 0.3, 4.0])
-    interval = paired_t_interval(drops, np.zeros(4))
-    rows = {
-        "variant": ["full", "x"],
-        "modality": "A",
-        "seeds": 4,
-        "drop_low": [np.nan, interval.low],
-    }
-    pd.DataFrame(rows | {"drop_high": [np.nan, interval.high]}).to_csv(tmp_path / "table2.csv")
-    spread = reference_spread("x", "A", tmp_path / "table2.csv")
+def test_the_spread_of_the_reference_is_that_of_its_modality(tmp_path: Path) -> None:
+    row = {"modality": ["A"], "seeds": 4, "streams": 3, "spread": 0.7, "degrees_of_freedom": 8}
+    pd.DataFrame(row).to_csv(tmp_path / "spread.csv")
+    spread = reference_spread("A", tmp_path / "spread.csv")
     assert spread is not None
-    assert (spread.value, spread.seeds) == (pytest.approx(drops.std(ddof=1)), 4)
-    assert reference_spread("full", "A", tmp_path / "table2.csv") is None
-    assert reference_spread("y", "A", tmp_path / "table2.csv") is None
-    assert reference_spread("x", "A", tmp_path / "none.csv") is None
+    assert (spread.value, spread.seeds, spread.freedom) == (0.7, 4, 8)
+    assert reference_spread("AV", tmp_path / "spread.csv") is None
+    assert reference_spread("A", tmp_path / "none.csv") is None
 
 
 def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(
@@ -166,7 +158,7 @@ def test_spreads_come_from_finished_runs_and_otherwise_from_the_reference(
     assert own is not None
     assert other is not None
     assert own.origin.startswith("this plan's finished runs")
-    assert other.origin.startswith("results/reference")
+    assert other.origin.endswith("(results/reference/spread/spread.csv)")
     row = rows["no_refinement", "AV"]
     # seven primary rows, whose verdicts hold together
     assert row.level == pytest.approx(1 - 0.05 / 7)
@@ -204,10 +196,10 @@ def test_the_power_of_the_primary_rows_is_that_of_their_simultaneous_interval(
     fake: Plan,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def spread(variant: str, modality: str) -> Spread | None:
+    def spread(_: Plan, variant: str, modality: str) -> Spread | None:
         return Spread(0.6, 9, "", 8) if variant == "no_infonce" else None
 
-    monkeypatch.setattr(spreads, "reference_spread", spread)
+    monkeypatch.setattr(seeds, "spread_of", spread)
     assert fake.table2
     table2 = fake.table2
     found = power_of_primary(fake.model_copy(update={"seeds": list(range(10))}))
