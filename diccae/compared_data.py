@@ -43,13 +43,14 @@ def _data_of(plan: Plan, variant: str) -> Iterator[tuple[str, Any]]:
     for part in ("data", "cache"):
         for key, value in settings.base[part].items():
             yield f"{part}.{key}", value
-    sources, portions = [], []
+    sources: list[str] = []
+    update = "of other clips, or none"
     for stage in settings.system.stages:
         if stage.name in settings.stages:
             own = settings_of(plan, stage.name, variant)
             budget = own.schedule.stages[stage.name]
             use = settings.system.data_in(plan.modality, stage, own.choices, budget)
             sources += use.sources or ()
-            portions += ["of test clips"] if use.update == "test" else []
+            update = "of test clips" if use.update == "test" else update
     yield "method.sources", ", ".join(dict.fromkeys(sources)) or "all"
-    yield "an update set", portions[0] if portions else "of other clips, or none"
+    yield "an update set", update

@@ -38,6 +38,14 @@ def test_different_data_is_refused_before_anything_runs(variant: str, words: str
         check(plan_of("full", "from_scratch", variant))
 
 
+def test_a_system_without_encoders_at_the_scale_is_named() -> None:
+    more = {"scale": "frozen", "overrides": {}, "dataset": "mine", "lists": None}
+    with pytest.raises(
+        UserError, match=r"encoders for inputs 'tokens', which mbt reads: no .*leave mbt"
+    ):
+        check(plan_of("full", "mbt", **more))
+
+
 def test_what_is_no_data_may_differ() -> None:
     check_compared(plan_of("full", "mbt@lr=0.001", "gblend_online", "avcl_no_selfcl"))
     # all of them have it
