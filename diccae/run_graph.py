@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.clips_folder import clips_folder
+from diccae.compared_data import check_compared
 from diccae.compose import compose
 from diccae.errors import UserError
 from diccae.hashes import config_hash
@@ -214,10 +215,12 @@ def runs_of_a_seed(plan: Plan) -> list[Run]:
 
 def check(plan: Plan) -> None:
     """Compose every run of a plan's first seed, so that an impossible choice is refused before any
-    job starts.
+    job starts, and so is a comparison of systems that differ in their data.
 
     Raises:
-        UserError: a variant, an override or a number is not possible; names the file and the key.
+        UserError: a variant, an override or a number is not possible, or Table 1 compares systems
+            on different data; names the file and the key.
     """
+    check_compared(plan)
     for run in runs_of_a_seed(plan):
         run.config()

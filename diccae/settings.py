@@ -67,15 +67,16 @@ def _config(name: str) -> dict[str, Any]:
     return read_config(path) if path.is_file() else {}
 
 
-def _base(scale: str, inputs: str) -> dict[str, Any]:
+def _base(scale: str, inputs: str, reader: str) -> dict[str, Any]:
     folder = CONFIG_ROOT / "base" / scale
     if not folder.is_dir():
         known = sorted(p.name for p in (CONFIG_ROOT / "base").iterdir() if p.is_dir())
         raise UserError(f"scale {scale!r} has no folder {folder}; known scales: {', '.join(known)}")
     if not (folder / f"{inputs}.py").is_file():
         raise UserError(
-            f"scale {scale!r} has no encoders for inputs {inputs!r}: no {folder / inputs}.py; "
-            "choose other `inputs` in the variant, or add that file"
+            f"scale {scale!r} has no encoders for inputs {inputs!r}, which {reader} reads: no "
+            f"{folder / inputs}.py; leave {reader} out of the plan, choose other `inputs`, or add "
+            "that file"
         )
     return {
         key: copy.deepcopy(value)
@@ -100,9 +101,9 @@ def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
     node[last] = value
 
 
-def _base_of(plan: Plan, system: System[Any], inputs: str) -> dict[str, Any]:
-    """The merged config of scale, input family and system."""
-    config = _base(plan.scale, inputs)
+def _base_of(plan: Plan, system: System[Any], inputs: str, reader: str) -> dict[str, Any]:
+    """The merged config of scale, input family and system; `reader` names it in errors."""
+    config = _base(plan.scale, inputs, reader)
     if "benchmark" in config:
         config["benchmark"].setdefault("seed", seed_sets().data)
     defaults = _config(f"systems/{system.name}")
@@ -195,7 +196,7 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         raise UserError(
             f"variant {variant!r} has no stage {stage!r}{choices(stage, names, 'its stages')}"
         )
-    config = _base_of(plan, system, own.difference.get("inputs", system.input_family))
+    config = _base_of(plan, system, own.difference.get("inputs", system.input_family), variant)
     # first, so that a variant stays itself: without refinement it has none, whatever the plan says
     _override(plan, config, system)
     if not system.stage(stage).shared:
@@ -227,6 +228,6 @@ def plan_settings(plan: Plan) -> dict[str, Any]:
         UserError: a key of the plan's overrides is not known.
     """
     system = system_of(DEFAULT_SYSTEM)
-    config = _base_of(plan, system, system.input_family)
+    config = _base_of(plan, system, system.input_family, f"system {system.name}")
     _override(plan, config, system)
     return config | checked_sections(config, f"plan {plan.name}")

@@ -8,6 +8,39 @@ import yaml
 
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, DEFAULT_SYSTEM, Plan
+from diccae.reporting import collect
+from diccae.reporting.systems import title
+from diccae.sections import Need
+from diccae.systems._known import origin_of_variant
+
+
+def register(plan: Plan) -> list[dict[str, Any]]:
+    """The open choices of every system that the report of a plan scores, that of the reference
+    first.
+
+    Returns:
+        For each system its `title`, the `variant` whose first run gives the values (the system
+        itself where the plan has it), and its `entries`, as `ambiguities` gives them. Systems
+        without an open choice are left out.
+
+    Raises:
+        UserError: a run is missing, or an entry names a key that its settings do not have.
+    """
+    chosen: dict[str, Need] = {}
+    for need in sorted(plan.reported(), key=lambda need: need.variant != plan.reference):
+        origin = origin_of_variant(need.variant)
+        name, known = origin.system.name, chosen.get(origin.system.name)
+        if known is None or (origin.own and not origin_of_variant(known.variant).own):
+            chosen[name] = need
+    groups = []
+    for need in chosen.values():
+        seed = (plan.seeds if need.seeds is None else need.seeds)[0]
+        settings = collect.record(plan, need.variant, seed, need.modality)["settings"]
+        entries = ambiguities(plan, settings)
+        groups.append(
+            {"title": title(plan, need.variant), "variant": need.variant, "entries": entries}
+        )
+    return [group for group in groups if group["entries"]]
 
 
 def ambiguities(plan: Plan, settings: dict[str, Any]) -> list[dict[str, Any]]:

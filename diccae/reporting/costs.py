@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,23 @@ OF_MODEL = ("parameters_training", "parameters_inference", "gflop_inference")
 SUMMED = ("training_tflop", "clips_trained")
 
 
-def costs(plan: Plan, variant: str, modality: str) -> dict[str, float]:
+def costs(
+    plan: Plan, variant: str, modality: str, records: Mapping[str, dict[str, Any]]
+) -> dict[str, float]:
     """Cost of a scored model, mean over the seeds of the plan.
 
     A run that several variants start from, as the warm-up, counts in full for each of them. NaN
     where a record does not state it.
+
+    Args:
+        plan, variant, modality: the scored model.
+        records: those of the plan, see `collect.records_by_folder`.
 
     Returns:
         What `diccae.engine.compute` counts: `parameters_training`, `parameters_inference` and
         `gflop_inference` of the scored run, `training_tflop` and `clips_trained` of all of them;
         `cpu_seconds`; `peak_rss_mb`, the largest memory of a process.
     """
-    records = collect.records_by_folder(plan)
     rows = []
     for seed in plan.seeds:
         run = collect.record(plan, variant, seed, modality)
@@ -42,7 +48,7 @@ def costs(plan: Plan, variant: str, modality: str) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _ancestors(run: dict[str, Any], records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _ancestors(run: dict[str, Any], records: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Records of everything that a run starts from, each once."""
     found: dict[str, dict[str, Any]] = {}
     waiting = list(run.get("parents", {}))

@@ -28,7 +28,7 @@ from diccae.reporting import (
     sources,
     verdicts,
 )
-from diccae.reporting.ambiguities import ambiguities
+from diccae.reporting.ambiguities import register
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -152,7 +152,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "family": verdicts.primary_rows(plan),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
-        "ambiguities": ambiguities(plan, reference["settings"]),
+        "register": register(plan),
         "clips": sample_clips(plan),
         "seconds_of_sound": SECONDS,
         "purity": pictures.purity(plan),

@@ -42,7 +42,7 @@ def title(plan: Plan, variant: str) -> str:
     origin = origin_of_variant(variant)
     system = origin.system
     notes = ["our interpretation"] if system.fidelity == "interpretation" else []
-    notes += ["miniature"] if plan.dataset == "embedded" and system.name != DEFAULT_SYSTEM else []
+    notes += ["miniature"] if plan.scale == "embedded" and system.name != DEFAULT_SYSTEM else []
     name = system.title or system.name
     if variant in SCRATCH.values():
         name, notes = "from scratch", []
@@ -89,7 +89,7 @@ def systems(plan: Plan) -> pd.DataFrame:
 
     Differences to what the plan does not score are left empty.
     """
-    section = section_of(plan, "table1")
+    section, records = section_of(plan, "table1"), collect.records_by_folder(plan)
     rows = []
     for variant in section.variants:
         origin = origin_of_variant(variant)
@@ -103,7 +103,7 @@ def systems(plan: Plan) -> pd.DataFrame:
                 ("over_diccae", plan.reference),
             ):
                 entry |= _difference(plan, variant, modality, name, other)
-            rows.append(entry | costs(plan, variant, modality))
+            rows.append(entry | costs(plan, variant, modality, records))
     return pd.DataFrame(rows)
 
 
@@ -121,11 +121,12 @@ def _difference(
 
 def system(plan: Plan, name: str) -> pd.DataFrame:
     """The accuracy and the cost of one variant of Table 1, computed from its own runs alone."""
+    records = collect.records_by_folder(plan)
     return pd.DataFrame(
         {"system": title(plan, name)}
         | row(plan, name, modality, reference=name)
         | facts(plan, name)
-        | costs(plan, name, modality)
+        | costs(plan, name, modality, records)
         for modality in section_of(plan, "table1").modalities
     )
 

@@ -41,7 +41,7 @@ class Origin:
     Attributes:
         system: its system.
         inputs: its input family, a file of `configs/base/<scale>`.
-        own: whether it is the system itself, with its defaults.
+        own: whether it is the system itself, with its defaults; also on another input family.
     """
 
     system: System[Any]
@@ -60,8 +60,9 @@ def origin_of_variant(variant: str) -> Origin:
     path = CONFIG_ROOT / "variants" / f"{name}.py"
     stated = _strings(path.read_text()) if path.is_file() else {"system": name}
     system = system_of(stated.get("system", DEFAULT_SYSTEM))
-    own = name in (system.name, "full")
-    return Origin(system, stated.get("inputs", system.input_family), own)
+    inputs = stated.get("inputs", system.input_family)
+    own = name in (system.name, "full", f"{system.name}_{inputs}")
+    return Origin(system, inputs, own)
 
 
 def _strings(text: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ MISTAKES = {
     "ablation no_infonc": "no ablation 'no_infonc' in table2; did you mean 'no_infonce'?",
     "ablation nope": "no ablation 'nope' in table2; it has: no_confusion_loss",
     "ablation rank --plan smoke": "no ablation 'rank' in table2 (it is in sensitivity)",
+    "system mbtt": "no system 'mbtt' in table1; did you mean 'mbt'?",
     "report --plan smoke": "is missing; run `diccae train --plan smoke",
     "verify --plan smoke": "results/smoke holds no table",
     "compare nope results": "nope",

@@ -42,10 +42,7 @@ def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
     assert text.count("table2/no_") == 4
-    assert (
-        "(results/reference/spread/spread.csv); the plan has 2 seeds"
-        in text
-    )
+    assert "(results/reference/spread/spread.csv); the plan has 2 seeds" in text
 
 
 def test_text_for_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN001

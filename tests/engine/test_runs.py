@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from diccae import registry  # noqa: F401
 from diccae.engine.records import commit
@@ -58,23 +59,39 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "record.json"}
 
 
-@pytest.mark.parametrize(("stage", "epoch"), [("pretrain", 3), ("finetune", 11)])
+@pytest.mark.parametrize(
+    ("variant", "stage", "epoch"),
+    [
+        ("full_ce", "pretrain", 3),
+        ("full_ce", "finetune", 11),
+        # masks of the clips, and weights of the losses that the checkpoint of epoch 10 holds
+        ("cav_mae", "pretrain", 3),
+        ("gblend_online", "finetune", 11),
+    ],
+)
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     workspace: Path,
     tiny_data: Path,
     capsys: pytest.CaptureFixture[str],
+    variant: str,
     stage: str,
     epoch: int,
 ) -> None:
-    # re-clustering at epochs 2 and 4, checkpoints of fine-tuning at 10
+    # re-clustering at epochs 2 and 4, estimates of the weights at 0 and 7, checkpoints of
+    # fine-tuning at 10
     plan = tiny_plan(
         workspace,
         tiny_data,
-        **{"schedule.pretrain.epochs": 5, "schedule.finetune.epochs": 12, "method.refine_every": 2},
+        **{
+            "schedule.pretrain.epochs": 5,
+            "schedule.finetune.epochs": 12,
+            "method.refine_every": 2,
+            "method.super_epoch": 7,
+        },
     )
-    words = ["--plan", "tiny.yaml", "--variant", "full_ce", "--seed", "0", "--stage", stage]
+    words = ["--plan", "tiny.yaml", "--variant", variant, "--seed", "0", "--stage", stage]
     arguments = ["train", *words]
-    run = Run(plan, stage, "full_ce", 0)
+    run = Run(plan, stage, variant, 0)
     for each in with_parents([run]):
         execute(each)
     folder = run.folder
@@ -203,26 +220,38 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
     assert set(again.ids) == set(train.ids)
 
 
+def stock_tool(name: str, *words: str) -> str:
+    """What a tool of mmaction2 prints."""
+    tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
+    result = subprocess.run(
+        [sys.executable, str(tools / name), *words], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout + result.stderr
+
+
 def test_tools_of_mmaction2_train_and_test_the_composed_config(
     workspace: Path, tiny_data: Path
 ) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.epochs": 1})
     Run(plan, "finetune", "from_scratch", 0, "AV").config().dump("run.py")
-    tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
-    for command in (
-        ["train.py", "run.py", "--work-dir", "stock", "--auto-scale-lr", "--no-validate"],
-        ["test.py", "run.py", "stock/epoch_1.pth", "--work-dir", "stock", "--dump", "all.pkl"],
-    ):
-        result = subprocess.run(
-            [sys.executable, str(tools / command[0]), *command[1:]], capture_output=True, text=True
-        )
-        assert result.returncode == 0, result.stderr[-2000:]
-    words = result.stdout + result.stderr
+    stock_tool("train.py", "run.py", "--work-dir", "stock", "--auto-scale-lr", "--no-validate")
+    test = ["run.py", "stock/epoch_1.pth", "--work-dir", "stock", "--dump", "all.pkl"]
+    words = stock_tool("test.py", *test)
     assert "predictions/test_top1_multi" in words
     assert "predictions/validation_top1_multi" in words
     # not of both splits together
     assert "acc/top1" not in words
     assert Path("all.pkl").stat().st_size > 0
+
+
+def test_a_tool_of_mmaction2_trains_another_system(workspace: Path, tiny_data: Path) -> None:
+    plan = tiny_plan(workspace, tiny_data, **{"schedule.pretrain.epochs": 1})
+    # tokens, masks, and a network that its own module registers
+    Run(plan, "pretrain", "cav_mae", 0).config().dump("run.py")
+    stock_tool("train.py", "run.py", "--work-dir", "stock")
+    trained = torch.load("stock/epoch_1.pth", weights_only=False)["state_dict"]
+    assert any(name.startswith("decoder.") for name in trained)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

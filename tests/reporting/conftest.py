@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,13 +38,15 @@ SKILL = {
 
 
 def make_plan(folder: Path) -> Plan:
-    """The embedded plan under another name, with smaller sweeps."""
+    """The embedded plan under another name, with smaller sweeps and fewer systems, of which MBT is
+    on tokens."""
     content = yaml.safe_load(
         (Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text()
     )
     content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2]}
     content["learning_rates"] |= {"values": [0.002], "seeds": [0]}
     content["figure3"]["weights"] = [0, 1, 16]
+    content["table1"]["variants"] = ["full", "from_scratch", "scratch_tokens", "gblend", "mbt"]
     (folder / "fake.yaml").write_text(yaml.safe_dump(content))
     return load_plan(folder / "fake.yaml")
 
@@ -97,14 +100,16 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
     write_record(folder, plan, variant, modality, seed)
 
 
-def write_record(folder: Path, plan: Plan, variant: str, modality: str, seed: int) -> None:
-    """Write the record of one fine-tuning run."""
+def write_record(
+    folder: Path, plan: Plan, variant: str, modality: str, seed: int, **more: Any
+) -> None:
+    """Write the record of one fine-tuning run; `more` replaces and adds keys."""
     settings = settings_of(plan, "finetune", variant).as_record()
     (folder / "record.json").write_text(
         json.dumps(
             {
                 "plan": plan.name,
-                "system": "diccae",
+                "system": settings["system"],
                 "stage": "finetune",
                 "variant": variant,
                 "modality": modality,
@@ -124,6 +129,7 @@ def write_record(folder: Path, plan: Plan, variant: str, modality: str, seed: in
                 "started": "2026-01-01T00:00:00+00:00",
                 "settings": settings,
             }
+            | more
         )
     )
 

@@ -288,6 +288,9 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     assert "The embedded benchmark is not VGGSound" in first_screen
     assert "Full method, A-V, seed 0" in page
     assert "Macro" not in page
+    register = page[page.index('id="register"') :]
+    assert "DICCAE: " in register
+    assert "MBT (miniature): " in register
     # three seeds: no interval, no verdict
     for path in root.rglob("*.csv"):
         table = pd.read_csv(path)
