@@ -152,10 +152,11 @@ def _counts(runs: list[Run]) -> dict[str, int]:
 
 def _stages(runs: list[Run]) -> list[str]:
     """Stages of the runs, in the order of training."""
-    systems = {run.settings.system for run in runs}
-    names = dict.fromkeys(stage.name for system in systems for stage in system.stages)
+    systems = sorted({run.settings.system for run in runs}, key=lambda system: len(system.stages))
+    stages = [stage for system in reversed(systems) for stage in system.stages]
+    ordered = sorted(stages, key=lambda stage: (stage.labelled, stage.scored))
     present = {run.stage for run in runs}
-    return sorted(present, key=list(names).index)
+    return [name for name in dict.fromkeys(stage.name for stage in ordered) if name in present]
 
 
 def _artifacts(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from diccae.plans import DEFAULT_SYSTEM, SCORED_STAGE, Plan
 from diccae.run_graph import Run, with_parents
+from diccae.systems._known import origin_of_variant
 
 _ORDER = ("A", "V", "AV")
 
@@ -13,17 +14,20 @@ _ORDER = ("A", "V", "AV")
 @dataclass(frozen=True)
 class Kind:
     """Runs that cost the same per clip: of one system, trained with or without labels, in one
-    modality; `stage` names a stage with labels that is not scored."""
+    modality; `stage` names a stage with labels that is not scored, `inputs` another input family
+    than that of the system."""
 
     system: str
     labelled: bool
     modality: str
     stage: str = ""
+    inputs: str = ""
 
     def __str__(self) -> str:
         system = "" if self.system == DEFAULT_SYSTEM else f"{self.system} "
         training = self.stage or ("fine-tuning" if self.labelled else "pre-training")
-        return f"{system}{training} {self.modality}"
+        inputs = f" on {self.inputs}" if self.inputs else ""
+        return f"{system}{training} {self.modality}{inputs}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def kind_of(run: Run) -> Kind:
     """The kind that a run belongs to."""
     spec = run.spec
     other = run.stage if spec.labelled and not spec.scored else ""
-    return Kind(run.settings.system.name, spec.labelled, run.modality, other)
+    system, inputs = run.settings.system, origin_of_variant(run.variant).inputs
+    family = "" if inputs == system.input_family else inputs
+    return Kind(system.name, spec.labelled, run.modality, other, family)
 
 
 def kinds(plan: Plan) -> list[Run]:

@@ -43,13 +43,14 @@ def title(plan: Plan, variant: str) -> str:
     system = origin.system
     notes = ["our interpretation"] if system.fidelity == "interpretation" else []
     notes += ["miniature"] if plan.scale == "embedded" and system.name != DEFAULT_SYSTEM else []
+    own, _, value = variant.partition("@")
     name = system.title or system.name
-    if variant in SCRATCH.values():
+    if own in SCRATCH.values():
         name, notes = "from scratch", []
     elif not origin.own:
-        name = f"{name}, {variant.partition('@')[0]}"
-    if "@" in variant:
-        name = f"{name}, {variant.partition('@')[2]}"
+        name = f"{name}, {own}"
+    if value:
+        name = f"{name}, {value}"
     if origin.inputs == "tokens" and system.input_family != "tokens":
         notes = ["on tokens", *notes]
     return f"{name} ({', '.join(notes)})" if notes else name
@@ -59,7 +60,7 @@ def facts(plan: Plan, variant: str) -> dict[str, Any]:
     """The columns of Table 1 that say what a row is: `encoders`, with the weights that they start
     from if these are not random, `fidelity` and `label_use`."""
     system = origin_of_variant(variant).system
-    scratch = variant in SCRATCH.values()
+    scratch = variant.partition("@")[0] in SCRATCH.values()
     modality = section_of(plan, "table1").modalities[0]
     model = collect.record(plan, variant, plan.seeds[0], modality)["settings"]["model"]
     encoder = model["audio_encoder"] or model["video_encoder"]

@@ -37,7 +37,7 @@ def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     assert "2 warmup, 7 pretrain, 42 finetune, 1 estimate runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
-    assert lines["leakage"][1:] == ["4", "2", "2", "0"]
+    assert lines["leakage"][1:] == ["2", "2", "0", "4"]
     assert "no time: nothing was timed (--no-calibrate)" in text
     assert "disk: 0." in text
     # two of the five ablations, in A and A-V
@@ -72,8 +72,9 @@ def test_the_time_of_a_plan_contains_the_start_of_each_job(
     monkeypatch.setattr("diccae.planning.calibration.calibrate", instant)
     result = CliRunner().invoke(app, ["--plan", "smoke", "--gpus", "1"], catch_exceptions=False)
     assert result.exit_code == 0
-    # two seeds of full, from_scratch, three other pre-trainings, the sweep and the leakage twin
-    jobs = 2 * 7
+    # two seeds of full, three other pre-trainings, the sweep, the leakage twin, from_scratch on two
+    # kinds of encoders, diccae_tokens, and seven systems
+    jobs = 2 * 16
     wall = f"wall time with 1 core, one run on each: {4 * jobs} s"
     assert wall in result.stdout
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
@@ -87,9 +88,9 @@ def test_json_is_one_object(run) -> None:  # noqa: ANN001
     assert answer["devices"]["count"] == 3
     assert answer["calibration"] is None
     assert "hours" not in answer
-    assert answer["runs"] == {"warmup": 2, "pretrain": 6, "finetune": 30}
-    # epochs x batches of each stage's runs: warm-up 8, pre-training 8, fine-tuning 4 steps
-    assert answer["steps"] == {"warmup": 16, "pretrain": 48, "finetune": 120}
+    assert answer["runs"] == {"warmup": 4, "pretrain": 14, "finetune": 84, "estimate": 2}
+    # epochs x batches of each stage's runs: warm-up 8, pre-training 8, the others 4 steps
+    assert answer["steps"] == {"warmup": 32, "pretrain": 112, "finetune": 336, "estimate": 8}
     assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
     variants = {"no_confusion_loss", "no_dynamic_weighting"}
     assert {row["variant"] for row in answer["seeds"]} == variants

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from diccae.planning.bench import REPEATS, Bench, parameters, timing
 from diccae.planning.calibration import calibrate
-from diccae.planning.speeds import Kind, kinds
+from diccae.planning.speeds import Kind, kind_of, kinds
 from diccae.planning.synthetic_clips import write_synthetic_cache
 from diccae.plans import load_plan
 from diccae.run_graph import Run
@@ -37,13 +37,18 @@ def test_timing_without_time_takes_one_small_batch() -> None:
 
 def test_each_kind_of_run_is_timed_once_on_the_full_method() -> None:
     smoke = load_plan("smoke")
-    assert kinds(smoke) == [
+    timed = kinds(smoke)
+    assert [run for run in timed if run.variant == "full"] == [
         Run(smoke, "pretrain", "full", 200),
         *(Run(smoke, "finetune", "full", 200, modality) for modality in ("A", "V", "AV")),
     ]
+    # the same system on other encoders, and other systems
+    on_tokens = [run for run in timed if run.variant in ("diccae_tokens", "scratch_tokens")]
+    assert sorted(run.modality for run in on_tokens) == ["A", "AV", "AV", "V"]
+    assert [run.stage for run in timed if run.variant == "gblend"].count("estimate") == 1
     tuning = load_plan("tuning")
-    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss@lr=0.0005", 300)
-    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch@lr=0.0005", 300, "AV")
+    assert kinds(tuning)[0] == Run(tuning, "warmup", "no_confusion_loss@lr=0.000125", 300)
+    assert kinds(tuning)[-1] == Run(tuning, "finetune", "from_scratch@lr=0.001", 300, "AV")
 
 
 def test_a_stage_that_reads_no_further_clips_is_timed_on_its_training_clips(
@@ -76,7 +81,8 @@ def test_the_smoke_plans_models_train_and_score_on_synthetic_clips(
     result = calibrate(plan, seconds=0.0, report=reported.append)
     pretraining = Kind("diccae", False, "AV")
     tuned = {Kind("diccae", True, modality) for modality in ("A", "V", "AV")}
-    assert set(result.speeds) == {pretraining} | tuned
+    assert set(result.speeds) >= {pretraining} | tuned
+    assert set(result.speeds) == {kind_of(run) for run in kinds(plan)}
     assert result.speeds[pretraining].predict is None
     for kind, speed in result.speeds.items():
         assert speed.train.seconds > 0
