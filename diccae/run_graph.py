@@ -21,7 +21,7 @@ from diccae.hashes import config_hash
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.schedule import StageSchedule
 from diccae.sections import Need
-from diccae.settings import Settings, settings_of, variant_of
+from diccae.settings import Settings, settings_of
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 
@@ -168,7 +168,7 @@ def _owner(plan: Plan, stage: str, variant: str, modality: str) -> tuple[str, st
     ):
         return _owner(plan, earlier.name, variant, modality)
     for name in plan.variants():
-        other = variant_of(plan, name)
+        other = settings_of(plan, SCORED_STAGE, name)
         alike = other.system is run.settings.system and stage in other.stages
         if alike and replace(run, variant=name).config_hash == run.config_hash:
             return stage, name
