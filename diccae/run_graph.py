@@ -21,7 +21,7 @@ from diccae.hashes import config_hash
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.schedule import StageSchedule
 from diccae.sections import Need
-from diccae.settings import Settings, settings_of
+from diccae.settings import Settings, plan_settings, settings_of
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 
@@ -126,6 +126,7 @@ class Run:
             runtime=settings.runtime,
             base=settings.base,
             cache_meta=str(clips_folder(self.plan) / "meta.json"),
+            diccae_method=plan_settings(self.plan)["method"],
             folds=self.plan.fold_settings(self.fold),
             parents={parent: str(path) for parent, path in self.parent_files.items()},
         )

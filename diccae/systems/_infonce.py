@@ -7,17 +7,15 @@ pre-training is worth.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Literal
 
-from diccae.config_file import read_config
 from diccae.errors import UserError
-from diccae.plans import CONFIG_ROOT
 from diccae.schedule import Strict
 from diccae.systems._diccae_choices import DiccaeChoices
 from diccae.systems.diccae import SYSTEM as DICCAE
 from diccae.systems.diccae import WARMUP
 from diccae.systems.spec import Parent, RunContext, Stage
+from diccae.validation import checked
 
 # its budget is that of DICCAE's pre-training, which `schedule` holds under the same name
 PRETRAIN = Stage("pretrain", only_with=("initial_encoders", "infonce"))
@@ -36,12 +34,15 @@ class InitialEncoders(Strict):
 
 
 def pretraining(run: RunContext[Any]) -> dict[str, Any]:
-    """The network that DICCAE warms up, with InfoNCE alone and the choices of
-    `configs/systems/diccae.py`.
+    """The network that DICCAE warms up, with InfoNCE alone and DICCAE's choices in this plan.
 
     In one modality InfoNCE contrasts two views of a clip, as in DICCAE.
+
+    Raises:
+        UserError: a choice of DICCAE is not possible.
     """
-    choices = DICCAE.choices_for(run.pretrain_modality, _diccae_defaults())
+    method = checked(DiccaeChoices, run.diccae_method, "the choices of diccae in this plan")
+    choices = DICCAE.choices_for(run.pretrain_modality, method)
     return DICCAE.model(replace(run, stage=WARMUP, choices=choices))
 
 
@@ -65,9 +66,3 @@ def initial_weights(run: RunContext[Any]) -> dict[str, Any]:
             "out; keep it, or set method.initial_encoders: scratch"
         )
     return dict(init_cfg=dict(type="EncoderWeights", checkpoint=weights))
-
-
-@lru_cache
-def _diccae_defaults() -> DiccaeChoices:
-    return DiccaeChoices(**read_config(CONFIG_ROOT / "systems" / "diccae.py")["method"])
-

@@ -65,8 +65,7 @@ class Mbt(System[MBTChoices]):
 
         Raises:
             UserError: the encoders do not work on tokens or differ in depth or width, or nothing
-                could pass between the modalities, or the variant lacks the pre-training that it starts
-                from.
+                could pass between the modalities, or the variant lacks its pre-training.
         """
         if run.stage == PRETRAIN:
             return pretraining(run)
