@@ -17,7 +17,7 @@ from mmengine.config import Config
 from diccae.clips_folder import clips_folder
 from diccae.compose import compose
 from diccae.errors import UserError
-from diccae.hashes import config_hash
+from diccae.hashes import config_hash, require_weights, weight_files
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.schedule import StageSchedule
 from diccae.sections import Need
@@ -147,12 +147,20 @@ class Run:
     @property
     def config_hash(self) -> str:
         """Digest of the composed config."""
-        return _config_hash(self)
+        return _of_config(self)[0]
+
+    @property
+    def weight_files(self) -> dict[str, str]:
+        """The files of weights that it reads beside those of its parents, see
+        `diccae.hashes.weight_files`."""
+        return dict(_of_config(self)[1])
 
 
 @lru_cache(maxsize=8192)
-def _config_hash(run: Run) -> str:
-    return config_hash(run.config())
+def _of_config(run: Run) -> tuple[str, dict[str, str]]:
+    """Digest of the composed config, and the files of weights that it names."""
+    config = run.config()
+    return config_hash(config), weight_files(config)
 
 
 @lru_cache(maxsize=4096)
@@ -218,7 +226,11 @@ def check(plan: Plan) -> None:
     job starts.
 
     Raises:
-        UserError: a variant, an override or a number is not possible; names the file and the key.
+        UserError: a variant, an override or a number is not possible, or a file of weights is
+            missing; names the file and the key.
     """
     for run in runs_of_a_seed(plan):
-        run.config()
+        files = run.weight_files
+        # tables from shards need no weights
+        if not plan.elsewhere:
+            require_weights(files)
