@@ -139,7 +139,7 @@ class Variant:
     Attributes:
         system: whose variant it is.
         difference: what differs from the defaults.
-        stages: names of the stages that it does not leave out.
+        stages: names of the stages that the variant has with these choices.
         parameters: dotted keys that its name sets, as `fixed_weight@w=4` does.
         where: the file, for errors.
     """

@@ -127,7 +127,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
     """What the numbers of a run depend on.
 
     Raises:
-        UserError: a file that it starts from is missing; names the command or key that it is from.
+        UserError: a file that it starts from is missing; says where it comes from.
     """
     for parent, source in run.parents.items():
         path = source.folder / parent.file

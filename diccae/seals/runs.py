@@ -113,12 +113,10 @@ class RunChecks:
                 continue
             words = f"is not the file that the run wrote {users}"
             self._compare(path, digest, "edited", str(path), words)
-        parents = map(str, run.parent_files.values())
-        stated = {path: record["parents"].get(path, "") for path in parents}
-        stated |= record.get("weights", {})
-        for name, digest in stated.items():
+        stated = record["parents"] | record.get("weights", {})
+        for name in [*map(str, run.parent_files.values()), *run.weight_files]:
             words = f"{name} is not the file that the run started from"
-            self._compare(Path(name), digest, "stale", f"{own} {users}", words)
+            self._compare(Path(name), stated.get(name, ""), "stale", f"{own} {users}", words)
         known = {*record["files"], own.name}
         self.findings += [
             Finding("extra", str(path), "is not a file of this run")
