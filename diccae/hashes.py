@@ -4,7 +4,7 @@ lock."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,20 @@ from diccae.digests import file_digest, text_digest
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan
 
-# Everything that a run's numbers depend on, by the names in its record. `processes` stands there
-# for runs of several processes only.
-KEY_PARTS = ("config_hash", "data_hash", "source_hash", "lock_hash", "parents", "processes")
+# Everything that a run's numbers depend on, by the names in its record. `weights` stands there for
+# runs that read files of weights only, `processes` for runs of several processes only.
+KEY_PARTS = (
+    "config_hash",
+    "data_hash",
+    "source_hash",
+    "lock_hash",
+    "parents",
+    "weights",
+    "processes",
+)
+# keys of a network's config that name files of weights, but for the words that are no path
+WEIGHT_KEYS = ("init", "pretrained_file", "released_weights")
+NO_FILES = ("scratch", "imagenet")
 
 
 def config_hash(config: Config) -> str:
@@ -38,6 +49,45 @@ def lock_hash() -> str:
 def file_hash(path: Path) -> str:
     """First 16 hex digits of the SHA-256 of a file."""
     return file_digest(path)[:16]
+
+
+def weight_files(config: Config) -> dict[str, str]:
+    """The files of weights that a composed config names, at any depth of its `model`, each with the
+    key that names it. Those of other runs are not among them: a run's parents are known."""
+    return {path: key for key, path in _weight_files("model", config["model"])}
+
+
+def _weight_files(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, item in items:
+        if isinstance(item, Mapping | list | tuple):
+            yield from _weight_files(f"{key}.{name}", item)
+        elif name in WEIGHT_KEYS and item is not None and item not in NO_FILES:
+            yield f"{key}.{name}", item
+
+
+def weight_hashes(files: Mapping[str, str]) -> dict[str, str]:
+    """Digest of each of the `weight_files`, by path.
+
+    Raises:
+        UserError: a file does not exist; names the key that names it.
+    """
+    require_weights(files)
+    return {path: file_hash(Path(path)) for path in files}
+
+
+def require_weights(files: Mapping[str, str]) -> None:
+    """Check that the `weight_files` exist.
+
+    Raises:
+        UserError: one does not; names the key that names it.
+    """
+    for path, key in files.items():
+        if not Path(path).is_file():
+            raise UserError(
+                f"{path} does not exist, and {key} of the composed config names it as a file of "
+                "weights; put the file there, or correct the path in the variant or the plan"
+            )
 
 
 def data_hash(plan: Plan, clips: Path, command: str) -> str:

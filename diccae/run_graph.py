@@ -18,11 +18,11 @@ from diccae.clips_folder import clips_folder
 from diccae.compared_data import check_compared
 from diccae.compose import compose
 from diccae.errors import UserError
-from diccae.hashes import config_hash
+from diccae.hashes import config_hash, require_weights, weight_files
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.schedule import StageSchedule
 from diccae.sections import Need
-from diccae.settings import Settings, settings_of, variant_of
+from diccae.settings import Settings, plan_settings, settings_of
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 
@@ -127,6 +127,7 @@ class Run:
             runtime=settings.runtime,
             base=settings.base,
             cache_meta=str(clips_folder(self.plan) / "meta.json"),
+            diccae_method=plan_settings(self.plan)["method"],
             folds=self.plan.fold_settings(self.fold),
             parents={parent: str(path) for parent, path in self.parent_files.items()},
         )
@@ -147,12 +148,20 @@ class Run:
     @property
     def config_hash(self) -> str:
         """Digest of the composed config."""
-        return _config_hash(self)
+        return _of_config(self)[0]
+
+    @property
+    def weight_files(self) -> dict[str, str]:
+        """The files of weights that it reads beside those of its parents, see
+        `diccae.hashes.weight_files`."""
+        return dict(_of_config(self)[1])
 
 
 @lru_cache(maxsize=8192)
-def _config_hash(run: Run) -> str:
-    return config_hash(run.config())
+def _of_config(run: Run) -> tuple[str, dict[str, str]]:
+    """Digest of the composed config, and the files of weights that it names."""
+    config = run.config()
+    return config_hash(config), weight_files(config)
 
 
 @lru_cache(maxsize=4096)
@@ -169,7 +178,7 @@ def _owner(plan: Plan, stage: str, variant: str, modality: str) -> tuple[str, st
     ):
         return _owner(plan, earlier.name, variant, modality)
     for name in plan.variants():
-        other = variant_of(plan, name)
+        other = settings_of(plan, SCORED_STAGE, name)
         alike = other.system is run.settings.system and stage in other.stages
         if alike and replace(run, variant=name).config_hash == run.config_hash:
             return stage, name
@@ -218,9 +227,12 @@ def check(plan: Plan) -> None:
     job starts, and so is a comparison of systems that differ in their data.
 
     Raises:
-        UserError: a variant, an override or a number is not possible, or Table 1 compares systems
-            on different data; names the file and the key.
+        UserError: a variant, an override or a number is not possible, Table 1 compares systems on
+            different data, or a file of weights is missing; names the file and the key.
     """
     check_compared(plan)
     for run in runs_of_a_seed(plan):
-        run.config()
+        files = run.weight_files
+        # tables from shards need no weights
+        if not plan.elsewhere:
+            require_weights(files)

@@ -140,7 +140,7 @@ class Variant:
     Attributes:
         system: whose variant it is.
         difference: what differs from the defaults.
-        stages: names of the stages that it has.
+        stages: names of the stages that the variant has with these choices.
         parameters: dotted keys that its name sets, as `fixed_weight@w=4` does.
         where: the file, for errors.
     """
@@ -216,7 +216,7 @@ def settings_of(plan: Plan, stage: str, variant: str) -> Settings:
         schedule=system.budgets(schedule),
         base=config | checked_sections(config, f"plan {plan.name}"),
         runtime=plan.runtime,
-        stages=own.stages,
+        stages=frozenset(n for n in own.stages if system.stage(n).wanted_by(method)),
     )
 
 

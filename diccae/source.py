@@ -34,6 +34,7 @@ COMPOSING = frozenset(
         "schedule",
         "sections",
         "settings",
+        "systems._infonce",
         "systems._known",
         "systems.spec",
         "validation",

@@ -1,5 +1,6 @@
 # The choices of MBT; `configs/ambiguities.yaml` gives the alternatives and the reason for each.
 method = dict(
+    initial_encoders="scratch",  # or `infonce`: pre-trained without labels
     bottlenecks=4,
     fusion_layer=2,  # of 4 layers
     fusion="bottleneck",

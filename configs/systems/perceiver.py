@@ -1,5 +1,6 @@
 # The open choices of Perceiver IO; `configs/ambiguities.yaml` has the alternatives.
 method = dict(
+    initial_encoders="scratch",  # or `infonce`: pre-trained without labels
     latents=32,
     latent_width=64,
     layers=4,

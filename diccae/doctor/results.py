@@ -44,7 +44,7 @@ def _changed(plan: Plan, path: Path) -> list[str]:
     """What has changed since a run; includes records that cannot be read or composed."""
     from diccae.clips_folder import clips_folder
     from diccae.clips_hash import clips_hash
-    from diccae.hashes import lock_hash
+    from diccae.hashes import file_hash, lock_hash
     from diccae.run_graph import Run
     from diccae.source import source_hash
 
@@ -66,4 +66,8 @@ def _changed(plan: Plan, path: Path) -> list[str]:
         return ["not in the plan"]
     if (clips_folder(plan) / "meta.json").is_file() and plan.manifest.is_file():
         now["data"] = clips_hash(plan)
-    return [name for name, value in now.items() if record.get(f"{name}_hash") != value]
+    weights = {
+        path: file_hash(Path(path)) if Path(path).is_file() else "" for path in run.weight_files
+    }
+    other = ["weights"] if record.get("weights", {}) != weights else []
+    return [name for name, value in now.items() if record.get(f"{name}_hash") != value] + other

@@ -32,7 +32,7 @@ from diccae.engine.records import build_record, write_atomically
 from diccae.engine.run_lock import sole_trainer
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
-from diccae.hashes import file_hash, lock_hash, run_key
+from diccae.hashes import file_hash, lock_hash, run_key, weight_hashes
 from diccae.run_graph import Run
 from diccae.settings import plan_settings
 from diccae.shared_memory import shortage
@@ -49,8 +49,8 @@ class Origin:
 
     Attributes:
         parts: by the names of `KEY_PARTS`, as the record holds them: digests of the composed
-            config, the data, the code and the lock; digest of each file of another run that the
-            run starts from, by path; number of processes if several train together.
+            config, the data, the code and the lock; of each file of another run that the run starts
+            from and of each other file of weights, by path; number of processes if several train.
         key: digest of all of these.
     """
 
@@ -127,7 +127,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
     """What the numbers of a run depend on.
 
     Raises:
-        UserError: a file that it starts from is missing; names the command that creates it.
+        UserError: a file that it starts from is missing; says where it comes from.
     """
     for parent, source in run.parents.items():
         path = source.folder / parent.file
@@ -149,6 +149,8 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
         "lock_hash": lock_hash(),
         "parents": {str(path): file_hash(path) for path in run.parent_files.values()},
     }
+    if run.weight_files:
+        parts["weights"] = weight_hashes(run.weight_files)
     if processes > 1:
         # the joint batch is larger by this factor, so the numbers differ
         parts["processes"] = processes

@@ -38,6 +38,7 @@ class Record(BaseModel):
     source_hash: str
     lock_hash: str
     parents: dict[str, str]
+    weights: dict[str, str] = {}
     files: dict[str, str]
     commit: str
     dirty: bool
@@ -117,10 +118,13 @@ def doubts(run: Run, path: Path | None, record: dict[str, Any]) -> Iterator[tupl
         wanted["settings"] = json.loads(json.dumps(run.settings.as_record()))
         # other configs may start from other files
         wanted["names of parents"] = sorted(map(str, run.parent_files.values()))
+        wanted["names of weights"] = sorted(run.weight_files)
     if record["lock_hash"] == lock_hash():
         pins = _pins()
         wanted["versions"] = {name: pins.get(name, v) for name, v in record["versions"].items()}
-    found = record | {"names of parents": sorted(record["parents"])}
+    found = record | {
+        f"names of {part}": sorted(record.get(part, {})) for part in ("parents", "weights")
+    }
     for key, value in wanted.items():
         for name, says, composed in _unequal(key, found[key], value):
             yield "edited", f"{name} is {says!r}, the plan gives {composed!r}"

@@ -113,10 +113,10 @@ class RunChecks:
                 continue
             words = f"is not the file that the run wrote {users}"
             self._compare(path, digest, "edited", str(path), words)
-        for path in run.parent_files.values():
-            digest = record["parents"].get(str(path), "")
-            words = f"{path} is not the file that the run started from"
-            self._compare(path, digest, "stale", f"{own} {users}", words)
+        stated = record["parents"] | record.get("weights", {})
+        for name in [*map(str, run.parent_files.values()), *run.weight_files]:
+            words = f"{name} is not the file that the run started from"
+            self._compare(Path(name), stated.get(name, ""), "stale", f"{own} {users}", words)
         known = {*record["files"], own.name}
         self.findings += [
             Finding("extra", str(path), "is not a file of this run")

@@ -18,6 +18,7 @@ class Stage:
             otherwise on the unlabelled pool, in the modality that the plan pre-trains in.
         scored: whether the validation and test clips are scored at its end.
         shared: the same for all variants: a variant's `method` does not act on it.
+        only_with: a choice and its value that a variant needs to have the stage; None for all.
         budget_of: the stage whose key of `schedule` it takes its budget from; None for its own.
     """
 
@@ -25,7 +26,12 @@ class Stage:
     labelled: bool = False
     scored: bool = False
     shared: bool = False
+    only_with: tuple[str, str] | None = None
     budget_of: str | None = None
+
+    def wanted_by(self, choices: object) -> bool:
+        """Whether a variant with these choices has the stage."""
+        return self.only_with is None or getattr(choices, self.only_with[0]) == self.only_with[1]
 
     @property
     def budget_key(self) -> str:

@@ -6,13 +6,20 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from diccae.errors import UserError
-from diccae.schedule import Strict
+from diccae.systems._infonce import (
+    PRETRAIN,
+    InitialEncoders,
+    initial_parents,
+    initial_weights,
+    pretraining,
+)
 from diccae.systems.spec import Parent, RunContext, Stage, System
 
+FINETUNE = Stage("finetune", labelled=True, scored=True)
 MODELS = {"audio": Parent("finetune", "A"), "video": Parent("finetune", "V")}
 
 
-class AttnAVChoices(Strict):
+class AttnAVChoices(InitialEncoders):
     """Defaults: `configs/systems/attn_av.py`; alternatives: `configs/ambiguities.yaml`."""
 
     gate: Literal["features", "outputs", "constant", "half"]
@@ -27,6 +34,7 @@ class AttnAV(System[AttnAVChoices]):
     name = "attn_av"
     title = "Attn AV"
     choices = AttnAVChoices
+    stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.attn_av",)
     reference = (
         "Fayek and Kumar, Large Scale Audiovisual Learning of Sounds with Weakly Labeled Data, "
@@ -35,15 +43,21 @@ class AttnAV(System[AttnAVChoices]):
     fidelity = "interpretation"
 
     def parents(self, stage: Stage, modality: str, choices: AttnAVChoices) -> tuple[Parent, ...]:
-        """The models of audio and of video, fine-tuned with the same seed."""
-        return tuple(MODELS.values()) if modality == "AV" else ()
+        """The models of audio and of video, fine-tuned with the same seed; in one modality its
+        encoder, if it is pre-trained."""
+        if stage == PRETRAIN:
+            return ()
+        return tuple(MODELS.values()) if modality == "AV" else initial_parents(choices)
 
     def model(self, run: RunContext[AttnAVChoices]) -> dict[str, Any]:
         """The network; of both modalities with the weights of the two models.
 
         Raises:
-            UserError: a gate that is not learned combines models that are trained further.
+            UserError: a gate that is not learned combines models that are trained further, or the
+                variant lacks the pre-training that it starts from.
         """
+        if run.stage == PRETRAIN:
+            return pretraining(run)
         choices = run.choices
         model = dict(
             type="AttnAV",
@@ -53,7 +67,7 @@ class AttnAV(System[AttnAVChoices]):
             **run.encoders(),
         )
         if run.modality != "AV":
-            return model
+            return model | initial_weights(run)
         if choices.gate == "half" and choices.train_models:
             raise UserError(
                 "method.gate half averages the models as they are, and method.train_models trains "
@@ -71,7 +85,7 @@ class AttnAV(System[AttnAVChoices]):
     def optimizer(self, run: RunContext[AttnAVChoices]) -> dict[str, Any]:
         """The optimiser of the schedule; a gate of 1/2 has a rate of 0."""
         wrapper = super().optimizer(run)
-        if run.modality == "AV" and run.choices.gate == "half":
+        if run.stage == FINETUNE and run.modality == "AV" and run.choices.gate == "half":
             wrapper["optimizer"]["lr"] = 0.0
         return wrapper
 

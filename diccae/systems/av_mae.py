@@ -88,6 +88,7 @@ class AvMae(System[AvMaeChoices]):
         if run.stage == PRETRAIN:
             return _autoencoders(run)
         choices = MBTChoices(
+            initial_encoders="scratch",
             bottlenecks=run.choices.bottlenecks,
             fusion_layer=run.choices.fusion_layer,
             fusion="bottleneck",

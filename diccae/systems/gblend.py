@@ -10,7 +10,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from diccae.errors import UserError
-from diccae.schedule import StageSchedule, Strict
+from diccae.schedule import StageSchedule
+from diccae.systems._infonce import (
+    PRETRAIN,
+    InitialEncoders,
+    initial_parents,
+    initial_weights,
+    pretraining,
+)
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
 BLEND = "blend.json"
@@ -19,7 +26,7 @@ FINETUNE = Stage("finetune", labelled=True, scored=True)
 ESTIMATE = Stage("estimate", labelled=True, budget_of="finetune")
 
 
-class GBlendChoices(Strict):
+class GBlendChoices(InitialEncoders):
     """Defaults: `configs/systems/gblend.py`; alternatives: `configs/ambiguities.yaml`."""
 
     weights: Literal["offline", "online", "equal", "joint"]
@@ -34,7 +41,7 @@ class GBlend(System[GBlendChoices]):
     name = "gblend"
     title = "GBlend"
     choices = GBlendChoices
-    stages = (ESTIMATE, FINETUNE)
+    stages = (PRETRAIN, ESTIMATE, FINETUNE)
     imports = ("diccae.models.systems.gblend", "diccae.engine.hooks.gradient_blending")
     label_use = "labels of the update set, for the weights of the losses"
     reference = (
@@ -44,9 +51,12 @@ class GBlend(System[GBlendChoices]):
     fidelity = "paper"
 
     def parents(self, stage: Stage, modality: str, choices: GBlendChoices) -> tuple[Parent, ...]:
-        """Weights that are estimated before training."""
+        """Weights that are estimated before training; encoders, if they are pre-trained."""
+        if stage == PRETRAIN:
+            return ()
         estimated = stage == FINETUNE and modality == "AV" and choices.weights == "offline"
-        return (Parent("estimate", "AV", BLEND),) if estimated else ()
+        own = (Parent("estimate", "AV", BLEND),) if estimated else ()
+        return own + initial_parents(choices)
 
     def data_in(
         self, modality: str, stage: Stage, choices: GBlendChoices, budget: StageSchedule
@@ -55,7 +65,7 @@ class GBlend(System[GBlendChoices]):
         use = self.data(stage, choices, budget)
         if stage == ESTIMATE:
             return replace(use, update="update", update_passes=2, train_passes=2)
-        if modality != "AV" or choices.weights != "online":
+        if stage == PRETRAIN or modality != "AV" or choices.weights != "online":
             return use
         passes = 2 * math.ceil(budget.epochs / choices.super_epoch)
         return replace(
@@ -67,13 +77,16 @@ class GBlend(System[GBlendChoices]):
         )
 
     def model(self, run: RunContext[GBlendChoices]) -> dict[str, Any]:
-        """The copies of the estimate, or the network.
+        """The network of pre-training, the copies of the estimate, or the network.
 
         Raises:
-            UserError: the estimate is asked for one modality alone, or the variant lacks it.
+            UserError: the estimate is asked for one modality alone, or the variant lacks it or
+                pre-training.
         """
+        if run.stage == PRETRAIN:
+            return pretraining(run)
         if run.stage == ESTIMATE:
-            return self._copies(run)
+            return self._copies(run) | initial_weights(run)
         choices = run.choices
         model = dict(
             type="GBlend",
@@ -82,6 +95,7 @@ class GBlend(System[GBlendChoices]):
             heads=run.modalities,
             data_preprocessor=run.preprocessor(),
             **run.encoders(),
+            **initial_weights(run),
         )
         if run.modality != "AV":
             return model
@@ -100,7 +114,7 @@ class GBlend(System[GBlendChoices]):
         """The estimate of the weights."""
         if run.stage == ESTIMATE:
             return [dict(type="BlendEstimateHook")]
-        if run.modality != "AV" or run.choices.weights != "online":
+        if run.stage == PRETRAIN or run.modality != "AV" or run.choices.weights != "online":
             return []
         copies, length, seed = self._copies(run), run.choices.super_epoch, run.stream_seed
         return [dict(type="OnlineBlendHook", copies=copies, super_epoch=length, seed=seed)]

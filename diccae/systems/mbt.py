@@ -7,11 +7,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from diccae.errors import UserError
-from diccae.schedule import Strict
-from diccae.systems.spec import RunContext, System
+from diccae.systems._infonce import (
+    PRETRAIN,
+    InitialEncoders,
+    initial_parents,
+    initial_weights,
+    pretraining,
+)
+from diccae.systems.spec import Parent, RunContext, Stage, System
+
+FINETUNE = Stage("finetune", labelled=True, scored=True)
 
 
-class MBTChoices(Strict):
+class MBTChoices(InitialEncoders):
     """Choices of MBT; values in `configs/systems/mbt.py`.
 
     Attributes:
@@ -39,6 +47,7 @@ class Mbt(System[MBTChoices]):
     name = "mbt"
     title = "MBT"
     choices = MBTChoices
+    stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.mbt",)
     input_family = "tokens"
     reference = (
@@ -47,13 +56,19 @@ class Mbt(System[MBTChoices]):
     )
     fidelity = "paper"
 
+    def parents(self, stage: Stage, modality: str, choices: MBTChoices) -> tuple[Parent, ...]:
+        """The encoders, if they are pre-trained."""
+        return initial_parents(choices) if stage == FINETUNE else ()
+
     def model(self, run: RunContext[MBTChoices]) -> dict[str, Any]:
         """The network; with one modality there is nothing to fuse.
 
         Raises:
             UserError: the encoders do not work on tokens or differ in depth or width, or nothing
-                could pass between the modalities.
+                could pass between the modalities, or the variant lacks its pre-training.
         """
+        if run.stage == PRETRAIN:
+            return pretraining(run)
         encoders = run.encoders()
         model = dict(
             type="MBT",
@@ -62,6 +77,7 @@ class Mbt(System[MBTChoices]):
             pooling=run.choices.pooling,
             data_preprocessor=run.preprocessor(),
             **encoders,
+            **initial_weights(run),
         )
         depth = _depth([encoders[f"{name}_encoder"] for name in run.modalities])
         if len(run.modalities) == 1:

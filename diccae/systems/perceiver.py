@@ -7,11 +7,19 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from diccae.errors import UserError
-from diccae.schedule import Strict
-from diccae.systems.spec import RunContext, System
+from diccae.systems._infonce import (
+    PRETRAIN,
+    InitialEncoders,
+    initial_parents,
+    initial_weights,
+    pretraining,
+)
+from diccae.systems.spec import Parent, RunContext, Stage, System
+
+FINETUNE = Stage("finetune", labelled=True, scored=True)
 
 
-class PerceiverChoices(Strict):
+class PerceiverChoices(InitialEncoders):
     """Choices of Perceiver IO; values in `configs/systems/perceiver.py`.
 
     Attributes:
@@ -53,6 +61,21 @@ class PerceiverChoices(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _takes_encoders(self) -> PerceiverChoices:
+        if self.initial_encoders == "infonce":
+            if self.positions == "fourier":
+                raise ValueError(
+                    "initial_encoders infonce gives projections and learned positions of the "
+                    "patches, and positions fourier has neither; set positions to learned"
+                )
+            if self.init != "scratch":
+                raise ValueError(
+                    f"initial_encoders infonce and init {self.init} both give the weights of the "
+                    "tokens; set one of them to scratch"
+                )
+        return self
+
 
 class Perceiver(System[PerceiverChoices]):
     """Trained from scratch on the labels, in A, V and A-V alike."""
@@ -60,6 +83,7 @@ class Perceiver(System[PerceiverChoices]):
     name = "perceiver"
     title = "Perceiver IO"
     choices = PerceiverChoices
+    stages = (PRETRAIN, FINETUNE)
     imports = ("diccae.models.systems.perceiver",)
     input_family = "tokens"
     reference = (
@@ -69,12 +93,19 @@ class Perceiver(System[PerceiverChoices]):
     )
     fidelity = "released code"
 
+    def parents(self, stage: Stage, modality: str, choices: PerceiverChoices) -> tuple[Parent, ...]:
+        """Projections and positions of the patches, if the encoders are pre-trained."""
+        return initial_parents(choices) if stage == FINETUNE else ()
+
     def model(self, run: RunContext[PerceiverChoices]) -> dict[str, Any]:
         """The network, and the token encoders without their transformer blocks.
 
         Raises:
-            UserError: the encoders are not on tokens.
+            UserError: the encoders are not on tokens, or the variant lacks the pre-training that it
+                starts from.
         """
+        if run.stage == PRETRAIN:
+            return pretraining(run)
         encoders = run.encoders()
         for name in run.modalities:
             encoder = encoders[f"{name}_encoder"]
@@ -89,8 +120,9 @@ class Perceiver(System[PerceiverChoices]):
             modalities=run.modalities,
             num_classes=run.base["data"]["num_classes"],
             data_preprocessor=run.preprocessor(),
-            **run.choices.model_dump(),
+            **run.choices.model_dump(exclude={"initial_encoders"}),
             **encoders,
+            **initial_weights(run),
         )
 
 

@@ -41,6 +41,7 @@ class RunContext(Generic[Choices]):
         base: the merged config of scale and input family (`data`, `cache`, encoders, ...).
         cache_meta: path of `meta.json` of the clip cache or of the stored features.
         parents: path of each file that the run starts from.
+        diccae_method: DICCAE's choices in the plan, which other systems may pre-train with.
         folds: the split into folds, see `fold_splits`; None where those of the manifest hold.
     """
 
@@ -54,6 +55,7 @@ class RunContext(Generic[Choices]):
     base: dict[str, Any]
     cache_meta: str
     parents: dict[Parent, str]
+    diccae_method: dict[str, Any]
     folds: dict[str, Any] | None = None
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from diccae.hashes import record_digest
+from diccae.hashes import file_hash, record_digest
 from diccae.plans import Plan
 from diccae.run_graph import Run, scored_runs
 from diccae.seals.file_digests import FileDigests
@@ -46,6 +47,7 @@ def test_untouched_runs_have_no_finding(sealed: Plan) -> None:
         ("settings", {}, "settings.benchmark is None, the plan gives"),
         ("versions", {"torch": "1.0"}, "versions.torch is '1.0', the plan gives"),
         ("parents", {}, "names of parents is []"),
+        ("weights", {"vit.bin": "0"}, "names of weights is ['vit.bin'], the plan gives []"),
         ("kernels", {"threads": 7}, "kernels.threads is 7, the plan gives 1"),
         ("files", {"metrics.json": "0"}, "is not the file that the run wrote"),
         ("files", {"gone.csv": "0"}, "gone.csv: is gone, the file that the run wrote"),
@@ -58,6 +60,25 @@ def test_a_record_is_held_against_the_plan_and_the_files(
     assert any(
         line.split(": ")[1].startswith(str(RUN)) and words in line for line in problems(sealed)
     )
+
+
+def test_a_file_of_weights_must_be_the_one_that_the_run_read(
+    sealed: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path("vit.bin")
+    file.write_bytes(b"weights")
+    named = property(lambda run: {str(file): "model.init"} if run.folder == RUN else {})
+    monkeypatch.setattr(Run, "weight_files", named)
+    edit_record(RUN, lambda record: record.update(weights={str(file): file_hash(file)}))
+    assert problems(sealed) == []
+    file.write_bytes(b"others")
+    (problem,) = problems(sealed)
+    assert problem.startswith("stale: ")
+    assert "vit.bin is not the file that the run started from" in problem
+    file.unlink()
+    assert "vit.bin is gone, the file that the run started from" in problems(sealed)[0]
+    edit_record(RUN, lambda record: record.pop("weights"))
+    assert any("names of weights is [], the plan gives ['vit.bin']" in p for p in problems(sealed))
 
 
 def test_a_record_that_contradicts_itself_or_cannot_be_read(sealed: Plan) -> None:

@@ -30,7 +30,7 @@ class AttnAV(LateFusion):
     Args:
         modalities, num_classes, **recogniser: see `Recogniser`. Its `init_cfg` is
             `dict(type='EncoderWeights', checkpoints={'audio': ..., 'video': ...})`, the weights of
-            the two models.
+            the two models; in one modality also as in `Recogniser`.
         gate: what it is computed from: the `features` of both models, their `outputs`
             (log-probabilities), or nothing (`constant`).
         per_class: a gate for each class instead of one for all.
@@ -88,13 +88,17 @@ class AttnAV(LateFusion):
         return {"loss_cls": F.cross_entropy(logits, self.classes(data_samples).to(logits.device))}
 
     def init_weights(self) -> None:
-        """Take encoder and classifier of each modality from the model of that modality alone.
+        """Take encoder and classifier of each modality from the model of that modality alone, or
+        the encoder of one modality from pre-training.
 
         Raises:
             UserError: a checkpoint is missing or damaged.
             RuntimeError: it lacks a weight.
         """
-        for name, path in (self.init_cfg or {}).get("checkpoints", {}).items():
+        if "checkpoints" not in (self.init_cfg or {}):
+            super().init_weights()
+            return
+        for name, path in self.init_cfg["checkpoints"].items():
             self.take_weights(Path(path), (f"encoders.{name}.", f"heads.{name}."))
 
     def _gate(

@@ -209,7 +209,9 @@ class GBlendCopies(GBlend):
         self.load_state_dict(chosen, strict=False)
 
     def init_weights(self) -> None:
-        """Start the copies of each modality from the encoders of the joint network."""
+        """Start the copies of each modality from the encoders of the joint network, which may be
+        those of another run."""
+        super().init_weights()
         self.start_from(self.state_dict())
 
     def logits_of_copies(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> Float[Tensor, "b _"]:
