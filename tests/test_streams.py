@@ -68,10 +68,10 @@ def test_a_stream_that_is_no_number() -> None:
 
 def test_one_parameter_sets_the_rates_of_warm_up_and_pre_training() -> None:
     tuning = load_plan("tuning")
-    run = Run(tuning, "pretrain", "no_confusion_loss@pre=0.008", 300)
-    assert run.config().optim_wrapper.optimizer.lr == 0.008
+    run = Run(tuning, "pretrain", "no_confusion_loss@pre=0.004", 300)
+    assert run.config().optim_wrapper.optimizer.lr == 0.004
     # InfoNCE alone, so the warm-up at the same rate is its pre-training
     assert run.owner.stage == "warmup"
-    assert run.owner.config().optim_wrapper.optimizer.lr == 0.008
-    default = Run(tuning, "pretrain", "no_confusion_loss@pre=0.002", 300).owner
-    assert default == Run(tuning, "pretrain", "no_confusion_loss@lr=0.008", 300).owner
+    assert run.owner.config().optim_wrapper.optimizer.lr == 0.004
+    default = Run(tuning, "pretrain", "no_confusion_loss@pre=0.008", 300).owner
+    assert default == Run(tuning, "pretrain", "no_confusion_loss@lr=0.002", 300).owner

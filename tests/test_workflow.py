@@ -137,7 +137,7 @@ def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
     finally:
         path.unlink()
     assert set(planned_jobs(result)) == {
-        f"{variant}/seed{seed}" for variant in ("full", "from_scratch") for seed in range(2)
+        f"{variant}/seed{seed}" for variant in ("full", "from_scratch") for seed in (200, 201)
     }
 
 

@@ -75,7 +75,7 @@ def test_the_time_of_a_plan_contains_the_start_of_each_job(
     # two seeds of full, three other pre-trainings, the sweep, the leakage twin, from_scratch on two
     # kinds of encoders, diccae_tokens, and seven systems
     jobs = 2 * 16
-    wall = f"wall time with 1 core, one run on each: {4 * jobs} s"
+    wall = f"wall time with 1 core, one run on each: {4 * jobs / 60:.1f} min"
     assert wall in result.stdout
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
     # `full`, whose warm-up the twin uses, was counted by the rows above

@@ -26,13 +26,18 @@ def test_the_best_rate_of_each_stage_and_whether_it_is_inside_the_grid(
 
     monkeypatch.setattr(collect, "accuracy", accuracy)
     plan = load_plan("tuning")
-    table = tuning(plan)
+    assert plan.tuning is not None
+    rates = (0.0005, 0.001, 0.002, 0.004, 0.008)
+    grids = ("from_scratch@lr", "no_confusion_loss@lr", "no_confusion_loss@pre")
+    variants = [f"{grid}={rate}" for grid in grids for rate in rates]
+    section = plan.tuning.model_copy(update={"variants": variants, "apart": False})
+    table = tuning(plan.model_copy(update={"tuning": section}))
     assert len(table) == 3 * 15
     best = table[table["best"] != ""].drop_duplicates(["parameter", "value", "best"])
     found = {(row.parameter, row.value): row.best for row in best.itertuples()}
-    assert found == {("lr", 0.004): INSIDE, ("pre", 0.008): EDGE}
+    assert found == {("lr", "0.004"): INSIDE, ("pre", "0.008"): EDGE}
     # mean over three modalities, both models and four seeds
-    at_best = table[(table["parameter"] == "lr") & (table["value"] == 0.004)]
+    at_best = table[(table["parameter"] == "lr") & (table["value"] == "0.004")]
     assert len(at_best) == 6
     assert at_best["mean"].to_numpy() == pytest.approx(160 / 3 + 1.5)
 

@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 
 from diccae import registry  # noqa: F401
 from diccae.errors import UserError
+from diccae.models.systems import avcl  # noqa: F401
 from diccae.plans import load_plan
 from diccae.reporting.ambiguities import ambiguities
 from diccae.run_graph import Run
