@@ -89,10 +89,9 @@ def print_user_errors_as_sentences() -> None:
 
     mmaction2's tools would print a traceback of mmengine's registries.
     """
-    # torch.distributed puts a hook of its own before ours
-    if _previous_hook:
+    if sys.excepthook is _print_error:
         return
-    _previous_hook.append(sys.excepthook)
+    _previous_hook[:] = [sys.excepthook]
     sys.excepthook = _print_error
 
 
@@ -103,7 +102,10 @@ def _print_error(kind: type[BaseException], error: BaseException, trace: Any) ->
     if isinstance(error, UserError):
         print(f"diccae: {error}", file=sys.stderr)
     else:
-        _previous_hook[-1](kind, error, trace)
+        # taken away, since the hook of torch.distributed calls the one that it found, which may be
+        # this one
+        previous = _previous_hook.pop() if _previous_hook else sys.__excepthook__
+        previous(kind, error, trace)
 
 
 def silence_missing_operators() -> None:

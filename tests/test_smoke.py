@@ -1,4 +1,4 @@
-"""One real run of every rule of the Snakefile, on the smoke plan."""
+"""One real run of every rule of the Snakefile, on the smoke plan with its first seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.workflow_copy import copy_workflow, planned_jobs, snakemake
 
 def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Path) -> None:
     checkout = copy_workflow(tmp_path)
-    result = snakemake(checkout, "smoke")
+    first = ("--config", "seeds=1")
+    result = snakemake(checkout, "smoke", *first)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     root = checkout / "results" / "smoke"
     table = pd.read_csv(root / "table2.csv")
@@ -25,10 +26,10 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Pat
     assert seal["sealed"]
     assert f'<code id="root">{seal["root"]}</code>' in page
     assert not list((checkout / "results" / "work").iterdir())
-    again = snakemake(checkout, "smoke")
+    again = snakemake(checkout, "smoke", *first)
     assert "Nothing to do" in again.stdout + again.stderr
     # a job that lost a file is planned again
-    (root / "runs" / "rank" / "seed201" / "finetune" / "A" / "predictions.parquet").unlink()
-    job = "results/smoke/runs/rank/seed201/job.json"
-    result = snakemake(checkout, job, "--dry-run", "--verbose")
-    assert planned_jobs(result) == ["rank/seed201"]
+    (root / "runs" / "rank" / "seed200" / "finetune" / "A" / "predictions.parquet").unlink()
+    job = "results/smoke/runs/rank/seed200/job.json"
+    result = snakemake(checkout, job, "--dry-run", "--verbose", *first)
+    assert planned_jobs(result) == ["rank/seed200"]
