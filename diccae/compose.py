@@ -102,6 +102,9 @@ class _Clips:
         )
         if run.folds is not None:
             self.common["folds"] = run.folds
+        self.labelled = dict(self.common)
+        if use.permuted_labels:
+            self.labelled["permuted"] = True
         self.pool = dict(
             self.common,
             splits=list(self.data["pretrain_splits"]),
@@ -111,7 +114,7 @@ class _Clips:
     def train(self) -> dict[str, Any]:
         data, budget = self.data, self.run.budget
         if self.run.stage.labelled:
-            train = dict(self.common, splits=["train"], per_class=data["train_per_class"])
+            train = dict(self.labelled, splits=["train"], per_class=data["train_per_class"])
         else:
             sources = None if self.use.sources is None else list(self.use.sources)
             train = dict(self.pool, sources=sources)
@@ -133,7 +136,7 @@ class _Clips:
             update = dict(self.pool, held_out=True)
         else:
             per_class = self.data["update_per_class"]
-            update = dict(self.common, splits=[self.use.update], per_class=per_class)
+            update = dict(self.labelled, splits=[self.use.update], per_class=per_class)
         return dict(update, test_mode=True, pipeline=self._test_pipeline(views=1))
 
     def extract(self, train: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from diccae.engine.hooks import (  # noqa: E402, F401
     confusion_degree,
     first_clusters,
     history,
+    oracle_degree,
     progress,
     pseudo_labels,
     reproducibility,

@@ -117,6 +117,8 @@ class Run:
     def context(self) -> RunContext[Any]:
         """What the system composes this run from."""
         settings = self.settings
+        embedded = self.plan.dataset == "embedded"
+        design = settings.base.get("benchmark", {}).get("design") if embedded else None
         return RunContext(
             stage=self.spec,
             modality=self.modality,
@@ -129,6 +131,7 @@ class Run:
             cache_meta=str(clips_folder(self.plan) / "meta.json"),
             diccae_method=plan_settings(self.plan)["method"],
             folds=self.plan.fold_settings(self.fold),
+            design=design,
             parents={parent: str(path) for parent, path in self.parent_files.items()},
         )
 

@@ -26,7 +26,7 @@ method = dict(
     weight_floor=0.0,
     unmeasured_weight="mean",
     smoothing=0.0,
-    weighting="dynamic",
+    weighting="dynamic",  # static, or a control: flat_mean, shuffled, inverted, oracle
     static_weight=1.0,
     # the total loss
     confusion_weight=1.0,
@@ -45,6 +45,7 @@ method = dict(
     cluster_cross_entropy=False,
     # fine-tuning starts from the fusion of pre-training, or from a new one
     initial_fusion="pretrained",
+    finetune_labels="given",  # permuted: a control, the labels of training and update clips
     sources="all",
 )
 # what differs at a scale

@@ -40,6 +40,8 @@ class AVClipDataset(Dataset):
         limit: the most clips to take, drawn at random; None for all.
         folds: the fold whose clips are tested, see `fold_splits`; None where the splits of the
             manifest hold.
+        permuted: a control: the clips have the labels of other clips, in a permutation drawn by
+            `seed`, so that each label stays as frequent.
         augmentation_seed: takes the place of `seed` in the transforms; None for `seed`.
         test_mode: set by mmengine's tools and by test configs; without effect here.
 
@@ -67,12 +69,13 @@ class AVClipDataset(Dataset):
         held_out: bool = False,
         limit: int | None = None,
         folds: dict[str, Any] | None = None,
+        permuted: bool = False,
         augmentation_seed: int | None = None,
         test_mode: bool = False,
     ) -> None:
         self.cache = load_cache(cache_dir, [ARRAYS[modality] for modality in modalities])
         self.cache_dir, self.seed, self.modalities = cache_dir, seed, tuple(modalities)
-        self.per_class = per_class
+        self.per_class, self.permuted = per_class, permuted
         self.augmentation_seed = seed if augmentation_seed is None else augmentation_seed
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         index = self.cache.index
@@ -113,7 +116,7 @@ class AVClipDataset(Dataset):
         if limit is not None:
             rows = np.sort(np.random.default_rng([seed, 6]).permutation(rows)[:limit])
         self.rows = _shared(rows)
-        self.labels = _shared(self.all_labels[rows].astype(np.int64))
+        self.labels = _shared(self._labels_of(rows))
         names = (
             index[index["label"] >= 0].drop_duplicates("label").sort_values("label")["label_name"]
         )
@@ -134,6 +137,13 @@ class AVClipDataset(Dataset):
             chosen.append(generator.permutation(members)[:per_class])
         return np.sort(np.concatenate(chosen))
 
+    def _labels_of(self, rows: np.ndarray) -> np.ndarray:
+        labels = self.all_labels[rows].astype(np.int64)
+        if self.permuted:
+            # with the first row, so that no two sets of clips share a permutation
+            labels = np.random.default_rng([self.seed, 12, rows[0]]).permutation(labels)
+        return labels
+
     def redraw(self, epoch: int) -> None:
         """Draw `per_class` clips of each class anew (`update_redraw='each_epoch'`).
 
@@ -145,11 +155,11 @@ class AVClipDataset(Dataset):
         if self.per_class is not None:
             rows = self._draw(self.pool, self.per_class, [self.seed, 3, epoch])
             self.rows.copy_(torch.from_numpy(rows))
-            self.labels.copy_(torch.from_numpy(self.all_labels[rows].astype(np.int64)))
+            self.labels.copy_(torch.from_numpy(self._labels_of(rows)))
 
     def at(self, rows: np.ndarray) -> AVClipDataset:
         """A dataset of the same kind whose clips are the given rows of the cache, (M,) int64, in
-        their order."""
+        their order and with the labels of the manifest."""
         other = copy.copy(self)
         other.rows = _shared(rows)
         other.labels = _shared(self.all_labels[rows].astype(np.int64))

@@ -35,7 +35,7 @@ class DiccaeChoices(Strict):
     weight_floor: float = Field(ge=0)
     unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)
-    weighting: Literal["dynamic", "static", "flat_mean"]
+    weighting: Literal["dynamic", "static", "flat_mean", "shuffled", "inverted", "oracle"]
     static_weight: float = Field(ge=0)
     confusion_weight: float = Field(ge=0)
     infonce_weight: float = Field(ge=0)
@@ -51,7 +51,32 @@ class DiccaeChoices(Strict):
     initial_fusion: Literal["pretrained", "fresh"]
     reinit_head: Literal["unmatched", "all"]
     cluster_cross_entropy: bool
+    finetune_labels: Literal["given", "permuted"]
     sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
+
+    @property
+    def weights_from_degrees(self) -> bool:
+        """Whether degrees of confusion are measured, for the weights of the confusion loss."""
+        return self.weighting != "static"
+
+    @model_validator(mode="after")
+    def _inverted_weights_exist(self) -> DiccaeChoices:
+        if self.weighting != "inverted":
+            return self
+        if self.normalization == "mean_one":
+            raise ValueError(
+                "weighting inverted is weight_range - w, and normalization mean_one has no largest "
+                "weight; choose another normalization or another weighting"
+            )
+        # equal degrees have the weight 1
+        largest = max(1.0, self.weight_floor, *_numbers(self.unmeasured_weight))
+        if largest > self.weight_range:
+            raise ValueError(
+                "weighting inverted is weight_range - w, which must not be negative, but "
+                f"weight_range is {self.weight_range:g} and a weight can be {largest:g}; raise "
+                "weight_range or choose another weighting"
+            )
+        return self
 
     @model_validator(mode="after")
     def _circles_exist(self) -> DiccaeChoices:
@@ -61,3 +86,7 @@ class DiccaeChoices(Strict):
                 "pca_dim to 2 or choose another circle"
             )
         return self
+
+
+def _numbers(value: float | str) -> tuple[float, ...]:
+    return () if isinstance(value, str) else (value,)

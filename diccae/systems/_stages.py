@@ -55,6 +55,8 @@ class DataUse:
 
     Attributes:
         batches: `uniform`, or `p_x_k`: P classes with K clips each.
+        permuted_labels: whether training and update clips of a labelled stage have the labels of
+            other clips (a control).
         sources: sources of the unlabelled pool to train on; None for all.
         update: the update set: `held_out` of the unlabelled pool, the split `update`, clips of
             `test`; None for none.
@@ -66,6 +68,7 @@ class DataUse:
     """
 
     batches: Literal["uniform", "p_x_k"] = "uniform"
+    permuted_labels: bool = False
     sources: tuple[str, ...] | None = None
     update: Literal["held_out", "update", "test"] | None = None
     clusters: bool = False

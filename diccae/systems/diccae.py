@@ -7,6 +7,7 @@ from typing import Any, Literal
 from diccae.errors import UserError
 from diccae.schedule import StageSchedule
 from diccae.systems._diccae_choices import DiccaeChoices
+from diccae.systems._diccae_hooks import degree_hook
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
 ASSIGNMENTS = "assignments.npz"
@@ -70,12 +71,13 @@ class Diccae(System[DiccaeChoices]):
         split of its own, or the paper's portion of the test split."""
         confusion = choices.confusion_weight > 0
         if stage == FINETUNE:
-            degrees = confusion and choices.weighting != "static"
+            degrees = confusion and choices.weights_from_degrees
             split: Literal["update", "test"] = (
                 "test" if choices.update_set == "test_portion" else "update"
             )
             return DataUse(
                 batches=choices.finetune_batches,
+                permuted_labels=choices.finetune_labels == "permuted",
                 update=split if degrees else None,
                 update_passes=budget.epochs if degrees else 0,
             )
@@ -105,7 +107,7 @@ class Diccae(System[DiccaeChoices]):
         choices, base = run.choices, run.base
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
         confusion = _has_confusion_loss(run.stage, choices)
-        classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
+        classes = _classes(run)
         # fine-tuning in one modality has no InfoNCE
         contrasted = choices.infonce_weight > 0 and (
             len(run.modalities) == 2 or run.stage != FINETUNE
@@ -181,24 +183,9 @@ class Diccae(System[DiccaeChoices]):
                     **self.clusters(choices),
                 )
             )
-        confusion = _has_confusion_loss(run.stage, choices)
-        if confusion and choices.weighting != "static":
-            hooks.append(
-                dict(
-                    type="ConfusionDegreeHook",
-                    circles=self.circles(choices),
-                    weights=dict(
-                        normalization=choices.normalization,
-                        weight_range=choices.weight_range,
-                        diagonal_weight=choices.diagonal_weight,
-                        weight_floor=choices.weight_floor,
-                        unmeasured_weight=choices.unmeasured_weight,
-                    ),
-                    smoothing=choices.smoothing,
-                    flat=choices.weighting == "flat_mean",
-                    redraw=choices.update_redraw == "each_epoch",
-                )
-            )
+        if _has_confusion_loss(run.stage, choices) and choices.weights_from_degrees:
+            number, classes = self.stages.index(run.stage), _classes(run)
+            hooks.append(degree_hook(run, self.circles(choices), number, classes))
         return hooks
 
     def optimizer(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
@@ -237,6 +224,13 @@ class Diccae(System[DiccaeChoices]):
 
 def _has_confusion_loss(stage: Stage, choices: DiccaeChoices) -> bool:
     return stage != WARMUP and choices.confusion_weight > 0
+
+
+def _classes(run: RunContext[DiccaeChoices]) -> int:
+    """Number of classes in fine-tuning, of clusters before it."""
+    if run.stage == FINETUNE:
+        return run.base["data"]["num_classes"]
+    return run.choices.kmeans_k
 
 
 def _uses_clusters(choices: DiccaeChoices) -> bool:

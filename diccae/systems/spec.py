@@ -43,6 +43,7 @@ class RunContext(Generic[Choices]):
         parents: path of each file that the run starts from.
         diccae_method: DICCAE's choices in the plan, which other systems may pre-train with.
         folds: the split into folds, see `fold_splits`; None where those of the manifest hold.
+        design: the design of the embedded benchmark; None for other clips.
     """
 
     stage: Stage
@@ -57,6 +58,7 @@ class RunContext(Generic[Choices]):
     parents: dict[Parent, str]
     diccae_method: dict[str, Any]
     folds: dict[str, Any] | None = None
+    design: str | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -62,11 +62,16 @@ class Scene:
         return np.random.default_rng([*self.seed, part])
 
 
+def activity_of(design: Design, index: int) -> Activity:
+    """The class of clip `index` of any split; classes alternate, so that splits are balanced."""
+    return design.activities[index % len(design.activities)]
+
+
 def draw_scene(design: Design, benchmark_seed: int, split: str, index: int) -> Scene:
-    """Draw the scene of clip `index` of a split; classes alternate, so that splits are balanced."""
+    """Draw the scene of clip `index` of a split."""
     seed = (benchmark_seed, SPLITS.index(split), index)
     rng = np.random.default_rng([*seed, 0])
-    activity = design.activities[index % len(design.activities)]
+    activity = activity_of(design, index)
     source = (
         int(rng.choice(len(SOURCES), p=SOURCE_SHARES)) if split == "unlabelled" else HOME_SOURCE
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from diccae.datasets.benchmark.activities import Design
 from diccae.datasets.benchmark.designs import PAIRS, RING
 from diccae.datasets.benchmark.figure import FPS, SIZE
-from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, draw_scene
+from diccae.datasets.benchmark.scene import SECONDS, SOURCES, SPLITS, activity_of, draw_scene
 from diccae.datasets.benchmark.sound import RATE
 from diccae.errors import UserError
 
@@ -60,6 +60,18 @@ def as_described(stated: Any) -> dict[str, Any]:
 def clip_id(split: str, index: int) -> str:
     """The id of clip `index` of a split."""
     return f"{split}-{index:06d}"
+
+
+def class_of(design: Design, clip: str) -> int:
+    """The true class of a clip by its id, also where the manifest gives it no label.
+
+    Raises:
+        ValueError: the id is not one of `clip_id`.
+    """
+    split, _, index = clip.rpartition("-")
+    if split not in SPLITS or not index.isdigit():
+        raise ValueError(f"wanted an id such as {clip_id('unlabelled', 0)}, got {clip!r}")
+    return activity_of(design, int(index)).label
 
 
 def tables(

@@ -3,6 +3,7 @@ the weights of the next epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor
 from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import of_main_process, unwrap
 from diccae.engine.hooks.update_set import UpdateSet
-from diccae.functional.circles import CircleSpec, class_circles
+from diccae.functional.arguments import check_choice
+from diccae.functional.circles import Circles, CircleSpec, class_circles
+from diccae.functional.controls import CONTROLS, controlled_weights
 from diccae.functional.degree import confusion_degree, smooth_degree
-from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree
+from diccae.functional.weights import WeightSpec, normalize_degree
 
 
 @HOOKS.register_module()
@@ -29,7 +32,9 @@ class ConfusionDegreeHook(Hook):
         circles: options of `CircleSpec`.
         weights: options of `WeightSpec`.
         smoothing: share of the previous epoch's degrees that is kept (0 = none, the paper).
-        flat: give every pair the mean of the dynamic weights instead of its own.
+        weighting: `dynamic`, or the control that the dynamic weights are changed to, see
+            `controlled_weights`.
+        seed: of the permutation of the control `shuffled`, which is the same in every epoch.
         redraw: draw another update set each epoch (Sec. 2.1.3-1) instead of one for each seed.
     """
 
@@ -41,12 +46,15 @@ class ConfusionDegreeHook(Hook):
         circles: dict[str, Any],
         weights: dict[str, Any],
         smoothing: float = 0.0,
-        flat: bool = False,
+        weighting: str = "dynamic",
+        seed: Sequence[int] = (),
         redraw: bool = False,
     ) -> None:
         with explained("weights of the confusion loss"):
             self.circles, self.weights = CircleSpec(**circles), WeightSpec(**weights)
-        self.smoothing, self.flat, self.redraw = smoothing, flat, redraw
+            check_choice("weighting", weighting, ("dynamic", *CONTROLS))
+        self.smoothing, self.redraw = smoothing, redraw
+        self.weighting, self.seed = weighting, tuple(seed)
         self.state: dict[str, Tensor] = {}
         self.update_set: UpdateSet | None = None
 
@@ -83,18 +91,27 @@ class ConfusionDegreeHook(Hook):
         """The next `state`, and the number of distances of zero that were clamped."""
         with explained("degrees of confusion of the update set"):
             circles = class_circles(features, labels, classes, self.circles)
-        degree, clamped = confusion_degree(circles)
+        degree, clamped = self._degree(circles, labels)
         # a class without a circle in the previous epoch has no degree to smooth with
         before = self.state.get("counts", circles.counts) >= 2
         degree = smooth_degree(
             self.state.get("degree"), degree, self.smoothing, valid=circles.valid & before
         )
         weights = normalize_degree(degree, self.weights, valid=circles.valid)
-        if self.flat:
-            weights = flat_weights(weights)
+        if self.weighting != "dynamic":
+            weights = controlled_weights(
+                weights,
+                self.weighting,
+                weight_range=self.weights.weight_range,
+                seed=self.seed,
+            )
         state = {"degree": degree, "weights": weights}
         state |= {"centers": circles.centers, "radii": circles.radii, "counts": circles.counts}
         return state, clamped
+
+    def _degree(self, circles: Circles, labels: Tensor) -> tuple[Tensor, int]:
+        """Degrees (C, C) of the pairs of labels, and the number of clamped distances."""
+        return confusion_degree(circles)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Add degrees, weights and circles to the checkpoint."""
