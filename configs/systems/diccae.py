@@ -1,5 +1,5 @@
-# Every choice that the paper leaves open, with its default. `configs/ambiguities.yaml` gives the
-# paper's words, the alternatives and the reason for each default.
+# Every choice that the paper leaves open, with its default, and the controls (docs/statistics.md).
+# `configs/ambiguities.yaml` gives the words of the paper, the alternatives and the reason for each.
 method = dict(
     # Eq. 1: the confusion loss over pairs
     similarity="sigmoid_cosine",
@@ -26,7 +26,8 @@ method = dict(
     weight_floor=0.0,
     unmeasured_weight="mean",
     smoothing=0.0,
-    weighting="dynamic",  # static, or a control: flat_mean, shuffled, inverted, oracle
+    # static for one fixed weight; controls: flat_mean, shuffled, inverted, oracle
+    weighting="dynamic",
     static_weight=1.0,
     # the total loss
     confusion_weight=1.0,
@@ -45,7 +46,8 @@ method = dict(
     cluster_cross_entropy=False,
     # fine-tuning starts from the fusion of pre-training, or from a new one
     initial_fusion="pretrained",
-    finetune_labels="given",  # permuted: a control, the labels of training and update clips
+    # permuted, a control: training and update clips have the labels of other clips
+    finetune_labels="given",
     sources="all",
 )
 # what differs at a scale

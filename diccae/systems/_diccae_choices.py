@@ -1,4 +1,4 @@
-"""The choices of DICCAE that the paper leaves open."""
+"""The choices of DICCAE: what the paper leaves open, and controls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from diccae.schedule import Strict
 
 
 class DiccaeChoices(Strict):
-    """Every open choice of the paper. Defaults and comments: `configs/systems/diccae.py`; what the
-    paper says and what else could be meant: `configs/ambiguities.yaml`."""
+    """Every open choice of the paper, and the controls. Defaults and comments:
+    `configs/systems/diccae.py`; what the paper says and what else could be meant:
+    `configs/ambiguities.yaml`; the controls: `docs/statistics.md`."""
 
     similarity: Literal["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
     similarity_scale: float = Field(gt=0)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from diccae.functional.controls import controlled_weights
+from diccae.functional.weights import normalize_degree
 from diccae.plans import load_plan
 from tests.conftest import tiny_plan
 from tests.engine.processes import RANKS, on_two_processes, start
@@ -33,6 +35,7 @@ def pretraining_config(folder: Path, data: Path) -> Any:
         "schedule.num_workers": 0,
         "method.refine_every": 1,
         "method.cluster_cross_entropy": True,
+        "method.weighting": "shuffled",
     }
     plan = (
         tiny_plan(folder, data, **overrides)
@@ -236,6 +239,10 @@ def test_both_ranks_have_the_same_labels_weights_and_model(
     if kept == "matrix":
         assert torch.equal(first["weights"], training_of_ranks[0]["state"]["confusion_weights"])
         assert int(first["counts"].sum()) == 47
+        # seed, the number of SHUFFLE and that of the stage, as with one process
+        dynamic = normalize_degree(first["degree"], valid=first["counts"] >= 2)
+        options = {"weight_range": 2.0, "seed": [0, 11, 1]}
+        assert torch.equal(first["weights"], controlled_weights(dynamic, "shuffled", **options))
 
 
 def test_withheld_scores_of_two_processes_are_those_of_one(
