@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from diccae.engine.hooks.confusion_degree import ConfusionDegreeHook
+from diccae.errors import UserError
 from diccae.functional.circles import class_circles
+from diccae.functional.controls import controlled_weights
 from diccae.functional.degree import confusion_degree
 from diccae.functional.weights import normalize_degree
 
@@ -62,3 +64,22 @@ def test_a_class_that_comes_back_is_not_smoothed_with_a_degree_it_never_had() ->
     after_an_epoch(hook, features, labels)
     degree, _ = confusion_degree(class_circles(features, labels, 4))
     torch.testing.assert_close(hook.state["degree"][3], degree[3])
+
+
+@pytest.mark.parametrize("control", ["flat_mean", "shuffled", "inverted"])
+def test_a_control_changes_the_weights_and_not_the_degrees(control: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(80, 3, generator=generator)
+    labels = torch.arange(4).repeat_interleave(20)
+    hook = ConfusionDegreeHook({}, {"weight_range": 3.0}, weighting=control, seed=[5])
+    weights = after_an_epoch(hook, features, labels)
+    dynamic = ConfusionDegreeHook({}, {"weight_range": 3.0})
+    before = after_an_epoch(dynamic, features, labels)
+    assert torch.equal(hook.state["degree"], dynamic.state["degree"])
+    assert torch.equal(weights, controlled_weights(before, control, weight_range=3.0, seed=[5]))
+    assert not torch.equal(weights, before)
+
+
+def test_an_unknown_control_is_refused() -> None:
+    with pytest.raises(UserError, match="weighting: wanted one of dynamic, .*, got 'inverse'"):
+        ConfusionDegreeHook({}, {}, weighting="inverse")

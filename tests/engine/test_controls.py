@@ -29,6 +29,7 @@ from tests.conftest import tiny_plan
 
 
 def trained(run: Run) -> Run:
+    """The run, after everything that it starts from and itself were trained."""
     for each in with_parents([run]):
         execute(each)
     return run
@@ -68,6 +69,7 @@ def test_the_same_permutation_at_every_epoch_and_after_a_resume(
         for p in map(torch.tensor, permutations(range(6)))
         if all(torch.equal(weights, before[p][:, p]) for before, weights in dynamic)
     ]
+    # the weights tell which permutation it was, and it has no cycle of one or two clusters
     assert len(found) == 1
     assert (found[0][found[0]] != places).all()
 
@@ -170,7 +172,6 @@ def test_permuted_labels_are_those_of_training_and_update_clips_alone(
     )
     configs = full.config(), control.config()
     assert configs[0].test_dataloader == configs[1].test_dataloader
-    built = []
     for name in ("train_dataloader", "update_dataloader"):
         given, permuted, again = (
             DATASETS.build(config[name].dataset) for config in (*configs, configs[1])
@@ -180,11 +181,9 @@ def test_permuted_labels_are_those_of_training_and_update_clips_alone(
         # one in twelve keeps its label by chance
         assert (permuted.labels == given.labels).float().mean() < 0.3
         assert torch.equal(again.labels, permuted.labels)
-        built.append(permuted)
-    train, update = (dataset.labels for dataset in built)
-    assert train[:36].tolist() != update.tolist()
-    for batch in PKSampler(DefaultSampler(built[0], seed=0), batch_size=16, samples_per_class=4):
-        assert train[batch].bincount().unique().tolist() in ([4], [0, 4])
+        sampler = PKSampler(DefaultSampler(permuted, seed=0), batch_size=16, samples_per_class=2)
+        for batch in sampler:
+            assert sorted(permuted.labels[batch].bincount().tolist())[-8:] == [2] * 8
     trained(control)
     # pre-training has no labels to permute
     assert Run(plan, "pretrain", "permuted_labels", 0).owner.variant == "full"

@@ -24,6 +24,22 @@ def test_splits_and_unusable_clips(cache: str) -> None:
     assert dataset.labels.tolist() == [row % 3 for row in range(70, 88)]
 
 
+def test_permuted_labels_stay_as_frequent_and_belong_to_other_clips(cache: str) -> None:
+    given, permuted, again, other = (
+        AVClipDataset(cache, ["train"], [], per_class=8, permuted=control, seed=seed)
+        for control, seed in ((False, 0), (True, 0), (True, 0), (True, 1))
+    )
+    assert rows(permuted) == rows(given)
+    assert Counter(permuted.labels.tolist()) == {0: 8, 1: 8, 2: 8}
+    assert permuted.labels.tolist() == again.labels.tolist()
+    for dataset in (permuted, other):
+        assert dataset.labels.tolist() != [row % 3 for row in dataset.rows.tolist()]
+    assert permuted.labels.tolist() != other.labels.tolist()
+    permuted.redraw(1)
+    assert Counter(permuted.labels.tolist()) == {0: 8, 1: 8, 2: 8}
+    assert permuted.labels.tolist() != [row % 3 for row in permuted.rows.tolist()]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_held_out_and_kept_clips_make_up_the_pool(cache: str, seed: int) -> None:
     kept, held = (
