@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from diccae.datasets.benchmark.activities import Design
 from diccae.datasets.benchmark.designs import DESIGNS, PAIRS, RING
+from diccae.datasets.benchmark.spec import class_of
 from diccae.datasets.benchmark.truth import (
     MODALITIES,
     bayes,
@@ -119,3 +120,12 @@ def test_truth_can_be_written_as_json(design: Design) -> None:
     assert {name: len(pairs) for name, pairs in known["confusable_pairs"].items()} == (
         {"A": 12, "V": 12, "AV": 4} if design is PAIRS else {"A": 6, "V": 6, "AV": 0}
     )
+
+
+def test_the_class_of_a_clip_follows_from_its_id() -> None:
+    assert class_of(PAIRS, "unlabelled-000013") == 1
+    for other in ("pool-000013", "test-", "000013"):
+        with pytest.raises(
+            ValueError, match=f"wanted an id such as unlabelled-000000, got '{other}"
+        ):
+            class_of(PAIRS, other)
