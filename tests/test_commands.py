@@ -117,7 +117,9 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
     given, path = inner.params, inner.command_path.removeprefix("diccae ")
     assert path in ("compose", *ON_RESULTS, *PARSED), f"{path}: neither run nor named with a reason"
     if "plan" in given:
-        plan = load_plan(given["plan"] or "embedded", given.get("seeds"))
+        plan = load_plan(given["plan"] or "embedded")
+        if "seeds" in given:
+            plan = plan.first_seeds(given["seeds"])
         if name == "train":
             keys = ("variant", "seed", "fold", "stage", "modality")
             _, runs = wanted_runs(plan, *(given[key] for key in keys))

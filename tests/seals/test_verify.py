@@ -164,7 +164,7 @@ def test_a_changed_plan_makes_results_stale_and_not_edited(sealed: Plan) -> None
     assert found[0] == (
         f"stale: plan small: the plan changed since {SEAL} was written: "
         "seeds was [0, 1], is [0, 1, 2]; build the results again, "
-        "or check the first seeds alone with --seeds 2"
+        "or check the seeds of that file with --seeds 2"
     )
     words = ": the plan changed: it cannot be computed again: "
     assert any(line.startswith(f"stale: {TABLE}{words}") for line in found)
