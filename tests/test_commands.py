@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from snakemake.cli import get_argument_parser
 from typer.main import get_command
 
 from diccae.cli.main import app
 from diccae.cli.train import wanted_runs
 from diccae.plans import load_plan
+from diccae.snakemake_request import number_of_seeds
 from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, in_sentences
 
 BLOCKS = in_blocks()
@@ -133,6 +135,9 @@ def test_snakemake_knows_every_option() -> None:
     parser = get_argument_parser()
     for command in of("snakemake"):
         options = parser.parse_args(command.arguments)
+        # it takes all words that follow, a target too
+        given = dict(word.split("=") for word in options.config or ())
+        number_of_seeds({key: yaml.safe_load(value) for key, value in given.items()})
         profile = options.workflow_profile
         assert profile is None or (ROOT / profile / "profile.yaml").is_file(), command.text
 
