@@ -224,7 +224,7 @@ def runs_of_a_seed(plan: Plan) -> list[Run]:
 
 def check(plan: Plan) -> None:
     """Compose every run of a plan's first seed, so that an impossible choice is refused before any
-    job starts, and so is a comparison that is none.
+    job starts, and so is a comparison of what cannot be compared.
 
     Raises:
         UserError: a variant, an override or a number is not possible, Table 1 compares systems on
