@@ -1,7 +1,7 @@
 # Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
-# `--config seeds=4` takes the first four seeds of every plan; `--config shards=True` does not train
-# the seeds whose shard is in results/<plan>/shards.
+# `--config seeds=8` takes the first eight seeds of a plan, in place of its default; with
+# `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained.
 import sys
 
 from diccae.checkout import check_checkout, root_of_command

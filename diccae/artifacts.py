@@ -79,6 +79,14 @@ TABLES = (
         "A small grid of learning rates for every variant.",
     ),
     Artifact(
+        "dose_response",
+        partial(_section, "dose_response"),
+        "dose_response:dose_response",
+        (*ROW, "parameter", "value"),
+        "Accuracy as a function of a number, such as the weight of the confusion loss.",
+        draw="dose_response:draw_dose_response",
+    ),
+    Artifact(
         "tuning",
         partial(_section, "tuning"),
         "selection:tuning",

@@ -1,4 +1,4 @@
-"""Whether the systems that a table compares have the same data."""
+"""Whether a table compares what it says: systems on the same data, curves from their default."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ def check_compared(plan: Plan) -> None:
                     f"plan {plan.name}, {name}: {variant} has {key} {found[key]} and {first} "
                     f"{wanted[key]}, but {name} compares systems on the same data; leave one of "
                     f"them out of {name}, or give both the same"
+                )
+
+
+def check_defaults(plan: Plan) -> None:
+    """Check that each variant of the section `dose_response` has, as it is, the value that its
+    curve calls the default.
+
+    Raises:
+        UserError: it has another one; names the curve.
+    """
+    for curve in plan.dose_response.curves if plan.dose_response else ():
+        named = f"{curve.variant}@{curve.named(curve.default)}"
+        for stage in sorted(settings_of(plan, SCORED_STAGE, curve.variant).stages):
+            if settings_of(plan, stage, named) != settings_of(plan, stage, curve.variant):
+                raise UserError(
+                    f"plan {plan.name}, dose_response: default {curve.default:g} of "
+                    f"{curve.parameter} is not the value of {curve.variant}, whose runs stand for "
+                    f"it, in stage {stage}; write its own value"
                 )
 
 

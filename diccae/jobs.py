@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.run_graph import Run, scored_runs, with_parents
 
@@ -74,6 +75,20 @@ def jobs(plan: Plan) -> dict[JobKey, Job]:
     for run in sorted(with_parents(scored_runs(plan, plan.needs())), key=_place_of_seed):
         grouped.setdefault(job_key(run), []).append(run)
     return {key: Job(plan, *key, tuple(runs)) for key, runs in grouped.items()}
+
+
+def jobs_of_seed(plan: Plan, seed: int) -> list[Job]:
+    """The jobs of one seed.
+
+    Raises:
+        UserError: the plan does not have it.
+    """
+    of_plan = jobs(plan).values()
+    found = [job for job in of_plan if job.seed == seed]
+    if not found:
+        known = ", ".join(map(str, dict.fromkeys(job.seed for job in of_plan)))
+        raise UserError(f"plan {plan.name} has no seed {seed}; it has {known}")
+    return found
 
 
 def _place_of_seed(run: Run) -> int:

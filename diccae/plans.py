@@ -48,6 +48,7 @@ class Plan(ScoredSections):
     parameters: dict[str, str | list[str]] = {}
     overrides: dict[str, Any] = {}
     _folder: Path | None = PrivateAttr(default=None)
+    _whole: Plan | None = PrivateAttr(default=None)
 
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
@@ -88,15 +89,15 @@ class Plan(ScoredSections):
         keys = [named] if isinstance(named, str) else named
         return match["name"], dict.fromkeys(keys, float(match["value"]))
 
-    def first_seeds(self, count: int | None) -> Plan:
-        """The plan with its first `count` seeds, whose runs are those of the whole plan; None for
-        all.
+    def first_seeds(self, count: int | None = None) -> Plan:
+        """The plan with its first `count` seeds, whose runs are those of the whole plan; by default
+        with `default_seeds` of them, or with all where the plan does not state it.
 
         Raises:
             UserError: the plan has fewer seeds, or none is asked for.
         """
         if count is None:
-            return self
+            count = self.default_seeds or len(self.seeds)
         if not 1 <= count <= len(self.seeds):
             raise UserError(
                 f"seeds: plan {self.name} has {len(self.seeds)} seeds, got {count}; "
@@ -107,7 +108,16 @@ class Plan(ScoredSections):
         if rates is not None:
             own = [seed for seed in rates.seeds if seed in kept]
             rates = rates.model_copy(update={"seeds": own}) if own else None
-        return self.model_copy(update={"seeds": kept, "learning_rates": rates})
+        # nothing is left to choose, so that a default and the same number asked for are equal
+        update = {"seeds": kept, "default_seeds": None, "learning_rates": rates}
+        chosen = self.model_copy(update=update)
+        chosen._whole = self.whole
+        return chosen
+
+    @property
+    def whole(self) -> Plan:
+        """The plan with all of its seeds, of which `first_seeds` took some."""
+        return self._whole or self
 
     def at(self, folder: Path) -> Plan:
         """The plan with its results in another folder, of shards; itself for its own folder."""
@@ -206,11 +216,9 @@ def known_plans() -> list[str]:
     return sorted(path.stem for path in (CONFIG_ROOT / "plans").glob("*.yaml"))
 
 
-def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
-    """Read and validate a plan by name (`embedded`) or by path (`my/plan.yaml`).
-
-    Args:
-        seeds: take the first so many seeds; None for all.
+def load_plan(name_or_path: str | Path) -> Plan:
+    """Read and validate a plan by name (`embedded`) or by path (`my/plan.yaml`), with all of its
+    seeds; `Plan.first_seeds` takes some of them.
 
     Raises:
         UserError: the plan does not exist or a key of it is wrong; names the file, the key, what
@@ -230,4 +238,4 @@ def load_plan(name_or_path: str | Path, seeds: int | None = None) -> Plan:
             f"{path}: name is {plan.name!r}, wanted {path.stem!r} "
             "(the file's own name, since it names the results folder)"
         )
-    return plan.first_seeds(seeds)
+    return plan

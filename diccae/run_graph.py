@@ -15,7 +15,7 @@ from typing import Any
 from mmengine.config import Config
 
 from diccae.clips_folder import clips_folder
-from diccae.compared_data import check_compared
+from diccae.compared_data import check_compared, check_defaults
 from diccae.compose import compose
 from diccae.errors import UserError
 from diccae.hashes import config_hash, require_weights, weight_files
@@ -227,13 +227,15 @@ def runs_of_a_seed(plan: Plan) -> list[Run]:
 
 def check(plan: Plan) -> None:
     """Compose every run of a plan's first seed, so that an impossible choice is refused before any
-    job starts, and so is a comparison of systems that differ in their data.
+    job starts, and so is a comparison of what cannot be compared.
 
     Raises:
         UserError: a variant, an override or a number is not possible, Table 1 compares systems on
-            different data, or a file of weights is missing; names the file and the key.
+            different data, a curve's default is not its own, or a file of weights is missing; names
+            the file and the key.
     """
     check_compared(plan)
+    check_defaults(plan)
     for run in runs_of_a_seed(plan):
         files = run.weight_files
         # tables from shards need no weights

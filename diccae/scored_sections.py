@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from diccae.schedule import Strict
 from diccae.sections import (
+    DoseResponse,
     Figure2,
     Figure3,
     Leakage,
@@ -32,12 +33,15 @@ class ScoredSections(Strict):
 
     Attributes:
         seeds: each seed is a repetition of everything.
+        default_seeds: how many of them, from the first, are taken where nobody asks for a number;
+            None for all. See `Plan.first_seeds`.
         reference: the variant that every drop is measured against.
         pretrain_modality: of the stages without labels; None for the union of the scored ones.
         table1, ..., spread: what each artifact needs; at least one of them.
     """
 
     seeds: Seeds
+    default_seeds: int | None = Field(default=None, ge=1)
     reference: str = "full"
     pretrain_modality: Modality | None = None
     table1: Section | None = None
@@ -48,9 +52,19 @@ class ScoredSections(Strict):
     figure3: Figure3 | None = None
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
+    dose_response: DoseResponse | None = None
     avcl: Section | None = None
     tuning: Tuning | None = None
     spread: Section | None = None
+
+    @model_validator(mode="after")
+    def _default_of_seeds(self) -> Self:
+        if self.default_seeds is not None and self.default_seeds > len(self.seeds):
+            raise ValueError(
+                f"default_seeds: wanted a number from 1 to {len(self.seeds)}, the number of seeds, "
+                f"got {self.default_seeds}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _purpose(self) -> Self:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from diccae.kernels import Kernels
 from diccae.schedule import Strict
@@ -129,6 +129,53 @@ class LearningRates(Strict):
             for variant in self.variants
             for name in (variant, *self.at_rates(variant))
         ]
+
+
+class Curve(Strict):
+    """A variant at several values of one number (`variant@parameter=...`).
+
+    Attributes:
+        variant: as it is, it has the value `default`.
+        parameter: short name of a key, from `parameters` of the plan.
+        values: ascending, `default` among them.
+        default: the value that differences are measured from.
+    """
+
+    variant: str
+    parameter: str
+    values: list[float] = Field(min_length=2)
+    default: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if sorted(set(self.values)) != self.values or self.default not in self.values:
+            raise ValueError(
+                f"wanted ascending values, with the default ({self.default:g}) among them, got "
+                f"{', '.join(f'{value:g}' for value in self.values)}"
+            )
+        return self
+
+    def at(self, value: float) -> str:
+        """The variant with a value; without one in its name where it is the default."""
+        return self.variant if value == self.default else f"{self.variant}@{self.named(value)}"
+
+    def named(self, value: float) -> str:
+        """A value as variants name it: `c=4`."""
+        return f"{self.parameter}={value:g}"
+
+
+class DoseResponse(Strict):
+    """Accuracy as a function of a number, several curves."""
+
+    modality: Modality
+    curves: list[Curve] = Field(min_length=1)
+
+    def needs(self) -> list[Need]:
+        """Every curve at each of its values; first the variants as they are, whose warm-up the
+        others then share."""
+        names = [curve.variant for curve in self.curves]
+        names += [curve.at(value) for curve in self.curves for value in curve.values]
+        return [Need(name, self.modality) for name in dict.fromkeys(names)]
 
 
 def joint(modalities: Iterable[Modality]) -> Modality:

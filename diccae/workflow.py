@@ -13,7 +13,7 @@ from diccae.artifact import Artifact
 from diccae.artifacts import TABLES, artifact_of, artifacts_of
 from diccae.errors import UserError
 from diccae.hashes import file_hash
-from diccae.jobs import job_key, jobs, stamp_of
+from diccae.jobs import job_key, jobs, jobs_of_seed, stamp_of
 from diccae.planned_job import PlannedJob, data_key, unsuited
 from diccae.plans import Plan, known_plans, load_plan, results_root_of
 from diccae.run_graph import check, scored_runs
@@ -27,8 +27,9 @@ class Workflow:
     SystemExit, because Snakemake puts a traceback around every other exception. Other plans work.
 
     Args:
-        plans: cut down to their first `seeds` seeds already.
-        seeds: number of seeds to name in the commands; None for all.
+        plans: with all of their seeds; each seed has its jobs.
+        seeds: how many of them tables and figures take, and the commands name; None for the
+            default of each plan (`Plan.first_seeds`).
         shards: whether a seed whose shard is in the results folder of its plan is not trained.
         broken: what is wrong with each plan that cannot be used, by its results folder.
     """
@@ -64,10 +65,10 @@ class Workflow:
         return "|".join([*map(re.escape, self.jobs), *unknown])
 
     def plan(self, root: str) -> Plan:
-        """The plan whose results folder is `root`."""
+        """The plan whose results folder is `root`, with the seeds that are asked for."""
         if root in self.broken:
             raise SystemExit(f"diccae: {self.broken[root]}")
-        return self.plans[root]
+        return self.plans[root].first_seeds(self.seeds)
 
     def job(self, folder: str) -> PlannedJob:
         """The job of a folder, of a plan whose clips suit it as far as they are known."""
@@ -136,8 +137,11 @@ class Workflow:
             raise SystemExit(f"diccae: {error}") from None
 
     def shard_inputs(self, root: str, seed: int) -> list[str]:
-        """Stamps of the jobs of one seed, which its shard is exported from."""
-        return [str(job.stamp) for job in jobs(self.plan(root)).values() if job.seed == seed]
+        """Stamps of the jobs of one seed, default or not, which its shard is exported from."""
+        try:
+            return [str(job.stamp) for job in jobs_of_seed(self.plan(root).whole, seed)]
+        except UserError as error:
+            raise SystemExit(f"diccae: {error}") from None
 
     def command(self, name: str, root: str) -> str:
         """What stands behind `diccae` to make an artifact."""
@@ -219,27 +223,28 @@ class Workflow:
 
 @lru_cache
 def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
-    """Read and check every plan once. A plan with a wrong key, variant or number is named here, and
-    refused when something of it is asked for.
-
-    Args:
-        seeds: take the first so many seeds of every plan, all of a plan that has fewer; None for
-            all.
-        shards: whether seeds whose shard is there are not trained.
-    """
+    """Read and check every plan once; the arguments are those of `Workflow`. A plan with a wrong
+    key, variant or number is named here, and refused when something of it is asked for, as is one
+    that has fewer than `seeds` seeds."""
     plans, broken = [], {}
     for name in known_plans():
+        root = str(results_root_of(name))
         try:
             plan = load_plan(name)
             check(plan)
-            plans.append(plan.first_seeds(seeds and min(seeds, len(plan.seeds))))
         except UserError as error:
             # the reason follows where something of it is asked for
             print(
                 f"diccae: plan {name} is left out; `diccae plan --plan {name}` says what is wrong",
                 file=sys.stderr,
             )
-            broken[str(results_root_of(name))] = str(error)
+            broken[root] = str(error)
+            continue
+        try:
+            plan.first_seeds(seeds)
+            plans.append(plan)
+        except UserError as error:
+            broken[root] = str(error)
     built = Workflow(plans, seeds, broken, shards)
     drop_untrue((planned.job for planned in built.jobs.values()), built.plans.values())
     return built

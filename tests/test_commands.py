@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from snakemake.cli import get_argument_parser
 from typer.main import get_command
 
 from diccae.cli.main import app
 from diccae.cli.train import wanted_runs
 from diccae.plans import load_plan
+from diccae.snakemake_request import number_of_seeds
 from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, in_sentences
 
 BLOCKS = in_blocks()
@@ -117,7 +119,9 @@ def test_a_diccae_command_is_complete_and_names_what_exists(
     given, path = inner.params, inner.command_path.removeprefix("diccae ")
     assert path in ("compose", *ON_RESULTS, *PARSED), f"{path}: neither run nor named with a reason"
     if "plan" in given:
-        plan = load_plan(given["plan"] or "embedded", given.get("seeds"))
+        plan = load_plan(given["plan"] or "embedded")
+        if "seeds" in given:
+            plan = plan.first_seeds(given["seeds"])
         if name == "train":
             keys = ("variant", "seed", "fold", "stage", "modality")
             _, runs = wanted_runs(plan, *(given[key] for key in keys))
@@ -131,6 +135,9 @@ def test_snakemake_knows_every_option() -> None:
     parser = get_argument_parser()
     for command in of("snakemake"):
         options = parser.parse_args(command.arguments)
+        # it takes all words that follow, a target too
+        given = dict(word.split("=") for word in options.config or ())
+        number_of_seeds({key: yaml.safe_load(value) for key, value in given.items()})
         profile = options.workflow_profile
         assert profile is None or (ROOT / profile / "profile.yaml").is_file(), command.text
 

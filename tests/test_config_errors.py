@@ -179,7 +179,7 @@ def test_encoders_of_another_size_than_the_input() -> None:
 
 @pytest.mark.parametrize("seeds", [[-1], [0, MAX_SEED + 1], [2**32], [1, 1]])
 def test_seeds_that_a_library_cannot_take(seeds: list[int]) -> None:
-    content = load_plan("embedded").model_dump(by_alias=True)
+    content = load_plan("embedded-full").model_dump(by_alias=True)
     rates = content["learning_rates"] | {"seeds": seeds}
     for changes in ({"seeds": seeds}, {"learning_rates": rates}):
         with pytest.raises(UserError, match="seeds: wanted distinct seeds from 0 to 2,000,000,000"):

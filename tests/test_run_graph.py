@@ -11,7 +11,7 @@ from diccae.run_graph import Run, with_parents
 
 
 def test_variants_with_the_same_pre_training_share_it() -> None:
-    plan = load_plan("embedded")
+    plan = load_plan("embedded-first")
 
     def starts_from(variant: str, seed: int) -> list[str]:
         runs = with_parents([Run(plan, "finetune", variant, seed, "A")])
@@ -58,12 +58,13 @@ def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     # seed by seed; every run of the plan is in one job
     assert [key[1] for key in of_plan] == sorted(key[1] for key in of_plan)
     runs = [run for job in of_plan.values() for run in job.runs]
-    assert len(runs) == len(set(runs)) == 466
+    assert len(runs) == len(set(runs)) == 12 * 72
 
 
 def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
-    plan = load_plan("embedded-12")
-    four = plan.first_seeds(4)
+    plan = load_plan("embedded")
+    four = plan.first_seeds()
+    assert four == plan.first_seeds(4)
     assert four.seeds == [200, 201, 202, 203]
     hashes = {
         (run.stage, run.variant, run.seed, run.modality): run.config_hash for run in all_of(plan)
@@ -71,8 +72,12 @@ def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:
     for run in all_of(four):
         assert hashes[run.stage, run.variant, run.seed, run.modality] == run.config_hash
         assert run.folder == Run(plan, run.stage, run.variant, run.seed, run.modality).folder
-    with pytest.raises(UserError, match="plan embedded-12 has 12 seeds, got 13; name a number"):
+    assert four.first_seeds(2).whole is four.whole is plan
+    with pytest.raises(UserError, match="plan embedded has 12 seeds, got 13; name a number"):
         plan.first_seeds(13)
+    # only some plans have a default
+    smoke = load_plan("smoke")
+    assert smoke.first_seeds().seeds == smoke.seeds
 
 
 def all_of(plan: Plan) -> list[Run]:

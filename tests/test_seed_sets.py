@@ -12,6 +12,7 @@ import yaml
 from diccae import seed_sets, settings
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, known_plans, load_plan
+from diccae.validation import checked
 
 
 def plan_with(folder: Path, seeds: object) -> Plan:
@@ -46,6 +47,15 @@ def test_a_wrong_name_or_number_is_refused(tmp_path: Path, seeds: object, messag
     assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_default_beyond_the_seeds_is_refused() -> None:
+    content = load_plan("smoke").model_dump(by_alias=True)
+    assert checked(Plan, content | {"default_seeds": 1}, "here").first_seeds().seeds == [200]
+    with pytest.raises(UserError) as error:
+        checked(Plan, content | {"default_seeds": 3}, "here")
+    words = "here: default_seeds: wanted a number from 1 to 2, the number of seeds, got 3"
+    assert str(error.value) == words
 
 
 def test_tables_and_choices_share_no_seed() -> None:

@@ -60,11 +60,34 @@ def test_an_ablation_plans_its_own_jobs_and_those_of_the_reference(checkout: Pat
     }
 
 
-def test_the_first_seeds_alone(checkout: Path) -> None:
-    words = ("--dry-run", "--verbose", "--printshellcmds", "--config", "seeds=2")
-    result = snakemake(checkout, "results/embedded-12/table2.csv", *words)
-    assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed200", "seed201"}
-    assert "--plan embedded-12 --seeds 2" in result.stdout
+def test_another_number_of_seeds(checkout: Path) -> None:
+    words = ("--dry-run", "--verbose", "--printshellcmds", "--config")
+    result = snakemake(checkout, "results/table2.csv", *words, "seeds=5")
+    seeds = {f"seed{seed}" for seed in range(200, 205)}
+    assert {job.split("/")[1] for job in planned_jobs(result)} == seeds
+    assert "--plan embedded --seeds 5" in result.stdout
+    # the default plan has them, this one does not
+    result = snakemake(checkout, "results/smoke/table2.csv", *words, "seeds=5")
+    words = "diccae: seeds: plan smoke has 2 seeds, got 5; name a number from 1 to 2"
+    assert result.returncode != 0
+    assert words in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_seed_beyond_the_default_ones_has_its_jobs_and_its_shard() -> None:
+    flow = load_workflow()
+    assert flow.plan("results").seeds == [200, 201, 202, 203]
+    assert {path.split("/")[3] for path in flow.inputs("table2", "results")} == {
+        f"seed{seed}" for seed in range(200, 204)
+    }
+    assert flow.job("results/runs/full/seed207").command == (
+        "diccae train --plan embedded --variant full --seed 207"
+    )
+    stamps = flow.shard_inputs("results", 207)
+    assert stamps
+    assert all("/seed207/job.json" in stamp for stamp in stamps)
+    with pytest.raises(SystemExit, match="^diccae: plan embedded has no seed 212; it has 200, 201"):
+        flow.shard_inputs("results", 212)
 
 
 def test_seeds_whose_shard_is_there_are_not_trained(

@@ -28,7 +28,7 @@ Page = Annotated[Path | None, out_option(".html")]
 
 
 def _make(name: str, plan: str, seeds: int | None, out: Path | None) -> None:
-    chosen = load_plan(plan, seeds)
+    chosen = load_plan(plan).first_seeds(seeds)
     artifact = artifact_of(chosen, name)
     artifact.make(chosen, out or chosen.results_root() / f"{name}.csv")
 

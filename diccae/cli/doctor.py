@@ -70,7 +70,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Check this machine, installation and data for a plan; exit code 1 if there is a problem."""
-    checks = examine(load_plan(plan))
+    checks = examine(load_plan(plan).first_seeds())
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=1))
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName, out_option
+from diccae.cli.options import PlanName, Seeds, out_option
 from diccae.errors import UserError
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.seed_sets import MAX_SEED
@@ -29,6 +29,7 @@ def export(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="With --shard: the seed.")
     ] = None,
+    seeds: Seeds = None,
 ) -> None:
     """Write tables, figures, report, predictions and their provenance as an RO-Crate (profile
     Workflow Run Crate); with --shard, all that tables and report need of one seed, in one file."""
@@ -36,13 +37,15 @@ def export(
     if shard:
         if seed is None:
             raise UserError("--shard: name the seed as well, such as --seed 200")
+        if seeds is not None:
+            raise UserError(f"--seeds {seeds}: a shard holds one seed; omit it")
         _export_shard(chosen, seed, out)
         return
     if seed is not None:
-        raise UserError(f"--seed {seed}: a crate holds all seeds; add --shard, or omit it")
+        raise UserError(f"--seed {seed}: a crate holds several seeds; add --shard, or omit it")
     if out is None:
         raise UserError("--out: name the zip file to write, such as --out results.zip")
-    _export_crate(chosen, plan, out)
+    _export_crate(chosen.first_seeds(seeds), plan, out)
 
 
 def _export_shard(plan: Plan, seed: int, out: Path | None) -> None:

@@ -28,17 +28,18 @@ def out_option(suffix: str | tuple[str, ...], help: str = "File to write.") -> A
 
 
 def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -> Plan:
-    """The plan of a command with `--results`: of a name, or of a folder of shards.
+    """The plan of a command with `--results`: of a name, or of a folder of shards, of which all
+    seeds of the plan are taken.
 
     Raises:
         UserError: the plan cannot be read, or the folder does not have its shards.
     """
     if results is None:
-        return load_plan(plan or DEFAULT_PLAN, seeds)
+        return load_plan(plan or DEFAULT_PLAN).first_seeds(seeds)
     from diccae.reporting.shard_folder import check_seeds, plan_of_shards
 
-    chosen = (plan_of_shards(results) if plan is None else load_plan(plan)).first_seeds(seeds)
-    chosen = chosen.at(results)
+    whole = plan_of_shards(results) if plan is None else load_plan(plan)
+    chosen = whole.first_seeds(seeds or len(whole.seeds)).at(results)
     if chosen.elsewhere:
         check_seeds(chosen)
     return chosen
@@ -97,7 +98,13 @@ ResultsFolder = Annotated[
     ),
 ]
 Seeds = Annotated[
-    int | None, typer.Option("--seeds", min=1, help="Number of the plan's seeds; by default all.")
+    int | None,
+    typer.Option(
+        "--seeds",
+        min=1,
+        help="Take the first so many seeds of the plan; by default as many as its default_seeds "
+        "says, or all.",
+    ),
 ]
 Variant = Annotated[
     str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")

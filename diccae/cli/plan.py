@@ -41,7 +41,7 @@ def plan(
     claim of Table 2 needs."""
     from diccae.run_graph import check
 
-    chosen = load_plan(plan, seeds)
+    chosen = load_plan(plan).first_seeds(seeds)
     check(chosen)
     if not as_json:
         print_variants(chosen)
@@ -112,6 +112,7 @@ def _hours(answer: dict[str, Any]) -> list[str]:
         total + hours(answer["hours"], answer["hours"]),
         f"{unit} time: on one {unit}; added: without the runs that a row above has already",
         f"wall time with {devices}, one run on each: {_length(answer['wall_hours'])}",
+        *_all_seeds(answer["all_seeds"], unit),
         f"timed in {measured['seconds']:.0f} s on {measured['device']}; with the start of each "
         "job, without rendering, decoding into the cache, tables and report",
     ]
@@ -121,6 +122,15 @@ def _hours(answer: dict[str, Any]) -> list[str]:
     if measured["loading"]:
         lines.append(f"  loading      {_duration(measured['loading'])} per clip and core")
     return lines + [f"  {remark}" for remark in measured["remarks"]]
+
+
+def _all_seeds(every: dict[str, Any] | None, unit: str) -> list[str]:
+    if every is None:
+        return []
+    return [
+        f"with all {every['seeds']} seeds (--seeds {every['seeds']}): {unit} time "
+        f"{_length(every['hours'])}, wall time {_length(every['wall_hours'])}"
+    ]
 
 
 SPEEDS = {"train": "training", "embed": "features", "predict": "scores"}

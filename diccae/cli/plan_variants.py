@@ -11,12 +11,13 @@ ALONE = {"A": "sound", "V": "pictures"}
 
 def print_variants(chosen: Plan) -> None:
     """Print what each variant of a plan scores and what it starts from."""
+    from diccae.reporting.intervals import number_of_seeds
     from diccae.run_graph import Run, with_parents
 
     seed, variants = chosen.seeds[0], chosen.variants()
     print(
-        f"plan {chosen.name}: {len(variants)} variants, seeds {chosen.seeds}, "
-        f"results in {chosen.results_root()}"
+        f"plan {chosen.name}: {len(variants)} variants, {number_of_seeds(chosen)} "
+        f"({', '.join(map(str, chosen.seeds))}), results in {chosen.results_root()}"
     )
     every: dict[Run, None] = {}
     for variant, modalities in variants.items():

@@ -17,7 +17,7 @@ from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
-from diccae.run_graph import Run, with_parents
+from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.settings import plan_settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def estimate(
         "power": [asdict(row) for row in power_of_primary(plan)],
     }
     seconds: dict[Run, float] | None = None
-    result["calibration"] = result["needs_gpu"] = None
+    result["calibration"] = result["needs_gpu"] = result["all_seeds"] = None
     precision = plan_settings(plan)["schedule"]["precision"]
     if precision != "float32" and not gpu:
         result["needs_gpu"] = f"schedule.precision: {precision}"
@@ -95,10 +95,18 @@ def estimate(
             "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
         }
         result["hours"] = _seconds(runs, seconds) / 3600
-        of_plan = jobs(plan)
-        spent = {key: _seconds(job.runs, seconds) for key, job in of_plan.items()}
-        waits_for = {key: job.owners for key, job in of_plan.items()}
-        result["wall_hours"] = costs.wall_seconds(spent, waits_for, devices) / 3600
+        result["wall_hours"] = _wall_hours(plan, seconds, devices)
+        whole = plan.whole
+        if len(whole.seeds) > len(plan.seeds):
+            of_all = with_parents(scored_runs(whole, whole.needs()))
+            seconds_of_all = {
+                run: costs.run_seconds(run, work_of(run, clips), measured) for run in of_all
+            }
+            result["all_seeds"] = {
+                "seeds": len(whole.seeds),
+                "hours": _seconds(of_all, seconds_of_all) / 3600,
+                "wall_hours": _wall_hours(whole, seconds_of_all, devices),
+            }
     spend = ENCODER_SECONDS if calibrated else None
     result["features"] = _features(feature_cost(plan, clips.total, gpu, spend))
     result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
@@ -133,6 +141,13 @@ def _seconds(runs: Iterable[Run], seconds: dict[Run, float]) -> float:
     runs = list(runs)
     started = {job_key(run) for run in runs}
     return sum(seconds[run] for run in runs) + costs.JOB_START_SECONDS * len(started)
+
+
+def _wall_hours(plan: Plan, seconds: dict[Run, float], devices: int) -> float:
+    of_plan = jobs(plan)
+    spent = {key: _seconds(job.runs, seconds) for key, job in of_plan.items()}
+    waits_for = {key: job.owners for key, job in of_plan.items()}
+    return costs.wall_seconds(spent, waits_for, devices) / 3600
 
 
 def devices_here() -> tuple[int, bool]:

@@ -107,7 +107,7 @@ def common_tables(mine: Path, reference: Path) -> tuple[list[Path], list[str]]:
     if not names:
         raise UserError(
             f"{mine} and {reference} have no table of the same plan: {'; '.join(apart)}; "
-            "name the folders of one plan, e.g. results/embedded-12"
+            "name the folders of one plan, e.g. results/embedded-full"
         )
     return names, apart
 

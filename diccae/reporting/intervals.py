@@ -26,6 +26,14 @@ def repetition(plan: Plan) -> str:
     return "rotation" if plan.split_into and plan.split_into.kind == "grouped" else "seed"
 
 
+def number_of_seeds(plan: Plan) -> str:
+    """How many seeds a plan has, or was cut down to, in words: `4 seeds`, `the first 4 of 12
+    seeds`."""
+    taken, every = len(plan.seeds), len(plan.whole.seeds)
+    words = f"{repetition(plan)}{'s' if every != 1 else ''}"
+    return f"{every} {words}" if taken == every else f"the first {taken} of {every} {words}"
+
+
 def sources(plan: Plan) -> str:
     """What the intervals of the plan are over, in words."""
     return f"{'groups and ' if plan.split_into else ''}{repetition(plan)}s"

@@ -127,7 +127,7 @@ def _plan(shard: Shard) -> Plan:
 def _without_seeds(content: dict[str, Any]) -> dict[str, Any]:
     """What two plans must have in common for their seeds to stand in one table."""
     rates = content.get("learning_rates")
-    kept = {key: value for key, value in content.items() if key != "seeds"}
+    kept = {key: v for key, v in content.items() if key not in ("seeds", "default_seeds")}
     if rates:
         kept["learning_rates"] = {key: value for key, value in rates.items() if key != "seeds"}
     return kept

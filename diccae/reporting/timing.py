@@ -38,7 +38,8 @@ def timing(plan: Plan) -> list[dict[str, Any]]:
         done = [record for record in records if record["stage"] == stage]
         cpu, held = (sum(run[key] for run in done) for key in ("cpu_seconds", "wall_seconds"))
         rows.append({"step": stage, "jobs": len(done), "cpu": cpu, "held": held})
-    jobs = job_seconds(plan).values()
+    names = {f"seed{seed}" for seed in plan.seeds}
+    jobs = [s for name, s in job_seconds(plan).items() if names.intersection(Path(name).parts)]
     if jobs:
         spare = max(0.0, sum(jobs) - sum(record["wall_seconds"] for record in records))
         rows.append({"step": "start of the jobs", "jobs": len(jobs), "cpu": 0, "held": spare})

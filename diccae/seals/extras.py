@@ -26,7 +26,9 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
         known: paths of its files beside page and verify.json.
     """
     root = plan.results_root()
-    runs = {run.folder for run in with_parents(scored_runs(plan, plan.needs()))}
+    # those of seeds that were not asked for are the plan's too
+    whole = plan.whole
+    runs = {run.folder for run in with_parents(scored_runs(whole, whole.needs()))}
     expected = {*map(Path, known), seal_path(plan), root / "report.html"}
     folders = runs.union(*(path.parents for path in (*expected, *runs)))
     unknown: dict[Path, list[Path]] = defaultdict(list)

@@ -173,8 +173,8 @@ def changes(seal: Seal | None, plan: Plan) -> tuple[str, list[Finding]]:
         )
         words = f"the plan changed since {seal.path} was written: {values}; build the results again"
         seeds = len(then.get("seeds", []))
-        if keys == ["seeds"] and then["seeds"] == plan.seeds[:seeds]:
-            words += f", or check the first seeds alone with --seeds {seeds}"
+        if keys == ["seeds"] and then["seeds"] == plan.whole.seeds[:seeds]:
+            words += f", or check the seeds of that file with --seeds {seeds}"
         finding = Finding("stale", f"plan {plan.name}", words)
         return "the plan changed: ", [finding]
     if seal.content["reporting_code"] != reporting_code():

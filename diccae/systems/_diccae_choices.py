@@ -31,7 +31,7 @@ class DiccaeChoices(Strict):
     coverage: float = Field(gt=0, le=1)
     normalize_features: bool
     normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
-    weight_range: float = Field(gt=0)
+    weight_range: float = Field(ge=0)
     diagonal_weight: float | Literal["row_mean"]
     weight_floor: float = Field(ge=0)
     unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]

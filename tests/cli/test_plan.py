@@ -138,6 +138,7 @@ def test_hours_are_printed_with_the_timings_behind_them() -> None:
         "runs": {"warmup": 3, "pretrain": 3, "finetune": 9},
         "hours": 1234.5,
         "wall_hours": 308.6,
+        "all_seeds": {"seeds": 12, "hours": 3703.5, "wall_hours": 925.8},
         "needs_gpu": None,
         "calibration": {
             "seconds": 61.2,
@@ -154,6 +155,7 @@ def test_hours_are_printed_with_the_timings_behind_them() -> None:
     assert "1,234 h     2.5 min" in text
     assert "added: without the runs that a row above has already" in text
     assert "wall time with 4 GPUs, one run on each: 309 h" in text
+    assert "with all 12 seeds (--seeds 12): GPU time 3,704 h, wall time 926 h" in text
     assert "training 2.1 ms per clip (batch 2 instead of 32)" in text
     assert "features 2.1 ms per clip (batch 32)" in text
     assert "loading      2.1 ms per clip and core" in text

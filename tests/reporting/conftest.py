@@ -38,12 +38,12 @@ SKILL = {
 
 
 def make_plan(folder: Path) -> Plan:
-    """The embedded plan under another name, with smaller sweeps and fewer systems, of which MBT is
-    on tokens."""
+    """The plan of the first benchmark under another name, with smaller sweeps and other systems, of
+    which MBT is on tokens."""
     content = yaml.safe_load(
-        (Path(__file__).parents[2] / "configs" / "plans" / "embedded.yaml").read_text()
+        (Path(__file__).parents[2] / "configs" / "plans" / "embedded-first.yaml").read_text()
     )
-    content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2]}
+    content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2], "overrides": {}}
     content["learning_rates"] |= {"values": [0.002], "seeds": [0]}
     content["figure3"]["weights"] = [0, 1, 16]
     content["table1"]["variants"] = ["full", "from_scratch", "scratch_tokens", "gblend", "mbt"]

@@ -38,8 +38,8 @@ def finished(fake: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.copy(ROOT / "results" / "reference" / "table1.csv", f"{folder}/table1.csv")
         Path(folder, "report.html").touch()
 
-    def load(name: str, seeds: int | None = None) -> Plan:
-        return load_plan("fake.yaml").model_copy(update={"name": name}).first_seeds(seeds)
+    def load(name: str) -> Plan:
+        return load_plan("fake.yaml").model_copy(update={"name": name})
 
     for module in ("options", "export"):
         monkeypatch.setattr(f"diccae.cli.{module}.load_plan", load)

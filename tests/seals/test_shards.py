@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from diccae.artifacts import artifacts_of
 from diccae.cli.main import app, main
+from diccae.cli.options import plan_of_results
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan, load_plan
@@ -146,6 +147,13 @@ def test_the_seal_of_a_folder_of_shards_holds_when_it_is_moved(lab: Path) -> Non
     edited = "edited: moved/seed1.npz: is not the file that moved/verify.json lists"
     assert any(each.startswith(edited) for each in found)
     assert any(each.startswith("edited: moved/table2.csv") for each in found)
+
+
+def test_all_seeds_of_the_shards_are_taken_whatever_their_plan_says_of_a_default(lab: Path) -> None:
+    change(lab / "seed1.npz", lambda about, _: about["plan"].update(default_seeds=1))
+    change(lab / "seed0.npz", lambda about, _: about["plan"].update(default_seeds=None))
+    assert plan_of_results(None, None, lab).seeds == [0, 1]
+    assert plan_of_results(None, 1, lab).seeds == [0]
 
 
 def test_shards_are_read_without_torch(lab: Path) -> None:

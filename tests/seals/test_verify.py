@@ -159,12 +159,22 @@ def test_files_that_are_not_of_the_plan(sealed: Plan) -> None:
     ]
 
 
+def test_results_of_all_seeds_are_named_where_fewer_are_asked_for(sealed: Plan) -> None:
+    found = problems(sealed.first_seeds(1))
+    assert found[0].endswith(
+        "seeds was [0, 1], is [0]; build the results again, or check the seeds of that file with "
+        "--seeds 2"
+    )
+    # the runs of the other seed are the plan's too
+    assert not any("seed1" in line and line.startswith("extra") for line in found)
+
+
 def test_a_changed_plan_makes_results_stale_and_not_edited(sealed: Plan) -> None:
     found = problems(sealed.model_copy(update={"seeds": [0, 1, 2]}))
     assert found[0] == (
         f"stale: plan small: the plan changed since {SEAL} was written: "
         "seeds was [0, 1], is [0, 1, 2]; build the results again, "
-        "or check the first seeds alone with --seeds 2"
+        "or check the seeds of that file with --seeds 2"
     )
     words = ": the plan changed: it cannot be computed again: "
     assert any(line.startswith(f"stale: {TABLE}{words}") for line in found)
