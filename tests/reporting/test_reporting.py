@@ -337,5 +337,5 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
         for entry in entries
         if entry["key"].startswith("method.")
     }
-    # weighting is Table 2's own ablation, not an ambiguity
-    assert set(settings["method"]) - documented == {"weighting"}
+    # ablations, controls and opponents, not ambiguities
+    assert set(settings["method"]) - documented == {"weighting", "pair_loss", "supcon_temperature"}
