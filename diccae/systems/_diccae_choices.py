@@ -55,6 +55,11 @@ class DiccaeChoices(Strict):
     cluster_cross_entropy: bool
     sources: Literal["all"] | Annotated[list[str], Field(min_length=1)]
 
+    @property
+    def weights_from_degrees(self) -> bool:
+        """Whether degrees of confusion are measured, for the weights of the confusion loss."""
+        return self.weighting not in ("static", "hard_negative")
+
     @model_validator(mode="after")
     def _circles_exist(self) -> DiccaeChoices:
         if self.circle == "min_enclosing" and self.pca_dim != 2:

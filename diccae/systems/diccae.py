@@ -69,7 +69,7 @@ class Diccae(System[DiccaeChoices]):
     def data(self, stage: Stage, choices: DiccaeChoices, budget: StageSchedule) -> DataUse:
         """The update set is held out of the unlabelled pool in pre-training; in fine-tuning it is a
         split of its own, or the paper's portion of the test split."""
-        degrees = _has_degrees(choices)
+        degrees = choices.confusion_weight > 0 and choices.weights_from_degrees
         if stage == FINETUNE:
             split: Literal["update", "test"] = (
                 "test" if choices.update_set == "test_portion" else "update"
@@ -104,7 +104,7 @@ class Diccae(System[DiccaeChoices]):
         """
         choices, base = run.choices, run.base
         clusters = run.stage == PRETRAIN and _uses_clusters(choices)
-        pairs = _has_pair_loss(run.stage, choices)
+        confusion = _has_confusion_loss(run.stage, choices)
         classes = base["data"]["num_classes"] if run.stage == FINETUNE else choices.kmeans_k
         # fine-tuning in one modality has no InfoNCE
         contrasted = choices.infonce_weight > 0 and (
@@ -124,14 +124,14 @@ class Diccae(System[DiccaeChoices]):
             info_nce=info_nce(choices) if contrasted else None,
             cls_head=run.stage == FINETUNE or (clusters and choices.cluster_cross_entropy),
         )
-        if pairs:
+        if confusion:
             model |= pair_loss(choices, classes, base["embedding_dim"])
-        if not (pairs or contrasted or model["cls_head"]):
+        if not (confusion or contrasted or model["cls_head"]):
             raise UserError(
                 "no loss is left to train with; set method.infonce_weight, or (not in the warm-up) "
                 "method.confusion_weight or method.cluster_cross_entropy, or leave the stage out"
             )
-        if pairs and choices.weighting == "static":
+        if confusion and choices.weighting == "static":
             model["static_weight"] = choices.static_weight
         weights = run.parent()
         if weights is not None:
@@ -164,7 +164,7 @@ class Diccae(System[DiccaeChoices]):
                     **self.clusters(choices),
                 )
             )
-        if _has_degrees(choices):
+        if _has_confusion_loss(run.stage, choices) and choices.weights_from_degrees:
             hooks.append(
                 dict(
                     type="ConfusionDegreeHook",
@@ -187,7 +187,7 @@ class Diccae(System[DiccaeChoices]):
         """The optimiser of the schedule; a and b of the similarity may have a rate of their own."""
         wrapper, choices = super().optimizer(run), run.choices
         learned = choices.similarity == "sigmoid_cosine" and choices.pair_loss == "confusion"
-        learned = learned and _has_pair_loss(run.stage, choices)
+        learned = learned and _has_confusion_loss(run.stage, choices)
         if not learned or choices.similarity_lr_mult == 1:
             return wrapper
         paramwise = wrapper.get("paramwise_cfg", {})
@@ -218,13 +218,9 @@ class Diccae(System[DiccaeChoices]):
         )
 
 
-def _has_pair_loss(stage: Stage, choices: DiccaeChoices) -> bool:
+def _has_confusion_loss(stage: Stage, choices: DiccaeChoices) -> bool:
+    """Whether the stage has the confusion loss, or another loss of pairs in its place."""
     return stage != WARMUP and choices.confusion_weight > 0
-
-
-def _has_degrees(choices: DiccaeChoices) -> bool:
-    """Whether weights of pairs of classes are computed from degrees of confusion."""
-    return choices.confusion_weight > 0 and choices.weighting not in ("static", "hard_negative")
 
 
 def _uses_clusters(choices: DiccaeChoices) -> bool:
