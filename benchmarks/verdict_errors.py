@@ -126,6 +126,9 @@ def errors(seeds: int, n: int) -> Iterator[tuple[str, str, float]]:
     yield "order confirmed", "two neighbours tie", word
     yield "order contradicted", "all tie", order(rng, none[:5], seeds, n)[CONTRADICTED]
     yield "order contradicted", "the paper's", order(rng, PRINTED, seeds, n)[CONTRADICTED]
+    # controls; an alarm is a direction in one row
+    word = primary(rng, [1.0], seeds, n, 1.0, level=0.95)[NO_EFFECT][0]
+    yield "no effect of 1, in one control", "an effect of 1", word
 
 
 def outcomes(seeds: int, n: int) -> Iterator[tuple[str, str, float]]:
@@ -145,6 +148,10 @@ def outcomes(seeds: int, n: int) -> Iterator[tuple[str, str, float]]:
         (found[SMALLER][0] + found[NO_EFFECT][0]),
     )
     yield "the paper's order", CONFIRMED, order(rng, PRINTED, seeds, n)[CONFIRMED]
+    found = primary(rng, [0.0], seeds, n, level=0.95)
+    yield "no effect, in one control", "no effect of 1", found[NO_EFFECT][0]
+    found = primary(rng, [1.0], seeds, n, level=0.95)
+    yield "effect of 1, in one control", SAME, found[SAME][0]
 
 
 def main() -> None:

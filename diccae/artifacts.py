@@ -65,6 +65,20 @@ TABLES = (
         "The headline rows with and without cross entropy on cluster ids.",
     ),
     Artifact(
+        "controls",
+        partial(_section, "controls"),
+        "controls:controls",
+        ROW,
+        "Controls and opponents of the method: accuracy, and the full method minus each.",
+    ),
+    Artifact(
+        "control_verdicts",
+        partial(_section, "controls"),
+        "controls:control_verdicts",
+        ("id",),
+        "What follows from the controls, by the rules of configs/claims.yaml.",
+    ),
+    Artifact(
         "leakage",
         partial(_section, "leakage"),
         "diagnostics:leakage",

@@ -29,9 +29,10 @@ from diccae.models import (  # noqa: E402, F401
     feature_adapter,
     feature_preprocessor,
 )
-from diccae.models.losses import ConfusionLoss, InfoNCELoss  # noqa: E402
+from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss  # noqa: E402
 from diccae.models.systems import diccae  # noqa: E402, F401
 
 # registered here, so that the losses import without mmaction2
 MODELS.register_module(module=ConfusionLoss)
 MODELS.register_module(module=InfoNCELoss)
+MODELS.register_module(module=SupConLoss)

@@ -50,6 +50,7 @@ class ScoredSections(Strict):
     cluster_ce: Section | None = None
     figure2: Figure2 | None = None
     figure3: Figure3 | None = None
+    controls: Section | None = None
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     dose_response: DoseResponse | None = None
@@ -82,7 +83,7 @@ class ScoredSections(Strict):
 
     @model_validator(mode="after")
     def _known_reference(self) -> Self:
-        for name in ("table1", "table2"):
+        for name in ("table1", "table2", "controls"):
             section = getattr(self, name)
             if section is not None and self.reference not in section.variants:
                 raise ValueError(

@@ -25,7 +25,8 @@ from tests.own_clips import manifest, plan_of
 def alone(plan: Plan, modality: str, **changes: object) -> Plan:
     """The plan with one variant that is scored in one modality."""
     section = Section(variants=["from_scratch"], modalities=[modality])
-    others = dict.fromkeys(("sensitivity", "cluster_ce", "figure2", "figure3", "leakage"))
+    sections = ("sensitivity", "cluster_ce", "controls", "figure2", "figure3", "leakage")
+    others = dict.fromkeys(sections)
     content = {"table1": section, "table2": section, "reference": "from_scratch", **others}
     return plan.model_copy(update=content | changes)
 
@@ -77,6 +78,7 @@ def test_every_kind_of_section_is_named() -> None:
         "table2.modalities",
         "sensitivity.modalities",
         "figure2.modality",
+        "controls.modalities",
         "leakage.modality",
     ]
     assert "figure3.modality" in keys_that_ask(load_plan("smoke"), "A")

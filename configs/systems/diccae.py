@@ -29,7 +29,10 @@ method = dict(
     # static for one fixed weight; controls: flat_mean, shuffled, inverted, oracle
     weighting="dynamic",
     static_weight=1.0,
-    # the total loss
+    # the total loss. Pairs are trained by the confusion loss, or, as an opponent of it, by the
+    # supervised contrastive loss (supcon) with the temperature of its authors' code
+    pair_loss="confusion",
+    supcon_temperature=0.1,
     confusion_weight=1.0,
     infonce_weight=1.0,
     infonce_contrast="cross_modal",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -44,6 +46,7 @@ def weighted_confusion_loss(
     weights: Float[Tensor, "c c"] | None = None,
     mask: Bool[Tensor, "b b2"] | None = None,
     reduction: str = "balanced",
+    by_own_loss: bool = False,
 ) -> Float[Tensor, ""]:
     """Eq. 4: the confusion loss of each pair times the weight of its pair of classes, reduced.
 
@@ -59,6 +62,7 @@ def weighted_confusion_loss(
         mask: (B, B') the pairs to take; None for all.
         reduction: `balanced` (a kind of pair that the batch lacks counts 0), `plain_mean` over all
             pairs, or `sum`.
+        by_own_loss: multiply each pair by its weight of `own_loss_weights` too.
 
     Returns:
         A scalar in float32, or float64 for such logits; 0 with gradients of 0 if there is no pair.
@@ -82,6 +86,9 @@ def weighted_confusion_loss(
     if mask is not None:
         taken = taken & mask
     losses = confusion_loss(logits, same)
+    kinds = taken & same, taken & ~same
+    if by_own_loss:
+        losses = losses * own_loss_weights(losses, kinds)
     if weights is not None:
         rows, columns = labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]
         losses = losses * weights.to(losses.dtype)[rows, columns]
@@ -90,10 +97,33 @@ def weighted_confusion_loss(
         return losses.sum()
     if reduction == "plain_mean":
         return losses.sum() / taken.sum().clamp(min=1)
-    same_class, other = (
-        (losses * kind).sum() / kind.sum().clamp(min=1) for kind in (taken & same, taken & ~same)
-    )
+    same_class, other = ((losses * kind).sum() / kind.sum().clamp(min=1) for kind in kinds)
     return (same_class + other) / 2
+
+
+def own_loss_weights(
+    losses: Float[Tensor, "b b2"], kinds: Sequence[Bool[Tensor, "b b2"]]
+) -> Float[Tensor, "b b2"]:
+    """The weight of each pair is its own loss, divided by the mean loss of the pairs of its kind.
+
+    So the mean weight is 1 over the pairs of different classes, and likewise over those of one
+    class. The weights are constants: no gradient flows through them. The paper has nothing of the
+    kind; this is the usual way to stress hard negatives, against which its weights of pairs of
+    classes are compared.
+
+    Args:
+        losses: (B, B') Eq. 1 of each pair, at least 0.
+        kinds: (B, B') which pairs are of each kind; no pair is of two.
+
+    Returns:
+        (B, B') weights; 1 for a kind whose losses are all 0, and for pairs of no kind.
+    """
+    constants = losses.detach()
+    weights = torch.ones_like(constants)
+    for kind in kinds:
+        mean = (constants * kind).sum() / kind.sum().clamp(min=1)
+        weights = torch.where(kind & (mean > 0), constants / mean, weights)
+    return weights
 
 
 @without_autocast

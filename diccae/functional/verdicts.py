@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 SAME, OPPOSITE = "same direction", "opposite direction"
 NO_EFFECT, SMALLER = "no effect of that size", "smaller than printed"
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
+AS_EXPECTED, ALARM = "as expected", "alarm"
 TOO_FEW = "too few seeds"
 
 
@@ -81,6 +82,24 @@ def judge_gaps(
         CONTRADICTED: contradicted,
         TOO_FEW: ~(confirmed | contradicted),
     }
+
+
+def judge_null(low: ArrayLike, high: ArrayLike) -> dict[str, Bool[np.ndarray, "..."]]:
+    """Which word holds for intervals of differences that must be 0 if nothing is wrong.
+
+    `as expected`: the interval contains 0. `alarm`: it does not, which intervals at the level 1 - e
+    do in a share e of cases although nothing is wrong. `too few seeds`: there is no interval.
+
+    Args:
+        low, high: (...) ends of the intervals; NaN for those that could not be computed.
+
+    Returns:
+        (...) of booleans for each word.
+    """
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    known = np.isfinite(low) & np.isfinite(high)
+    contains = (low <= 0) & (high >= 0)
+    return {AS_EXPECTED: known & contains, ALARM: known & ~contains, TOO_FEW: ~known}
 
 
 def best_of_others(

@@ -42,6 +42,8 @@ SHOWN = {
     "table2",
     "sensitivity",
     "cluster_ce",
+    "controls",
+    "control_verdicts",
     "leakage",
     "learning_rates",
     "dose_response",

@@ -36,8 +36,12 @@ class DiccaeChoices(Strict):
     weight_floor: float = Field(ge=0)
     unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)
-    weighting: Literal["dynamic", "static", "flat_mean", "shuffled", "inverted", "oracle"]
+    weighting: Literal[
+        "dynamic", "static", "flat_mean", "shuffled", "inverted", "oracle", "hard_negative"
+    ]
     static_weight: float = Field(ge=0)
+    pair_loss: Literal["confusion", "supcon"]
+    supcon_temperature: float = Field(gt=0)
     confusion_weight: float = Field(ge=0)
     infonce_weight: float = Field(ge=0)
     infonce_contrast: Literal["cross_modal", "intra_modal", "both", "one_way"]
@@ -58,7 +62,7 @@ class DiccaeChoices(Strict):
     @property
     def weights_from_degrees(self) -> bool:
         """Whether degrees of confusion are measured, for the weights of the confusion loss."""
-        return self.weighting != "static"
+        return self.weighting not in ("static", "hard_negative")
 
     @model_validator(mode="after")
     def _inverted_weights_exist(self) -> DiccaeChoices:
@@ -86,6 +90,18 @@ class DiccaeChoices(Strict):
                 f"circle min_enclosing exists in 2 dimensions, got pca_dim {self.pca_dim}; set "
                 "pca_dim to 2 or choose another circle"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _supcon_has_no_weights_of_pairs(self) -> DiccaeChoices:
+        wanted = {"weighting": "static", "static_weight": 1, "pairs": "fused"}
+        for key, value in wanted.items():
+            found = getattr(self, key)
+            if self.pair_loss == "supcon" and found != value:
+                raise ValueError(
+                    f"pair_loss supcon contrasts fused features without weights of pairs: wanted "
+                    f"{key} {value}, got {found}; set {key} to {value}, or pair_loss to confusion"
+                )
         return self
 
 

@@ -8,6 +8,7 @@ from diccae.errors import UserError
 from diccae.schedule import StageSchedule
 from diccae.systems._diccae_choices import DiccaeChoices
 from diccae.systems._diccae_hooks import degree_hook
+from diccae.systems._diccae_losses import info_nce, pair_loss
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
 
 ASSIGNMENTS = "assignments.npz"
@@ -69,9 +70,8 @@ class Diccae(System[DiccaeChoices]):
     def data(self, stage: Stage, choices: DiccaeChoices, budget: StageSchedule) -> DataUse:
         """The update set is held out of the unlabelled pool in pre-training; in fine-tuning it is a
         split of its own, or the paper's portion of the test split."""
-        confusion = choices.confusion_weight > 0
+        degrees = choices.confusion_weight > 0 and choices.weights_from_degrees
         if stage == FINETUNE:
-            degrees = confusion and choices.weights_from_degrees
             split: Literal["update", "test"] = (
                 "test" if choices.update_set == "test_portion" else "update"
             )
@@ -95,7 +95,7 @@ class Diccae(System[DiccaeChoices]):
             clusterings=sum(epoch % every == 0 for epoch in range(1, budget.epochs))
             if every
             else 0,
-            update_passes=budget.epochs if confusion else 0,
+            update_passes=budget.epochs if degrees else 0,
         )
 
     def model(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
@@ -122,30 +122,13 @@ class Diccae(System[DiccaeChoices]):
             data_preprocessor=run.preprocessor(
                 two_views=choices.infonce_contrast in ("intra_modal", "both") and contrasted
             ),
-            confusion_loss=dict(
-                type="ConfusionLoss",
-                similarity=choices.similarity,
-                reduction=choices.pair_reduction,
-                pairs=choices.pairs,
-                num_classes=classes,
-                feature_dim=base["embedding_dim"],
-                scale=choices.similarity_scale,
-                bias=choices.similarity_bias,
-                loss_weight=choices.confusion_weight,
-            )
-            if confusion
-            else None,
-            info_nce=dict(
-                type="InfoNCELoss",
-                temperature=choices.temperature,
-                contrast=choices.infonce_contrast,
-                loss_weight=choices.infonce_weight,
-            )
-            if contrasted
-            else None,
+            confusion_loss=None,
+            info_nce=info_nce(choices) if contrasted else None,
             cls_head=run.stage == FINETUNE or (clusters and choices.cluster_cross_entropy),
         )
-        if not (model["confusion_loss"] or model["info_nce"] or model["cls_head"]):
+        if confusion:
+            model |= pair_loss(choices, classes, base["embedding_dim"])
+        if not (confusion or contrasted or model["cls_head"]):
             raise UserError(
                 "no loss is left to train with; set method.infonce_weight, or (not in the warm-up) "
                 "method.confusion_weight or method.cluster_cross_entropy, or leave the stage out"
@@ -191,7 +174,8 @@ class Diccae(System[DiccaeChoices]):
     def optimizer(self, run: RunContext[DiccaeChoices]) -> dict[str, Any]:
         """The optimiser of the schedule; a and b of the similarity may have a rate of their own."""
         wrapper, choices = super().optimizer(run), run.choices
-        learned = choices.similarity == "sigmoid_cosine" and _has_confusion_loss(run.stage, choices)
+        learned = choices.similarity == "sigmoid_cosine" and choices.pair_loss == "confusion"
+        learned = learned and _has_confusion_loss(run.stage, choices)
         if not learned or choices.similarity_lr_mult == 1:
             return wrapper
         paramwise = wrapper.get("paramwise_cfg", {})
@@ -223,6 +207,7 @@ class Diccae(System[DiccaeChoices]):
 
 
 def _has_confusion_loss(stage: Stage, choices: DiccaeChoices) -> bool:
+    """Whether the stage has the confusion loss, or another loss of pairs in its place."""
     return stage != WARMUP and choices.confusion_weight > 0
 
 

@@ -34,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     text = run("--plan", "smoke")
     assert "fixed_weight@w=1             A        warmup of full" in text
-    assert "2 warmup, 7 pretrain, 42 finetune, 1 estimate runs per seed" in text
+    assert "2 warmup, 8 pretrain, 43 finetune, 1 estimate runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert lines["leakage"][1:] == ["2", "2", "0", "4"]
@@ -72,9 +72,9 @@ def test_the_time_of_a_plan_contains_the_start_of_each_job(
     monkeypatch.setattr("diccae.planning.calibration.calibrate", instant)
     result = CliRunner().invoke(app, ["--plan", "smoke", "--gpus", "1"], catch_exceptions=False)
     assert result.exit_code == 0
-    # two seeds of full, three other pre-trainings, the sweep, the leakage twin, from_scratch on two
+    # two seeds of full, four other pre-trainings, the sweep, the leakage twin, from_scratch on two
     # kinds of encoders, diccae_tokens, and seven systems
-    jobs = 2 * 16
+    jobs = 2 * 17
     wall = f"wall time with 1 core, one run on each: {4 * jobs / 60:.1f} min"
     assert wall in result.stdout
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
@@ -88,9 +88,9 @@ def test_json_is_one_object(run) -> None:  # noqa: ANN001
     assert answer["devices"]["count"] == 3
     assert answer["calibration"] is None
     assert "hours" not in answer
-    assert answer["runs"] == {"warmup": 4, "pretrain": 14, "finetune": 84, "estimate": 2}
+    assert answer["runs"] == {"warmup": 4, "pretrain": 16, "finetune": 86, "estimate": 2}
     # epochs x batches of each stage's runs: warm-up 8, pre-training 8, the others 4 steps
-    assert answer["steps"] == {"warmup": 32, "pretrain": 112, "finetune": 336, "estimate": 8}
+    assert answer["steps"] == {"warmup": 32, "pretrain": 128, "finetune": 344, "estimate": 8}
     assert sum(row["added_runs"] for row in answer["artifacts"]) == sum(answer["runs"].values())
     variants = {"no_confusion_loss", "no_dynamic_weighting"}
     assert {row["variant"] for row in answer["seeds"]} == variants

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from diccae import registry  # noqa: F401
-from diccae.models.losses import ConfusionLoss, InfoNCELoss
+from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss
 from diccae.models.systems.avcl import AVCL
 from diccae.models.systems.cav_mae import CavMaePretraining
 from tests.engine.processes import RANKS, on_two_processes, start
@@ -52,9 +52,11 @@ def values_and_gradients(rows: slice) -> dict[str, dict[str, Tensor]]:
         first, second, labels, weights = joint_batch()
         first, second = first[rows].requires_grad_(), second[rows].requires_grad_()
         torch.manual_seed(0)
-        confusion = ConfusionLoss(CLASSES, similarity, pairs, reduction, feature_dim=WIDTH).double()
+        options = dict(feature_dim=WIDTH, by_own_loss=similarity == "rbf")
+        confusion = ConfusionLoss(CLASSES, similarity, pairs, reduction, **options).double()
         contrast = InfoNCELoss(0.2, "one_way" if reduction == "sum" else "cross_modal")
         loss = confusion(first, labels[rows], weights, second) + contrast(first, second)
+        loss += SupConLoss()(second, labels[rows])
         loss.backward()
         results[f"{similarity}-{pairs}-{reduction}"] = {
             "loss": loss.detach(),

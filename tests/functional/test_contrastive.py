@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from diccae.functional.arguments import ArgumentError
-from diccae.functional.contrastive import confusion_loss, info_nce, weighted_confusion_loss
+from diccae.functional.contrastive import (
+    confusion_loss,
+    info_nce,
+    own_loss_weights,
+    weighted_confusion_loss,
+)
 from diccae.functional.similarity import (
     cosine_matrix,
     half_cosine_logits,
@@ -63,6 +68,48 @@ def test_pair_loss_equals_the_slow_reference(weights: Tensor | None, reduction: 
         reduction=reduction,
     )
     assert got.item() == pytest.approx(slow_pair_loss(logits, weights, reduction), rel=1e-12)
+
+
+def test_pairs_weighted_by_their_own_loss() -> None:
+    labels, mask = torch.tensor(LABELS), torch.ones(6, 6, dtype=torch.bool).triu(1)
+    logits = (3 * cosine_matrix(points(), points())).requires_grad_()
+    taken = mask & (labels >= 0)[:, None] & (labels >= 0)[None]
+    same = labels[:, None] == labels[None]
+    losses = confusion_loss(logits, same)
+    weights = own_loss_weights(losses, (taken & same, taken & ~same))
+    assert not weights.requires_grad
+    wanted = []
+    for kind in (taken & same, taken & ~same):
+        assert weights[kind].mean().item() == pytest.approx(1)
+        assert torch.allclose(weights[kind] * losses[kind].mean(), losses[kind])
+        # the mean square over the mean
+        wanted.append((losses[kind].square().mean() / losses[kind].mean()).item())
+    assert weights[~taken].eq(1).all()
+
+    def loss(**options: bool) -> Tensor:
+        return weighted_confusion_loss(logits, labels, labels, mask=mask, **options)
+
+    own = loss(by_own_loss=True)
+    assert own.item() == pytest.approx(sum(wanted) / 2)
+    own.backward()
+    assert logits.grad is not None
+    own_gradient = logits.grad.clone()
+    logits.grad = None
+    loss().backward()
+    assert torch.allclose(own_gradient, weights * logits.grad)
+
+
+def test_pairs_without_a_loss_have_weight_one() -> None:
+    logits = torch.full((2, 2), 800.0, requires_grad=True)
+    pair = torch.ones(2, 2, dtype=torch.bool).triu(1)
+    losses = confusion_loss(logits, pair)
+    assert own_loss_weights(losses, (pair, ~pair))[0, 1].item() == 1
+    labels = torch.zeros(2).long()
+    loss = weighted_confusion_loss(logits, labels, labels, mask=pair, by_own_loss=True)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
 
 
 def test_an_undecided_scorer_costs_log_two_however_many_negatives_there_are() -> None:

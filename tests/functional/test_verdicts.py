@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.verdict_errors import ends, fixed_weight, order, primary
+from benchmarks.verdict_errors import drops, ends, fixed_weight, order, primary
 from diccae.functional.bootstrap import t_interval
 from diccae.functional.verdicts import (
+    ALARM,
+    AS_EXPECTED,
     CONFIRMED,
     CONTRADICTED,
     NO_EFFECT,
@@ -18,6 +20,7 @@ from diccae.functional.verdicts import (
     best_of_others,
     judge_gaps,
     judge_interval,
+    judge_null,
     simultaneous_level,
 )
 
@@ -69,6 +72,20 @@ def test_an_order_needs_every_gap_and_falls_with_one(
     assert words(judge_gaps(np.array(low), np.array(high))) == verdict
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.1, 0.3, [AS_EXPECTED]),
+        (0.0, 0.3, [AS_EXPECTED]),
+        (0.1, 0.3, [ALARM]),
+        (-0.3, -0.1, [ALARM]),
+        (NAN, NAN, [TOO_FEW]),
+    ],
+)
+def test_a_difference_that_must_be_zero(low: float, high: float, verdict: list[str]) -> None:
+    assert words(judge_null(low, high)) == verdict
+
+
 def test_levels_of_a_family() -> None:
     assert simultaneous_level(1) == 0.95
     assert simultaneous_level(7) == pytest.approx(1 - 0.05 / 7)
@@ -118,6 +135,16 @@ def test_error_rates_of_the_primary_rows(seeds: int) -> None:
     assert at_most(primary(rng, [1.4] * 7, seeds, REPETITIONS, 1.0, 1.4)[SMALLER][1], 0.025)
     single = primary(rng, [0.0], seeds, REPETITIONS, level=0.95)
     assert near(single[SAME][0] + single[OPPOSITE][0], 0.05)
+
+
+@pytest.mark.parametrize("seeds", [4, 12])
+def test_error_rates_of_the_controls(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    alarms = judge_null(*ends(drops(rng, [0.0], seeds, REPETITIONS), 0.95))[ALARM]
+    assert near(float(alarms.mean()), 0.05)
+    # one end of the interval alone can err here
+    small = primary(rng, [1.0], seeds, REPETITIONS, level=0.95)
+    assert at_most(small[NO_EFFECT][0], 0.025)
 
 
 @pytest.mark.parametrize("seeds", [4, 12])

@@ -28,6 +28,8 @@ READINGS = [
     {"method.infonce_contrast": "both"},
     {"method.infonce_contrast": "one_way"},
     {"variant": "no_infonce", "method.pairs": "cross_modal"},
+    {"variant": "supcon"},
+    {"variant": "hard_negative"},
 ]
 
 
@@ -51,9 +53,9 @@ def test_every_reading_gives_finite_losses_and_gradients(
     dataset = DATASETS.build(config.train_dataloader.dataset)
     batch = model.data_preprocessor(pseudo_collate([dataset[index] for index in range(12)]), True)
     losses = model(**batch, mode="loss")
-    wanted = {"loss_cls", "loss_confusion"} | (
-        {"loss_infonce"} if modality == "AV" and variant == "full" else set()
-    )
+    wanted = {"loss_cls", "loss_supcon" if variant == "supcon" else "loss_confusion"}
+    if modality == "AV" and variant != "no_infonce":
+        wanted.add("loss_infonce")
     assert set(losses) == wanted
     sum(losses.values()).backward()
     missing = [

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diccae.functional.similarity import cosine_matrix
-from diccae.models.losses import ConfusionLoss, InfoNCELoss, confusion_loss
+from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss, confusion_loss
 
 SIMILARITIES = ["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
 HALF = [torch.float16, torch.bfloat16]
@@ -57,6 +57,25 @@ def test_info_nce_in_half_is_that_of_float64(kind: torch.dtype) -> None:
     assert loss.item() == pytest.approx(
         InfoNCELoss()(first.double(), second.double()).item(), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_the_supervised_contrastive_loss_in_half_is_that_of_float64(kind: torch.dtype) -> None:
+    half = points(kind)
+    # equal rows have the largest logits, and a row of zeros has no direction
+    half[4], half[3] = half[0], 0
+    half.requires_grad_()
+    full = half.detach().double().requires_grad_()
+    loss, wanted = SupConLoss()(half, LABELS), SupConLoss()(full, LABELS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(SupConLoss()(half, LABELS), loss)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+    got, exact = gradient(loss, half), gradient(wanted, full)
+    assert got[3].eq(0).all()
+    rows = torch.arange(12) != 3
+    limit = float(exact[rows].abs().max()) * torch.finfo(kind).eps
+    assert torch.allclose(got.double()[rows], exact[rows], rtol=0, atol=limit)
 
 
 @pytest.mark.parametrize("kind", HALF)

@@ -14,7 +14,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from diccae.models.losses import ConfusionLoss, InfoNCELoss
+from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss
 
 SIMILARITIES = ["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
 LABELS = torch.tensor([0, 0, 1, 2, 1, 2])
@@ -73,6 +73,13 @@ def test_gradients_between_two_modalities(pairs: str) -> None:
 def test_gradients_of_info_nce(contrast: str) -> None:
     assert torch.autograd.gradcheck(
         InfoNCELoss(0.3, contrast), (points().requires_grad_(), points(1).requires_grad_())
+    )
+
+
+def test_gradients_of_the_supervised_contrastive_loss() -> None:
+    assert torch.autograd.gradcheck(
+        lambda f: SupConLoss(0.3, loss_weight=2)(f, torch.tensor([0, 0, 1, 2, 1, -1])),
+        points().requires_grad_(),
     )
 
 
@@ -200,6 +207,7 @@ def test_unlabelled_rows_are_left_out() -> None:
             lambda: ConfusionLoss(3, reduction="mean"),
             "reduction: wanted one of balanced, .*got 'mean'",
         ),
+        (lambda: SupConLoss(temperature=0), "temperature: wanted a number above 0, got 0.0"),
         (lambda: InfoNCELoss(contrast="none"), "contrast: wanted one of cross_modal, .*got 'none'"),
         (
             lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)),
@@ -217,6 +225,7 @@ def test_registered_for_configs() -> None:
 
     assert isinstance(MODELS.build(dict(type="ConfusionLoss", num_classes=3)), ConfusionLoss)
     assert isinstance(MODELS.build(dict(type="InfoNCELoss", loss_weight=0.5)), InfoNCELoss)
+    assert isinstance(MODELS.build(dict(type="SupConLoss")), SupConLoss)
 
 
 def test_the_losses_and_their_weights_run_without_the_other_dependencies(tmp_path: Path) -> None:

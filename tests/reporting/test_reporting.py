@@ -337,5 +337,10 @@ def test_every_register_key_exists_in_the_composed_config(fake: Plan) -> None:
         for entry in entries
         if entry["key"].startswith("method.")
     }
-    # Table 2's own ablation and the controls are no ambiguities
-    assert set(settings["method"]) - documented == {"weighting", "finetune_labels"}
+    # ablations, controls and opponents, not ambiguities
+    assert set(settings["method"]) - documented == {
+        "weighting",
+        "finetune_labels",
+        "pair_loss",
+        "supcon_temperature",
+    }

@@ -99,7 +99,8 @@ def _plan(folder: Path) -> Plan:
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
     section = {"variants": ["full", "no_confusion_loss"], "modalities": ["AV"]}
     content |= {"name": "small", "data_root": "data", "table1": section, "table2": section}
-    content |= {"seeds": [0, 1], "sensitivity": None, "leakage": None, "figure3": None}
+    content |= {"seeds": [0, 1], "controls": None, "sensitivity": None, "leakage": None}
+    content["figure3"] = None
     (folder / "small.yaml").write_text(yaml.safe_dump(content))
     return load_plan(folder / "small.yaml")
 

@@ -8,6 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from diccae import registry  # noqa: F401
+from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run
 
@@ -63,3 +64,41 @@ def test_another_number_of_clusters_has_a_warm_up_of_its_own(full: Plan) -> None
     assert {parent.variant for parent in run.parents.values()} == {"full@k=12"}
     hook = run.parents[next(iter(run.parents))].config().custom_hooks[-1]
     assert hook.k == run.config().model.num_classes == 12
+
+
+def test_opponents_replace_the_weights_and_the_loss_of_pairs(full: Plan) -> None:
+    for stage in ("pretrain", "finetune"):
+        runs = {n: Run(full, stage, n, 0, "AV") for n in ("full", "supcon", "hard_negative")}
+        configs = {name: run.config() for name, run in runs.items()}
+        plain, own = configs["full"].model, configs["hard_negative"].model
+        assert own.confusion_loss == plain.confusion_loss | {"by_own_loss": True}
+        assert configs["supcon"].model.confusion_loss is None
+        loss = dict(type="SupConLoss", temperature=0.1, loss_weight=1)
+        assert configs["supcon"].model.supcon == loss
+        hooks = {name: [hook.type for hook in c.custom_hooks] for name, c in configs.items()}
+        degrees = [name for name, kinds in hooks.items() if "ConfusionDegreeHook" in kinds]
+        assert degrees == ["full"]
+        # the same clips, clusters and steps
+        for name in ("supcon", "hard_negative"):
+            assert configs[name].train_dataloader == configs["full"].train_dataloader
+            assert configs[name].train_cfg == configs["full"].train_cfg
+            assert runs[name].data_use.clusters == runs["full"].data_use.clusters
+            assert runs[name].data_use.update_passes == 0
+    warmups = {Run(full, "warmup", name, 0).config_hash for name in runs}
+    assert len(warmups) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("weighting", "dynamic", "static"),
+        ("static_weight", 2, 1),
+        ("pairs", "cross_modal", "fused"),
+    ],
+)
+def test_supcon_has_no_weights_of_pairs(key: str, value: object, wanted: object) -> None:
+    overrides = {"method.pair_loss": "supcon", "method.weighting": "static", f"method.{key}": value}
+    plan = load_plan("embedded-full").model_copy(update={"overrides": overrides})
+    message = f"pair_loss supcon .* wanted {key} {wanted}, got {value}.*; set {key} to {wanted}"
+    with pytest.raises(UserError, match=message):
+        Run(plan, "finetune", "full", 0, "AV").config()

@@ -2,5 +2,6 @@
 
 from diccae.models.losses.confusion_loss import ConfusionLoss
 from diccae.models.losses.info_nce import InfoNCELoss
+from diccae.models.losses.supcon import SupConLoss
 
-__all__ = ["ConfusionLoss", "InfoNCELoss"]
+__all__ = ["ConfusionLoss", "InfoNCELoss", "SupConLoss"]

@@ -52,6 +52,7 @@ class ConfusionLoss(nn.Module):
         loss_weight: factor of the whole loss.
         gather: with several processes, take the pairs of the joint batch of all of them, see
             `gather_rows`; each process must hold as many clips.
+        by_own_loss: weight pairs by their own loss too, see `own_loss_weights`.
 
     Raises:
         ArgumentError: an unknown option, or `mlp` without `feature_dim`.
@@ -68,6 +69,7 @@ class ConfusionLoss(nn.Module):
         bias: float = -2.5,
         loss_weight: float = 1.0,
         gather: bool = True,
+        by_own_loss: bool = False,
     ) -> None:
         super().__init__()
         check_choice("similarity", similarity, SIMILARITIES)
@@ -79,6 +81,7 @@ class ConfusionLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.gather = gather
+        self.by_own_loss = by_own_loss
         if similarity == "sigmoid_cosine":
             self.scale = nn.Parameter(torch.tensor(float(scale)))
             self.bias = nn.Parameter(torch.tensor(float(bias)))
@@ -150,6 +153,7 @@ class ConfusionLoss(nn.Module):
                 weights=weights,
                 mask=mask,
                 reduction=self.reduction,
+                by_own_loss=self.by_own_loss,
             )
 
         if self.pairs == "fused" or other is None:

@@ -28,6 +28,8 @@ class DICCAE(Recogniser):
         num_classes: C, number of classes in fine-tuning, of clusters in pre-training.
         embedding_dim: E, size of the fused feature and of the InfoNCE projections.
         confusion_loss, info_nce: registered losses; None to train without.
+        supcon: registered loss on fused features and labels in place of the confusion loss; None to
+            train without.
         cls_head: whether a linear classifier reads the fused feature.
         static_weight: one weight for all pairs instead of dynamic weights (w/o M_ij, Fig. 3); None
             for dynamic weights.
@@ -46,6 +48,7 @@ class DICCAE(Recogniser):
         info_nce: dict[str, Any] | None = None,
         cls_head: bool = True,
         static_weight: float | None = None,
+        supcon: dict[str, Any] | None = None,
         **recogniser: Any,
     ) -> None:
         super().__init__(modalities, num_classes, **recogniser)
@@ -58,6 +61,7 @@ class DICCAE(Recogniser):
         )
         self.info_nce = MODELS.build(info_nce) if info_nce else None
         self.confusion_loss = MODELS.build(confusion_loss) if confusion_loss else None
+        self.supcon = MODELS.build(supcon) if supcon else None
         self.pairs_by_modality = (
             self.confusion_loss is not None
             and self.confusion_loss.pairs != "fused"
@@ -100,11 +104,13 @@ class DICCAE(Recogniser):
         losses = {}
         if self.info_nce is not None:
             losses["loss_infonce"] = self._contrast(projected, inputs)
-        if self.classifier is not None or self.confusion_loss is not None:
+        if self.classifier or self.confusion_loss or self.supcon:
             fused = self.fuse(features)
             if self.classifier is not None:
                 classes = self.classes(data_samples).to(device)
                 losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused)), classes)
+            if self.supcon is not None:
+                losses["loss_supcon"] = self.supcon(fused, labels)
             if self.confusion_loss is not None:
                 first, other = (
                     (projected["audio"], projected["video"])
@@ -134,7 +140,8 @@ class DICCAE(Recogniser):
 
     def unused_parameters(self) -> tuple[str, ...]:
         """Those of the fusion where no loss reads the fused feature, as in the warm-up."""
-        if self.classifier is not None or (self.confusion_loss and not self.pairs_by_modality):
+        pairs = self.confusion_loss and not self.pairs_by_modality
+        if self.classifier or self.supcon or pairs:
             return ()
         return tuple(f"fusion.{name}" for name, _ in self.fusion.named_parameters())
 
