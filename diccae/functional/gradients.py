@@ -22,17 +22,20 @@ def gradient_norms(
 
     Args:
         losses: scalars by name.
-        parameters: trained ones; the gradient of a loss that does not depend on one is 0.
+        parameters: trained ones.
         reduce: changes the gradients of a loss in place, such as to their sum over processes.
 
     Returns:
-        The norm of each loss, at least 0.
+        The norm of each loss, at least 0; nothing for a loss that depends on none of the
+        parameters.
     """
     norms = {}
     for name, loss in losses.items():
-        gradients: Sequence[Tensor | None] = [None] * len(parameters)
-        if loss.requires_grad:
-            gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        if not loss.requires_grad:
+            continue
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        if all(gradient is None for gradient in gradients):
+            continue
         found = [
             torch.zeros_like(parameter) if gradient is None else gradient.clone()
             for gradient, parameter in zip(gradients, parameters, strict=True)

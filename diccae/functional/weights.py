@@ -140,7 +140,10 @@ def flat_weights(weights: Float[Tensor, "c c"]) -> Float[Tensor, "c c"]:
 
 def weight_statistics(weights: Float[Tensor, "c c"]) -> dict[str, float]:
     """Mean, standard deviation and the 5, 50 and 95 % quantiles of the (C, C) weights off the
-    diagonal, as `weight_mean`, `weight_sd`, `weight_p05`, `weight_p50` and `weight_p95`."""
+    diagonal, as `weight_mean`, `weight_sd`, `weight_p05`, `weight_p50` and `weight_p95`; nothing
+    for a single class."""
+    if len(weights) < 2:
+        return {}
     off = ~torch.eye(len(weights), dtype=torch.bool, device=weights.device)
     # quantiles of a tensor are limited to 2^24 values
     values = weights[off].double().cpu().numpy()

@@ -57,7 +57,7 @@ class HistoryHook(Hook):
         terms = {name: loss for name, loss in losses.items() if name.startswith(TERM)}
         parameters = last_parameters(model.encoders.values())
         if len(terms) > 1 and parameters:
-            self._norms = gradient_norms(terms, parameters, all_reduce_params)
+            self._norms = gradient_norms(terms, parameters, reduce=all_reduce_params)
 
     def after_train_iter(
         self,
@@ -136,14 +136,14 @@ def last_parameters(encoders: Iterable[nn.Module]) -> list[nn.Parameter]:
 
 def gradient_shares(norms: dict[str, float]) -> dict[str, float]:
     """The share of each loss in the sum of the norms of their gradients, in [0, 1], as
-    `grad_share_<name>` for `loss_<name>`; nothing where the sum is 0.
+    `grad_share_<name>` for `loss_<name>`; nothing where the sum is 0, or for a single loss.
 
     The gradients are those of the last batch of an epoch with respect to the last layer of each
     encoder, which all losses depend on, as in GradNorm (Chen et al., 2018, Sec. 3.1). Those with
     respect to all shared parameters would cost a backward pass for each loss.
     """
     total = sum(norms.values())
-    if not total:
+    if not total or len(norms) < 2:
         return {}
     return {f"grad_share_{name.removeprefix(TERM)}": norm / total for name, norm in norms.items()}
 
