@@ -13,6 +13,7 @@ from diccae.sections import (
     Figure3,
     Leakage,
     LearningRates,
+    Mechanism,
     Modality,
     Need,
     Scored,
@@ -49,6 +50,7 @@ class ScoredSections(Strict):
     leakage: Leakage | None = None
     learning_rates: LearningRates | None = None
     avcl: Section | None = None
+    mechanism: Mechanism | None = None
     tuning: Tuning | None = None
     spread: Section | None = None
 
