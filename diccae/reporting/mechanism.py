@@ -89,6 +89,9 @@ def draw_mechanism(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         for title, prefix in PANELS
         if table["quantity"].str.startswith(prefix).any()
     ]
+    # a loss has one colour in all panels
+    names = [str(name).split("share_", 1)[-1] for name in table["quantity"] if "share_" in name]
+    colours = {name: f"C{place}" for place, name in enumerate(dict.fromkeys(names))}
     with mpl.rc_context({**STYLE, "figure.figsize": (7.2, 1.9 * len(panels) + 0.4)}):
         figure, grid = plt.subplots(len(panels), len(stages), squeeze=False, sharey="row")
         for column, stage in enumerate(stages):
@@ -98,8 +101,12 @@ def draw_mechanism(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
                 if rows.empty:
                     axes.set_axis_off()
                     continue
-                (_draw_weights if prefix == "weight_" else _draw_lines)(axes, rows, prefix)
+                if prefix == "weight_":
+                    _draw_weights(axes, rows)
+                else:
+                    _draw_lines(axes, rows, prefix, colours)
                 axes.set_ylim(bottom=0)
+                axes.xaxis.get_major_locator().set_params(integer=True)
                 axes.set_ylabel(title if column == 0 else "")
             grid[0, column].set_title(stage)
             drawn = [axes for axes in grid[:, column] if axes.axison]
@@ -107,30 +114,23 @@ def draw_mechanism(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         save_svg(figure, svg)
 
 
-def _draw_weights(axes: Axes, rows: pd.DataFrame, prefix: str) -> None:
+def _draw_weights(axes: Axes, rows: pd.DataFrame) -> None:
     lines = {name: part.set_index("epoch")["mean"] for name, part in rows.groupby("quantity")}
-    low, middle, high = (lines[f"{prefix}{name}"] for name in ("p05", "p50", "p95"))
+    low, middle, high = (lines[f"weight_{name}"] for name in ("p05", "p50", "p95"))
     axes.fill_between(
         low.index, low, high, color=BLUE, alpha=0.15, linewidth=0, label="5 to 95 % of the pairs"
     )
     axes.plot(middle.index, middle, color=BLUE, linestyle="--", linewidth=1, label="median")
-    mean = lines[f"{prefix}mean"]
+    mean = lines["weight_mean"]
     axes.plot(mean.index, mean, color=BLUE, marker="o", markersize=3, label="mean")
     axes.legend(frameon=False, fontsize=7)
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame, prefix: str) -> None:
-    for name, part in rows.groupby("quantity", sort=False):
-        (line,) = axes.plot(
-            part["epoch"], part["mean"], marker="o", markersize=3, label=str(name)[len(prefix) :]
-        )
-        axes.fill_between(
-            part["epoch"],
-            part["low"],
-            part["high"],
-            color=line.get_color(),
-            alpha=0.15,
-            linewidth=0,
-        )
+def _draw_lines(axes: Axes, rows: pd.DataFrame, prefix: str, colours: dict[str, str]) -> None:
+    for quantity, part in rows.groupby("quantity", sort=False):
+        name = str(quantity).removeprefix(prefix)
+        colour, epochs = colours.get(name, BLUE), part["epoch"]
+        axes.plot(epochs, part["mean"], color=colour, marker="o", markersize=3, label=name)
+        axes.fill_between(epochs, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
     if prefix != PURITY:
         axes.legend(frameon=False, fontsize=7)
