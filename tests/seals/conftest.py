@@ -163,6 +163,8 @@ def _write_run(run: Run) -> None:
         arrays = {"ids": np.array(ids), "epochs": np.array([0]), "inertia": np.array([1.5])}
         write_atomically(run.folder / "assignments.npz", arrays | {"assign_0": clusters})
         curve = pd.DataFrame({"epoch": [1], "loss": [run.seed]})
+        if run.stage == "pretrain":
+            curve["weight_mean"] = 1.0
         write_atomically(run.folder / "history.csv", curve)
     (run.folder / "weights.pth").write_text(f"the weights of {run}")
     names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]

@@ -109,6 +109,9 @@ def test_tables_and_page_from_shards_are_those_from_runs(sealed: Plan, exported:
     names = [f"{name}.csv" for name in artifacts_of(sealed)] + drawn
     assert sorted(drawn) == ["figure2.svg", "mechanism.svg", "systems.svg"]
     assert {"pairs.csv", "pair_slopes.csv"} < set(names)
+    stages = pd.read_csv(folder / "mechanism.csv").groupby("stage")["quantity"].agg(set)
+    assert {"purity", "weight_mean"} <= stages["pretrain"]
+    assert {"weight_mean", "grad_share_cls"} <= stages["finetune"]
     for name in names:
         assert (folder / name).read_bytes() == (own / name).read_bytes(), name
     rows = [(p / "report.html").read_text().splitlines() for p in (folder, own)]
