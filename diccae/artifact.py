@@ -29,6 +29,7 @@ class Artifact:
         columns: those that name a row; the others hold what was computed.
         help: one line.
         draw: `module:function` that draws the table into an SVG file; None for a table alone.
+        section: name of the section of the plan; None for that of the artifact.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Artifact:
     columns: tuple[str, ...]
     help: str
     draw: str | None = None
+    section: str | None = None
 
     @property
     def command(self) -> str:
@@ -52,7 +54,7 @@ class Artifact:
         """
         if not self.runs(plan):
             raise UserError(
-                f"plan {plan.name} has no section {self.name!r}; "
+                f"plan {plan.name} has no section {self.section or self.name!r}; "
                 f"add it to configs/plans/{plan.name}.yaml"
             )
         folder, name = parts_of_name(self.name)

@@ -14,6 +14,7 @@ from diccae.sections import (
     Figure3,
     Leakage,
     LearningRates,
+    Mechanism,
     Modality,
     Need,
     Scored,
@@ -55,6 +56,7 @@ class ScoredSections(Strict):
     learning_rates: LearningRates | None = None
     dose_response: DoseResponse | None = None
     avcl: Section | None = None
+    mechanism: Mechanism | None = None
     tuning: Tuning | None = None
     spread: Section | None = None
 

@@ -96,6 +96,18 @@ class Figure3(Strict):
         return [Need(variant, self.modality) for variant in self.variants]
 
 
+class Mechanism(Strict):
+    """A variant whose losses weigh pairs of classes, and one with flat weights."""
+
+    variant: str
+    flat: str
+    modality: Modality
+
+    def needs(self) -> list[Need]:
+        """Both variants."""
+        return [Need(self.variant, self.modality), Need(self.flat, self.modality)]
+
+
 class Leakage(Strict):
     """The leakage twin: `holdout` never sees test clips, `portion` takes its update set from the
     test split."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -135,6 +136,20 @@ def flat_weights(weights: Float[Tensor, "c c"]) -> Float[Tensor, "c c"]:
     """
     off = ~torch.eye(len(weights), dtype=torch.bool, device=weights.device)
     return torch.where(off, weights[off].mean(), weights)
+
+
+def weight_statistics(weights: Float[Tensor, "c c"]) -> dict[str, float]:
+    """Mean, standard deviation and the 5, 50 and 95 % quantiles of the (C, C) weights off the
+    diagonal, as `weight_mean`, `weight_sd`, `weight_p05`, `weight_p50` and `weight_p95`; nothing
+    for a single class."""
+    if len(weights) < 2:
+        return {}
+    off = ~torch.eye(len(weights), dtype=torch.bool, device=weights.device)
+    # quantiles of a tensor are limited to 2^24 values
+    values = weights[off].double().cpu().numpy()
+    low, median, high = np.quantile(values, (0.05, 0.5, 0.95))
+    found = {"mean": values.mean(), "sd": values.std(), "p05": low, "p50": median, "p95": high}
+    return {f"weight_{name}": float(value) for name, value in found.items()}
 
 
 def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"]:

@@ -12,10 +12,11 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch._functorch import config as functorch_config
 from torch.nn import functional as F
 
 from diccae.errors import UserError
-from diccae.stored_file import reading
+from diccae.models.taken_weights import take_weights
 
 
 class Recogniser(BaseModel):
@@ -38,6 +39,8 @@ class Recogniser(BaseModel):
             features that were computed once; any other, by a forward pass for each replaced input.
         on_features: called with the features (B, V, D) by modality of each batch that is scored;
             None for nothing.
+        on_losses: called with the losses by name of each batch that is trained on, before the
+            backward pass; None for nothing.
     """
 
     separate_encoders: ClassVar[bool] = False
@@ -57,12 +60,15 @@ class Recogniser(BaseModel):
         self.modalities, self.num_classes = tuple(modalities), num_classes
         self.normalize_features = normalize_features
         self.on_features: Callable[[dict[str, Tensor]], None] | None = None
+        self.on_losses: Callable[[dict[str, Tensor]], None] | None = None
         configs = {"audio": audio_encoder, "video": video_encoder}
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
         # sizes of the features, by modality
         self.widths: dict[str, int] = {n: encoder.out_features for n, encoder in encoders.items()}
         if compile_encoders:
+            # a compiled graph refuses a second backward pass otherwise
+            functorch_config.donated_buffer = False
             for encoder in encoders.values():
                 encoder.compile()
 
@@ -127,6 +133,16 @@ class Recogniser(BaseModel):
     def history(self) -> dict[str, float]:
         """Statistics of the network for the row of an epoch in history.csv."""
         return {}
+
+    def pair_weights(self) -> Float[Tensor, "c c"] | None:
+        """The weights (C, C) of pairs of classes in the losses; None if no loss uses any."""
+        return None
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of the losses, and all of them for the log; calls `on_losses` first."""
+        if self.on_losses is not None:
+            self.on_losses(losses)
+        return super().parse_losses(losses)
 
     def embed(self, inputs: dict[str, Float[Tensor, "b ..."]]) -> Float[Tensor, "b e"]:
         """The embedding (B, E) that circles and clusters are computed from, of unit length if
@@ -224,22 +240,4 @@ class Recogniser(BaseModel):
             RuntimeError: it lacks a weight.
         """
         if self.init_cfg:
-            self.take_weights(Path(self.init_cfg["checkpoint"]), self.initial_prefixes())
-
-    def take_weights(self, path: Path, prefixes: tuple[str, ...]) -> None:
-        """Take all weights whose names begin with one of the prefixes from another run's file.
-
-        Raises:
-            UserError: the file is missing or damaged.
-            RuntimeError: it lacks a weight.
-        """
-        with reading(path, "train the run that writes it"):
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        chosen = {key: value for key, value in state.items() if key.startswith(prefixes)}
-        missing = [k for k in self.state_dict() if k.startswith(prefixes) and k not in chosen]
-        if missing:
-            raise RuntimeError(
-                f"{path} lacks {len(missing)} weights of this model, "
-                f"{missing[0]} first; pre-train again with the same encoders"
-            )
-        self.load_state_dict(chosen, strict=False)
+            take_weights(self, Path(self.init_cfg["checkpoint"]), self.initial_prefixes())

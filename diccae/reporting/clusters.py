@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,16 @@ from diccae.reporting.shard_folder import shards_of
 from diccae.stored_file import MAKE_AGAIN, reading
 
 
-def cluster_quality(plan: Plan) -> pd.DataFrame:
+def cluster_quality(plan: Plan, variants: Iterable[str] | None = None) -> pd.DataFrame:
     """One row for each clustering: variant, seed, fold (-1 without folds), epoch (0 = first
-    clusters), purity and mutual information in [0, 1], inertia.
+    clusters), purity and mutual information in [0, 1], inertia; of all variants, or of some.
 
     The table is empty if the true classes of the unlabelled clips are not known.
     """
     rows: list[dict[str, Any]] = []
     labels = _true_classes(plan)
     shards = shards_of(plan)
-    for variant in plan.variants():
+    for variant in plan.variants() if variants is None else variants:
         for seed in plan.seeds:
             found = [] if labels is None else of_run(plan, variant, seed, labels)
             if not found and seed in shards:

@@ -38,6 +38,41 @@ def degree_of(folder: Path) -> NDArray[np.float64]:
         return arrays["test_degree"]
 
 
+def pair_arrays(
+    plan: Plan, variant: str, seed: int, modality: str, name: str
+) -> NDArray[np.float64] | None:
+    """(F, C, C) an array of confusion.npz of each fold; None where a run does not have it.
+
+    Args:
+        plan, variant, seed, modality: the fine-tuning run.
+        name: `mean_weight`, the weights that the loss used, mean over epochs, or `update_degree`,
+            the degrees of the update set after the last epoch; of the runs of section `mechanism`.
+
+    Raises:
+        UserError: the run is missing or the file damaged.
+    """
+    shard, found = shard_of(plan, variant, seed, modality), []
+    for fold in plan.folds:
+        if shard is not None:
+            found.append(shard.pair_array(name, shard.folder(variant, modality, fold)))
+        else:
+            path = run_file(plan, variant, seed, modality, "confusion.npz", fold)
+            found.append(pair_array_of(path.parent, name))
+    known = [array for array in found if array is not None]
+    return np.stack(known).astype(float) if len(known) == len(found) else None
+
+
+def pair_array_of(folder: Path, name: str) -> NDArray[np.floating] | None:
+    """An array of `pair_arrays` of the fine-tuning run in a folder.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    path = folder / "confusion.npz"
+    with reading(path, train_again(path)), np.load(path) as arrays:
+        return dict(arrays).get(name)
+
+
 def confusion_matrix(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.int64]:
     """(C, C) number of test clips by true class (rows) and predicted class (columns), with scores
     averaged over all views; each clip is in one fold.

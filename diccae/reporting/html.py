@@ -23,6 +23,7 @@ from diccae.reporting import (
     collect,
     degrees,
     intervals,
+    pairs,
     paper,
     pictures,
     sources,
@@ -51,6 +52,9 @@ SHOWN = {
     "avcl",
     "figure2",
     "figure3",
+    "mechanism",
+    "pairs",
+    "pair_slopes",
     "feature_quality",
     "claims",
 }
@@ -93,7 +97,11 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"num": _number, "interval": _interval}
+    environment.filters |= {
+        "num": _number,
+        "interval": _interval,
+        "conclusion": pairs.conclusion,
+    }
     template = environment.get_template("report.html.jinja")
     return template.render(context(plan, folder, verdict))
 

@@ -17,6 +17,8 @@ from diccae.reporting.shard_file import read_shard
 
 # files of a run that a shard holds as they are
 KEPT = ("metrics.json", "history.csv")
+# arrays of pairs of classes of the runs of section `mechanism`
+PAIR_ARRAYS = ("mean_weight", "update_degree")
 # top1 of a clip that a run did not score
 NOT_SCORED = -1
 
@@ -113,6 +115,12 @@ class Shard:
     def degree(self, folder: str) -> NDArray[np.float64]:
         """(C, C) degrees of confusion of a scored run on the test split."""
         return self.arrays["degree"][self.about["degrees"].index(folder)]
+
+    def pair_array(self, name: str, folder: str) -> NDArray[np.floating] | None:
+        """(C, C) `mean_weight` or `update_degree` of a scored run; None where the shard does not
+        have it."""
+        folders = self.about["mechanism"][name]
+        return self.arrays[name][folders.index(folder)] if folder in folders else None
 
     def file(self, name: str) -> str:
         """Text of a file that the shard holds as it was, by its path below `runs`."""

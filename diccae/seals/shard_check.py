@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator
+
+import pandas as pd
 
 from diccae.digests import text_digest
 from diccae.errors import UserError
@@ -17,9 +20,10 @@ from diccae.seals.record import doubts
 
 # what a shard leaves to the digests in its records, in words
 NOT_PROVEN = (
-    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1 and the "
-    "degrees of confusion are those of the files that the records name (their accuracies, means "
-    "and variances are those of metrics.json, which has its digest)"
+    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1, the "
+    "degrees of confusion and the weights of pairs are those of the files that the records name "
+    "(accuracies, and mean and variance of the degrees on the test split, are those of "
+    "metrics.json, and the mean of the weights is that of history.csv, which have their digests)"
 )
 
 
@@ -77,6 +81,23 @@ def _check_numbers(run: Run, shard: Shard, name: str) -> Iterator[Finding]:
     if "degrees" in metrics and not _same_degrees(shard, name, metrics["degrees"]["test"]):
         words = "the degrees of confusion are not those whose statistics metrics.json states"
         yield Finding("edited", f"{shard.path}, {name}", words)
+    if not _same_weights(shard, name):
+        words = "the mean of the weights of pairs is not that of history.csv"
+        yield Finding("edited", f"{shard.path}, {name}", words)
+
+
+def _same_weights(shard: Shard, name: str) -> bool:
+    weights, text = (
+        shard.pair_array("mean_weight", name),
+        shard.about["files"].get(f"{name}/history.csv"),
+    )
+    if weights is None or text is None:
+        return True
+    stated = pd.read_csv(io.StringIO(text)).get("weight_mean")
+    # of history.csv, which has six decimals
+    return stated is None or math.isclose(
+        stated.mean(), upper(weights.astype(float)).mean(), abs_tol=1e-5
+    )
 
 
 def _same_degrees(shard: Shard, name: str, stated: dict[str, float]) -> bool:

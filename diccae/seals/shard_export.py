@@ -16,7 +16,7 @@ from diccae.hashes import file_hash, record_digest
 from diccae.plans import Plan
 from diccae.reporting import clusters, collect, degrees, html, pictures, scored_clips, timing
 from diccae.reporting.shard_file import write_shard
-from diccae.reporting.shards import KEPT, NOT_SCORED, plan_text
+from diccae.reporting.shards import KEPT, NOT_SCORED, PAIR_ARRAYS, plan_text
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.shard_check import name_of
 from diccae.stored_file import reading
@@ -59,6 +59,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     clips, arrays = _arrays(list(tables.values()))
     withheld, arrays["withheld"] = _withheld(plan, seed, clips, arrays)
     arrays["degree"] = np.stack([degrees.degree_of(run.folder) for run in scored])
+    mechanism, more = _mechanism(plan, scored)
     about = {
         "plan": plan_text(plan),
         "seed": seed,
@@ -67,6 +68,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         "degrees": [name_of(run) for run in scored],
         "clips": clips,
         "withheld": withheld,
+        "mechanism": mechanism,
         "records": records,
         "files": {
             f"{name_of(run)}/{name}": (run.folder / name).read_text()
@@ -83,7 +85,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
             if f"seed{seed}" in Path(name).parts
         },
     }
-    write_shard(out, about, arrays)
+    write_shard(out, about, arrays | more)
     left_out = (run.folder / name for run in runs for name in records[name_of(run)]["files"])
     size = sum(path.stat().st_size for path in left_out if path.name not in KEPT)
     return Exported(len(runs), len(tables), len(clips["id"]), size)
@@ -188,6 +190,26 @@ def _withheld(
             top1[modes.index(mode), rows, column] = part["top1"]
     named = [dict(zip(MODE, mode, strict=True)) for mode in modes]
     return {"variants": list(tables), "modes": named}, top1
+
+
+def _mechanism(
+    plan: Plan, scored: Sequence[Run]
+) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
+    """Of the runs of section `mechanism`: folders of those that have each of `PAIR_ARRAYS`, and the
+    arrays (runs, C, C), where there are any."""
+    section = plan.mechanism
+    wanted = {(need.variant, need.modality) for need in section.needs()} if section else set()
+    folders: dict[str, list[str]] = {}
+    arrays = {}
+    for name in PAIR_ARRAYS:
+        pairs = [
+            (run, degrees.pair_array_of(run.folder, name)) for run in scored if _key(run) in wanted
+        ]
+        found = {name_of(run): array for run, array in pairs if array is not None}
+        folders[name] = list(found)
+        if found:
+            arrays[name] = np.stack(list(found.values()))
+    return folders, arrays
 
 
 def _modes(table: pd.DataFrame) -> list[Any]:

@@ -159,6 +159,11 @@ def test_files_of_a_finished_run(workspace: Path, tiny_data: Path) -> None:
         assert arrays["confusion_matrix"].sum() == COUNTS["test"]
         assert arrays["update_weight"].min() >= 0
         assert arrays["update_weight"].max() <= 2
+        used = arrays["mean_weight"][np.triu_indices(12, 1)]
+    history = pd.read_csv(folder / "history.csv")
+    # ones in the first epoch, and the weights of its degrees in the second
+    assert history["weight_mean"][0] == 1
+    assert used.mean() == pytest.approx(history["weight_mean"].mean(), abs=1e-6)
     with np.load(first.folder / "assignments.npz") as arrays:
         assert len(arrays["ids"]) == COUNTS["unlabelled"]
         assert arrays["epochs"].tolist() == [0, 1]

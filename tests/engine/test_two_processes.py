@@ -64,6 +64,7 @@ def training_worker(rank: int, folder: str) -> None:
     from diccae.engine.devices import use_processes
     from diccae.engine.feature_extractor import unwrap
     from diccae.engine.hooks.confusion_degree import ConfusionDegreeHook
+    from diccae.engine.hooks.history import HistoryHook
     from diccae.engine.hooks.pseudo_labels import PseudoLabelHook
     from diccae.engine.hooks.update_set import UpdateSetHook
 
@@ -85,6 +86,10 @@ def training_worker(rank: int, folder: str) -> None:
         "state": {name: value.clone() for name, value in model.state_dict().items()},
         "matrix": hooks[ConfusionDegreeHook].state,
         "assignments": hooks[PseudoLabelHook].assignments,
+        "gradients": [
+            {key: value for key, value in row.items() if key.startswith("grad_share_")}
+            for row in hooks[HistoryHook].rows
+        ],
         "samplers": samplers_of_rank(),
     }
     for place, table in withheld_tables(Path(folder), RANKS).items():
@@ -227,7 +232,7 @@ def test_features_of_a_dataset_cover_every_clip_once_in_order(
 
 
 @pytest.mark.parametrize(
-    "kept", ["train_labels", "update_labels", "matrix", "assignments", "state"]
+    "kept", ["train_labels", "update_labels", "matrix", "assignments", "state", "gradients"]
 )
 def test_both_ranks_have_the_same_labels_weights_and_model(
     training_of_ranks: list[dict[str, Any]], kept: str
@@ -236,6 +241,11 @@ def test_both_ranks_have_the_same_labels_weights_and_model(
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     if kept == "train_labels":
         assert torch.equal(first, training_of_ranks[0]["assignments"]["train_1"].long())
+    if kept == "gradients":
+        assert all(
+            sorted(row) == [f"grad_share_{n}" for n in ("cls", "confusion", "infonce")]
+            for row in first
+        )
     if kept == "matrix":
         assert torch.equal(first["weights"], training_of_ranks[0]["state"]["confusion_weights"])
         assert int(first["counts"].sum()) == 47

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from diccae.functional.arguments import ArgumentError
-from diccae.functional.weights import WeightSpec, flat_weights, normalize_degree, static_weights
+from diccae.functional.weights import (
+    WeightSpec,
+    flat_weights,
+    normalize_degree,
+    static_weights,
+    weight_statistics,
+)
 
 DEGREE = torch.tensor([[0.0, 1, 3], [1, 0, 2], [3, 2, 0]], dtype=torch.float64)
 
@@ -160,3 +166,12 @@ def test_flat_weights_keep_the_mean_and_the_diagonal() -> None:
 def test_static_weights() -> None:
     assert static_weights(2, 0.5).tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert torch.equal(static_weights(3), torch.ones(3, 3))
+
+
+def test_statistics_leave_out_the_diagonal() -> None:
+    weights = torch.tensor([[9.0, 0, 1], [0, 9, 2], [1, 2, 9]])
+    found = weight_statistics(weights)
+    assert found["weight_mean"] == 1
+    assert found["weight_sd"] == pytest.approx(math.sqrt(2 / 3))
+    assert (found["weight_p05"], found["weight_p50"], found["weight_p95"]) == (0, 1, 2)
+    assert weight_statistics(torch.ones(1, 1)) == {}

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from numpy.typing import NDArray
 
 from diccae.datasets.checksums import checksums
 from diccae.datasets.clips import write_index, write_meta
@@ -46,6 +47,7 @@ def make_plan(folder: Path) -> Plan:
     content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2], "overrides": {}}
     content["learning_rates"] |= {"values": [0.002], "seeds": [0]}
     content["figure3"]["weights"] = [0, 1, 16]
+    content["mechanism"] = {"variant": "full", "flat": "flat_mean", "modality": "AV"}
     content["table1"]["variants"] = ["full", "from_scratch", "scratch_tokens", "gblend", "mbt"]
     (folder / "fake.yaml").write_text(yaml.safe_dump(content))
     return load_plan(folder / "fake.yaml")
@@ -96,8 +98,24 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
         folder / "confusion.npz",
         test_degree=(degree + degree.T) / 2,
         confusion_matrix=np.eye(CLASSES, dtype=int) * PER_CLASS,
+        **write_weights(folder, seed),
     )
     write_record(folder, plan, variant, modality, seed)
+
+
+def write_weights(folder: Path, seed: int) -> dict[str, NDArray[Any]]:
+    """Write the learning curve of one fine-tuning run of two epochs; the arrays of pairs of its
+    confusion.npz."""
+    first, second = np.random.default_rng(seed).random((2, CLASSES, CLASSES), np.float32)
+    weights, degree = first + first.T, second + second.T
+    mean = float(weights[~np.eye(CLASSES, dtype=bool)].mean())
+    table = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "weight_mean": [1, 2 * mean - 1]})
+    for name in ("weight_sd", "weight_p05", "weight_p50", "weight_p95"):
+        table[name] = mean
+    for name in ("cls", "confusion"):
+        table[f"share_{name}"] = table[f"grad_share_{name}"] = 0.5
+    table.to_csv(folder / "history.csv", index=False, float_format="%.6f")
+    return {"mean_weight": weights, "update_degree": degree.astype(float)}
 
 
 def write_record(

@@ -23,7 +23,16 @@ from diccae.reporting import claims, collect, html
 from diccae.reporting.ambiguities import ambiguities
 from diccae.reporting.sample_clips import SAMPLE_RATE, log_bands, sample_clips
 
-SECTIONS = ("table1", "table2", "cluster_ce", "figure2", "figure3", "leakage", "learning_rates")
+SECTIONS = (
+    "table1",
+    "table2",
+    "cluster_ce",
+    "figure2",
+    "figure3",
+    "mechanism",
+    "leakage",
+    "learning_rates",
+)
 
 
 def plan_of(fake: Plan, **sections: object) -> Plan:

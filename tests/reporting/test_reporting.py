@@ -22,7 +22,15 @@ from diccae.sections import Tuning
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 N = CLASSES * PER_CLASS
-OTHER_SECTIONS = ("sensitivity", "cluster_ce", "figure2", "figure3", "leakage", "learning_rates")
+OTHER_SECTIONS = (
+    "sensitivity",
+    "cluster_ce",
+    "figure2",
+    "figure3",
+    "mechanism",
+    "leakage",
+    "learning_rates",
+)
 
 
 def expected(variant: str, modality: str, seed: int) -> float:
@@ -306,6 +314,9 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     withheld = page[page.index('id="withheld"') :]
     assert withheld.index(">15.8 <") < withheld.index("</table>")
     assert "of which this plan has too few" in page
+    said = page[page.index('id="mechanism"') :]
+    assert said.index("<b>No conclusion: too few seeds.</b> Slope of") < said.index("<table>")
+    assert "The 10 most confused pairs of classes" in said
     assert (
         "nan"
         not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL)

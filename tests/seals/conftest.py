@@ -23,7 +23,7 @@ from diccae.engine.runs import origin_of
 from diccae.hashes import file_hash, record_digest, run_key
 from diccae.jobs import jobs
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
-from diccae.reporting import figures, html, pictures
+from diccae.reporting import figures, html, mechanism, pictures
 from diccae.reporting.clusters import cluster_quality
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.seal import seal_path, seal_text
@@ -47,6 +47,7 @@ def plain_pictures() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "draw_figure2", draw)
+        patch.setattr(mechanism, "draw_mechanism", draw)
         patch.setattr(pictures, "matrix", lambda values, *_: f"data:,{values.tolist()}")
         patch.setattr(pictures, "purity", lambda plan: f"data:,{cluster_quality(plan).to_csv()}")
         yield
@@ -99,6 +100,7 @@ def _plan(folder: Path) -> Plan:
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
     section = {"variants": ["full", "no_confusion_loss"], "modalities": ["AV"]}
     content |= {"name": "small", "data_root": "data", "table1": section, "table2": section}
+    content["mechanism"] = {"variant": "full", "flat": "no_confusion_loss", "modality": "AV"}
     content |= {"seeds": [0, 1], "controls": None, "sensitivity": None, "leakage": None}
     content["figure3"] = None
     (folder / "small.yaml").write_text(yaml.safe_dump(content))
@@ -161,8 +163,11 @@ def _write_run(run: Run) -> None:
         clusters = np.arange(len(ids)) % 7
         arrays = {"ids": np.array(ids), "epochs": np.array([0]), "inertia": np.array([1.5])}
         write_atomically(run.folder / "assignments.npz", arrays | {"assign_0": clusters})
+        curve = pd.DataFrame({"epoch": [1], "loss": [run.seed]})
+        if run.stage == "pretrain":
+            curve["weight_mean"] = 1.0
+        write_atomically(run.folder / "history.csv", curve)
     (run.folder / "weights.pth").write_text(f"the weights of {run}")
-    write_atomically(run.folder / "history.csv", pd.DataFrame({"epoch": [1], "loss": [run.seed]}))
     names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]
     files = {name: file_hash(run.folder / name) for name in names if (run.folder / name).is_file()}
     origin = origin_of(run, run.config())

@@ -108,7 +108,11 @@ def test_tables_and_page_from_shards_are_those_from_runs(sealed: Plan, exported:
     own = Path("results_away/small")
     drawn = [f"{name}.svg" for name, made in artifacts_of(sealed).items() if made.draw]
     names = [f"{name}.csv" for name in artifacts_of(sealed)] + drawn
-    assert drawn == ["systems.svg", "figure2.svg"] or drawn == ["figure2.svg", "systems.svg"]
+    assert sorted(drawn) == ["figure2.svg", "mechanism.svg", "systems.svg"]
+    assert {"pairs.csv", "pair_slopes.csv"} < set(names)
+    stages = pd.read_csv(folder / "mechanism.csv").groupby("stage")["quantity"].agg(set)
+    assert {"purity", "weight_mean"} <= stages["pretrain"]
+    assert {"weight_mean", "grad_share_cls"} <= stages["finetune"]
     for name in names:
         assert (folder / name).read_bytes() == (own / name).read_bytes(), name
     rows = [(p / "report.html").read_text().splitlines() for p in (folder, own)]
@@ -159,10 +163,11 @@ def test_all_seeds_of_the_shards_are_taken_whatever_their_plan_says_of_a_default
 def test_shards_are_read_without_torch(lab: Path) -> None:
     code = (
         "import sys; from diccae.cli.main import app\n"
-        "from diccae.reporting import figures, pictures\n"
+        "from diccae.reporting import figures, mechanism, pictures\n"
         # pictures take most of the time
         "pictures.matrix = lambda *_: ''\n"
         "figures.draw_figure2 = lambda plan, table, svg: svg.write_text('<svg/>')\n"
+        "mechanism.draw_mechanism = figures.draw_figure2\n"
         # report makes verify.json too
         "for words in (['report', '--results', 'shards'],\n"
         "              ['compare', '--clips', 'shards', 'shards']):\n"
@@ -199,6 +204,11 @@ def _degree(about: dict[str, Any], arrays: dict[str, Any]) -> None:
 
 def _record(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     about["records"][RUN]["hardware"]["cores"] = 99
+
+
+def _weights(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    # the largest weight, so that another pair has it
+    arrays["mean_weight"][0, 0, 1] += 0.1
 
 
 def _history(about: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -246,6 +256,7 @@ def test_shards_that_do_not_belong_together(lab: Path, edit: Any, words: str) ->
         (_history, "is not the file that the run wrote"),
         (_top1, "metrics.json says 80.000 % .*the predictions beside it say"),
         (_degree, "the degrees of confusion are not those whose statistics"),
+        (_weights, "the mean of the weights of pairs is not that of history.csv"),
     ],
 )
 def test_edits_inside_a_shard_whose_digest_was_repaired(lab: Path, edit: Any, words: str) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from diccae.functional.gating import gated_logits
 from diccae.functional.precision import wide
 from diccae.models.late_fusion import LateFusion
+from diccae.models.taken_weights import take_weights
 
 
 @MODELS.register_module()
@@ -99,7 +100,7 @@ class AttnAV(LateFusion):
             super().init_weights()
             return
         for name, path in self.init_cfg["checkpoints"].items():
-            self.take_weights(Path(path), (f"encoders.{name}.", f"heads.{name}."))
+            take_weights(self, Path(path), (f"encoders.{name}.", f"heads.{name}."))
 
     def _gate(
         self, fused: Float[Tensor, "b e"], heads: dict[str, Float[Tensor, "b c"]]

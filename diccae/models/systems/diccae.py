@@ -122,21 +122,16 @@ class DICCAE(Recogniser):
                 )
         return losses
 
+    def pair_weights(self) -> Float[Tensor, "c c"] | None:
+        """The confusion weights (C, C); None without the confusion loss."""
+        return None if self.confusion_loss is None else self.confusion_weights
+
     def history(self) -> dict[str, float]:
-        """Mean and variance of the confusion weights off the diagonal, and scale and bias of the
-        learned similarity, if the network has one."""
-        weights = self.confusion_weights
-        off = weights[~torch.eye(len(weights), dtype=torch.bool, device=weights.device)]
-        statistics = {
-            "weight_mean": float(off.mean()),
-            "weight_variance": float(off.var(unbiased=False)),
-        }
-        if self.confusion_loss is not None and self.confusion_loss.similarity == "sigmoid_cosine":
-            for name in ("scale", "bias"):
-                statistics[f"similarity_{name}"] = float(
-                    getattr(self.confusion_loss, name).detach()
-                )
-        return statistics
+        """Scale and bias of the learned similarity, if the network has one."""
+        loss = self.confusion_loss
+        if loss is None or loss.similarity != "sigmoid_cosine":
+            return {}
+        return {f"similarity_{n}": float(getattr(loss, n).detach()) for n in ("scale", "bias")}
 
     def unused_parameters(self) -> tuple[str, ...]:
         """Those of the fusion where no loss reads the fused feature, as in the warm-up."""
