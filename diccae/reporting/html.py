@@ -28,6 +28,7 @@ from diccae.reporting import (
     sources,
     verdicts,
 )
+from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
@@ -115,6 +116,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     judged = claims.evaluate(plan)
+    tables = {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
@@ -138,7 +140,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unit": intervals.repetition(plan),
         "over": intervals.sources(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
-        "tables": {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES},
+        "tables": tables,
+        "committed": against_reference(plan, tables["table2"], judged.to_dict("records")),
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()
