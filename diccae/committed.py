@@ -1,5 +1,5 @@
-"""The committed reference: `results/reference/<plan>` with one shard a seed, and the tables, figures
-and verify.json that were made from them."""
+"""The committed reference: `results/reference/<plan>` with one shard for each seed, and the tables,
+figures and verify.json that were made from them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -
     from diccae.reporting.shard_folder import check_known, check_seeds, plan_of_shards
 
     whole = (plan_of_shards(results) if plan is None else load_plan(plan)).at(results)
-    chosen = whole.first_seeds(seeds)
+    chosen = whole.first_seeds(seeds or len(whole.seeds))
     if chosen.elsewhere:
         check_known(whole)
         check_seeds(chosen)
