@@ -9,9 +9,15 @@ from diccae.plans import Plan
 
 FOLDER = Path("results/reference")
 # tables of the reference that a page shows beside its own
-SHOWN = ("table2.csv", "claims.csv")
-# every plan with shards side by side, by `diccae summary`
-DATA_SETS = FOLDER / "data_sets.csv"
+SHOWN = ("effects.csv", "claims.csv")
+# the plans whose effects stand side by side, and what their clips are
+DATA_SETS = {
+    "embedded": "rendered",
+    "kitchen20": "real",
+    "kitchen20-frozen": "real",
+    "esc10": "real",
+}
+DATA_SETS_TABLE = FOLDER / "data_sets.csv"
 
 
 def reference_of(plan: Plan) -> Path:
@@ -25,5 +31,7 @@ def reference_files(plan: Plan) -> list[Path]:
     if plan.elsewhere:
         return []
     folder = reference_of(plan)
-    paths = [*sorted(folder.glob("*.npz")), *(folder / name for name in SHOWN), DATA_SETS]
+    paths = [*sorted(folder.glob("*.npz")), *(folder / name for name in SHOWN)]
+    if plan.name in DATA_SETS:
+        paths.append(DATA_SETS_TABLE)
     return [path for path in paths if path.is_file()]

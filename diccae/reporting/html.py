@@ -30,6 +30,7 @@ from diccae.reporting import (
 )
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
+from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -50,6 +51,7 @@ SHOWN = {
     "figure2",
     "figure3",
     "feature_quality",
+    "effects",
     "claims",
 }
 
@@ -141,7 +143,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "over": intervals.sources(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
         "tables": tables,
-        "committed": against_reference(plan, tables["table2"], judged.to_dict("records")),
+        "committed": against_reference(plan, folder),
+        "data_sets": page_of_data_sets(plan),
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()
