@@ -3,6 +3,7 @@ committed reference of each plan."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,11 @@ def differing(table: pd.DataFrame) -> tuple[list[tuple[dict[str, Any], dict[str,
     """The effects in audio whose verdict on real sounds is not that on rendered clips, as pairs of
     rows (rendered, real), opposite directions first; and the number of pairs that were compared."""
     audio = table[table["modality"] == COMMON]
-    rendered = {row["claim"]: row for row in _rows(audio[audio["clips"] == RENDERED])}
-    real = _rows(audio[audio["clips"] == REAL])
+    rendered = {row["claim"]: row for row in records(audio[audio["clips"] == RENDERED])}
+    real = records(audio[audio["clips"] == REAL])
     pairs = [(rendered[row["claim"]], row) for row in real if row["claim"] in rendered]
     found = [pair for pair in pairs if len({plain(row["verdict"]) for row in pair}) > 1]
-    return sorted(found, key=lambda pair: -_contradict(*pair)), len(pairs)
+    return sorted(found, key=lambda pair: -contradict(*pair)), len(pairs)
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
@@ -78,7 +79,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
         return ["Rendered clips and real sounds are not compared yet: a reference is missing."]
     if not found:
         return [f"In audio, all {compared} verdicts on real sounds are those on rendered clips."]
-    opposite = sum(_contradict(*pair) for pair in found)
+    opposite = sum(contradict(*pair) for pair in found)
     said = f"In audio, {len(found)} of {compared} verdicts on real sounds are not those on rendered"
     said += f" clips; {opposite or 'none'} of them {'has' if opposite == 1 else 'have'} the "
     said += "opposite direction. This is no test of the difference between the data sets."
@@ -101,7 +102,7 @@ def page_of_data_sets(plan: Plan) -> dict[str, Any] | None:
         return None
     with reading(DATA_SETS_TABLE, RESTORE):
         table = pd.read_csv(DATA_SETS_TABLE)
-        rows = _rows(table)
+        rows = records(table)
         columns = [
             (name, modality)
             for name in DATA_SETS
@@ -127,7 +128,8 @@ def _line(claim: str, rows: list[dict[str, Any]], columns: list[tuple[str, str]]
     }
 
 
-def _contradict(rendered: dict[str, Any], real: dict[str, Any]) -> bool:
+def contradict(rendered: dict[str, Any], real: dict[str, Any]) -> bool:
+    """Whether both rows have a direction, and not the same one."""
     return direction(rendered["verdict"]) * direction(real["verdict"]) < 0
 
 
@@ -139,11 +141,10 @@ def _in_words(rendered: dict[str, Any], real: dict[str, Any]) -> str:
     )
 
 
-def drop_words(row: dict[str, Any]) -> str:
-    """A drop with its interval, in words."""
-    if pd.isna(row["low"]):
-        return f"{row['drop']:+.1f}"
-    return f"{row['drop']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]"
+def drop_words(row: Mapping[str, Any], names: Sequence[str] = ("drop", "low", "high")) -> str:
+    """A drop with its interval, in words; `names` are the columns of both."""
+    value, low, high = (row[name] for name in names)
+    return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def visible_words(row: dict[str, Any]) -> str:
@@ -153,5 +154,6 @@ def visible_words(row: dict[str, Any]) -> str:
     return "" if pd.isna(size) else f"; effects from {size:.1f} points on can be seen"
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table."""
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
