@@ -78,7 +78,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     if not compared:
         return ["Rendered clips and real sounds are not compared yet: a reference is missing."]
     if not found:
-        return [f"In audio, all {compared} verdicts on real sounds are those on rendered clips."]
+        return [f"In audio, no verdict on real sounds is another one ({compared} compared)."]
     opposite = sum(contradict(*pair) for pair in found)
     said = f"In audio, {len(found)} of {compared} verdicts on real sounds are not those on rendered"
     said += f" clips; {opposite or 'none'} of them {'has' if opposite == 1 else 'have'} the "
@@ -134,8 +134,9 @@ def contradict(rendered: dict[str, Any], real: dict[str, Any]) -> bool:
 
 
 def _in_words(rendered: dict[str, Any], real: dict[str, Any]) -> str:
+    words = label(real["claim"])
     return (
-        f"{label(real['claim']).capitalize()}: {plain(rendered['verdict'])} on rendered clips "
+        f"{words[0].upper()}{words[1:]}: {plain(rendered['verdict'])} on rendered clips "
         f"({drop_words(rendered)}), {plain(real['verdict'])} on {real['plan']} "
         f"({drop_words(real)}{visible_words(real)})."
     )
