@@ -44,7 +44,11 @@ def compare(
     from diccae.reporting.compare_folders import folder_pairs
 
     pairs, lacking = folder_pairs(mine, reference)
-    differ = [_compare_plan(here, there, tolerance, len(pairs) > 1) for here, there in pairs]
+    differ = []
+    for here, there in pairs:
+        if differ:
+            print()
+        differ.append(_compare_plan(here, there, tolerance, (here, there) != (mine, reference)))
     for words in lacking:
         print(f"not compared: {words}")
     raise typer.Exit(code=int(any(differ)))
@@ -68,7 +72,7 @@ def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -
         if runs.here != runs.there:
             print(
                 f"not compared: tables, which are of {len(runs.here)} seeds here and of "
-                f"{len(runs.there)} there; the page shows both\n"
+                f"{len(runs.there)} there; the page shows both"
             )
             return differ
     return _compare_tables(mine, reference, tolerance, single) or differ
@@ -93,7 +97,7 @@ def _compare_tables(mine: Path, reference: Path, tolerance: float, single: bool)
         print(f"not compared: {words}")
     worst = max((table.word for table in tables), key=WORDS.index)
     count = sum(table.word == worst for table in tables)
-    print(f"{worst}: {count} of {len(tables)} tables\n")
+    print(f"{worst}: {count} of {len(tables)} tables")
     return worst == DIFFERENT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from diccae.errors import UserError
 from diccae.plans import results_root_of
 from diccae.reporting.compare_runs import has_shards
 
@@ -13,6 +14,9 @@ def folder_pairs(here: Path, there: Path) -> tuple[list[tuple[Path, Path]], list
 
     Both folders themselves, unless `there` has folders of plans alone, as `results/reference` does:
     then each of them and that of the same plan, which is `here` itself for the default plan.
+
+    Raises:
+        UserError: `here` has nothing of any of these plans.
     """
     subfolders = [path for path in sorted(there.glob("*")) if _is_filled(path)]
     if _is_filled(there) or not subfolders:
@@ -24,6 +28,11 @@ def folder_pairs(here: Path, there: Path) -> tuple[list[tuple[Path, Path]], list
             pairs.append((own, folder))
         else:
             lacking.append(f"{folder.name}: {own} has nothing of it")
+    if not pairs and here.is_dir():
+        raise UserError(
+            f"{there} and {here} have no plan in common ({'; '.join(lacking)}); run one of these "
+            "plans first, or name the folders of one plan"
+        )
     return (pairs or [(here, there)]), lacking
 
 

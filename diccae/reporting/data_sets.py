@@ -78,7 +78,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     if not compared:
         return ["Rendered clips and real sounds are not compared yet: a reference is missing."]
     if not found:
-        return [f"In audio, no verdict on real sounds is another one ({compared} compared)."]
+        return [f"In audio, all verdicts on real sounds are those on rendered clips ({compared})."]
     opposite = sum(contradict(*pair) for pair in found)
     said = f"In audio, {len(found)} of {compared} verdicts on real sounds are not those on rendered"
     said += f" clips; {opposite or 'none'} of them {'has' if opposite == 1 else 'have'} the "

@@ -123,7 +123,9 @@ def test_other_verdicts_on_real_sounds_are_said_first(reference: Path) -> None:
         "seeds on kitchen20 (+0.2 [-1.3, +1.7]; effects from 3.0 points on can be seen).",
     ]
     same = table[table["claim"] == MEAN]
-    assert sentences(same) == ["In audio, no verdict on real sounds is another one (1 compared)."]
+    assert sentences(same) == [
+        "In audio, all verdicts on real sounds are those on rendered clips (1)."
+    ]
     assert sentences(table[table["clips"] == "rendered"]) == [
         "Rendered clips and real sounds are not compared yet: a reference is missing."
     ]
