@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 
 from diccae.cli.main import app
 from diccae.cli.options import plan_of_results
+from diccae.committed import DATA_SETS, DATA_SETS_TABLE
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.compare_runs import compare_runs
+from diccae.reporting.csv_file import save
+from diccae.reporting.data_sets import data_sets
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, build
@@ -52,9 +55,13 @@ def compare(*folders: Path | str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_the_page_has_the_reference_beside_the_runs(sealed: Plan, shards: Path) -> None:
+def test_the_page_has_the_reference_beside_the_runs(
+    sealed: Plan, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("effects.csv", "claims.csv"):
         shutil.copy(ROOT / name, shards)
+    monkeypatch.setitem(DATA_SETS, "small", "rendered")
+    save(data_sets(), DATA_SETS_TABLE)
     build(sealed)
     page = (ROOT / "report.html").read_text()
     assert (
@@ -62,7 +69,12 @@ def test_the_page_has_the_reference_beside_the_runs(sealed: Plan, shards: Path) 
         "scores are the same to the byte in all of them. The reference has 2 seeds;"
     ) in page
     assert "your 2 seeds, and the 2 of the reference" in page
-    assert json.loads((ROOT / "verify.json").read_text())["sealed"]
+    assert "Rendered clips and real sounds are not compared yet" in page
+    assert '<th scope="col">small, A-V</th>' in page
+    assert "not computed yet: embedded, kitchen20, kitchen20-frozen, esc10." in page
+    seal = json.loads((ROOT / "verify.json").read_text())
+    assert seal["sealed"]
+    assert str(DATA_SETS_TABLE) in seal["files"]
     # the page depends on the reference, so its files are sealed
     change(shards / "seed0.npz", top1)
     found = [str(Finding(**each)) for each in verify(sealed)["findings"]]
