@@ -44,7 +44,7 @@ def compare(
     from diccae.reporting.compare_folders import folder_pairs
 
     pairs, lacking = folder_pairs(mine, reference)
-    differ = []
+    differ: list[bool] = []
     for here, there in pairs:
         if differ:
             print()
