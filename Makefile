@@ -1,4 +1,5 @@
-# make reproduce: set up and rebuild the paper on the embedded benchmark.  make test: set up and run the tests.
+# make reproduce: set up, rebuild the paper on the embedded benchmark, and compare the runs with the committed reference.
+# make test: set up and run the tests. README.md says how long both take.
 # The first interpreter that really starts and is 3.11 or 3.12.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv

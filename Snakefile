@@ -5,6 +5,7 @@
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
+from diccae.committed import reference_files
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
@@ -211,6 +212,7 @@ rule figure:
 rule verify:
     input:
         lambda wildcards: FLOW.tables(wildcards.root),
+        lambda wildcards: reference_files(FLOW.plan(wildcards.root)),
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:
@@ -229,6 +231,7 @@ rule verify:
 rule report:
     input:
         lambda wildcards: FLOW.tables(wildcards.root),
+        lambda wildcards: reference_files(FLOW.plan(wildcards.root)),
         "{root}/verify.json",
         "configs/claims.yaml",
         "configs/ambiguities.yaml",

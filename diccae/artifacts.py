@@ -28,6 +28,10 @@ def _system(name: str, plan: Plan) -> list[Need]:
     return [need for need in _section("table1", plan) if need.variant == name]
 
 
+def _effects(plan: Plan) -> list[Need]:
+    return [*_section("table2", plan), *_section("figure3", plan)]
+
+
 def _compared(plan: Plan) -> list[Need]:
     """Table 1, where it has variants beside the reference."""
     needs = _section("table1", plan)
@@ -175,6 +179,13 @@ TABLES = (
         "diagnostics:feature_quality",
         (*ROW, "seed"),
         "Degrees of confusion of every run, against accuracy and against the generator's truth.",
+    ),
+    Artifact(
+        "effects",
+        _effects,
+        "effects:effects",
+        ("claim", "modality"),
+        "The drops of Table 2 and the gains of Figure 3 with verdicts, as `diccae summary` reads.",
     ),
     Artifact(
         "claims",

@@ -52,6 +52,7 @@ PARSED = {
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
     "plan": "times the models for a minute; tests/cli/test_plan.py",
     "report": "needs a folder of shards; tests/seals/test_shards.py",
+    "summary": "writes into README; tests/reporting/test_summary.py",
     "train": "minutes of training; tests/engine/test_runs.py",
 }
 # first words of indented blocks that hold no command

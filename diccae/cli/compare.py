@@ -28,9 +28,11 @@ def compare(
         Path | None, typer.Option("--out", help="With --clips: folder for its three tables.")
     ] = None,
 ) -> None:
-    """Compare the tables of two results folders; exit code 1 if one is different.
+    """Compare the runs and tables of two results folders; exit code 1 if one is different.
 
-    Each table is the same bytes, the same values, within the noise of a seed, or different.
+    Where both have the runs or the shards of a plan, the predicted classes of the seeds in common
+    are compared. Each table is the same bytes, the same values, within the noise of a seed, or
+    different; tables of other seeds are not compared.
     """
     if clips and tolerance:
         raise UserError("--tolerance is for tables; omit it with --clips")
@@ -39,11 +41,49 @@ def compare(
     if clips:
         _compare_clips(mine, reference, out)
         return
+    from diccae.reporting.compare_folders import folder_pairs
+
+    pairs, lacking = folder_pairs(mine, reference)
+    differ: list[bool] = []
+    for here, there in pairs:
+        if differ:
+            print()
+        differ.append(_compare_plan(here, there, tolerance, (here, there) != (mine, reference)))
+    for words in lacking:
+        print(f"not compared: {words}")
+    raise typer.Exit(code=int(any(differ)))
+
+
+def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -> bool:
+    """Compare two folders of one plan, and print what differs, if anything does.
+
+    Args:
+        mine, reference, tolerance: those of the command.
+        single: whether other plans below the folders are left out.
+    """
+    from diccae.reporting.compare_runs import compare_runs, has_runs, has_shards
+
+    print(f"here: {mine}; there: {reference}")
+    differ = False
+    if has_shards(reference) and has_runs(mine):
+        runs = compare_runs(mine, reference)
+        print(f"{runs.words()}\n")
+        differ = bool(len(runs.differing))
+        if runs.here != runs.there:
+            print(
+                f"not compared: tables, which are of {len(runs.here)} seeds here and of "
+                f"{len(runs.there)} there; the page shows both"
+            )
+            return differ
+    return _compare_tables(mine, reference, tolerance, single) or differ
+
+
+def _compare_tables(mine: Path, reference: Path, tolerance: float, single: bool) -> bool:
     from diccae.reporting.compare_words import DIFFERENT, WORDS, judge
 
     tables, apart = judge(mine, reference, tolerance)
     equal = f"numbers that differ by at most {tolerance:g}" if tolerance else "the same numbers"
-    print(f"here: {mine}; there: {reference}; tolerance {tolerance:g}: {equal} are equal\n")
+    print(f"tolerance {tolerance:g}: {equal} are equal\n")
     for table in tables:
         inside = f"  (cells within the noise: {table.within})" if table.within else ""
         print(f"{table.word:28}{table.file}{inside}")
@@ -53,12 +93,12 @@ def compare(
     for cell in beyond:
         print(f"{cell.file}, {cell.row}, {cell.column}: {_values(cell)}")
     print()
-    for words in apart:
+    for words in () if single else apart:
         print(f"not compared: {words}")
     worst = max((table.word for table in tables), key=WORDS.index)
     count = sum(table.word == worst for table in tables)
     print(f"{worst}: {count} of {len(tables)} tables")
-    raise typer.Exit(code=int(worst == DIFFERENT))
+    return worst == DIFFERENT
 
 
 def _values(cell: Difference) -> str:

@@ -11,7 +11,18 @@ import typer
 
 from diccae import kernels
 from diccae.checkout import check_checkout
-from diccae.cli import artifacts, compare, data, doctor, export, plan, train, verify, vggsounder
+from diccae.cli import (
+    artifacts,
+    compare,
+    data,
+    doctor,
+    export,
+    plan,
+    summary,
+    train,
+    verify,
+    vggsounder,
+)
 from diccae.errors import UserError
 from diccae.whole_file import disk_full, write_error
 
@@ -36,6 +47,7 @@ verify.register(app)
 doctor.register(app)
 export.register(app)
 vggsounder.register(app)
+summary.register(app)
 
 
 def main() -> None:

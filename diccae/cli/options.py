@@ -36,11 +36,12 @@ def plan_of_results(plan: str | None, seeds: int | None, results: Path | None) -
     """
     if results is None:
         return load_plan(plan or DEFAULT_PLAN).first_seeds(seeds)
-    from diccae.reporting.shard_folder import check_seeds, plan_of_shards
+    from diccae.reporting.shard_folder import check_known, check_seeds, plan_of_shards
 
-    whole = plan_of_shards(results) if plan is None else load_plan(plan)
-    chosen = whole.first_seeds(seeds or len(whole.seeds)).at(results)
+    whole = (plan_of_shards(results) if plan is None else load_plan(plan)).at(results)
+    chosen = whole.first_seeds(seeds or len(whole.seeds))
     if chosen.elsewhere:
+        check_known(whole)
         check_seeds(chosen)
     return chosen
 

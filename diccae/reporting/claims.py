@@ -14,13 +14,13 @@ from diccae.functional.support import extreme_support, order_support, two_way_su
 from diccae.functional.verdicts import (
     CONTRADICTED,
     TOO_FEW,
-    best_of_others,
     simultaneous_level,
 )
 from diccae.plans import Plan
 from diccae.reporting import collect, paper, verdicts
 from diccae.reporting.figures import figure2
 from diccae.reporting.intervals import difference_interval
+from diccae.reporting.sweep import sweep_pair
 from diccae.sections import modalities_of
 
 REPRODUCED = "reproduced"
@@ -79,21 +79,11 @@ def _change(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
 
 
 def _gain(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
-    sweep = plan.figure3
-    assert sweep is not None
-    fixed, largest = sweep.variants[:-1], sweep.variants[len(sweep.weights) - 1]
-    other = largest if claim["test"] == "threshold" else sweep.dynamic
-    *swept, own = collect.hits_of(plan, *((name, sweep.modality) for name in (*fixed, other)))
     if len(plan.seeds) < 2:
         return TOO_FEW, verdicts.without_interval(plan)
-    validation = [collect.accuracy(plan, name, sweep.modality, "validation") for name in fixed]
-    best = best_of_others(np.stack(validation), np.stack(swept).astype(np.float64))
-    clips = collect.clips(plan, other, sweep.modality)
-    if claim["test"] == "threshold":
-        verdict, evidence = _judge_hits(plan, clips, best, own)
-        return verdict, f"best fixed weight over {largest}: {evidence}"
-    verdict, evidence = _judge_hits(plan, clips, own, best)
-    return verdict, f"dynamic over the best fixed weight: {evidence}"
+    pair = sweep_pair(plan, claim["test"])
+    verdict, evidence = _judge_hits(plan, pair.clips, pair.first, pair.second)
+    return verdict, f"{pair.words}: {evidence}"
 
 
 def _order(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:

@@ -29,7 +29,9 @@ from diccae.reporting import (
     sources,
     verdicts,
 )
+from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
+from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -56,6 +58,7 @@ SHOWN = {
     "pairs",
     "pair_slopes",
     "feature_quality",
+    "effects",
     "claims",
 }
 
@@ -126,6 +129,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     judged = claims.evaluate(plan)
+    tables = {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
@@ -150,7 +154,9 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "number_of_seeds": intervals.number_of_seeds(plan),
         "over": intervals.sources(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
-        "tables": {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES},
+        "tables": tables,
+        "committed": against_reference(plan, folder),
+        "data_sets": page_of_data_sets(plan),
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()

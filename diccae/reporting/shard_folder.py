@@ -9,6 +9,7 @@ from typing import Any
 
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan
+from diccae.reporting.shard_agreement import check_agreement
 from diccae.reporting.shards import Shard, plan_text, read
 from diccae.validation import checked
 
@@ -37,8 +38,8 @@ def shards_of(plan: Plan) -> dict[int, Shard]:
     """The shards in the results folder of a plan, by seed.
 
     Raises:
-        UserError: a shard is damaged, of another plan or of other data than the first; a seed has
-            two shards, or runs with other numbers.
+        UserError: a shard is damaged, of another plan, or of other data, code or settings than the
+            first; a seed has two shards, or runs with other numbers.
     """
     files = shard_files(plan.results_root(), plan.elsewhere)
     return _shards(plan, Path.cwd(), tuple((file, file.stat().st_mtime_ns) for file in files))
@@ -52,7 +53,7 @@ def _shards(plan: Plan, _place: Path, files: tuple[tuple[Path, int], ...]) -> di
         _check_complete(plan, shard)
         if not plan.elsewhere:
             _check_runs(plan, shard)
-    _check_data(list(found.values()))
+    check_agreement(list(found.values()))
     return found
 
 
@@ -117,6 +118,21 @@ def check_seeds(plan: Plan) -> None:
             f"{', '.join(map(str, found)) or 'none'}; copy it there, or take fewer seeds with "
             "--seeds"
         )
+
+
+def check_known(plan: Plan) -> None:
+    """Whether a plan in another folder, with all of its seeds, has those of the shards there.
+
+    Raises:
+        UserError: a shard holds another seed.
+    """
+    known = dict.fromkeys([*plan.seeds, *(scored.seed for scored in plan.scored(plan.needs()))])
+    for seed, shard in shards_of(plan).items():
+        if seed not in known:
+            raise UserError(
+                f"{shard.path} holds seed {seed}, which plan {plan.name} does not have "
+                f"({', '.join(map(str, known))}); remove it, or add the seed to the plan"
+            )
 
 
 def _plan(shard: Shard) -> Plan:
@@ -194,16 +210,6 @@ def _predictions_digest(path: Path) -> str | None:
 def _digest(record: dict[str, Any]) -> str | None:
     digest: str | None = record.get("files", {}).get("predictions.parquet")
     return digest
-
-
-def _check_data(shards: list[Shard]) -> None:
-    for shard in shards[1:]:
-        for key in ("manifest_sha256", "truth", "classes"):
-            if shard.data[key] != shards[0].data[key]:
-                raise UserError(
-                    f"{shard.path} was made from other clips than {shards[0].path}: {key} differs; "
-                    "remove one of them, or compute its seed again on the same clips"
-                )
 
 
 def seeds_of_shards(root: Path) -> dict[int, Path]:

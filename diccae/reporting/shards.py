@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +128,16 @@ class Shard:
 
 
 def read(path: Path) -> Shard:
-    """Read a shard.
+    """Read a shard; the content is not to be changed, since the next call may return it again.
 
     Raises:
         UserError: it is damaged, or no shard.
     """
+    return _read(path, Path.cwd(), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _place: Path, _state: int) -> Shard:
     return Shard(path, *read_shard(path))
 
 

@@ -76,7 +76,7 @@ class Stored:
         """
         kind = withheld.COLUMNS.get(self.modality)
         if kind is None:
-            table = self._predictions()
+            table = self.predictions()
             chosen = table[(table["split"] == "test") & (table["view"] == "multi")]
             return chosen[["id", "group", "label", "top1"]]
         table = self._withheld()
@@ -93,10 +93,17 @@ class Stored:
         kinds = set(pairs.itertuples(index=False, name=None))
         return {name for name, kind in withheld.COLUMNS.items() if kind in kinds}
 
-    def _predictions(self) -> pd.DataFrame:
-        if self.paths[0].name == FILE:
-            return pd.concat([_read(path, COLUMNS) for path in self.paths])
-        return read(self.paths[0]).predictions(self.variant, self.modality)
+    def predictions(self) -> pd.DataFrame:
+        """All clips, views and folds, with id, group, label, split, view, top1 and fold (-1 without
+        folds).
+
+        Raises:
+            UserError: a file cannot be read, or lacks a column.
+        """
+        if self.paths[0].name != FILE:
+            return read(self.paths[0]).predictions(self.variant, self.modality)
+        parts = [_read(path, COLUMNS).assign(fold=_fold(path)) for path in self.paths]
+        return pd.concat(parts, ignore_index=True)
 
     def _withheld(self) -> pd.DataFrame:
         """Empty where there is no such file."""
@@ -110,13 +117,9 @@ class Stored:
         return pd.DataFrame(columns=WITHHELD_COLUMNS) if table is None else table
 
 
-def scored_runs(folder: Path) -> dict[tuple[str, str], list[Stored]]:
-    """The predictions in the runs and shards of a results folder, or in a folder of shards, by
-    variant and modality, in the order of the seeds. What has a folder of its own is not read from a
-    shard.
-
-    The scores of A-V models with a modality withheld are there under the names of
-    `withheld.COLUMNS`, where all runs of the variant have them.
+def stored_runs(folder: Path) -> dict[tuple[str, str, int], Stored]:
+    """The scored runs in a results folder, or in a folder of shards, by variant, modality and seed,
+    sorted. What has a folder of its own is not read from a shard.
 
     Raises:
         UserError: the folder is missing or has neither runs nor shards, a shard is damaged, or two
@@ -139,9 +142,20 @@ def scored_runs(folder: Path) -> dict[tuple[str, str], list[Stored]]:
             f"{folder} has no runs/<variant>/seed<k>/finetune/<modality>/{FILE} and no shards; "
             "name a results folder with its runs, or a folder of shards"
         )
+    return {key: Stored(*key, found[key]) for key in sorted(found)}
+
+
+def scored_runs(folder: Path) -> dict[tuple[str, str], list[Stored]]:
+    """The runs of `stored_runs` by variant and modality, in the order of the seeds.
+
+    The scores of A-V models with a modality withheld are there under the names of
+    `withheld.COLUMNS`, where all runs of the variant have them.
+
+    Raises:
+        UserError: as for `stored_runs`.
+    """
     stored: dict[tuple[str, str], list[Stored]] = {}
-    for variant, modality, seed in sorted(found):
-        run = Stored(variant, modality, seed, found[variant, modality, seed])
+    for (variant, modality, _), run in stored_runs(folder).items():
         stored.setdefault((variant, modality), []).append(run)
     for (variant, modality), seeds in list(stored.items()):
         kinds = [run.withheld_kinds() for run in seeds] if modality == "AV" else [set[str]()]
@@ -171,6 +185,12 @@ def read_scores(runs: list[Stored]) -> Scores:
         first["group"].to_numpy(np.str_),
         np.stack([(table["top1"] == table["label"]).to_numpy(bool) for table in tables]),
     )
+
+
+def _fold(path: Path) -> int:
+    """The fold of a file of predictions, -1 without folds."""
+    place = path.parts[-4]
+    return int(place.removeprefix("fold")) if place.startswith("fold") else -1
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from diccae.committed import reference_files
 from diccae.digests import text_digest
 from diccae.errors import UserError
 from diccae.jobs import jobs
@@ -204,7 +205,7 @@ def sealed_files(
     stamps = [job.stamp for job in jobs(plan).values()]
     kept = tables + shards
     if not plan.elsewhere:
-        kept += [*runs, *stamps, *data_files(plan)]
+        kept += [*runs, *stamps, *data_files(plan), *reference_files(plan)]
     paths = sorted(map(str, kept))
     found = {path: digests.of(path) for path in paths}
     return {path: digest for path, digest in found.items() if digest is not None}

@@ -22,6 +22,7 @@ from diccae.reporting.shard_folder import FOLDER, shards_of
 from diccae.reporting.shards import Shard
 from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
+from diccae.seals.absent_page import check_absent_page
 from diccae.seals.data import check_data
 from diccae.seals.extras import check_extras
 from diccae.seals.file_digests import FileDigests
@@ -196,10 +197,9 @@ class Verification:
     def _check_page(self, fresh: Path, changed: str) -> list[Finding]:
         """The page against verify.json and against the one that is rendered from the tables in
         `fresh`."""
-        page, seal, found = str(self.page), str(seal_path(self.plan)), list[Finding]()
         if not self.page.is_file():
-            gone = page in self.listed
-            return [Finding("missing", page, f"is gone; {seal} lists it")] if gone else []
+            return check_absent_page(self.plan, self.page, self.seal, fresh, changed)
+        page, seal, found = str(self.page), str(seal_path(self.plan)), list[Finding]()
         text = self.page.read_bytes().decode(errors="backslashreplace")
         shown = shown_root(text)
         if self.seal is None and shown is not None:

@@ -33,9 +33,11 @@ def finished(fake: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("checkout")
     shutil.copytree("results/fake", "../other/results")
     shutil.copytree(ROOT / "results" / "reference", "results/reference")
+    # a plan that the reference has
+    shutil.copytree("results/reference/embedded-first", "results/embedded-first")
     for folder in ("results/smoke", "results"):
         shutil.copytree("results/fake", folder, dirs_exist_ok=True)
-        shutil.copy(ROOT / "results" / "reference" / "table1.csv", f"{folder}/table1.csv")
+        shutil.copy(ROOT / "results/reference/embedded-first/table1.csv", folder)
         Path(folder, "report.html").touch()
 
     def load(name: str) -> Plan:

@@ -82,7 +82,7 @@ def test_a_plan_of_pictures_without_both_tables(fake: Plan) -> None:
     sweep = {"variant": "fixed_weight", "dynamic": "no_kmeans", "modality": "A", "weights": [0, 1]}
     plan = plan_of(fake, reference="no_kmeans", figure3=sweep)
     page = page_of(plan)
-    assert set(artifacts_of(plan)) == {"figure3", "feature_quality", "claims"}
+    assert set(artifacts_of(plan)) == {"figure3", "effects", "feature_quality", "claims"}
     assert "Figure 3. Audio accuracy" in page
     assert "does not include Table 2" in page
 

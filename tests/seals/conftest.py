@@ -23,7 +23,7 @@ from diccae.engine.runs import origin_of
 from diccae.hashes import file_hash, record_digest, run_key
 from diccae.jobs import jobs
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
-from diccae.reporting import figures, html, mechanism, pictures
+from diccae.reporting import figures, html, mechanism, pictures, systems
 from diccae.reporting.clusters import cluster_quality
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.seal import seal_path, seal_text
@@ -48,6 +48,7 @@ def plain_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "draw_figure2", draw)
         patch.setattr(mechanism, "draw_mechanism", draw)
+        patch.setattr(systems, "draw_systems", draw)
         patch.setattr(pictures, "matrix", lambda values, *_: f"data:,{values.tolist()}")
         patch.setattr(pictures, "purity", lambda plan: f"data:,{cluster_quality(plan).to_csv()}")
         yield

@@ -1,0 +1,190 @@
+"""What the committed references say together: data sets side by side, and the five sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diccae.cli.summary import BEGIN, END, PAGES, with_sentences
+from diccae.committed import DATA_SETS_TABLE, FOLDER
+from diccae.errors import UserError
+from diccae.plans import load_plan
+from diccae.reporting.data_sets import data_sets, page_of_data_sets, sentences
+from diccae.reporting.effects import COLUMNS
+from diccae.reporting.summary import summary
+from tests.documents import ROOT
+
+LOSS, INFONCE, MEAN = ("table2/no_confusion_loss", "table2/no_infonce", "table2/flat_mean")
+
+
+def effect(claim: str, modality: str, verdict: str, drop: float, half: float = 1.0) -> dict:
+    row = dict.fromkeys(COLUMNS, np.nan) | {"claim": claim, "modality": modality, "seeds": 12}
+    row |= {"drop": drop, "low": drop - half, "high": drop + half, "verdict": verdict}
+    family = "primary" if modality == "AV" else "exploratory"
+    return row | {"smallest_visible": 2 * half, "drop_log_odds": drop / 20, "family": family}
+
+
+def write(folder: Path, table: str, rows: list[dict]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(folder / f"{table}.csv", index=False)
+
+
+@pytest.fixture
+def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Made-up tables of the rendered clips, the controls and one set of real sounds."""
+    monkeypatch.chdir(tmp_path)
+    rendered = [
+        effect(LOSS, "A", "same direction here", 2.0),
+        effect(INFONCE, "A", "same direction here", 3.0),
+        effect(MEAN, "A", "too few seeds", 0.1),
+        effect(LOSS, "AV", "same direction here", 2.0),
+        effect(INFONCE, "AV", "opposite direction, no effect of that size here", -0.6, 0.3),
+        effect(MEAN, "AV", "no effect of that size here", 0.1, 0.5),
+        effect("table2/no_kmeans", "AV", "too few seeds", 0.4, 1.5),
+    ]
+    write(FOLDER / "embedded", "effects", rendered)
+    real = [
+        effect(LOSS, "A", "too few seeds", 0.2, 1.5),
+        effect(INFONCE, "A", "opposite direction", -2.0, 1.25),
+        effect(MEAN, "A", "too few seeds", 0.3, 2.0),
+    ]
+    write(FOLDER / "kitchen20", "effects", real)
+    names = ("difference", "difference_low", "difference_high", "statement", "conclusion")
+    judged = {
+        "full/shuffled": (0.1, -0.2, 0.4, "The method is better", "which pair does not matter"),
+        "oracle/shuffled": (0.5, -0.5, 1.5, "Weights from the truth are better", "undecided"),
+    }
+    rules = [
+        {"id": key, "seeds": 12} | dict(zip(names, values, strict=True))
+        for key, values in judged.items()
+    ]
+    write(FOLDER / "controls", "control_verdicts", rules)
+    ends = {
+        "full": (np.nan, 8.0),
+        "from_scratch@lr=0.004": (-5.0, np.nan),
+        "diccae_tokens": (-3.0, 2.0),
+        "mbt": (-2.0, 3.0),
+        "gblend": (1.5, np.nan),
+        "avcl": (0.5, np.nan),
+    }
+    systems = [
+        {
+            "system": f"{name.upper()} (miniature)",
+            "variant": name,
+            "modality": modality,
+            "seeds": 12,
+        }
+        | {"over_diccae": over, "over_diccae_low": over - 1, "over_diccae_high": over + 1}
+        | {"over_scratch": own, "over_scratch_low": own - 1, "over_scratch_high": own + 1}
+        for name, (over, own) in ends.items()
+        for modality in ("A", "AV")
+    ]
+    write(FOLDER / "embedded", "systems", systems)
+    for name, runs, sealed in (("embedded", 1000, True), ("kitchen20", 500, False)):
+        (FOLDER / name / "verify.json").write_text(json.dumps({"runs": runs, "sealed": sealed}))
+    return FOLDER
+
+
+def test_the_five_sentences(reference: Path) -> None:
+    assert summary() == [
+        "Parts of the method, rendered clips, 12 seeds: of 4 A-V drops, 1 in the claimed direction "
+        "(without the confusion loss +2.0 [+1.0, +3.0]), 1 in the opposite direction (without "
+        "InfoNCE -0.6 [-0.9, -0.3]), 1 without an effect of 1 point (the mean weight for every "
+        "pair +0.1 [-0.4, +0.6]), 1 undecided (without K-means, on the same clips +0.4 [-1.1, "
+        "+1.9]).",
+        "Which pairs are weighted, rendered clips, 12 seeds: undecided whether weights from the "
+        "truth are better (+0.5 [-0.5, +1.5]); which pair does not matter (+0.1 [-0.2, +0.4]).",
+        "Other systems, rendered clips, 12 seeds, exploratory: DICCAE is +8.0 [+7.0, +9.0] points "
+        "over its encoders from scratch in A-V; of 3 systems beside it, 1 worse (MBT -2.0 [-3.0, "
+        "-1.0]), 1 better (GBLEND +1.5 [+0.5, +2.5]), 1 not told apart from it (AVCL +0.5 [-0.5, "
+        "+1.5]).",
+        "Real sounds (kitchen20): 2 of 3 verdicts in audio are not those on rendered clips, 1 of "
+        "them with the opposite direction; 1 of 3 differences there has a direction (kitchen20, "
+        "without InfoNCE -2.0 [-3.2, -0.8]).",
+        "What can be seen with 80 % power: a true difference of 0.6 to 3.0 points in A-V on "
+        "rendered clips and of 2.5 to 4.0 points in audio on real sounds; every number follows "
+        "from 1,500 runs of 2 plans, whose shards are in results/reference and are verified by "
+        "`diccae verify`, 1 of them with findings.",
+    ]
+
+
+def test_other_verdicts_on_real_sounds_are_said_first(reference: Path) -> None:
+    table = data_sets()
+    assert sentences(table) == [
+        "In audio, 2 of 3 verdicts on real sounds are not those on rendered clips; 1 of them has "
+        "the opposite direction. This is no test of the difference between the data sets.",
+        "Without InfoNCE: same direction on rendered clips (+3.0 [+2.0, +4.0]), opposite direction "
+        "on kitchen20 (-2.0 [-3.2, -0.8]; effects from 2.5 points on can be seen).",
+        "Without the confusion loss: same direction on rendered clips (+2.0 [+1.0, +3.0]), too few "
+        "seeds on kitchen20 (+0.2 [-1.3, +1.7]; effects from 3.0 points on can be seen).",
+    ]
+    same = table[table["claim"] == MEAN]
+    assert sentences(same) == [
+        "In audio, all verdicts on real sounds are those on rendered clips (1)."
+    ]
+    assert sentences(table[table["clips"] == "rendered"]) == [
+        "Rendered clips and real sounds are not compared yet: a reference is missing."
+    ]
+
+
+def test_the_page_has_one_row_for_each_claim(reference: Path) -> None:
+    plan = load_plan("embedded")
+    assert page_of_data_sets(plan) is None
+    data_sets().to_csv(DATA_SETS_TABLE, index=False)
+    page = page_of_data_sets(plan)
+    assert page is not None
+    assert page["columns"] == [("embedded", "A"), ("embedded", "AV"), ("kitchen20", "A")]
+    assert page["missing"] == ["kitchen20-frozen", "esc10"]
+    rows = {row["words"]: row for row in page["rows"]}
+    assert len(rows) == 4
+    loss = rows["without the confusion loss"]
+    assert [drop for drop, _ in loss["paper"]] == [1.9, 2.4]
+    assert loss["paper"][1][1] == pytest.approx(np.log(65.5 / 34.5) - np.log(63.1 / 36.9))
+    assert [cell["drop"] for cell in loss["cells"]] == [2.0, 2.0, 0.2]
+    assert rows["without K-means, on the same clips"]["cells"][::2] == [None, None]
+    # plans that are no data sets of their own, and results of shards, do not have it
+    assert page_of_data_sets(load_plan("smoke")) is None
+    assert page_of_data_sets(plan.at(Path("elsewhere"))) is None
+
+
+def test_a_reference_that_is_not_computed_is_said_to_be_so(tmp_path: Path) -> None:
+    assert {sentence.partition(": ")[2] for sentence in summary(tmp_path)} == {"not computed yet."}
+    (tmp_path / "embedded").mkdir()
+    (tmp_path / "embedded" / "effects.csv").write_text("")
+    with pytest.raises(UserError, match="effects.csv is empty; restore it: git checkout"):
+        summary(tmp_path)
+
+
+def test_sentences_go_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"# Title\n\n{BEGIN}old\n{END}\nEnd\n")
+    text = with_sentences(page, ["One.", "Two."])
+    assert text == f"# Title\n\n{BEGIN}\n- One.\n- Two.\n\n{END}\nEnd\n"
+    page.write_text(text)
+    assert with_sentences(page, ["One.", "Two."]) == text
+    page.write_text(BEGIN)
+    with pytest.raises(UserError, match=r"README.md lacks the lines '<!-- diccae summary: begin"):
+        with_sentences(page, [])
+
+
+def test_the_committed_reference_is_small_and_its_sentences_are_current(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    again = "run diccae summary --write"
+    for page in PAGES:
+        assert with_sentences(page, summary()) == page.read_text(), f"{page}: {again}"
+    table = data_sets()
+    assert DATA_SETS_TABLE.is_file() == bool(len(table)), again
+    if len(table):
+        assert DATA_SETS_TABLE.read_text() == table.to_csv(index=False, float_format="%.4f"), again
+    paths = [path for path in FOLDER.rglob("*") if path.is_file() and path.suffix != ".html"]
+    assert sum(path.stat().st_size for path in paths) < 6_000_000
+    for folder in {path.parent for path in FOLDER.glob("*/*.npz")}:
+        held = {int(path.stem.removeprefix("seed")) for path in folder.glob("*.npz")}
+        assert held <= set(load_plan(folder.name).seeds)
+        assert (folder / "verify.json").is_file(), f"diccae report --results {folder}"
