@@ -39,6 +39,8 @@ def score_again(run: Run, weights: Path, work: Path) -> dict[str, Any]:
     import_modules_from_strings(**config.custom_imports)
     config.work_dir, config.experiment_name = str(work), work.name
     config.log_level = "WARNING"
+    # it writes into a folder that training makes
+    config.default_hooks.logger = None
     # the stored weights are averaged already where a run averages them
     config.custom_hooks = [hook for hook in config.custom_hooks if hook.type != "EMAHook"]
     devices.prepare(config)
