@@ -82,13 +82,12 @@ def _how_much(stored: StoredRun, name: str, again: Path) -> str:
 
 def _of_predictions(then: pd.DataFrame, now: pd.DataFrame) -> str:
     """Clips with another class, and the accuracy of both."""
-    views = [table[table["view"] == "multi"] for table in (then, now)]
-    test = [table[table["split"] == "test"] for table in views]
+    reached = []
+    for table in (then, now):
+        test = table[(table["view"] == "multi") & (table["split"] == "test")]
+        reached.append(100 * float((test["top1"] == test["label"]).mean()))
     words = _of_classes(then, now, ROW)
-    if any(map(len, test)):
-        reached = [100 * float((table["top1"] == table["label"]).mean()) for table in test]
-        words += f"; accuracy on the test clips {reached[0]:.2f} %, made again {reached[1]:.2f} %"
-    return words
+    return f"{words}; accuracy on the test clips {reached[0]:.2f} %, made again {reached[1]:.2f} %"
 
 
 def _of_classes(then: pd.DataFrame, now: pd.DataFrame, row: list[str]) -> str:
@@ -98,7 +97,9 @@ def _of_classes(then: pd.DataFrame, now: pd.DataFrame, row: list[str]) -> str:
     if single:
         return f"{single} of {len(both)} predictions are in one of both alone"
     other = int((both["top1"] != both["top1_again"]).sum())
-    return f"{other} of {len(both)} predictions name another class" if other else "other scores"
+    if other:
+        return f"{other} of {len(both)} predictions name another class"
+    return f"all {len(both)} predictions name the same class, other columns differ"
 
 
 def _of_arrays(then: Path, now: Path) -> str:

@@ -133,8 +133,8 @@ def _of_hardware(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
     beyond = list(_not_promised(run))
     if beyond and record["hardware"].get("cpu") != cpu:
         yield Obstacle(
-            f"{', '.join(beyond)} uses square roots of MKL, which depend on the processor, and it "
-            f"was {record['hardware'].get('cpu')} and is {cpu} here",
+            f"{', '.join(beyond)} uses square roots of MKL, which depend on the processor: it was "
+            f"{record['hardware'].get('cpu')} and is {cpu} here",
             "use a machine with the same model of processor",
         )
 

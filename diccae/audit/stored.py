@@ -30,13 +30,6 @@ class StoredRun:
     shard: Shard | None
 
     @property
-    def where(self) -> str:
-        """Names its record, in messages."""
-        if self.shard is None:
-            return str(self.run.folder / "record.json")
-        return f"{self.shard.path}, {name_of(self.run)}/record.json"
-
-    @property
     def folder(self) -> Path | None:
         """Where its files lie; None in a shard."""
         return self.run.folder if self.shard is None else None

@@ -51,7 +51,6 @@ class Request:
                 raise UserError(
                     f"{name}: it belongs to --retrain; add --retrain 3, or leave {name} out"
                 )
-
         if self.out is not None and (self.rescore or self.retrain is not None):
             name = "--rescore" if self.rescore else "--retrain"
             raise UserError(f"{name}: an audit writes no verdict and makes no seal; omit --out")
