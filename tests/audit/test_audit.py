@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from diccae.audit.compare import differences
+from diccae.audit.retrain import train_again
 from diccae.audit.stored import require_stored
 from diccae.cli.main import main
 from diccae.digests import text_digest
@@ -182,6 +183,55 @@ def test_a_forged_shard_that_is_sealed_again_is_met(
     seal(plan)
     found = audit(plan)
     assert any(words in each for each in found[run]), found
+
+
+def test_how_much_files_of_a_run_differ(audited: Plan) -> None:
+    warmup, full = Run(audited, "warmup", "full", 0), Run(audited, "finetune", "full", 0, "AV")
+    with np.load(warmup.folder / "assignments.npz") as arrays:
+        kept = dict(arrays)
+    kept["assign_0"][:36] += 1
+    np.savez(warmup.folder / "assignments.npz", **kept)
+    _name_again(warmup, "assignments.npz")
+    path = full.folder / "withheld.parquet"
+    table = pd.read_parquet(path)
+    table.loc[:4, "top1"] = 12 - table.loc[:4, "top1"]
+    table.to_parquet(path)
+    _name_again(full, "withheld.parquet")
+    (full.folder / "history.csv").write_text("epoch\n")
+    _name_again(full, "history.csv")
+    found = audit(audited)
+    # 36 of 144 unlabelled clips
+    assert found.pop("warmup full seed 0") == [
+        "assignments.npz: 25.0 % of the values of assign_0 differ"
+    ]
+    assert found.pop("finetune full AV seed 0") == [
+        "history.csv: other bytes",
+        f"withheld.parquet: 4 of {len(table)} predictions name another class",
+    ]
+    assert found == {}
+    path.write_bytes(b"PAR1")
+    assert "withheld.parquet: cannot be compared (Arrow" in str(_again(full, path))
+
+
+def _again(run: Run, path: Path) -> list[str]:
+    _name_again(run, path.name)
+    return differences(require_stored(run), Path("work") / run.folder)
+
+
+def test_inputs_above_the_working_directory_are_found(
+    audited: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("inside").mkdir()
+    monkeypatch.chdir("inside")
+    plan = audited.model_copy(update={"data_root": "../data"})
+    seen = []
+    # what training would read
+    monkeypatch.setattr(
+        "diccae.audit.retrain.execute", lambda run: seen.append(run.plan.manifest.resolve())
+    )
+    train_again([Run(plan, "finetune", "from_scratch", 0, "AV")], Path("fresh"))
+    assert seen == [Path("../data/manifest.parquet").resolve()]
+    assert not list(Path("..").glob("fresh*"))
 
 
 def test_an_audit_of_what_is_not_sealed_trains_nothing(
