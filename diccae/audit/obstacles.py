@@ -122,9 +122,9 @@ def _of_hardware(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
     elif torch.cuda.is_available():
         yield Obstacle(
             "trained on a CPU, and torch finds a GPU here",
-            "hide the GPU: set CUDA_VISIBLE_DEVICES to nothing",
+            "hide the GPU: write CUDA_VISIBLE_DEVICES= before the command",
         )
-    if processes > 1:
+    if processes != 1:
         yield Obstacle(
             f"{processes} processes trained together, and an audit trains with one",
             "none for these results; runs that one process trains can be audited",

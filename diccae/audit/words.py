@@ -34,18 +34,16 @@ def of_proof(draw: Draw, trained: int) -> Iterator[str]:
     """
     yield (
         f"This proves that {trained} runs are, to the byte, what code, data and plan give. Of the "
-        f"others it says how likely a draw of {len(draw.runs)}, divided like this one, would have "
-        "met a forged one:"
+        "others it says:"
     )
+    divided = ", divided like this one," if draw.primary else ""
     for forged, least, inside in draw.chances():
-        were = "was" if forged == 1 else "were"
-        primary = ""
-        if inside is not None:
-            primary = f", {percent(inside)} if of the primary rows alone"
-        least_words = "at least " if draw.primary else ""
+        were, they = ("was", "it is") if forged == 1 else ("were", "all of them are")
+        met = f"at least {percent(least)}" if draw.primary else percent(least)
+        primary = f", or {percent(inside)} if {they} of the primary rows" if inside else ""
         yield (
-            f"  If {forged} of the {draw.size} runs {were} forged: {least_words}"
-            f"{percent(least)}{primary}."
+            f"  If {forged} of the {draw.size} runs {were} forged, a draw of {len(draw.runs)}"
+            f"{divided} would have met one with {met}{primary}."
         )
 
 

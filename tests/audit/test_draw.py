@@ -75,18 +75,22 @@ def test_what_a_draw_proves() -> None:
     # of 500 runs without primary rows the chances are the hypergeometric ones
     alone = Draw("0" * 64, "rain", 0, 500, (None,) * 3)  # type: ignore[arg-type]
     words = list(of_proof(alone, 9))
-    assert words[0].startswith("This proves that 9 runs are, to the byte, what code, data and plan")
-    assert words[1:] == [
-        "  If 1 of the 500 runs was forged: 0.6 %.",
-        "  If 5 of the 500 runs were forged: 3 %.",
-        "  If 50 of the 500 runs were forged: 27 %.",
+    assert words == [
+        "This proves that 9 runs are, to the byte, what code, data and plan give. Of the others it "
+        "says:",
+        "  If 1 of the 500 runs was forged, a draw of 3 would have met one with 0.6 %.",
+        "  If 5 of the 500 runs were forged, a draw of 3 would have met one with 3 %.",
+        "  If 50 of the 500 runs were forged, a draw of 3 would have met one with 27 %.",
     ]
     # two of 96, and one of 404: the forger forges those that are drawn less
     divided = Draw("0" * 64, "rain", 96, 404, (None,) * 3)  # type: ignore[arg-type]
+    drawn = "a draw of 3, divided like this one, would have met one with at least"
     assert list(of_proof(divided, 9))[1:] == [
-        "  If 1 of the 500 runs was forged: at least 0.2 %, 2 % if of the primary rows alone.",
-        "  If 5 of the 500 runs were forged: at least 1 %, 10 % if of the primary rows alone.",
-        "  If 50 of the 500 runs were forged: at least 12 %, 77 % if of the primary rows alone.",
+        f"  If 1 of the 500 runs was forged, {drawn} 0.2 %, or 2 % if it is of the primary rows.",
+        f"  If 5 of the 500 runs were forged, {drawn} 1 %, or 10 % if all of them are of the "
+        "primary rows.",
+        f"  If 50 of the 500 runs were forged, {drawn} 12 %, or 77 % if all of them are of the "
+        "primary rows.",
     ]
 
 

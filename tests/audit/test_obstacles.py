@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,15 +113,3 @@ def test_the_data_must_be_here(sealed: Plan, tmp_path: Path) -> None:
     sealed.manifest.unlink()
     with pytest.raises(UserError, match="run `diccae data render --plan small` first"):
         require_data(sealed, clips=False)
-
-
-def test_a_missing_or_damaged_record(sealed: Plan) -> None:
-    run = Run(sealed, "finetune", "full", 0, "AV")
-    path = run.folder / "record.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({name: content[name] for name in content if name != "kernels"}))
-    with pytest.raises(UserError, match=f"^{path}, finetune full AV seed 0: .*kernels.*; copy the"):
-        require_stored(run)
-    path.unlink()
-    with pytest.raises(UserError, match=f"^{path} is missing, so finetune full AV seed 0 cannot"):
-        require_stored(run)
