@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from diccae.cli.audit import Request
 from diccae.cli.options import PlanOrShards, ResultsFolder, Seeds, out_option, plan_of_results
 from diccae.whole_file import whole_file
 
@@ -26,14 +27,44 @@ def verify(
         ),
     ] = None,
     results: ResultsFolder = None,
+    retrain: Annotated[
+        int | None,
+        typer.Option(
+            "--retrain",
+            help="Also train so many runs again, drawn by --word, with all that they start from, "
+            "and compare all bytes.",
+        ),
+    ] = None,
+    word: Annotated[
+        str | None,
+        typer.Option(
+            "--word",
+            help="Any word that nobody knew when the root digest was published. Both seed the "
+            "draw of --retrain.",
+        ),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            "--work",
+            help="New or empty folder to train in, which is kept; by default a temporary one.",
+        ),
+    ] = None,
+    rescore: Annotated[
+        bool,
+        typer.Option("--rescore", help="Also score every run again from its stored weights."),
+    ] = False,
 ) -> None:
     """Recompute every table, figure and page from the per-clip predictions, check the provenance
-    of each run, and hold every file against verify.json; exit code 1 if there is a problem."""
+    of each run, and hold every file against verify.json; exit code 1 if there is a problem, or if a
+    run that is trained or scored again differs."""
     from diccae.seals.finding import Finding
     from diccae.seals.seal import seal_path, seal_text
     from diccae.seals.verify import verify as check
 
+    request = Request(retrain, word, work, rescore, out)
     chosen = plan_of_results(plan, seeds, results)
+    audit = request.prepare(chosen, clips)
     stored = seal_path(chosen)
     sealing = out is not None and out.resolve() == stored.resolve()
     verdict = check(chosen, clips, sealing)
@@ -56,6 +87,10 @@ def verify(
         with whole_file(out) as temporary:
             temporary.write_text(seal_text(verdict))
     elif not verdict["sealed"]:
+        if audit is not None:
+            print("no run was trained or scored again: an audit is of results that are sealed")
+        raise typer.Exit(code=1)
+    elif audit is not None and not audit.run():
         raise typer.Exit(code=1)
 
 

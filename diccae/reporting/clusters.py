@@ -55,7 +55,7 @@ def of_run(plan: Plan, variant: str, seed: int, labels: pd.Series[int]) -> list[
         path = plan.run_folder(variant, seed, "pretrain", fold=fold) / "assignments.npz"
         if path.is_file():
             place = {"variant": variant, "seed": seed, "fold": -1 if fold is None else fold}
-            rows += [place | row for row in _clusterings(path, labels)]
+            rows += [place | row for row in clusterings(path, labels)]
     return rows
 
 
@@ -78,7 +78,7 @@ def first_and_last(plan: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def _clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
+def clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
     with reading(path, collect.train_again(path)), np.load(path) as arrays:
         known = labels.reindex(arrays["ids"]).to_numpy()
         return [

@@ -18,8 +18,8 @@ SHOWN = {
     if command.program == "diccae" and command.arguments[:1] and command.arguments[0] in ON_RESULTS
     # a name in a sentence, without its options
     if command.alone or len(command.arguments) > 1
-    # tests/seals/test_shards.py has a folder of shards
-    if not {"--shard", "--results"} & set(command.arguments)
+    # tests/seals/test_shards.py has a folder of shards, tests/audit trained runs
+    if not {"--shard", "--results", "--retrain", "--rescore"} & set(command.arguments)
 }
 
 
