@@ -15,7 +15,7 @@ from diccae.audit.stored import StoredRun
 from diccae.evaluation import withheld
 from diccae.hashes import file_hash
 from diccae.reporting.clusters import clusterings
-from diccae.reporting.degrees import degree_of
+from diccae.reporting.degrees import degree_of, pair_array_of
 from diccae.reporting.shards import Shard
 from diccae.reporting.stored_scores import FILE as PREDICTIONS
 from diccae.run_graph import Run
@@ -141,6 +141,15 @@ def _of_scored(shard: Shard, run: Run, again: Path) -> Iterator[str]:
         yield f"predictions: {_of_predictions(held, made)}"
     if not np.array_equal(shard.degree(name_of(run)), degree_of(again)):
         yield "degrees of confusion"
+    for name in shard.about["mechanism"]:
+        held_pairs, made_pairs = (
+            shard.pair_array(name, name_of(run)),
+            pair_array_of(again, name),
+        )
+        if held_pairs is not None and (
+            made_pairs is None or not np.array_equal(held_pairs, made_pairs, equal_nan=True)
+        ):
+            yield name.replace("_", " ") + " of the pairs of classes"
     without = shard.withheld(run.variant) if run.modality == "AV" else None
     if without is not None:
         held, made = _of_fold(without, run), pd.read_parquet(again / withheld.FILE)

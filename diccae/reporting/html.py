@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from diccae.artifact import FOLDERS
 from diccae.artifacts import TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import Plan, results_root_of
 from diccae.reporting import (
     claims,
@@ -32,6 +31,7 @@ from diccae.reporting import (
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
+from diccae.reporting.page_values import interval, number, quality, rows
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -101,8 +101,8 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "num": _number,
-        "interval": _interval,
+        "num": number,
+        "interval": interval,
         "conclusion": pairs.conclusion,
     }
     template = environment.get_template("report.html.jinja")
@@ -129,7 +129,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
     judged = claims.evaluate(plan)
-    tables = {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES}
+    tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
@@ -158,12 +158,12 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "committed": against_reference(plan, folder),
         "data_sets": page_of_data_sets(plan),
         "others": [
-            (name, artifact.help, _rows(folder / f"{name}.csv"))
+            (name, artifact.help, rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()
             if name not in SHOWN | _single(plan)
         ],
         "clusters": clusters.first_and_last(plan),
-        "quality": _quality(folder / "feature_quality.csv"),
+        "quality": quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
         "claims": judged.to_dict("records"),
         "counts": Counter(judged["verdict"]),
@@ -220,38 +220,3 @@ def splits(plan: Plan) -> list[dict[str, Any]]:
         }
         for split, group in table.groupby("split", sort=False)
     ]
-
-
-def _table(path: Path) -> pd.DataFrame:
-    with reading(path, MAKE_AGAIN):
-        return pd.read_csv(path)
-
-
-def _rows(path: Path) -> list[dict[str, Any]] | None:
-    return cast(list[dict[str, Any]], _table(path).to_dict("records")) if path.is_file() else None
-
-
-def _quality(path: Path) -> list[dict[str, Any]] | None:
-    """Feature quality: means over seeds, but of the variance, which one seed can dominate, the
-    median."""
-    if not path.is_file():
-        return None
-    groups = _table(path).drop(columns="seed").groupby(["variant", "modality"], sort=False)
-    means = groups.mean(numeric_only=True)
-    means["degree_variance"] = groups["degree_variance"].median()
-    return cast(list[dict[str, Any]], means.reset_index().to_dict("records"))
-
-
-def _number(value: Any, digits: int = 1, signed: bool = False) -> str:
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return "–"
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-
-
-def _interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
-    if low not in row or not np.isfinite(row[low]):
-        # drop_low and drop_clip_low are ends of intervals of drop
-        value = {"low": "top1"}.get(low, low.removesuffix("_low"))
-        value = value if value in row else value.removesuffix("_clip")
-        return TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
-    return f"[{_number(row[low], digits)}, {_number(row[high], digits)}]"
