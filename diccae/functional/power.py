@@ -23,14 +23,33 @@ def smallest_visible(spread: float, seeds: int, level: float = 0.95, power: floa
     Returns:
         The difference, in the unit of `spread`.
     """
-    if seeds < MIN_SEEDS or not np.isfinite(spread) or spread <= 0:
+    if seeds < MIN_SEEDS:
         return float("nan")
-    freedom = seeds - 1
+    return visible_by_error(spread / seeds**0.5, seeds - 1, level, power)
+
+
+def visible_by_error(
+    error: float, freedom: float, level: float = 0.95, power: float = POWER
+) -> float:
+    """As `smallest_visible`, for a mean with a standard error and its degrees of freedom; NaN where
+    one of them is not known or there is no error.
+
+    Args:
+        error: standard error of the mean difference.
+        freedom: degrees of freedom of its t-interval.
+        level, power: as in `smallest_visible`.
+
+    Returns:
+        The difference, in the unit of `error`.
+    """
+    if not np.isfinite([error, freedom]).all() or error <= 0:
+        return float("nan")
     edge = float(stats.t.ppf((1 + level) / 2, freedom))
 
     def excess(shift: float) -> float:
         return float(stats.nct.sf(edge, freedom, shift)) - power
 
-    # the median of a noncentral t is about its shift; no edge at four seeds or more needs ten times
+    # the median of a noncentral t is about its shift; no edge at one degree of freedom or more
+    # needs ten times
     shift = optimize.brentq(excess, 0.0, 10 * edge + 10)
-    return float(shift) * spread / seeds**0.5
+    return float(shift) * error

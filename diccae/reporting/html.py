@@ -32,6 +32,7 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
+from diccae.reporting.visible import visible_range
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
@@ -119,6 +120,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
     counts = degrees.confusion_matrix(plan, *first)
+    tables = {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES}
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -138,7 +140,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unit": intervals.repetition(plan),
         "over": intervals.sources(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
-        "tables": {name: _rows(folder / f"{name}.csv") for name in ALL_TABLES},
+        "tables": tables,
+        "visible": {name: visible_range(tables[name]) for name in ("table2", "sensitivity")},
         "others": [
             (name, artifact.help, _rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()

@@ -1,0 +1,61 @@
+"""The smallest true difference that the seeds, or the groups and rotations, of a plan can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diccae.functional.power import smallest_visible, visible_by_error
+from diccae.functional.two_way import two_way_variance
+from diccae.plans import Plan
+from diccae.reporting import collect
+
+
+class Range(NamedTuple):
+    """The least and the greatest of some differences, in points."""
+
+    least: float
+    greatest: float
+
+
+def visible_difference(
+    plan: Plan, clips: pd.DataFrame, first: NDArray[np.bool_], second: NDArray[np.bool_]
+) -> float:
+    """The smallest true difference between two variants, in points, that the interval of
+    `diccae.reporting.intervals.difference_interval` shows with 80 % power, by the measured spread;
+    NaN with too few seeds or where nothing varies.
+
+    Args:
+        plan: decides which kind of interval.
+        clips: the N test clips, with the columns `label` and `group`.
+        first, second: (S, N) whether each seed classified each clip correctly.
+    """
+    if plan.split_into is None:
+        drops = 100 * (first.mean(axis=1) - second.mean(axis=1))
+        return (
+            smallest_visible(float(drops.std(ddof=1)), len(drops)) if len(drops) > 1 else math.nan
+        )
+    values = 100.0 * first - 100.0 * second
+    variance = two_way_variance(values, clips["label"], clips["group"])
+    return visible_by_error(variance.total**0.5, variance.freedom)
+
+
+def visible_from_reference(plan: Plan, variant: str, modality: str) -> float:
+    """As `visible_difference`, between a variant and the reference of the plan; NaN for the
+    reference."""
+    if variant == plan.reference:
+        return math.nan
+    pair = collect.hits_of(plan, (variant, modality), (plan.reference, modality))
+    return visible_difference(plan, collect.clips(plan, variant, modality), *pair)
+
+
+def visible_range(rows: Iterable[Mapping[str, Any]] | None) -> Range | None:
+    """The range of the column `smallest_visible` of a table; None where no row has a number."""
+    values = [row.get("smallest_visible", math.nan) for row in rows or []]
+    known = [value for value in values if np.isfinite(value)]
+    return Range(min(known), max(known)) if known else None
