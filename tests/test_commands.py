@@ -28,6 +28,7 @@ NOT_RUN = {
     "conda": "needs a conda channel; tests/test_lock.py compares environment.yml with the lock",
     "docker": "needs a Docker engine; what the container runs is checked",
     "export": "a builtin of the shell",
+    "git": "clones data sets",
     "hadolint": "was run by hand",
     "kubectl": "needs a Kubernetes cluster",
     "ln": "needs the reader's own folders",
