@@ -61,7 +61,6 @@ OTHER_BLOCKS = {
     "audio:": "a source of stored features",
     "cli": "the layers of the package",
     "esc50:": "output of diccae data lists",
-    "lists:": "sources of a plan",
     "features:": "a section of a plan",
     "method": "a variant",
     "name:": "a plan, with commands behind it",
