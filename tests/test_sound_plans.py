@@ -94,8 +94,9 @@ def test_rate_and_epochs_are_those_that_were_chosen(name: str, tuning: str) -> N
     table = pd.read_csv(ROOT / "results" / "reference" / tuning / "tuning.csv")
     best = table[table["best"].fillna("").str.startswith("yes")].set_index("parameter")["value"]
     schedule = plan_settings(plan)["schedule"]
-    assert schedule["finetune"]["lr"] == pytest.approx(best["lr"])
-    assert schedule["finetune"]["epochs"] == best["epochs"]
+    assert set(best.index) == set(chosen_by.parameters)
+    chosen = {name: schedule["finetune"][name] for name in best.index}
+    assert chosen == pytest.approx(best.to_dict())
     # nothing else was tuned
     for stage in ("warmup", "pretrain"):
         assert schedule[stage]["lr"] == schedule["finetune"]["lr"]
