@@ -57,4 +57,6 @@ method = dict(
 scales = dict(
     vggsound=dict(method=dict(kmeans_k=300, refine_every=6)),
     frozen=dict(method=dict(kmeans_k=300, refine_every=6)),
+    sounds=dict(method=dict(kmeans_k=20, refine_every=4)),
+    sounds_frozen=dict(method=dict(kmeans_k=20, refine_every=4)),
 )

@@ -35,6 +35,7 @@ from diccae.reporting.page_values import interval, number, quality, rows
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
+from diccae.reporting.visible import visible_range
 from diccae.stored_file import MAKE_AGAIN, read_json, reading
 from diccae.whole_file import whole_file
 
@@ -134,6 +135,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
     counts = degrees.confusion_matrix(plan, *first)
+    tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     names = pictures.class_names(plan)
     return {
         "plan": plan,
@@ -157,6 +159,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "tables": tables,
         "committed": against_reference(plan, folder),
         "data_sets": page_of_data_sets(plan),
+        "visible": {name: visible_range(tables[name]) for name in ("table2", "sensitivity")},
         "others": [
             (name, artifact.help, rows(folder / f"{name}.csv"))
             for name, artifact in artifacts.items()

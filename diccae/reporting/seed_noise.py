@@ -18,10 +18,15 @@ COUNTS = {
     "paper_drop",
     "paper_drop_log_odds",
     "drop_log_odds",
+    "smallest_visible",
     "family_size",
 }
 # columns that are computed from another column of their row and state no spread
-FOLLOWS = {"drop_log_odds": "drop", "spearman_degree_top1": "degree_mean"}
+FOLLOWS = {
+    "drop_log_odds": "drop",
+    "smallest_visible": "drop",
+    "spearman_degree_top1": "degree_mean",
+}
 
 
 def seed_spread(table: pd.DataFrame, row: int, column: str, keys: Sequence[str]) -> float | None:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from diccae.functional.power import smallest_visible
 from diccae.plans import DEFAULT_SYSTEM, Plan
 from diccae.reporting import collect
 from diccae.reporting.costs import costs
@@ -70,18 +69,6 @@ def facts(plan: Plan, variant: str) -> dict[str, Any]:
         "fidelity": "" if scratch else system.fidelity,
         "label_use": "none" if scratch else system.label_use,
     }
-
-
-def visible(plan: Plan, variant: str, modality: str, other: str) -> float:
-    """The smallest true difference between two variants, in points, that the plan's seeds show with
-    80 % power, by the measured spread of the paired differences; NaN with too few seeds or with
-    folds."""
-    if plan.split_into is not None or variant == other:
-        return float("nan")
-    first, second = collect.hits_of(plan, (variant, modality), (other, modality))
-    drops = 100 * (first.mean(axis=1) - second.mean(axis=1))
-    spread = float(drops.std(ddof=1)) if len(drops) > 1 else float("nan")
-    return smallest_visible(spread, len(drops))
 
 
 def systems(plan: Plan) -> pd.DataFrame:

@@ -13,8 +13,9 @@ from diccae.plans import Plan
 from diccae.reporting import collect, paper, withheld
 from diccae.reporting.confusable import errors_on_pairs
 from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
-from diccae.reporting.systems import facts, title, visible
+from diccae.reporting.systems import facts, title
 from diccae.reporting.tables import BOOTSTRAP_SEED, clip_ends, section_of
+from diccae.reporting.visible import visible_from_reference
 
 PRINTED, PUBLISHED, MEASURED = "printed in the paper", "published", "measured"
 
@@ -25,7 +26,8 @@ def table1(plan: Plan) -> pd.DataFrame:
     `A`, `V` and `AV` are models that were fine-tuned on these modalities. `AV_without_video_zeros`
     and the like are the A-V models again, with the video withheld and zeros in its place: they are
     not the A models. See `diccae.evaluation.withheld`. `smallest_visible` is the smallest true
-    difference in A-V accuracy to the reference, in points, that the seeds show with 80 % power.
+    difference to the reference, in points, that the seeds show with 80 % power, in A-V accuracy or,
+    where the table has none, in that of its first modality.
     """
     claims = paper.claims()
     rows: list[dict[str, Any]] = [
@@ -77,6 +79,7 @@ def _measured(plan: Plan) -> list[dict[str, Any]]:
             }
         if "AV" in section.modalities:
             entry |= withheld.columns(plan, variant)
-            entry["smallest_visible"] = visible(plan, variant, "AV", plan.reference)
+        widest = max(section.modalities, key=len)
+        entry["smallest_visible"] = visible_from_reference(plan, variant, widest)
         rows.append(entry | facts(plan, variant))
     return rows

@@ -23,6 +23,7 @@ from diccae.reporting.intervals import (
     kind_of,
     log_odds,
 )
+from diccae.reporting.visible import visible_difference
 
 BOOTSTRAP_SEED = 0
 
@@ -32,7 +33,8 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
     bootstrap interval over clips; with folds, with the two-way interval over groups and rotations.
 
     With fewer than four seeds there are no intervals. Intervals of an accuracy are
-    clipped to 0 and 100 percent. `errors_on_pairs` is that of `diccae.reporting.confusable`.
+    clipped to 0 and 100 percent. `errors_on_pairs` is that of `diccae.reporting.confusable`,
+    `smallest_visible` the smallest true drop that its interval shows with 80 % power.
 
     Args:
         plan: gives seeds and runs.
@@ -70,6 +72,7 @@ def row(plan: Plan, variant: str, modality: str, reference: str | None = None) -
             "drop_low": drop.low,
             "drop_high": drop.high,
             **clip_ends(plan, "drop_", over_clips),
+            "smallest_visible": visible_difference(plan, clips, other, own),
         }
     return result
 

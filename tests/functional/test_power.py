@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from diccae.functional.power import smallest_visible
+from diccae.functional.power import smallest_visible, visible_by_error
 
 
 @pytest.mark.parametrize("seeds", [4, 10])
@@ -30,3 +30,12 @@ def test_it_is_in_the_unit_of_the_spread_and_falls_with_more_seeds() -> None:
 @pytest.mark.parametrize(("spread", "seeds"), [(1.0, 3), (0.0, 4), (float("nan"), 4)])
 def test_without_seeds_or_spread_nothing_is_known(spread: float, seeds: int) -> None:
     assert np.isnan(smallest_visible(spread, seeds))
+
+
+def test_a_standard_error_with_its_degrees_of_freedom_stands_for_seeds() -> None:
+    assert visible_by_error(2.0 / 5**0.5, 4) == pytest.approx(smallest_visible(2.0, 5))
+    # of a two-way variance they are no whole number, and there may be few
+    steps = [visible_by_error(1.0, freedom) for freedom in (1, 3, 3.5, 4, 1e6)]
+    assert steps == sorted(steps, reverse=True)
+    for error, freedom in ((0.0, 4), (float("nan"), 4), (1.0, float("nan"))):
+        assert np.isnan(visible_by_error(error, freedom))

@@ -14,8 +14,9 @@ import yaml
 
 from diccae.artifacts import artifact_of
 from diccae.errors import UserError
+from diccae.functional.power import visible_by_error
 from diccae.functional.support import two_way_support
-from diccae.functional.two_way import two_way_interval
+from diccae.functional.two_way import two_way_interval, two_way_variance
 from diccae.functional.verdicts import TOO_FEW
 from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.plans import Plan, load_plan
@@ -160,6 +161,12 @@ def test_rows_have_the_interval_over_groups_and_rotations(plan: Plan, tmp_path: 
     ends = row[["simultaneous_low", "simultaneous_high"]].tolist()
     assert ends == pytest.approx(together[1:], abs=1e-3)
     assert not [column for column in table if "clip" in column]
+    variance = two_way_variance(full - own, *grouping)
+    visible = visible_by_error(variance.total**0.5, variance.freedom)
+    assert row["smallest_visible"] == pytest.approx(visible, abs=1e-3)
+    # its interval excludes zero in 80 % of experiments, so it is wider than half the interval
+    assert visible > drop.high - drop.estimate
+    assert np.isnan(table.loc["full", "smallest_visible"])
 
 
 def test_every_table_names_its_interval(plan: Plan, tmp_path: Path) -> None:
@@ -248,8 +255,12 @@ def test_the_report_speaks_of_rotations(plan: Plan, tmp_path: Path) -> None:
         "95 % two-way interval over groups and rotations (18 groups, 4 rotations)",
         "rotation 0, all folds",
         "all folds together",
+        "What can be seen here:",
     ):
         assert words in page, words
+    visible = pd.read_csv(tmp_path / "table2.csv")["smallest_visible"]
+    assert f"a true drop of {visible.min():.1f} to {visible.max():.1f} points" in page
+    assert page.index("What can be seen here:") < page.index("Table 2. Drop")
     assert "over seeds</th>" not in page
     assert "over clips" not in page
     text = re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL)

@@ -42,7 +42,8 @@ def made_from(modality: str, source: FeatureSource, cache: dict[str, Any]) -> di
         return known | {"vectors_sha256": folder_digest(path)}
     if not path.is_file():
         raise UserError(
-            f"features.{modality}.file: there is no file or folder {path}; correct the path"
+            f"features.{modality}.file: there is no file or folder {path}; make it as "
+            "docs/features.md says, or correct the path"
         )
     return known | {"vectors_sha256": file_digest(path)}
 
