@@ -25,7 +25,8 @@ def _ablation(name: str, plan: Plan) -> list[Need]:
 
 
 def _system(name: str, plan: Plan) -> list[Need]:
-    return [need for need in _section("table1", plan) if need.variant == name]
+    # at the common rate and at the one that was chosen for it
+    return [need for need in _section("table1", plan) if need.variant.partition("@")[0] == name]
 
 
 def _effects(plan: Plan) -> list[Need]:

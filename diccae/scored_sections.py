@@ -19,6 +19,7 @@ from diccae.sections import (
     Need,
     Scored,
     Section,
+    Table1,
     Tuning,
     joint,
     modalities_of,
@@ -45,7 +46,7 @@ class ScoredSections(Strict):
     default_seeds: int | None = Field(default=None, ge=1)
     reference: str = "full"
     pretrain_modality: Modality | None = None
-    table1: Section | None = None
+    table1: Table1 | None = None
     table2: Section | None = None
     sensitivity: Section | None = None
     cluster_ce: Section | None = None

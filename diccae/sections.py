@@ -54,6 +54,50 @@ class Section(Strict):
         return [Need(variant, m) for variant in self.variants for m in self.modalities]
 
 
+class Table1(Section):
+    """The systems of Table 1.
+
+    Attributes:
+        at_chosen_rates: variants again, each at the learning rate that was chosen for it on
+            validation clips (`mbt@lr=0.004`), beside those at the common rate; scored in the
+            modality that holds the others, in which the rates were chosen.
+    """
+
+    at_chosen_rates: list[str] = []
+
+    @model_validator(mode="after")
+    def _rates_of_variants(self) -> Table1:
+        for name in self.at_chosen_rates:
+            base, _, value = name.partition("@")
+            if base not in self.variants or not value:
+                raise ValueError(
+                    f"at_chosen_rates: wanted one of `variants` ({', '.join(self.variants)}) with "
+                    f"a rate in its name, such as mbt@lr=0.001, got {name!r}"
+                )
+        return self
+
+    @property
+    def rows(self) -> list[tuple[str, list[Modality]]]:
+        """Each variant with the modalities that it is scored in; those at chosen rates last."""
+        widest = max(self.modalities, key=len)
+        return [
+            *((variant, self.modalities) for variant in self.variants),
+            *((variant, [widest]) for variant in self.at_chosen_rates),
+        ]
+
+    def needs(self) -> list[Need]:
+        """Every row in its modalities."""
+        return [Need(variant, m) for variant, modalities in self.rows for m in modalities]
+
+    def peer(self, variant: str, other: str) -> str | None:
+        """What a variant is compared with: `other`, or for a variant at a chosen rate `other` at
+        the one chosen for it; None where the section lacks it."""
+        if variant not in self.at_chosen_rates:
+            return other if other in self.variants else None
+        of_other = (name for name in self.at_chosen_rates if name.partition("@")[0] == other)
+        return next(of_other, None)
+
+
 class Tuning(Section):
     """Settings that hyper-parameters are selected from.
 

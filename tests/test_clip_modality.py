@@ -15,7 +15,7 @@ from diccae.planning import costs
 from diccae.planning.work import work_of
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import runs_of_a_seed
-from diccae.sections import Section
+from diccae.sections import Section, Table1
 from diccae.settings import plan_settings
 from diccae.shared_memory import wanted_bytes
 from diccae.workflow import Workflow, data_key
@@ -27,7 +27,8 @@ def alone(plan: Plan, modality: str, **changes: object) -> Plan:
     section = Section(variants=["from_scratch"], modalities=[modality])
     sections = ("sensitivity", "cluster_ce", "controls", "figure2", "figure3", "leakage")
     others = dict.fromkeys(sections)
-    content = {"table1": section, "table2": section, "reference": "from_scratch", **others}
+    table1 = Table1(variants=["from_scratch"], modalities=[modality])
+    content = {"table1": table1, "table2": section, "reference": "from_scratch", **others}
     return plan.model_copy(update=content | changes)
 
 

@@ -55,12 +55,17 @@ def title(plan: Plan, variant: str) -> str:
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
+def rate_of(plan: Plan, variant: str) -> str:
+    """Whether a row of Table 1 has the learning rate of all rows, or the one chosen for it."""
+    return "chosen" if variant in section_of(plan, "table1").at_chosen_rates else "common"
+
+
 def facts(plan: Plan, variant: str) -> dict[str, Any]:
     """The columns of Table 1 that say what a row is: `encoders`, with the weights that they start
     from if these are not random, `fidelity` and `label_use`."""
     system = origin_of_variant(variant).system
     scratch = variant.partition("@")[0] in SCRATCH.values()
-    modality = section_of(plan, "table1").modalities[0]
+    modality = dict(section_of(plan, "table1").rows)[variant][0]
     model = collect.record(plan, variant, plan.seeds[0], modality)["settings"]["model"]
     encoder = model["audio_encoder"] or model["video_encoder"]
     kind, init = ENCODERS.get(encoder["type"], encoder["type"]), encoder.get("init", "scratch")
@@ -75,17 +80,18 @@ def systems(plan: Plan) -> pd.DataFrame:
     """One row for each variant of Table 1 and modality: accuracy; difference to training the same
     encoders from scratch and to DICCAE, paired by seed; cost.
 
-    Differences to what the plan does not score are left empty.
+    A variant at the rate chosen for it is compared with others at theirs. Differences to what the
+    plan does not score are left empty.
     """
     section, records = section_of(plan, "table1"), collect.records_by_folder(plan)
     rows = []
-    for variant in section.variants:
+    for variant, modalities in section.rows:
         origin = origin_of_variant(variant)
-        for modality in section.modalities:
+        for modality in modalities:
             own = row(plan, variant, modality, reference=variant)
             kept = ("variant", "modality", "seeds", "n_test", "top1", "low", "high")
             entry = {"system": title(plan, variant)} | {key: own[key] for key in kept}
-            entry |= facts(plan, variant)
+            entry |= {"rate": rate_of(plan, variant)} | facts(plan, variant)
             for name, other in (
                 ("over_scratch", SCRATCH.get(origin.inputs)),
                 ("over_diccae", plan.reference),
@@ -98,8 +104,8 @@ def systems(plan: Plan) -> pd.DataFrame:
 def _difference(
     plan: Plan, variant: str, modality: str, name: str, other: str | None
 ) -> dict[str, float]:
-    section = section_of(plan, "table1")
-    if other is None or other == variant or other not in section.variants:
+    other = None if other is None else section_of(plan, "table1").peer(variant, other)
+    if other is None or other == variant:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
     first, second = collect.hits_of(plan, (variant, modality), (other, modality))
     clips = collect.clips(plan, variant, modality)
@@ -108,14 +114,17 @@ def _difference(
 
 
 def system(plan: Plan, name: str) -> pd.DataFrame:
-    """The accuracy and the cost of one variant of Table 1, computed from its own runs alone."""
+    """The accuracy and the cost of one variant of Table 1, at each of its rates, computed from its
+    own runs alone."""
     records = collect.records_by_folder(plan)
     return pd.DataFrame(
-        {"system": title(plan, name)}
-        | row(plan, name, modality, reference=name)
-        | facts(plan, name)
-        | costs(plan, name, modality, records)
-        for modality in section_of(plan, "table1").modalities
+        {"system": title(plan, variant), "rate": rate_of(plan, variant)}
+        | row(plan, variant, modality, reference=variant)
+        | facts(plan, variant)
+        | costs(plan, variant, modality, records)
+        for variant, modalities in section_of(plan, "table1").rows
+        if variant.partition("@")[0] == name
+        for modality in modalities
     )
 
 
@@ -132,14 +141,17 @@ def avcl(plan: Plan) -> pd.DataFrame:
 
 def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
     """Draw accuracy against training compute into an SVG file, one point a system in the modality
-    of the reference that holds the others, with its interval over seeds."""
+    of the reference that holds the others, with its interval over seeds; at the rates chosen for
+    the systems, where the plan has them."""
     modality = max(section_of(plan, "table1").modalities, key=len)
-    chosen = table[table["modality"] == modality]
-    known = bool(np.isfinite(chosen["training_tflop"]).all())
-    cost = chosen["training_tflop"] if known else chosen["cpu_seconds"]
+    shown = table[table["modality"] == modality]
+    if (shown["rate"] == "chosen").any():
+        shown = shown[shown["rate"] == "chosen"]
+    known = bool(np.isfinite(shown["training_tflop"]).all())
+    cost = shown["training_tflop"] if known else shown["cpu_seconds"]
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots()
-        for encoders, points in chosen.assign(cost=cost).groupby("encoders", sort=False):
+        for encoders, points in shown.assign(cost=cost).groupby("encoders", sort=False):
             ends = points[["low", "high"]].to_numpy()
             bars = np.abs(np.nan_to_num(ends - points[["top1"]].to_numpy())).T
             axes.errorbar(

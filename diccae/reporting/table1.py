@@ -13,9 +13,9 @@ from diccae.plans import Plan
 from diccae.reporting import collect, paper, withheld
 from diccae.reporting.confusable import errors_on_pairs
 from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
-from diccae.reporting.systems import facts, title
+from diccae.reporting.systems import facts, rate_of, title
 from diccae.reporting.tables import BOOTSTRAP_SEED, clip_ends, section_of
-from diccae.reporting.visible import visible_from_reference
+from diccae.reporting.visible import visible_between
 
 PRINTED, PUBLISHED, MEASURED = "printed in the paper", "published", "measured"
 
@@ -27,7 +27,8 @@ def table1(plan: Plan) -> pd.DataFrame:
     and the like are the A-V models again, with the video withheld and zeros in its place: they are
     not the A models. See `diccae.evaluation.withheld`. `smallest_visible` is the smallest true
     difference to the reference, in points, that the seeds show with 80 % power, in A-V accuracy or,
-    where the table has none, in that of its first modality.
+    where the table has none, in that of its first modality; for a row at a `chosen` rate, to the
+    reference at the rate chosen for it.
     """
     claims = paper.claims()
     rows: list[dict[str, Any]] = [
@@ -52,14 +53,15 @@ def _accuracies(values: dict[str, Any]) -> dict[str, float | None]:
 
 def _measured(plan: Plan) -> list[dict[str, Any]]:
     section, rows = section_of(plan, "table1"), []
-    for variant in section.variants:
+    for variant, modalities in section.rows:
         entry: dict[str, Any] = {
             "system": title(plan, variant),
             "dataset": plan.dataset_name,
             "source": f"{MEASURED}, plan {plan.name}, {repetition(plan)}s {len(plan.seeds)}",
             "variant": variant,
+            "rate": rate_of(plan, variant),
         }
-        for modality in section.modalities:
+        for modality in modalities:
             correct = collect.hits(plan, variant, modality)
             clips = collect.clips(plan, variant, modality)
             mean, low, high = accuracy_interval(plan, clips, correct)
@@ -77,9 +79,11 @@ def _measured(plan: Plan) -> list[dict[str, Any]]:
                 "n_test": len(clips),
                 **kind_of(plan, clips),
             }
-        if "AV" in section.modalities:
+        if "AV" in modalities:
             entry |= withheld.columns(plan, variant)
-        widest = max(section.modalities, key=len)
-        entry["smallest_visible"] = visible_from_reference(plan, variant, widest)
+        widest = max(modalities, key=len)
+        entry["smallest_visible"] = visible_between(
+            plan, variant, section.peer(variant, plan.reference), widest
+        )
         rows.append(entry | facts(plan, variant))
     return rows

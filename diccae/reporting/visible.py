@@ -48,12 +48,12 @@ def visible_difference(
     return visible_by_error(variance.total**0.5, variance.freedom)
 
 
-def visible_from_reference(plan: Plan, variant: str, modality: str) -> float:
-    """As `visible_difference`, between a variant and the reference of the plan; NaN for the
-    reference."""
-    if variant == plan.reference:
+def visible_between(plan: Plan, variant: str, other: str | None, modality: str) -> float:
+    """As `visible_difference`, between two variants of the plan; NaN for a variant and itself, and
+    where there is no other."""
+    if other is None or variant == other:
         return math.nan
-    pair = collect.hits_of(plan, (variant, modality), (plan.reference, modality))
+    pair = collect.hits_of(plan, (variant, modality), (other, modality))
     return visible_difference(plan, collect.clips(plan, variant, modality), *pair)
 
 

@@ -173,8 +173,8 @@ def _withheld(
     """Variants of Table 1, modes, and top-1 (modes, clips, variants) of their A-V models with one
     modality withheld; nothing where they were not scored so."""
     tables: dict[str, pd.DataFrame] = {}
-    section = plan.table1
-    for variant in section.variants if section and "AV" in section.modalities else ():
+    wanted = plan.table1.needs() if plan.table1 else []
+    for variant in (need.variant for need in wanted if need.modality == "AV"):
         folders = (plan.run_folder(variant, seed, modality="AV", fold=fold) for fold in plan.folds)
         parts = [_read_withheld(folder / WITHHELD) for folder in folders]
         pairs = zip(plan.folds, parts, strict=True)

@@ -18,7 +18,7 @@ from diccae.plans import Plan
 from diccae.reporting import claims, html
 from diccae.reporting.ambiguities import register
 from diccae.reporting.systems import title
-from diccae.sections import Section, Tuning
+from diccae.sections import Section, Table1, Tuning
 from tests.reporting.conftest import CLASSES, PER_CLASS, write_record, write_run
 
 N = CLASSES * PER_CLASS
@@ -43,7 +43,7 @@ SECTIONS = tuple(name for name in Plan.model_fields if name in html.SHOWN) + ("t
 def plan_of(plan: Plan, right: dict[str, list[int]] = RIGHT, **sections: Section) -> Plan:
     """The plan with Table 1 in A-V, or other sections, alone, and its runs with so many clips
     right."""
-    table1 = {} if sections else {"table1": Section(variants=list(right), modalities=["AV"])}
+    table1 = {} if sections else {"table1": _table1(list(right))}
     seeds = list(range(len(next(iter(right.values())))))
     own = plan.model_copy(update=dict.fromkeys(SECTIONS) | table1 | sections | {"seeds": seeds})
     for variant, clips in right.items():
@@ -51,6 +51,12 @@ def plan_of(plan: Plan, right: dict[str, list[int]] = RIGHT, **sections: Section
             # write_run adds as many clips as the seed says
             write_run(own, variant, "AV", seed, (clips[seed] - seed) / N)
     return own
+
+
+def _table1(variants: list[str]) -> Table1:
+    chosen = [variant for variant in variants if "@" in variant]
+    common = [variant for variant in variants if variant not in chosen]
+    return Table1(variants=common, modalities=["AV"], at_chosen_rates=chosen)
 
 
 def make(plan: Plan, name: str, root: Path) -> pd.DataFrame:
@@ -88,6 +94,31 @@ def test_differences_are_paired_by_seed_with_scratch_of_the_same_encoders(
     table = make(plan_of(fake, right), "systems", tmp_path).set_index("variant")
     assert np.isnan(table.loc["mbt", "over_scratch"])
     assert np.isfinite(table.loc["gblend", "over_scratch"])
+
+
+def test_a_system_at_its_rate_is_compared_with_others_at_theirs(fake: Plan, tmp_path: Path) -> None:
+    own = {"gblend@lr=0.004": [170, 172, 175, 171], "from_scratch@lr=0.001": [120, 118, 121, 125]}
+    plan = plan_of(fake, RIGHT | own)
+    plan = plan.model_copy(update={"parameters": {"lr": "schedule.finetune.lr"}})
+    table = make(plan, "systems", tmp_path).set_index("variant")
+    gap = np.mean(own["gblend@lr=0.004"]) - np.mean(own["from_scratch@lr=0.001"])
+    assert table.loc["gblend@lr=0.004", "over_scratch"] == pytest.approx(100 * gap / N, abs=1e-3)
+    assert np.isnan(table.loc["gblend@lr=0.004", "over_diccae"])  # it has no rate of its own here
+    assert table.loc[["gblend", "gblend@lr=0.004"], "rate"].tolist() == ["common", "chosen"]
+    alone = make(plan, "systems/gblend", tmp_path)
+    assert alone["variant"].tolist() == ["gblend", "gblend@lr=0.004"]
+
+
+def test_a_chosen_rate_belongs_to_a_variant_of_the_table() -> None:
+    for name in ("mbt", "mbt@lr=0.004"):
+        with pytest.raises(ValueError, match=f"wanted one of `variants` .* got '{name}'"):
+            Table1(variants=["full"], modalities=["A"], at_chosen_rates=[name])
+    section = Table1(variants=["full"], modalities=["A", "AV"], at_chosen_rates=["full@lr=0.004"])
+    assert [need[:2] for need in section.needs()] == [
+        ("full", "A"),
+        ("full", "AV"),
+        ("full@lr=0.004", "AV"),
+    ]
 
 
 def test_a_cost_is_that_of_a_run_and_of_all_that_it_starts_from(fake: Plan, tmp_path: Path) -> None:
