@@ -102,6 +102,8 @@ def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
     `folder`."""
     content = yaml.safe_load((CONFIG_ROOT / "plans" / "smoke.yaml").read_text())
     content |= {"name": "tiny", "data_root": str(data), "seeds": [0, 1]}
+    # an override may not suit its opponents of the method
+    content["controls"] = None
     content["overrides"] |= {
         "data.train_per_class": 4,
         "data.update_per_class": 3,

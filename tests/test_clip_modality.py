@@ -25,8 +25,8 @@ from tests.own_clips import manifest, plan_of
 def alone(plan: Plan, modality: str, **changes: object) -> Plan:
     """The plan with one variant that is scored in one modality."""
     section = Section(variants=["from_scratch"], modalities=[modality])
-    sections = ("sensitivity", "cluster_ce", "controls", "figure2", "figure3", "leakage")
-    others = dict.fromkeys(sections)
+    sections = ("sensitivity", "cluster_ce", "controls", "figure2", "figure3", "mechanism")
+    others = dict.fromkeys((*sections, "leakage"))
     table1 = Table1(variants=["from_scratch"], modalities=[modality])
     content = {"table1": table1, "table2": section, "reference": "from_scratch", **others}
     return plan.model_copy(update=content | changes)
@@ -81,6 +81,7 @@ def test_every_kind_of_section_is_named() -> None:
         "figure2.modality",
         "controls.modalities",
         "leakage.modality",
+        "mechanism.modality",
     ]
     assert "figure3.modality" in keys_that_ask(load_plan("smoke"), "A")
 

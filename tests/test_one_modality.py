@@ -27,7 +27,16 @@ from diccae.validation import checked
 from diccae.workflow import Workflow, data_key
 from tests.conftest import tiny_plan
 
-SECTIONS = ("table1", "table2", "sensitivity", "controls", "figure2", "figure3", "leakage")
+SECTIONS = (
+    "table1",
+    "table2",
+    "sensitivity",
+    "controls",
+    "figure2",
+    "figure3",
+    "mechanism",
+    "leakage",
+)
 
 
 def plan_of(modality: str | list[str], base: Plan | None = None, **changes: Any) -> Plan:

@@ -58,7 +58,7 @@ def test_a_job_has_all_runs_of_a_variant_or_of_a_sweep_with_one_seed() -> None:
     # seed by seed; every run of the plan is in one job
     assert [key[1] for key in of_plan] == sorted(key[1] for key in of_plan)
     runs = [run for job in of_plan.values() for run in job.runs]
-    assert len(runs) == len(set(runs)) == 12 * 72
+    assert len(runs) == len(set(runs)) == 12 * 83
 
 
 def test_the_first_seeds_of_a_plan_are_its_own_runs() -> None:

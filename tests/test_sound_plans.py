@@ -11,6 +11,7 @@ from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
 from diccae.engine.stored_features import build_features
 from diccae.errors import UserError
+from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run
 from diccae.seed_sets import seed_sets
@@ -59,7 +60,7 @@ def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["kitchen20", "esc10"])
 def test_the_clips_of_every_fold_suit_the_plan(name: str, lists: Path) -> None:
-    plan = load_plan(name, seeds=1)
+    plan = load_plan(name).first_seeds(1)
     folds = count_each(plan)
     check_data(plan, folds)
     own, other = (source.reader for source in plan.lists.sources) if plan.lists else ("", "")
@@ -68,6 +69,8 @@ def test_the_clips_of_every_fold_suit_the_plan(name: str, lists: Path) -> None:
         assert clips.of(["unlabelled"], [own]) > 0
         assert clips.of(["unlabelled"], [other]) == {"esc50": 400, "kitchen20": 800}[other]
         assert clips.total == 1200
+    runs = {run for own in artifacts(plan).values() for run in own}
+    assert all(work_of(run, folds[0]).steps > 0 for run in runs)
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -150,7 +150,7 @@ def test_the_configuration_on_the_command_line_is_checked(
 def test_a_plan_without_audio_and_video_together(checkout: Path) -> None:
     content = yaml.safe_load((checkout / "configs" / "plans" / "smoke.yaml").read_text())
     section = {"variants": ["full", "from_scratch"], "modalities": ["A", "V"]}
-    for key in ("sensitivity", "controls", "figure2", "figure3", "leakage"):
+    for key in ("sensitivity", "controls", "figure2", "figure3", "mechanism", "leakage"):
         del content[key]
     content |= {"name": "apart", "table1": section, "table2": section}
     path = checkout / "configs" / "plans" / "apart.yaml"

@@ -23,7 +23,7 @@ from tests.conftest import made_once, tiny_plan
 from tests.seals.conftest import plain_pictures, sealed, sealed_folder  # noqa: F401
 
 SECTION = {"variants": ["full", "from_scratch"], "modalities": ["AV"]}
-OTHERS = ("table2", "sensitivity", "leakage", "figure2", "figure3")
+OTHERS = ("table2", "sensitivity", "controls", "mechanism", "leakage", "figure2", "figure3")
 
 
 def seal(plan: Plan) -> str:

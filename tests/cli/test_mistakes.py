@@ -39,6 +39,7 @@ MISTAKES = {
     "report --plan smoke": "is missing; run `diccae train --plan smoke",
     "verify --plan smoke": "results/smoke holds no table",
     "compare nope results": "nope",
+    "summary --wrte": "--write",
     "compare --tolerance nan": "--tolerance",
     "export --plan smoke": "--out: name the zip file to write, such as --out results.zip",
     "export --shard": "--shard: name the seed as well, such as --seed 200",

@@ -171,6 +171,8 @@ def test_artifacts_share_runs(smoke: Plan) -> None:
 def test_every_plan_has_work_for_all_runs(smoke: Plan) -> None:
     for path in sorted((CONFIG_ROOT / "plans").glob("*.yaml")):
         plan = load_plan(path.stem)
+        if plan.split_into is not None:
+            continue  # its clips are those of its lists: tests/test_sound_plans.py
         clips = count_each(plan)[0]
         runs = {run for own in artifacts(plan).values() for run in own}
         assert all(work_of(run, clips).steps > 0 for run in runs), plan.name

@@ -207,7 +207,7 @@ def test_the_command_prints_the_root_and_makes_a_new_seal(sealed: Plan) -> None:
     TABLE.write_text(TABLE.read_text() + "\n")
     told = CliRunner().invoke(app, command)
     assert told.exit_code == 1
-    assert "plan small: NOT sealed; 9 tables and figures recomputed from" in told.output
+    assert "plan small: NOT sealed; 12 tables and figures recomputed from" in told.output
     assert "\nstated, not checked: kernels, hardware, started, compute, " in told.output
     assert f"{SEAL}: {root}, which is not that of these files\n" in told.output
     told = CliRunner().invoke(app, [*command, "--out", str(SEAL)])
