@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys;
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test setup lint lock smoke clean
+.PHONY: reproduce test setup lint lock smoke docs clean
 
 reproduce: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all
@@ -28,6 +28,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 lint: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile && lint-imports && snakemake --lint'
+
+# API pages from the docstrings, in build/docs; torchcodec is optional.
+docs: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" pdoc --output-directory build/docs diccae '!diccae.datasets.torchcodec_media'
 
 # Needs uv (https://docs.astral.sh/uv/). Writes no index address into the lock.
 lock:
