@@ -37,8 +37,8 @@ ROOT = Path("results/small")
 COMMIT = "0" * 40
 
 
-@pytest.fixture(scope="session", autouse=True)
-def plain_pictures() -> Iterator[None]:
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
     """Pictures take most of the time and are tested elsewhere: here, each is what it would show, as
     text."""
 
@@ -54,10 +54,18 @@ def plain_pictures() -> Iterator[None]:
         yield
 
 
+# not for the session, in which other tests look at the pictures
+@pytest.fixture(scope="module", autouse=True)
+def plain_pictures() -> Iterator[None]:
+    with plain():
+        yield
+
+
 @pytest.fixture(scope="session")
-def sealed_folder(tmp_path_factory: pytest.TempPathFactory, plain_pictures: None) -> Path:
+def sealed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every run, table, figure and page of a small plan, written once."""
-    return made_once(tmp_path_factory, "sealed_results", _write)
+    with plain():
+        return made_once(tmp_path_factory, "sealed_results", _write)
 
 
 @pytest.fixture
