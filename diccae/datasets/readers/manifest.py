@@ -163,13 +163,17 @@ def read_manifest(path: Path) -> pd.DataFrame:
     table["path"] = table["path"].where(
         ~relative, join(os.path.abspath(path.parent).rstrip("/") + "/", table["path"])
     )
+    outside = table["path"].str.contains("/../", regex=False)
+    table.loc[outside, "path"] = table.loc[outside, "path"].map(os.path.normpath)
     return table
 
 
 def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     """Write a manifest and its class order (label,label_name).
 
-    Paths below the folder of `out` are written relative to it, so that the folder can be moved.
+    Paths below the folder of `out`, and below the current directory if `out` is there too, are
+    written relative to that folder: the folders can be moved, and the manifest (and with it the
+    digest of the data) is the same on every machine.
 
     Args:
         table: the manifest, with `classes` in `attrs`.
@@ -184,9 +188,7 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
     """
     out = Path(out)
     names = out.with_name("classes.csv" if out.stem == "manifest" else f"{out.stem}.classes.csv")
-    written = table[COLUMNS].assign(
-        path=table["path"].str.removeprefix(os.path.abspath(out.parent).rstrip("/") + "/")
-    )
+    written = table[COLUMNS].assign(path=_relative(table["path"], out.parent))
     written.attrs = {key: table.attrs[key] for key in table.attrs if key not in FOR_MESSAGES}
     order = pd.DataFrame(
         {"label_name": pd.Series(table.attrs.get("classes", []), dtype=str)}
@@ -198,3 +200,14 @@ def write_manifest(table: pd.DataFrame, out: Path) -> Path:
         with whole_file(path) as temporary:
             write(temporary)
     return names
+
+
+def _relative(paths: pd.Series, folder: Path) -> pd.Series:
+    """Absolute paths relative to the folder of the manifest, see `write_manifest`."""
+    here, folder = Path(os.path.abspath(os.curdir)), Path(os.path.abspath(folder))
+    paths = paths.str.removeprefix(f"{folder}/")
+    if here not in folder.parents:
+        return paths
+    up = "../" * len(folder.relative_to(here).parts)
+    below = paths.str.startswith(f"{here}/")
+    return paths.where(~below, join(up, paths.str.removeprefix(f"{here}/")))

@@ -57,6 +57,28 @@ def test_media_elsewhere_keep_absolute_paths(write: Write, hold: Write, tmp_path
     assert names == tmp_path / "out" / "vgg.classes.csv"
 
 
+def test_media_below_the_current_directory_move_with_it(
+    write: Write, hold: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = hold("---g-f_I2yQ_000001.mp4")
+    table = vggsound.read([write("vggsound.csv", *VGGSOUND)], media)
+    out = tmp_path / "results" / "data" / "manifest.parquet"
+    monkeypatch.chdir(tmp_path)
+    write_manifest(table, out)
+    assert pd.read_parquet(out)["path"].tolist() == ["../../media/---g-f_I2yQ_000001.mp4", ""]
+    assert read_manifest(out).equals(table[COLUMNS])
+    # the same file on another machine, and a manifest that is not below the current directory
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "results").rename(elsewhere / "results")
+    moved = read_manifest(elsewhere / "results" / "data" / "manifest.parquet")
+    assert moved["path"].tolist() == [str(elsewhere / "media/---g-f_I2yQ_000001.mp4"), ""]
+    monkeypatch.chdir(elsewhere)
+    write_manifest(table, tmp_path / "other" / "manifest.parquet")
+    kept = pd.read_parquet(tmp_path / "other" / "manifest.parquet")["path"].tolist()
+    assert kept == [str(media / "---g-f_I2yQ_000001.mp4"), ""]
+
+
 def test_bad_manifests(write: Write, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match="no manifest can be read there; make one with `diccae data lists`"
