@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.utils import import_modules_from_strings
 
-from diccae import registry  # noqa: F401
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.reporting.ambiguities import ambiguities
@@ -65,7 +65,9 @@ def test_the_variants_at_both_scales(scale: str) -> None:
     variants = ("mbt", "mbt_early", "mbt_late", "mbt_attention")
     built = {}
     for name in variants:
-        model = Run(plan, "finetune", name, 0, "AV").config().model
+        config = Run(plan, "finetune", name, 0, "AV").config()
+        import_modules_from_strings(config.custom_imports.imports)
+        model = config.model
         model.pop("data_preprocessor")
         with torch.device("meta"):
             built[name] = MODELS.build(model)
