@@ -2,6 +2,7 @@
 # make test: set up and run the tests. README.md says how long both take.
 # The first interpreter that really starts and is 3.11 or 3.12.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+PLATFORM ?= $(shell uname -sm)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -20,6 +21,7 @@ setup: $(VENV)/installed
 
 # Every package with its hash, and no resolver: the lock is complete. Written last, so that a broken installation is not taken for a whole one.
 $(VENV)/installed: requirements.lock pyproject.toml
+	@test "$(PLATFORM)" = "Linux x86_64" || { echo "make setup needs Linux on x86-64, found $(PLATFORM); use the Docker image (README.md, section Docker), on ARM with --platform linux/amd64"; exit 1; }
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or name it: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
