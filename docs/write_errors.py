@@ -191,16 +191,14 @@ def errors(module: str) -> Iterator[tuple[ast.AST | None, ast.Call]]:
     assert tree is not None
     of_keys = any(getattr(node, "module", "") == "pydantic" for node in tree.body)
 
-    def inside(
-        node: ast.AST, function: ast.AST | None
-    ) -> Iterator[tuple[ast.AST | None, ast.Call]]:
-        for child in ast.iter_child_nodes(node):
-            name = name_of(child.func) if isinstance(child, ast.Call) else ""
-            if name in ERRORS or (name == "ValueError" and of_keys):
-                yield function, child
-            yield from inside(child, child if isinstance(child, ast.FunctionDef) else function)
-
-    yield from inside(tree, None)
+    below: list[tuple[ast.AST | None, ast.AST]] = [(None, tree)]
+    while below:
+        function, node = below.pop()
+        name = name_of(node.func) if isinstance(node, ast.Call) else ""
+        if name in ERRORS or (name == "ValueError" and of_keys):
+            yield function, node
+        inner = node if isinstance(node, ast.FunctionDef) else function
+        below += ((inner, child) for child in ast.iter_child_nodes(node))
 
 
 def messages(module: str) -> list[str]:
@@ -227,7 +225,7 @@ def page() -> str:
     found: dict[str, dict[tuple[str, str], None]] = {area: {} for area in AREAS}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if path.stem != "__init__":
+        if "Error(" in path.read_text():
             for text in messages(module):
                 found[area_of(module)][text, path.relative_to(ROOT).as_posix()] = None
     lines = [HEAD]
