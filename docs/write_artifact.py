@@ -23,10 +23,10 @@ from diccae.artifact import ABLATIONS, SYSTEMS
 from diccae.artifacts import artifacts_of
 from diccae.clips_of_plan import count_each
 from diccae.committed import FOLDER
+from diccae.jobs import job_key
 from diccae.planning import costs
 from diccae.planning.speeds import kind_of
 from diccae.planning.work import work_of
-from diccae.jobs import job_key
 from diccae.plans import Plan, load_plan
 from diccae.reporting import paper
 from diccae.reporting.data_sets import drop_words
@@ -223,8 +223,7 @@ def page() -> str:
     )
     environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
     environment.filters["minutes"] = lambda value: ABSENT if value is None else f"{value} minutes"
-    template = environment.from_string(TEMPLATE.read_text())
-    text = template.render(
+    text = environment.from_string(TEMPLATE.read_text()).render(
         groups={
             title: [
                 (claim, cost(claim.plan, claim.artifacts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import Counter
 from io import BytesIO
@@ -18,8 +17,9 @@ from diccae.datasets.benchmark.scene import SECONDS
 from diccae.datasets.benchmark.sound import RATE
 from diccae.plans import load_plan
 from diccae.settings import plan_settings
+from tests.documents import ROOT, load_script
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = ROOT / "docs"
 PAGES = [DOCS / f"{name}.md" for name in ("data_card", "model_card", "artifact", "errors")]
 
 
@@ -45,10 +45,7 @@ def test_the_numbers_on_the_cards_are_those_of_the_default_plan() -> None:
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw_clips", DOCS / "draw_clips.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DOCS / "draw_clips.py")
 
 
 def test_the_contact_sheet_shows_two_clips_of_each_class_and_is_current(script: ModuleType) -> None:
