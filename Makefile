@@ -31,9 +31,9 @@ $(VENV)/installed: requirements.lock pyproject.toml
 lint: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec 'ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile && lint-imports && snakemake --lint'
 
-# API pages from the docstrings, in build/docs; torchcodec is optional.
+# API pages from the docstrings, in build/docs. torchcodec is optional; pdoc shows annotations that it cannot look up, those of generated constructors, as they are written.
 docs: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" pdoc --output-directory build/docs diccae '!diccae.datasets.torchcodec_media'
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS="ignore:Couldn't import diccae.datasets.torchcodec_media,ignore:Error parsing type annotation" pdoc --output-directory build/docs diccae '!diccae.datasets.torchcodec_media'
 
 # Needs uv (https://docs.astral.sh/uv/). Writes no index address into the lock.
 lock:
