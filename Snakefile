@@ -14,7 +14,8 @@ from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
 
-container: "docker://diccae-repro"
+# with `--sdm apptainer` alone; docs/cluster.md says how to build it
+container: "diccae-repro.sif"
 
 
 try:
@@ -179,7 +180,13 @@ rule table:
         lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
         "configs/claims.yaml",
     output:
-        "{root}/{table}.csv",
+        report(
+            "{root}/{table}.csv",
+            caption="configs/captions/table.rst",
+            category="Tables",
+            subcategory="{root}",
+            labels={"table": "{table}"},
+        ),
     log:
         "{root}/logs/{table}.log",
     benchmark:
@@ -195,8 +202,20 @@ rule figure:
     input:
         lambda wildcards: FLOW.inputs(wildcards.figure, wildcards.root),
     output:
-        csv="{root}/{figure}.csv",
-        svg="{root}/{figure}.svg",
+        csv=report(
+            "{root}/{figure}.csv",
+            caption="configs/captions/table.rst",
+            category="Figures",
+            subcategory="{root}",
+            labels={"figure": "{figure}", "file": "numbers"},
+        ),
+        svg=report(
+            "{root}/{figure}.svg",
+            caption="configs/captions/figure.rst",
+            category="Figures",
+            subcategory="{root}",
+            labels={"figure": "{figure}", "file": "picture"},
+        ),
     log:
         "{root}/logs/{figure}.log",
     benchmark:
@@ -216,7 +235,12 @@ rule verify:
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:
-        "{root}/verify.json",
+        report(
+            "{root}/verify.json",
+            caption="configs/captions/verify.rst",
+            category="Page and verification",
+            labels={"file": "{root}/verify.json"},
+        ),
     log:
         "{root}/logs/verify.log",
     benchmark:
@@ -236,7 +260,12 @@ rule report:
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:
-        "{root}/report.html",
+        report(
+            "{root}/report.html",
+            caption="configs/captions/page.rst",
+            category="Page and verification",
+            labels={"file": "{root}/report.html"},
+        ),
     log:
         "{root}/logs/report.log",
     benchmark:

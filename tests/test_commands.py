@@ -27,6 +27,7 @@ from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, 
 BLOCKS = in_blocks()
 CHECKED = {"diccae", "snakemake", "make", "python", "pytest", "pip"}
 NOT_RUN = {
+    "apptainer": "needs Apptainer; tests/test_apptainer.py compares its recipe with the Dockerfile",
     "conda": "needs a conda channel; tests/test_lock.py compares environment.yml with the lock",
     "docker": "needs a Docker engine; what the container runs is checked",
     "export": "a builtin of the shell",
