@@ -15,7 +15,8 @@ from diccae.artifact import FOLDERS
 from diccae.artifacts import TABLES, artifacts_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import Plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.plans import Plan
 from diccae.reporting import (
     claims,
     clusters,
