@@ -101,6 +101,8 @@ def _values(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _nearest(key: str, known: list[str]) -> str:
     first, last = key.split(".")[0], key.rpartition(".")[2]
+    if first == "seeds":
+        return "; it is the option --seeds, and --config seeds= of Snakemake"
     if first in Plan.model_fields:
         return f"; {first!r} is a section of the plan: copy the plan and write it there"
     same = [name for name in known if name.rpartition(".")[2] == last]

@@ -18,7 +18,7 @@ PLAIN = r"[a-z0-9][a-z0-9-]*"
 _KEY, _VALUE = r"[A-Za-z_][\w-]*(?:\.[\w-]+)*", r"[A-Za-z0-9_.+-]+"
 # safe in a path, in a shell and in a wildcard of Snakemake
 NAME = rf"{PLAIN}(?:@{_KEY}={_VALUE})*"
-_CHANGED = re.compile(rf"(?P<plan>.+?)(?P<changes>(?:@[^@/\s]+=[^@/]*)+)", flags=re.DOTALL)
+_CHANGED = re.compile(r"(?P<plan>.+?)(?P<changes>(?:@[^@/\s]+=[^@/]*)+)", flags=re.DOTALL)
 _WORDS: dict[str, Value] = {"null": None, "true": True, "false": False}
 # a folder's name has at most 255 bytes, and temporary files have longer ones
 LONGEST = 200

@@ -36,7 +36,8 @@ class Workflow(DataFolders):
         shards: whether a seed whose shard is in the results folder of its plan is not trained.
         broken: what is wrong with each plan that cannot be used, by its results folder.
         data_plans: see `DataFolders`; None for `plans`.
-        changes: the values that all plans change, as they follow a name (`@method.temperature=0.1`).
+        changes: the values that all plans change, as they follow a name
+            (`@method.temperature=0.1`).
     """
 
     def __init__(
