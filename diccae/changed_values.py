@@ -41,8 +41,8 @@ class Change:
     @property
     def exceptions(self) -> str:
         """Which variants keep their own value, as a sentence; empty for none."""
-        verb = "keeps" if len(self.kept) == 1 else "keep"
-        return f"{', '.join(self.kept)} {verb} a value of their own." if self.kept else ""
+        end = "keeps its own value" if len(self.kept) == 1 else "keep their own values"
+        return f"{', '.join(self.kept)} {end}." if self.kept else ""
 
 
 def changes_of(plan: Plan) -> list[Change]:
@@ -61,8 +61,12 @@ def changes_of(plan: Plan) -> list[Change]:
 def value_of(plan: Plan, key: str) -> Any:
     """The value of a dotted key in a plan, before any variant; of a choice that DICCAE lacks, that
     of the first system of the plan that has it. `NOWHERE` if no config states it."""
-    if key in plan.overrides:
-        return plan.overrides[key]
+    # the last one counts; an override may be a whole section
+    for name, value in reversed(plan.overrides.items()):
+        if name == key:
+            return value
+        if key.startswith(f"{name}."):
+            return _find(value, key.removeprefix(f"{name}."))
     if key == "data.update_per_class" and plan.lists and plan.lists.update_per_class:
         return plan.lists.update_per_class
     names = [DEFAULT_SYSTEM, *(origin_of_variant(name).system.name for name in plan.variants())]

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# its commands need its files: tests/test_changing_page.py
+CHANGING = ROOT / "docs" / "changing.md"
 PAGES = sorted(
-    [
+    {
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")),
         *(path for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")),
         *ROOT.glob("tests/*/README.md"),
-    ]
+    }
+    - {CHANGING}
 )
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", flags=re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")
