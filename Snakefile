@@ -1,7 +1,8 @@
 # Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
 # `--config seeds=8` takes the first eight seeds of a plan, in place of its default; with
-# `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained.
+# `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained. With
+# `--config set='method.temperature=0.1'` a plan has another value, and results/changed its results.
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
@@ -10,7 +11,7 @@ from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
-from diccae.snakemake_request import number_of_seeds, use_shards
+from diccae.snakemake_request import changed_values, number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
 
@@ -23,8 +24,8 @@ try:
     # not in a dry run, nor where a scheduler runs a single job of this workflow
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
-    FLOW = load_workflow(number_of_seeds(config), use_shards(config))
-    FEATURES = FeatureJobs(FLOW.plans.values())
+    FLOW = load_workflow(number_of_seeds(config), use_shards(config), changed_values(config))
+    FEATURES = FeatureJobs(FLOW.data_plans)
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
@@ -34,7 +35,7 @@ GPU = {"gpu": 1} if driver_version() else {}
 
 wildcard_constraints:
     root=FLOW.root_pattern,
-    data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
+    data="|".join(sorted({plan.data_root for plan in FLOW.data_plans})),
     job=FLOW.job_pattern,
     seed="[0-9]+",
     figure=FLOW.names(drawn=True),
@@ -49,12 +50,24 @@ localrules:
 rule all:
     default_target: True
     input:
-        lambda wildcards: FLOW.targets("results"),
+        lambda wildcards: FLOW.targets(FLOW.root("embedded")),
 
 
 rule smoke:
     input:
-        lambda wildcards: FLOW.targets("results/smoke"),
+        lambda wildcards: FLOW.targets(FLOW.root("smoke")),
+
+
+# `--config set=...` leaves results/table2.csv alone: its name is that of a rule, which asks for the
+# file of the changed plan
+for target, file in FLOW.in_place_of().items():
+
+    rule:
+        name:
+            target
+        localrule: True
+        input:
+            file,
 
 
 rule render:

@@ -13,13 +13,15 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parent.parent
 # the commands in messages have placeholders
 MESSAGES = ROOT / "docs" / "errors.md"
+# its commands need its files: tests/test_changing_page.py
+CHANGING = ROOT / "docs" / "changing.md"
 PAGES = sorted(
     {
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")),
         *(path for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")),
         *ROOT.glob("tests/*/README.md"),
     }
-    - {MESSAGES}
+    - {CHANGING, MESSAGES}
 )
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", flags=re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")

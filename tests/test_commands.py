@@ -21,7 +21,7 @@ from typer.main import get_command
 from diccae.cli.main import app
 from diccae.cli.train import wanted_runs
 from diccae.plans import load_plan
-from diccae.snakemake_request import number_of_seeds
+from diccae.snakemake_request import changed_values, number_of_seeds
 from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, in_sentences
 
 BLOCKS = in_blocks()
@@ -138,8 +138,10 @@ def test_snakemake_knows_every_option() -> None:
     for command in of("snakemake"):
         options = parser.parse_args(command.arguments)
         # it takes all words that follow, a target too
-        given = dict(word.split("=") for word in options.config or ())
-        number_of_seeds({key: yaml.safe_load(value) for key, value in given.items()})
+        given = dict(word.split("=", 1) for word in options.config or ())
+        config = {key: yaml.safe_load(value) for key, value in given.items()}
+        number_of_seeds(config)
+        changed_values(config)
         profile = options.workflow_profile
         assert profile is None or (ROOT / profile / "profile.yaml").is_file(), command.text
 

@@ -13,9 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifact import FOLDERS
 from diccae.artifacts import TABLES, artifacts_of
+from diccae.changed_values import changes_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import Plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.plans import Plan
 from diccae.reporting import (
     claims,
     clusters,
@@ -139,6 +141,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     names = pictures.class_names(plan)
     return {
         "plan": plan,
+        "unchanged": plan.unchanged,
+        "changes": changes_of(plan),
         "root": results_root_of(plan.name),
         "embedded": plan.dataset == "embedded",
         "reference": reference,

@@ -69,5 +69,14 @@ def _foreign(plan: Plan) -> set[Path]:
     root, results = plan.results_root(), Path("results")
     if root != results:
         return {Path(plan.data_root)}
-    names = ("README.md", "data", "work", "reference", "logs", "benchmarks", *known_plans())
+    names = (
+        "README.md",
+        "data",
+        "work",
+        "reference",
+        "logs",
+        "benchmarks",
+        "changed",
+        *known_plans(),
+    )
     return {results / name for name in names} | {Path(plan.data_root)}
