@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ def playable(path: Path, clip: Any) -> str | None:
     Raises:
         av.FFmpegError: the file cannot be read.
     """
-    part = clip.get("start", 0.0) > 0 or clip.get("end", float("inf")) < float("inf")
-    if part or path.suffix != ".mp4" or path.stat().st_size > LARGEST:
+    if path.suffix != ".mp4" or path.stat().st_size > LARGEST:
         return None
     with av.open(str(path)) as container:
-        pictures = {(s.codec_context.name, s.codec_context.pix_fmt) for s in container.streams.video}
+        pictures = {
+            (s.codec_context.name, s.codec_context.pix_fmt) for s in container.streams.video
+        }
         sounds = {stream.codec_context.name for stream in container.streams.audio}
-    if pictures != PICTURES or not sounds <= SOUNDS:
+        seconds = (container.duration or 0) / av.time_base
+    whole = not clip.get("start", 0.0) > 0 and not clip.get("end", math.inf) < seconds - 0.1
+    if not whole or pictures != PICTURES or not sounds <= SOUNDS:
         return None
     return data_uri(path.read_bytes(), "video/mp4")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from diccae.plans import Plan
 from diccae.reporting import collect
@@ -27,39 +31,47 @@ def clip_pairs(plan: Plan) -> list[dict[str, Any]]:
     if known is None or usable is None:
         return []
     second = {clip["label"]: (row, clip) for row, clip in usable.groupby("label").nth(1).iterrows()}
+    bayes = {kind: np.array(matrix) for kind, matrix in known["bayes_confusion"].items()}
     found = []
-    for shares, pair in one_of_each_kind(known["confusable_pairs"]).items():
+    for kind, pair in one_of_each_kind(known["confusable_pairs"], bayes).items():
         clips = [shown(plan, *second[label]) if label in second else None for label in pair]
-        if all(clips):
+        if None not in clips:
             found.append(
                 {
-                    "shares": shares,
+                    "shares": kind,
                     "clips": clips,
                     "motions": [known["motions"][known["motion_of"][label]] for label in pair],
                     "sounds": [known["sounds"][known["sound_of"][label]] for label in pair],
-                    "mistaken": {
-                        modality: 50 * (matrix[pair[0]][pair[1]] + matrix[pair[1]][pair[0]])
-                        for modality, matrix in known["bayes_confusion"].items()
-                    },
+                    "mistaken": {m: 100 * _mistaken(bayes[m], pair) for m in ("A", "V", "AV")},
                 }
             )
     return found
 
 
-def one_of_each_kind(confusable: dict[str, list[list[int]]]) -> dict[str, tuple[int, int]]:
-    """The first pair of classes that is confusable in A and V (`AV`), in V alone and in A alone, if
-    possible of classes that no earlier pair has.
+def one_of_each_kind(
+    confusable: dict[str, list[list[int]]], bayes: dict[str, NDArray[np.float64]]
+) -> dict[str, tuple[int, int]]:
+    """Of the pairs of classes that are confusable in A and V (`AV`), in V alone and in A alone, the
+    one that the best possible classifier confuses most.
 
     Args:
         confusable: the pairs of labels that are confusable in `A`, in `V` and in both (`AV`).
+        bayes: by modality, (C, C), the share of the clips of each class (row) that the best
+            possible classifier takes for each class.
     """
     pairs = {kind: [(a, b) for a, b in confusable[kind]] for kind in ("AV", "V", "A")}
-    both = set(pairs["AV"])
-    chosen: dict[str, tuple[int, int]] = {}
-    for kind, candidates in pairs.items():
-        left = [pair for pair in candidates if kind == "AV" or pair not in both]
-        used = {label for pair in chosen.values() for label in pair}
-        fresh = [pair for pair in left if used.isdisjoint(pair)]
-        if left:
-            chosen[kind] = (fresh or left)[0]
-    return chosen
+    alone = {
+        kind: [pair for pair in found if kind == "AV" or pair not in pairs["AV"]]
+        for kind, found in pairs.items()
+    }
+    return {
+        kind: max(found, key=partial(_mistaken, bayes[kind]))
+        for kind, found in alone.items()
+        if found
+    }
+
+
+def _mistaken(bayes: NDArray[np.float64], pair: tuple[int, int]) -> float:
+    """The share of the clips of two classes that are taken for the other one."""
+    first, second = pair
+    return float(bayes[first, second] + bayes[second, first]) / 2

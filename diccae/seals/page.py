@@ -13,9 +13,8 @@ from diccae.digests import text_digest
 # stands for the root digest where the digest of a page is computed: the root covers the page
 NO_ROOT = "0" * 64
 SHOWN_ROOT = re.compile(r'<code id="root">([^<]*)</code>')
-BREAKS = set(
-    "h1 h2 h3 p li tr caption figcaption footer title div summary dt dd button".split()
-)
+BREAKS = {"h1", "h2", "h3", "p", "li", "tr", "caption", "figcaption", "footer", "title", "div"}
+BREAKS |= {"summary", "dt", "dd", "button"}
 CELLS = {"td", "th"}
 SOUNDING = {"audio": "sound", "video": "clip"}
 UNREAD = {"style", "script"}
