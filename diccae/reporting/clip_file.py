@@ -13,7 +13,7 @@ from diccae.reporting.pictures import data_uri
 # all clips of a page together, in base64, and the largest number of them: one of each of twelve
 # classes, and two of each of three kinds of confusable pairs
 BYTES, CLIPS = 2_000_000, 18
-LARGEST = BYTES * 3 // 4 // CLIPS
+LARGEST = BYTES // CLIPS // 4 * 3
 # of what every browser plays in MP4
 PICTURES, SOUNDS = {("h264", "yuv420p")}, {"aac", "mp3"}
 

@@ -30,7 +30,13 @@ def clip_pairs(plan: Plan) -> list[dict[str, Any]]:
     known, usable = collect.truth(plan), usable_clips(plan)
     if known is None or usable is None:
         return []
-    second = {clip["label"]: (row, clip) for row, clip in usable.groupby("label").nth(1).iterrows()}
+    second = {
+        clip["label"]: (row, clip)
+        for row, clip in usable.groupby("label").nth(1).iterrows()
+        if (plan.manifest.parent / clip["path"]).is_file()
+    }
+    if not second:
+        return []
     bayes = {kind: np.array(matrix) for kind, matrix in known["bayes_confusion"].items()}
     found = []
     for kind, pair in one_of_each_kind(known["confusable_pairs"], bayes).items():

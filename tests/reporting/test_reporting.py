@@ -312,7 +312,9 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
         claims.SELF_CONTRADICTION,
     }
     row = page[page.index('id="table2-no_infonce-AV"') :]
-    assert "<td>A-V</td><td class=\"n\">55.4 <small>too few seeds</small>" in row[: row.index("</tr>")]
+    assert (
+        '<td>A-V</td><td class="n">55.4 <small>too few seeds</small>' in row[: row.index("</tr>")]
+    )
     # right in 38 of 240 clips with zeros for the video
     withheld = page[page.index('id="withheld"') :]
     assert withheld.index(">15.8 <") < withheld.index("</table>")
