@@ -230,7 +230,8 @@ def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
 def test_clips_that_are_not_here_as_then_are_a_note(
     sealed: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = {"name": "class 0", "id": "a", "strip": "data:,", "spectrogram": None, "sound": None}
+    clip = {"name": "class 0", "id": "a", "strip": "data:,"}
+    clip |= dict.fromkeys(["video", "spectrogram", "sound"])
     monkeypatch.setattr(html, "sample_clips", lambda plan: [clip])
     (note,) = problems(sealed)
     assert note.startswith(f"note: {PAGE}: its pictures of clips were not rendered again")
