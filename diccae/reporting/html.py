@@ -32,9 +32,11 @@ from diccae.reporting import (
 )
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
+from diccae.reporting.clip_pairs import clip_pairs
+from diccae.reporting.clip_sound import SECONDS
 from diccae.reporting.data_sets import page_of_data_sets
-from diccae.reporting.page_values import interval, number, quality, rows
-from diccae.reporting.sample_clips import SECONDS, sample_clips
+from diccae.reporting.page_values import interval, number, placed, quality, rows
+from diccae.reporting.sample_clips import sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.reporting.visible import visible_range
@@ -172,13 +174,14 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "clusters": clusters.first_and_last(plan),
         "quality": quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
-        "claims": judged.to_dict("records"),
+        "claims": placed(judged, "claims"),
         "counts": Counter(judged["verdict"]),
         "family": verdicts.primary_rows(plan),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
         "clips": sample_clips(plan),
+        "clip_pairs": clip_pairs(plan),
         "seconds_of_sound": SECONDS,
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
