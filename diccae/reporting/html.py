@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,8 @@ from diccae.reporting import (
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
-from diccae.reporting.page_values import interval, number, quality, rows
+from diccae.reporting.first_screen import first_screen
+from diccae.reporting.page_values import evidence, interval, number, p_value, quality, rows
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -105,6 +105,9 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
+        "p_value": p_value,
+        "evidence": evidence,
+        "level": verdicts.level_words,
     }
     template = environment.get_template("report.html.jinja")
     return template.render(context(plan, folder, verdict))
@@ -129,14 +132,13 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # both, where the plan scores both
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
-    judged = claims.evaluate(plan)
+    judged = claims.evaluate(plan).to_dict("records")
     tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
     counts = degrees.confusion_matrix(plan, *first)
-    tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
-    names = pictures.class_names(plan)
+    names, scored = pictures.class_names(plan), scored_clips(plan)
     return {
         "plan": plan,
         "root": results_root_of(plan.name),
@@ -149,7 +151,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "shards": sorted(sources.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
         "splits": splits(plan),
-        "scored": scored_clips(plan),
+        "scored": scored,
         "truth": collect.truth(plan),
         "modality": modality,
         "unit": intervals.repetition(plan),
@@ -168,9 +170,11 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "clusters": clusters.first_and_last(plan),
         "quality": quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
-        "claims": judged.to_dict("records"),
-        "counts": Counter(judged["verdict"]),
+        "claims": judged,
+        **first_screen(plan, tables, judged, scored, len(names), len(records)),
+        "classes": names,
         "family": verdicts.primary_rows(plan),
+        "error": verdicts.error(),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
