@@ -84,9 +84,9 @@ def question(plan: Plan, runs: int, clips: int) -> str:
     return (
         f"The paper “{PAPER}” (DICCAE) trains an encoder of sound and video with a loss in which "
         f"pairs of classes weigh more the more the encoder confuses them. It claims {whole} % on "
-        f"VGGSound with audio and video (A-V), and that without one of {len(drops)} parts of the method "
-        f"the accuracy falls by {min(drops)} to {max(drops)} points. The plan {plan.name} asks "
-        f"what holds on {where}{whose}: {len(plan.variants())} variants and systems, "
+        f"VGGSound with audio and video (A-V), and that without one of {len(drops)} parts of the "
+        f"method the accuracy falls by {min(drops)} to {max(drops)} points. The plan {plan.name} "
+        f"asks what holds on {where}{whose}: {len(plan.variants())} variants and systems, "
         f"{number_of_seeds(plan)}, {runs:,} training runs, {clips:,} test clips."
     )
 
@@ -127,9 +127,7 @@ def limits(plan: Plan, classes: int, listed: int | None, used: int) -> str:
         used: number of scored test clips.
     """
     alone = {"A": "sound", "V": "pictures"}.get(plan.modality)
-    also = (
-        f" This plan uses {alone} alone, so claims that need another modality are not part of it."
-    )
+    also = f" This plan uses {alone} alone; what the paper claims of both is not part of it."
     also = also if alone else ""
     if plan.dataset == "vggsound":
         of = f"{used:,} of {listed:,}" if listed is not None else f"{used:,}"

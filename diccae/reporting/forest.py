@@ -100,11 +100,11 @@ def describe(shown: Forest) -> str:
     above, below = sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
     without = sum(bool(np.isnan(low)) for low, _ in ends)
     rest = len(ends) - above - below - without
-    where = f"{above} intervals lie above zero, {below} below, and {rest} include it"
-    where = shown.few or where + (f"; {without} drops have none" if without else "")
+    where = f"intervals above zero: {above}, below: {below}, with zero inside: {rest}"
+    where = shown.few or where + (f", without an interval: {without}" if without else "")
     return (
-        f"Forest plot of the {len(ends)} {shown.modality} drops of Table 2: {where}. The largest "
-        f"drop is {most.drop:.1f} points ({most.words}), the smallest {least.drop:.1f} points "
+        f"Forest plot of Table 2 in {shown.modality}, {len(ends)} rows; {where}. The largest drop "
+        f"is {most.drop:.1f} points ({most.words}), the smallest {least.drop:.1f} points "
         f"({least.words})."
     ).replace(" -", " −")
 

@@ -30,6 +30,7 @@ from diccae.reporting import (
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
+from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
 from diccae.reporting.page_values import evidence, interval, number, p_value, quality, rows
 from diccae.reporting.sample_clips import SECONDS, sample_clips
@@ -132,7 +133,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # both, where the plan scores both
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
-    judged = claims.evaluate(plan).to_dict("records")
+    judged = records_of(claims.evaluate(plan))
     tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds

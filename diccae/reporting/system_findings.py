@@ -31,7 +31,7 @@ def accuracy(rows: Sequence[Row], unit: str = "seed", reference: str = paper.WHO
     own = next((row for row in comparable(rows, reference) if _base(row) == reference), None)
     if own is None:
         return ""
-    interval = "" if pd.isna(own["low"]) else f" [{own['low']:.1f}, {own['high']:.1f}]"
+    interval: str = "" if pd.isna(own["low"]) else f" [{own['low']:.1f}, {own['high']:.1f}]"
     said = f"DICCAE reaches {own['top1']:.1f} %{interval} in {MODALITIES[own['modality']]}"
     value, low, high = (own[name] for name in OVER_SCRATCH)
     if pd.isna(value):
@@ -94,7 +94,8 @@ def comparable(rows: Sequence[Row], reference: str = paper.WHOLE) -> list[Row]:
     others, and at the rates chosen for them where the full method has such a row."""
     both = widest(rows)
     chosen = [row for row in both if row["rate"] == "chosen"]
-    return chosen if any(_base(row) == reference for row in chosen) else both
+    common = [row for row in both if row["rate"] != "chosen"]
+    return chosen if any(_base(row) == reference for row in chosen) else common
 
 
 def _is_other(row: Row) -> bool:
