@@ -114,7 +114,7 @@ def draw(shown: Forest) -> str:
     smallest one of interest."""
     sesoi = effect_sizes()[0]
     band = f"within ±{sesoi:g} point{'s' if sesoi != 1 else ''}"
-    style = STYLE | {"figure.figsize": (7.2, 1.6 + 0.34 * len(shown.rows)), "axes.grid": False}
+    style = STYLE | {"figure.figsize": (6.4, 1.6 + 0.34 * len(shown.rows)), "axes.grid": False}
     with mpl.rc_context(style):
         figure = Figure()
         axes = figure.subplots()
