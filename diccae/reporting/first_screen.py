@@ -51,7 +51,7 @@ def first_screen(
 
     Returns:
         `asked`, `found` and `limits`, in sentences; `test_run`, whether the numbers mean nothing;
-        `counts` of the verdicts; and `forest` with `picture` and `words`, None without drops.
+        `verdict_counts`; and `forest` with `picture` and `words`, None without drops.
     """
     drops = forest.forest(tables.get("table2"), repetition(plan))
     return {
@@ -59,7 +59,7 @@ def first_screen(
         "found": sentences(plan, tables, scored["rows"]),
         "limits": limits(plan, classes, scored["listed"], scored["used"]),
         "test_run": plan.name in TEST_RUNS,
-        "counts": verdict_words.counts(plan, claims),
+        "verdict_counts": verdict_words.counts(plan, claims),
         "forest": drops
         and {"picture": forest.draw(drops), "words": forest.describe(drops), "few": drops.few},
     }
