@@ -35,7 +35,17 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.clip_pairs import clip_pairs
 from diccae.reporting.clip_sound import SECONDS
 from diccae.reporting.data_sets import page_of_data_sets
-from diccae.reporting.page_values import interval, number, placed, quality, rows
+from diccae.reporting.data_sets import records as records_of
+from diccae.reporting.first_screen import first_screen
+from diccae.reporting.page_values import (
+    evidence,
+    interval,
+    number,
+    p_value,
+    placed,
+    quality,
+    rows,
+)
 from diccae.reporting.sample_clips import sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -109,6 +119,9 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
+        "p_value": p_value,
+        "evidence": evidence,
+        "level": verdicts.level_words,
     }
     template = environment.get_template("report.html.jinja")
     return template.render(context(plan, folder, verdict))
@@ -133,14 +146,13 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # both, where the plan scores both
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
-    judged = claims.evaluate(plan)
+    judged = records_of(claims.evaluate(plan))
     tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
     counts = degrees.confusion_matrix(plan, *first)
-    tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
-    names = pictures.class_names(plan)
+    names, scored = pictures.class_names(plan), scored_clips(plan)
     return {
         "plan": plan,
         "unchanged": plan.unchanged,
@@ -155,7 +167,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "shards": sorted(sources.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
         "splits": splits(plan),
-        "scored": scored_clips(plan),
+        "scored": scored,
         "truth": collect.truth(plan),
         "modality": modality,
         "unit": intervals.repetition(plan),
@@ -174,9 +186,12 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "clusters": clusters.first_and_last(plan),
         "quality": quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
-        "claims": placed(judged, "claims"),
-        "counts": Counter(judged["verdict"]),
+        "claims": placed(pd.DataFrame(judged), "claims"),
+        **first_screen(plan, tables, judged, scored, len(names), len(records)),
+        "classes": names,
+        "counts": Counter(row["verdict"] for row in judged),
         "family": verdicts.primary_rows(plan),
+        "error": verdicts.error(),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),

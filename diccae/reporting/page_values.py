@@ -13,6 +13,10 @@ from diccae.artifacts import columns_of
 from diccae.functional.verdicts import TOO_FEW
 from diccae.stored_file import MAKE_AGAIN, reading
 
+# a signed number with its interval, if it has one
+DIFFERENCE = re.compile(r"[+-]\d+\.\d+(?: \[[^\]]*\])?")
+MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+
 
 def _table(path: Path) -> pd.DataFrame:
     with reading(path, MAKE_AGAIN):
@@ -79,3 +83,21 @@ def interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
         value = value if value in row else value.removesuffix("_clip")
         return TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
     return f"[{number(row[low], digits)}, {number(row[high], digits)}]"
+
+
+def p_value(value: float) -> str:
+    """A p-value with its sign of equality; one below 0.001 by that bound."""
+    if not np.isfinite(value):
+        return "–"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def evidence(row: dict[str, Any]) -> str:
+    """The evidence for a claim as claims.csv has it, with the units of its numbers and real minus
+    signs."""
+    words = str(row["evidence"])
+    if row["rule"] in ("drop", "gain", "order", "gaps"):
+        words = DIFFERENCE.sub(r"\g<0> points", words)
+    words = words.replace("fall of the logarithm of ", "logarithm of the variance without − with: ")
+    words = words.replace("fall of ", "mean degree without − with: ")
+    return MINUS.sub("−", words)
