@@ -32,7 +32,6 @@ from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.page_values import interval, number, quality, rows
-from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.reporting.visible import visible_range
@@ -77,7 +76,7 @@ def write_report(plan: Plan, out: Path) -> None:
             `diccae verify` writes.
     """
     root = plan.results_root()
-    page = render(plan, root, _verdict(root / "verify.json", plan))
+    page = render(plan, root, read_verdict(root / "verify.json", plan))
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -110,7 +109,12 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
     return template.render(context(plan, folder, verdict))
 
 
-def _verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+def read_verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+    """Content of a verify.json; None where there is none.
+
+    Raises:
+        UserError: it is not what `diccae verify` writes.
+    """
     if not path.is_file():
         return None
     content = read_json(path, MAKE_AGAIN)
@@ -174,8 +178,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
-        "clips": sample_clips(plan),
-        "seconds_of_sound": SECONDS,
+        **_clips(plan),
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
             counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"
@@ -189,6 +192,15 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
             if artifact.draw
         },
     }
+
+
+def _clips(plan: Plan) -> dict[str, Any]:
+    """Sample clips; none in another folder, whose page needs no decoder then."""
+    if plan.elsewhere:
+        return {"clips": [], "seconds_of_sound": 0.0}
+    from diccae.reporting.sample_clips import SECONDS, sample_clips
+
+    return {"clips": sample_clips(plan), "seconds_of_sound": SECONDS}
 
 
 def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
