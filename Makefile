@@ -36,7 +36,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 $(LOOK)/installed: requirements-look.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or name it: make look PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear $(LOOK)
-	$(LOOK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-look.lock
+	$(LOOK)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements-look.lock
 	touch $@
 
 lint: setup

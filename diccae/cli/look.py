@@ -17,9 +17,7 @@ def look(
     plan: PlanOrShards = None,
     results: Annotated[
         Path | None,
-        typer.Option(
-            "--results", help="A folder of shards; by default results/reference/<plan>."
-        ),
+        typer.Option("--results", help="A folder of shards; by default results/reference/<plan>."),
     ] = None,
     seeds: Seeds = None,
     out: Annotated[
