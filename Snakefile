@@ -2,6 +2,7 @@
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
 # `--config seeds=8` takes the first eight seeds of a plan, in place of its default; with
 # `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained.
+import os
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
@@ -10,6 +11,7 @@ from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
+from diccae.interim import SEEDS
 from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
@@ -27,6 +29,8 @@ try:
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
+# the job that completes a seed writes it on the interim page
+os.environ[SEEDS] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
 

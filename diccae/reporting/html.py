@@ -93,20 +93,25 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
     Raises:
         UserError: a run that the report needs is missing.
     """
-    environment = Environment(
+    template = environment().get_template("report.html.jinja")
+    return template.render(context(plan, folder, verdict))
+
+
+def environment() -> Environment:
+    """The templates, with their filters."""
+    templates = Environment(
         loader=PackageLoader("diccae.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
     }
-    template = environment.get_template("report.html.jinja")
-    return template.render(context(plan, folder, verdict))
+    return templates
 
 
 def read_verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
