@@ -81,10 +81,9 @@ def interim_page(outputs: Iterable[Sequence[str]], began: float) -> str:
         outputs: files that each job writes.
         began: start of the workflow in seconds since 1970.
     """
-    paths = (path.partition("/runs/") for files in outputs for path in files)
-    pages = [
-        Path(root) / INTERIM for root in dict.fromkeys(root for root, runs, _ in paths if runs)
-    ]
+    parts = (path.partition("/runs/") for files in outputs for path in files)
+    roots = dict.fromkeys(root for root, runs, _ in parts if runs)
+    pages = [Path(root) / INTERIM for root in roots]
     found = [str(page) for page in pages if page.is_file() and page.stat().st_mtime >= began]
     return ", ".join(found)
 

@@ -68,7 +68,8 @@ def test_the_number_of_seeds_that_is_asked_for(
 def test_runs_of_other_configs_do_not_count(
     asked: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_interim(asked.model_copy(update={"overrides": {"data.batch_size": 3}}), 0)
+    overrides = asked.overrides | {"schedule.finetune.epochs": 3}
+    write_interim(asked.model_copy(update={"overrides": overrides}), 0)
     assert not PAGE.exists()
     # an error would be printed
     assert capsys.readouterr().out == ""
