@@ -5,14 +5,21 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys;
 PLATFORM ?= $(shell uname -sm)
 VENV := .venv
 BIN := $(VENV)/bin
+LOOK := .venv-look
+# the plan whose reference `make look` shows
+PLAN := embedded
 
-.PHONY: reproduce test setup lint lock smoke docs clean
+.PHONY: reproduce look test setup lint lock smoke docs clean
 
 reproduce: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all
 
 smoke: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" DICCAE_COMMAND="make $@" snakemake --cores all smoke
+
+# The page of the committed reference, without training: a small environment of its own, 0.4 GB, and no installation of this package, which asks for torch.
+look: $(LOOK)/installed
+	PYTHONPATH="$(CURDIR)" $(LOOK)/bin/python -m diccae.cli.main look --plan $(PLAN)
 
 test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
@@ -26,6 +33,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(LOOK)/installed: requirements-look.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or name it: make look PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(LOOK)
+	$(LOOK)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements-look.lock
 	touch $@
 
 lint: setup
@@ -42,4 +55,4 @@ lock:
 	$(BIN)/python .ci/environment.py
 
 clean:
-	rm -rf $(VENV) .snakemake
+	rm -rf $(VENV) $(LOOK) .snakemake

@@ -3,6 +3,7 @@
 # `--config seeds=8` takes the first eight seeds of a plan, in place of its default; with
 # `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained. With
 # `--config set='method.temperature=0.1'` a plan has another value, and results/changed its results.
+import os
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
@@ -11,6 +12,7 @@ from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
+from diccae.interim import SEEDS
 from diccae.snakemake_request import changed_values, number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
@@ -29,6 +31,8 @@ try:
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
+# the job that completes a seed writes it on the interim page
+os.environ[SEEDS] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
 

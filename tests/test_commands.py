@@ -52,6 +52,7 @@ PARSED = {
     "data manifest": "needs the lists of VGGSound; tests/datasets/readers",
     "data render": "renders every clip; tests/datasets/test_benchmark_rendering.py",
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
+    "look": "needs a folder of shards; tests/seals/test_look.py",
     "plan": "times the models for a minute; tests/cli/test_plan.py",
     "report": "needs a folder of shards; tests/seals/test_shards.py",
     "summary": "writes into README; tests/reporting/test_summary.py",

@@ -47,6 +47,7 @@ def train(
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
+    from diccae.interim import write_interim
 
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
@@ -58,6 +59,7 @@ def train(
         if job is not None:
             with whole_file(job.stamp) as temporary:
                 temporary.write_text(job.stamp_text)
+            write_interim(chosen, job.seed)
 
 
 def wanted_folds(plan: Plan, fold: int | None) -> tuple[int | None, ...]:

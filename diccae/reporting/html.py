@@ -32,8 +32,6 @@ from diccae.reporting import (
 )
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
-from diccae.reporting.clip_pairs import clip_pairs
-from diccae.reporting.clip_sound import SECONDS
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
@@ -46,7 +44,6 @@ from diccae.reporting.page_values import (
     quality,
     rows,
 )
-from diccae.reporting.sample_clips import sample_clips
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.reporting.visible import visible_range
@@ -91,7 +88,7 @@ def write_report(plan: Plan, out: Path) -> None:
             `diccae verify` writes.
     """
     root = plan.results_root()
-    page = render(plan, root, _verdict(root / "verify.json", plan))
+    page = render(plan, root, read_verdict(root / "verify.json", plan))
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -108,14 +105,20 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
     Raises:
         UserError: a run that the report needs is missing.
     """
-    environment = Environment(
+    template = environment().get_template("report.html.jinja")
+    return template.render(context(plan, folder, verdict))
+
+
+def environment() -> Environment:
+    """The templates, with their filters."""
+    templates = Environment(
         loader=PackageLoader("diccae.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
@@ -123,11 +126,15 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
         "evidence": evidence,
         "level": verdicts.level_words,
     }
-    template = environment.get_template("report.html.jinja")
-    return template.render(context(plan, folder, verdict))
+    return templates
 
 
-def _verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+def read_verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+    """Content of a verify.json; None where there is none.
+
+    Raises:
+        UserError: it is not what `diccae verify` writes.
+    """
     if not path.is_file():
         return None
     content = read_json(path, MAKE_AGAIN)
@@ -195,9 +202,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
-        "clips": sample_clips(plan),
-        "clip_pairs": clip_pairs(plan),
-        "seconds_of_sound": SECONDS,
+        **_clips(plan),
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
             counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"
@@ -210,6 +215,21 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
             for artifact in TABLES
             if artifact.draw
         },
+    }
+
+
+def _clips(plan: Plan) -> dict[str, Any]:
+    """Sample clips; none in another folder, whose page needs no decoder then."""
+    if plan.elsewhere:
+        return {"clips": [], "clip_pairs": [], "seconds_of_sound": 0.0}
+    from diccae.reporting.clip_pairs import clip_pairs
+    from diccae.reporting.clip_sound import SECONDS
+    from diccae.reporting.sample_clips import sample_clips
+
+    return {
+        "clips": sample_clips(plan),
+        "clip_pairs": clip_pairs(plan),
+        "seconds_of_sound": SECONDS,
     }
 
 
