@@ -26,7 +26,9 @@ try:
     # not in a dry run, nor where a scheduler runs a single job of this workflow
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
-    FLOW = load_workflow(number_of_seeds(config), use_shards(config), changed_values(config))
+    FLOW = load_workflow(
+        number_of_seeds(config), use_shards(config), changed_values(config)
+    )
     FEATURES = FeatureJobs(FLOW.data_plans)
 except UserError as error:
     sys.exit(f"diccae: {error}")
@@ -69,9 +71,9 @@ for target, file in FLOW.in_place_of().items():
     rule:
         name:
             target
-        localrule: True
         input:
             file,
+        localrule: True
 
 
 rule render:
