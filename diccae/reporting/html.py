@@ -31,6 +31,7 @@ from diccae.reporting import (
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
+from diccae.reporting.duplicates import duplicates
 from diccae.reporting.page_values import interval, number, quality, rows
 from diccae.reporting.sample_clips import SECONDS, sample_clips
 from diccae.reporting.scored_clips import scored_clips
@@ -175,6 +176,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
         "clips": sample_clips(plan),
+        "duplicates": duplicates(plan, folder),
         "seconds_of_sound": SECONDS,
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
