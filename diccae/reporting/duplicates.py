@@ -3,6 +3,7 @@ its first pairs."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diccae.datasets.clips import span
 from diccae.datasets.containers import MediaError
 from diccae.datasets.duplicates.list_file import DIGITS, read_list
 from diccae.datasets.media import decode_frames
@@ -19,7 +19,6 @@ from diccae.plans import Plan
 from diccae.reporting import sources
 from diccae.reporting.pictures import jpeg
 from diccae.reporting.sample_clips import spectrogram
-from diccae.settings import dropped_list
 from diccae.stored_file import CACHE_AGAIN, reading
 
 FILE = "duplicates.csv"
@@ -59,7 +58,7 @@ def duplicates(
         "count": len(table),
         "splits": splits.most_common(),
         "dropped": table.loc[table["dropped"] != "", "dropped"].nunique(),
-        "plan_drops": dropped_list(plan) is not None,
+        "plan_drops": plan.overrides.get("data.drop_duplicates") is not None,
         "stale": stale,
         "pairs": [
             row | {f"{name}_image": images.get(row[name]) for name in ("first", "second")}
@@ -86,10 +85,12 @@ def _images(plan: Plan, table: pd.DataFrame, frames: int, size: int) -> dict[str
         return {str(clip["id"]): spectrogram(fbank[row]) for row, clip in clips.iterrows()}
     found = {}
     for clip in clips.to_dict("records"):
+        end = float(clip["end"])
         try:
             video = decode_frames(
                 plan.manifest.parent / clip["path"],
-                **span(clip["start"], clip["end"]),
+                start=float(clip["start"]),
+                end=end if math.isfinite(end) else None,
                 num_frames=frames,
                 size=(size, size),
                 modality="V",

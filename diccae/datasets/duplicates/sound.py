@@ -30,7 +30,7 @@ def sound_patch(fbank: NDArray[np.float16]) -> NDArray[np.float16]:
     Args:
         fbank: log-mels (F, n_mels) in nats.
     """
-    levels = fbank.astype(np.float32)
+    levels: Array = fbank.astype(np.float32)
     power = np.exp(levels - levels.max())
     pooled = cv2.resize(power, (BANDS, STEPS), interpolation=cv2.INTER_AREA)
     return np.log(pooled / max(float(pooled.max()), 1e-12) + np.exp(-FLOOR)).astype(np.float16)

@@ -22,7 +22,7 @@ from tests.conftest import made_once
 
 CACHE = dict(frame_size=36, num_frames=16, n_mels=64, fbank_frames=64, max_bad_share=0.0)
 # clips of the test split, and what was done to the copy of each in the unlabelled pool
-COPIES = ("encoded again", "shifted", "louder", "cropped", "cut", "in another source")
+COPIES = ("encoded again", "louder", "shifted", "cropped", "cut", "in another source")
 OTHERS = 6
 
 
