@@ -13,6 +13,7 @@ from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
 from diccae.interim import SEEDS
+from diccae.settings import dropped_list
 from diccae.snakemake_request import changed_values, number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
@@ -117,6 +118,8 @@ rule manifest:
 rule cache:
     input:
         "{data}/manifest.parquet",
+        # of near-duplicates that are left out
+        lambda wildcards: dropped_list(FLOW.data_plan(wildcards.data)) or [],
     output:
         "{data}/cache/meta.json",
     log:

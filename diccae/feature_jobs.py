@@ -10,7 +10,7 @@ from diccae.clips_folder import clips_folder
 from diccae.feature_settings import features_of
 from diccae.hashes import digest
 from diccae.plans import Plan
-from diccae.settings import plan_settings
+from diccae.settings import dropped_list, plan_settings
 
 
 class FeatureJobs:
@@ -45,12 +45,14 @@ class FeatureJobs:
         return self.plans[folder].name
 
     def inputs(self, folder: str) -> list[str]:
-        """The manifest and, where clips are decoded, the clip cache."""
+        """The manifest and, where clips are decoded, the clip cache; and the list of
+        near-duplicates that are left out, if there is one."""
         plan = self.plans[folder]
         features = features_of(plan_settings(plan))
         decoded = features is not None and features.encoded
         cache = [str(plan.cache_dir / "meta.json")] if decoded else []
-        return [str(plan.manifest), *cache]
+        dropped = dropped_list(plan)
+        return [str(plan.manifest), *cache, *([dropped] if dropped else [])]
 
     def key(self, folder: str) -> str:
         """Changes when what the features are made from does; a rule parameter."""

@@ -47,6 +47,7 @@ NOT_RUN = {
 PARSED = {
     "data cache": "decodes every clip; tests/datasets/clip_cache",
     "data check": "needs a manifest; tests/datasets/ledger",
+    "data duplicates": "needs a clip cache; tests/datasets/duplicates",
     "data features": "needs released weights; tests/engine/test_stored_features.py",
     "data lists": "needs the files of a data set; tests/datasets/readers",
     "data manifest": "needs the lists of VGGSound; tests/datasets/readers",

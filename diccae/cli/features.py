@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from diccae.cli.duplicates import print_dropped
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
@@ -44,6 +45,7 @@ def features(
     chosen = load_plan(plan)
     check(chosen)
     from diccae import registry  # noqa: F401
+    from diccae.datasets.duplicates.marking import mark_duplicates
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.stored_features import build_features
 
@@ -55,6 +57,7 @@ def features(
         )
         return
     print(f"{meta.parent}: complete")
+    print_dropped(mark_duplicates(chosen, meta.parent))
     require_suited(chosen)
     check_data(chosen)
 

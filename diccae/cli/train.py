@@ -44,6 +44,7 @@ def train(
     from diccae import registry  # noqa: F401
     from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data
+    from diccae.datasets.duplicates.marking import require_marked
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
@@ -52,6 +53,7 @@ def train(
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
     require_suited(chosen)
+    require_marked(chosen)
     check_data(chosen, runs=wanted[0][1], processes=process_count())
     for job, runs in wanted:
         for run in runs:

@@ -202,7 +202,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
-        **_clips(plan),
+        **_clips(plan, folder),
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
             counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"
@@ -218,18 +218,20 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     }
 
 
-def _clips(plan: Plan) -> dict[str, Any]:
-    """Sample clips; none in another folder, whose page needs no decoder then."""
+def _clips(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Sample clips and near-duplicates; none in another folder, whose page needs no decoder."""
     if plan.elsewhere:
-        return {"clips": [], "clip_pairs": [], "seconds_of_sound": 0.0}
+        return {"clips": [], "clip_pairs": [], "seconds_of_sound": 0.0, "duplicates": None}
     from diccae.reporting.clip_pairs import clip_pairs
     from diccae.reporting.clip_sound import SECONDS
+    from diccae.reporting.duplicates import duplicates
     from diccae.reporting.sample_clips import sample_clips
 
     return {
         "clips": sample_clips(plan),
         "clip_pairs": clip_pairs(plan),
         "seconds_of_sound": SECONDS,
+        "duplicates": duplicates(plan, folder),
     }
 
 
