@@ -33,7 +33,7 @@ def main() -> None:
         minutes = "" if options.minutes is None else f" in {options.minutes:.1f} minutes"
         out.note(
             f"{len(done)} of {len(every)} jobs of plan {plan.name} with {options.seeds} seed(s) "
-            f"done{minutes}, clips, tables and report included; {options.shared} job(s) at a time."
+            f"done{minutes} of the last try; {options.shared} job(s) at a time."
         )
     for (stage, device), of_stage in sorted(_grouped(found).items()):
         seconds = [record["wall_seconds"] for record in of_stage]
