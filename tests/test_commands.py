@@ -36,6 +36,7 @@ NOT_RUN = {
     "kubectl": "needs a Kubernetes cluster",
     "ln": "needs the reader's own folders",
     "mkdir": "makes a folder for Docker",
+    "on_a_gpu.sh": "needs a GPU, see the page",
     "run.sh": "needs a Slurm cluster or a Docker engine, see the page",
     "scancel": "needs a Slurm cluster",
     "scontrol": "needs a Slurm cluster",
