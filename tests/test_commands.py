@@ -26,8 +26,10 @@ from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, 
 
 BLOCKS = in_blocks()
 CHECKED = {"diccae", "snakemake", "make", "python", "pytest", "pip"}
+BROWSER = "needs Node and Chromium, see tests/browser"
 NOT_RUN = {
     "apptainer": "needs Apptainer; tests/test_apptainer.py compares its recipe with the Dockerfile",
+    "cd": BROWSER,
     "conda": "needs a conda channel; tests/test_lock.py compares environment.yml with the lock",
     "docker": "needs a Docker engine; what the container runs is checked",
     "export": "a builtin of the shell",
@@ -36,6 +38,8 @@ NOT_RUN = {
     "kubectl": "needs a Kubernetes cluster",
     "ln": "needs the reader's own folders",
     "mkdir": "makes a folder for Docker",
+    "node": BROWSER,
+    "npm": BROWSER,
     "on_a_gpu.sh": "needs a GPU, see the page",
     "run.sh": "needs a Slurm cluster or a Docker engine, see the page",
     "scancel": "needs a Slurm cluster",

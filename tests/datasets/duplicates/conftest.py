@@ -91,7 +91,8 @@ def _plant(root: Path) -> None:
 def write_data(root: Path, table: pd.DataFrame) -> None:
     """Write the manifest of clips in `clips`, and their cache."""
     table = table.assign(path="clips/" + table["id"] + ".mp4", start=0.0, end=np.nan)
-    table = table.assign(label_name="", group=table["id"], fold=-1)
+    names = table["label"].map({-1: "", 0: "fall", 1: "jump"})
+    table = table.assign(label_name=names, group=table["id"], fold=-1)
     table.to_parquet(root / "manifest.parquet")
     build_cache(root / "manifest.parquet", root / "cache", jobs=1, progress=False, **CACHE)
 
