@@ -85,7 +85,7 @@ def data_key(plan: Plan) -> str:
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
     # the cache of one modality lacks the other
-    part = [] if plan.modality == "AV" else [plan.modality]
+    part: list[str] = [] if plan.modality == "AV" else [plan.modality]
     dropped = dropped_list(plan)
     part += [] if dropped is None else [dropped]
     made_from = [base.get("benchmark"), lists, base["cache"], *part]

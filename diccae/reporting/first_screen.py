@@ -6,6 +6,7 @@ folder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from diccae.plans import Plan
@@ -14,7 +15,7 @@ from diccae.reporting.intervals import number_of_seeds, repetition
 from diccae.reporting.page_values import MINUS
 from diccae.reporting.row_words import MODALITIES, Row, widest
 
-Tables = dict[str, list[Row] | None]
+Tables = Mapping[str, Sequence[Row] | None]
 # plans whose runs are too short for their numbers to mean anything
 TEST_RUNS = ("smoke",)
 PAPER = (

@@ -12,7 +12,8 @@ from typing import Any
 from diccae.artifacts import artifacts_of
 from diccae.digests import file_digest
 from diccae.errors import UserError
-from diccae.plans import Plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.plans import Plan
 from diccae.reporting.html import read_verdict, render
 from diccae.reporting.shard_folder import check_known, check_seeds, shard_files, shards_of
 from diccae.whole_file import whole_file

@@ -32,9 +32,8 @@ class SoundLikeness:
     clear: NDArray[np.bool_]
     letter: Modality = "A"
     least: float = 0.65
-    # The largest difference of a copy. Chosen with that of pictures on copies of 70 rendered clips
-    # among 15,000, where pairs of other clips begin at 1.13 times what a copy may have;
-    # benchmarks/RESULTS.md has what clips of other seeds gave.
+    # The largest difference of a copy. Chosen with that of pictures on copies of 67 rendered clips
+    # among 15,000; benchmarks/RESULTS.md has what clips of other seeds gave.
     unit: float = 0.38
 
     def similarity(self, one: Rows, other: Rows) -> NDArray[np.float64]:
@@ -109,7 +108,7 @@ def likenesses(folder: Path, rows: Rows, modality: Modality, jobs: int = 1) -> l
     described = _describe(folder, rows, modality, jobs if mode == "live" else 1)
     found: list[Likeness] = []
     if "A" in modality:
-        found.append(SoundLikeness(*(described[name] for name in ("patch", "windows", "heard"))))
+        found.append(SoundLikeness(described["patch"], described["windows"], described["heard"]))
     if "V" in modality:
         frames = load_cache(folder, arrays_of(modality)).frames
         found.append(

@@ -51,14 +51,15 @@ def windows(patch: NDArray[np.float16]) -> Array:
 def _descriptor(levels: Array) -> Array:
     size = WINDOW[1] - WINDOW[0]
     if len(levels) != size:
-        levels = cv2.resize(levels, (BANDS, size), interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(levels, (BANDS, size), interpolation=cv2.INTER_LINEAR)
+        levels = resized.astype(np.float32, copy=False)
     # without each band's mean, which the recording device changes, and that of re-encoding
     slow = dct(levels, axis=0, norm="ortho")[1 : COEFFICIENTS + 1]
     kept = dct(slow, axis=1, norm="ortho")[:, :COEFFICIENTS].ravel()
     return np.asarray(kept / max(float(np.linalg.norm(kept)), 1e-6), np.float32)
 
 
-def sound_similarity(one: Array, other: Array) -> NDArray[np.float64]:
+def sound_similarity(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.float64]:
     """Similarity (P,) in [-1, 1] of patches (P, STEPS, BANDS): their best correlation, without the
     mean of each band."""
     first, second = (patch.astype(np.float32) for patch in (one, other))
