@@ -56,14 +56,11 @@ def write_checkpoints_atomically() -> None:
     mmengine 0.10.7 writes checkpoints in place, so that a process that is killed can leave an
     incomplete file.
     """
-    from mmengine.dist import get_rank
     from mmengine.fileio import LocalBackend, register_backend
 
     class AtomicLocalBackend(LocalBackend):
         def put(self, obj: bytes | memoryview, filepath: str | Path) -> None:
-            # every process of a run writes its metrics to the same file
-            place = whole_file(Path(filepath), writer=get_rank())
-            with place as temporary, open(temporary, "wb") as handle:
+            with whole_file(Path(filepath)) as temporary, open(temporary, "wb") as handle:
                 handle.write(obj)
 
         def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:

@@ -57,7 +57,7 @@ def _is_short_write(error: OSError) -> bool:
 
 
 @contextmanager
-def whole_file(path: Path, durable: bool = True, writer: int = 0) -> Iterator[Path]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, which replaces `path` when the block ends.
 
     The folder is created if it does not exist. If the block raises, the temporary file is removed
@@ -69,15 +69,13 @@ def whole_file(path: Path, durable: bool = True, writer: int = 0) -> Iterator[Pa
         path: the file to write.
         durable: whether the file is on the disk when the block ends, so that not even a power cut
             leaves an empty one.
-        writer: number of the process, where several may write the same file at the same time.
 
     Raises:
         UserError: the file cannot be written; the message gives the reason and the way out.
     """
     special = path.exists() and not path.is_file() and not path.is_dir()
     target = path if special else Path(os.path.realpath(path))
-    own = f".{writer}" if writer else ""
-    temporary = path if special else target.with_name(f"{own}.{target.name}.tmp")
+    temporary = path if special else target.with_name(f".{target.name}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode_of(target)

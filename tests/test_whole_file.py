@@ -72,15 +72,6 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
         pass
 
 
-def test_several_processes_write_the_same_file(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.json"
-    with whole_file(path) as first, whole_file(path, writer=1) as second:
-        first.write_text("same")
-        second.write_text("same")
-    assert path.read_text() == "same"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
     target = tmp_path / "scratch" / "table.csv"
     target.parent.mkdir()
