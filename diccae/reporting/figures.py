@@ -188,5 +188,6 @@ def draw_figure3(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         axes.set_xticks(place, [f"{weight:g}" for weight in fixed["weight"]])
         axes.set_xlabel("confusion-loss weight in fine-tuning")
         axes.set_ylabel("top-1 accuracy, % (test)")
-        axes.legend(frameon=False)
+        # above the axes, where it covers no band
+        figure.legend(frameon=False, loc="outside upper left", ncols=2)
         save_svg(figure, svg)

@@ -201,6 +201,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "error": verdicts.error(),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
+        "paper_figure2": paper.claims()["figure2"],
         "register": register(plan),
         **_clips(plan, folder),
         "purity": pictures.purity(plan),

@@ -111,9 +111,10 @@ def certainty(effects: pd.DataFrame, seals: Sequence[Row]) -> str:
         return f"What can be seen: {ABSENT}"
     runs, bad = sum(seal["runs"] for seal in seals), sum(not seal["sealed"] for seal in seals)
     state = f", {bad} of them with findings" if bad else ""
+    plans = f"{len(seals)} plan{'s' if len(seals) > 1 else ''}"
     return (
         f"What can be seen with 80 % power: a true difference of {' and of '.join(seen)}; every "
-        f"number follows from {runs:,} runs of {len(seals)} plans, whose shards are in "
+        f"number follows from {runs:,} runs of {plans}, whose shards are in "
         f"results/reference and are verified by `diccae verify`{state}."
     )
 

@@ -12,11 +12,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from diccae.plans import DEFAULT_SYSTEM, Plan
 from diccae.reporting import collect
 from diccae.reporting.costs import costs
-from diccae.reporting.figures import BLUE, GREEN, STYLE, save_svg
+from diccae.reporting.figures import BLUE, GREEN, GREY, STYLE, save_svg
 from diccae.reporting.intervals import difference_interval
 from diccae.reporting.tables import row, section_of
 from diccae.scored_sections import AVCL
@@ -33,6 +35,8 @@ ENCODERS = {
     "VideoViT": "ViT",
 }
 COLOURS = {"tokens": GREEN}
+# height of a name beside the plot, as a share of the height of the axes
+LINE = 0.07
 
 
 def title(plan: Plan, variant: str) -> str:
@@ -150,7 +154,7 @@ def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
     known = bool(np.isfinite(shown["training_tflop"]).all())
     cost = shown["training_tflop"] if known else shown["cpu_seconds"]
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots()
+        figure, axes = plt.subplots(figsize=(8.4, 4.4))
         for encoders, points in shown.assign(cost=cost).groupby("encoders", sort=False):
             ends = points[["low", "high"]].to_numpy()
             bars = np.abs(np.nan_to_num(ends - points[["top1"]].to_numpy())).T
@@ -161,16 +165,40 @@ def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
                 fmt="o",
                 color=COLOURS.get(str(encoders), BLUE),
                 capsize=2,
-                label=f"{encoders} encoders",
+                label=f"encoders: {encoders}",
             )
-            for point in points.itertuples():
-                axes.annotate(
-                    point.system, (point.cost, point.top1), (4, 4), textcoords="offset points"
-                )
         axes.set_xscale("log")
         axes.set_xlabel(
             "training compute, TFLOP" if known else "training, CPU seconds (records lack TFLOP)"
         )
         axes.set_ylabel(f"top-1 accuracy, {modality.replace('AV', 'A-V')}, %")
-        axes.legend(frameon=False)
+        figure.legend(frameon=False, loc="outside upper left", ncols=2)
+        _name_points(axes, shown["system"], cost, shown["top1"])
         save_svg(figure, svg)
+
+
+def _name_points(axes: Axes, names: pd.Series, x: pd.Series, y: pd.Series) -> None:
+    """Write names in a column beside the axes, joined to their points by thin lines, so that none
+    covers another."""
+    low, high = axes.get_ylim()
+    order = np.argsort(y.to_numpy(), kind="stable")
+    heights = spread_out((y.to_numpy()[order] - low) / (high - low), LINE)
+    for place, height in zip(order, heights, strict=True):
+        axes.annotate(
+            names.iloc[place],
+            (x.iloc[place], y.iloc[place]),
+            (1.03, height),
+            textcoords="axes fraction",
+            va="center",
+            fontsize="small",
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6},
+        )
+
+
+def spread_out(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Ascending places of shape (n,) moved apart to at least `gap`, in the same order; none is
+    above 1 if there is room."""
+    steps = gap * np.arange(len(places))
+    # distance from the tightest column of all: it may not fall along the column
+    room = np.maximum.accumulate(places - steps)
+    return np.asarray(np.minimum(room, 1 - steps[-1:]) + steps)
