@@ -186,7 +186,7 @@ TABLES = (
         _effects,
         "effects:effects",
         ("claim", "modality"),
-        "The drops of Table 2 and the gains of Figure 3 with verdicts, as `diccae summary` reads.",
+        "Drops of Table 2 and gains of Figure 3 with their verdicts, which `diccae summary` reads.",
     ),
     Artifact(
         "claims",

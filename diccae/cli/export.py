@@ -20,7 +20,7 @@ def export(
         Path | None,
         out_option(
             (".zip", ".npz"),
-            "Zip file to write; of a shard, an .npz file, by default shards/seed<k>.npz of the "
+            "Zip file to write; of a shard, an .npz file, by default `shards/seed<k>.npz` of the "
             "results folder.",
         ),
     ] = None,

@@ -17,14 +17,16 @@ def look(
     plan: PlanOrShards = None,
     results: Annotated[
         Path | None,
-        typer.Option("--results", help="A folder of shards; by default results/reference/<plan>."),
+        typer.Option(
+            "--results", help="A folder of shards; by default `results/reference/<plan>`."
+        ),
     ] = None,
     seeds: Seeds = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="Folder for tables, figures and page; by default build/look/<plan>.",
+            help="Folder for tables, figures and page; by default `build/look/<plan>`.",
             file_okay=False,
         ),
     ] = None,

@@ -27,7 +27,13 @@ from diccae.cli import (
 from diccae.errors import UserError
 from diccae.whole_file import disk_full, write_error
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # line breaks of a docstring are none of the help
+    rich_markup_mode="markdown",
+)
 
 
 @app.callback()

@@ -84,7 +84,7 @@ PlanName = Annotated[
     str,
     typer.Option(
         "--plan",
-        help=f"Plan name (configs/plans/<name>.yaml) or path{CHANGED}.",
+        help=f"Plan name (`configs/plans/<name>.yaml`) or path{CHANGED}.",
         callback=_fix_kernels,
     ),
 ]
@@ -94,7 +94,7 @@ PlanOrShards = Annotated[
     str | None,
     typer.Option(
         "--plan",
-        help=f"Plan name (configs/plans/<name>.yaml) or path{CHANGED}; by default embedded, or "
+        help=f"Plan name (`configs/plans/<name>.yaml`) or path{CHANGED}; by default embedded, or "
         "with --results the plan that the shards state.",
         callback=lambda name: _fix_kernels(name or DEFAULT_PLAN) and name,
     ),
@@ -102,7 +102,7 @@ PlanOrShards = Annotated[
 ResultsFolder = Annotated[
     Path | None,
     typer.Option(
-        "--results", help="A folder of shards, or a results folder, in place of results/<plan>."
+        "--results", help="A folder of shards, or a results folder, in place of `results/<plan>`."
     ),
 ]
 Seeds = Annotated[

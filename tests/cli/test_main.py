@@ -53,3 +53,14 @@ def test_a_full_disk_and_a_missing_permission_are_one_sentence(ending: Ending) -
     denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "media/a.csv")
     words = "diccae: media/a.csv: no permission; change its owner or mode\n"
     assert ending(denied) == (2, words)
+
+
+def test_help_keeps_the_names_in_angle_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, command in (
+        ("configs/plans/<name>.yaml", "train"),
+        ("shards/seed<k>.npz", "export"),
+        ("build/look/<plan>", "look"),
+    ):
+        with pytest.raises(SystemExit):
+            main.app([command, "--help"])
+        assert words in capsys.readouterr().out
