@@ -46,14 +46,14 @@ class Request:
                 "--retrain: the draw needs a word that nobody knew when the root digest was "
                 "published; add one, such as --word rain"
             )
-        for name, value in (("--word", self.word), ("--work", self.work)):
+        for option, value in (("--word", self.word), ("--work", self.work)):
             if value is not None and self.retrain is None:
                 raise UserError(
-                    f"{name}: it belongs to --retrain; add --retrain 3, or leave {name} out"
+                    f"{option}: it belongs to --retrain; add --retrain 3, or leave {option} out"
                 )
         if self.out is not None and (self.rescore or self.retrain is not None):
-            name = "--rescore" if self.rescore else "--retrain"
-            raise UserError(f"{name}: an audit writes no verdict and makes no seal; omit --out")
+            audit = "--rescore" if self.rescore else "--retrain"
+            raise UserError(f"{audit}: an audit writes no verdict and makes no seal; omit --out")
 
     def prepare(self, plan: Plan, clips: bool) -> Retraining | Rescoring | None:
         """Everything that takes no training: the draw, and whether equal bytes can be expected.

@@ -75,13 +75,14 @@ def number(value: Any, digits: int = 1, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
-def interval(row: dict[str, Any], low: str, high: str, digits: int = 1) -> str:
-    """An interval by the columns of its ends; without one, whether more seeds would give it."""
+def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: str = "–") -> str:
+    """An interval by the columns of its ends; without one, whether more seeds would give it, or
+    `absent` where there is no value either."""
     if low not in row or not np.isfinite(row[low]):
         # drop_low and drop_clip_low are ends of intervals of drop
         value = {"low": "top1"}.get(low, low.removesuffix("_low"))
         value = value if value in row else value.removesuffix("_clip")
-        return TOO_FEW if np.isfinite(row.get(value, np.nan)) else "–"
+        return TOO_FEW if np.isfinite(row.get(value, np.nan)) else absent
     return f"[{number(row[low], digits)}, {number(row[high], digits)}]"
 
 

@@ -126,7 +126,7 @@ def conclusion(row: dict[str, Any]) -> str:
         return "Pairs with larger weights have smaller errors than with flat weights."
     if row["low"] > 0:
         return "Pairs with larger weights have larger errors than with flat weights."
-    return "Undecided: the interval of the slope holds 0."
+    return "Undecided: the interval of the slope contains 0."
 
 
 def _scored_classes(plan: Plan) -> NDArray[np.int64]:

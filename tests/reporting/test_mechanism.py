@@ -159,7 +159,7 @@ def test_equal_weights_and_runs_without_weights_are_said(plan: Plan) -> None:
     [
         (-2.0, -0.1, "Pairs with larger weights have smaller errors"),
         (0.1, 2.0, "Pairs with larger weights have larger errors"),
-        (-0.1, 2.0, "Undecided: the interval of the slope holds 0."),
+        (-0.1, 2.0, "Undecided: the interval of the slope contains 0."),
         (float("nan"), float("nan"), "No conclusion: too few seeds."),
     ],
 )
