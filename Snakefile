@@ -34,7 +34,7 @@ try:
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
-# the job that completes a seed writes it on the interim page
+# jobs of training state it on the interim page
 os.environ[SEEDS] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}

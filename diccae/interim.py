@@ -1,10 +1,13 @@
-"""The interim page of a plan: each job that completes a seed writes it, until there is a report."""
+"""The interim page of a plan, until there is a report.
+
+Each job of the first seed writes it, and then each job that completes a seed.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +28,8 @@ SEEDS = "DICCAE_SEEDS"
 
 
 def write_interim(plan: Plan, seed: int) -> None:
-    """Write the interim page, if all jobs of a seed are finished that is asked for.
+    """Write the interim page, if a job of the first seed has finished or one that completes a seed.
+    Seeds that are not asked for do not count.
 
     A page that is there stays where a new one cannot be written; the reason is printed, and the job
     that calls this has not failed.
@@ -37,13 +41,14 @@ def write_interim(plan: Plan, seed: int) -> None:
     try:
         asked = plan.first_seeds(int(os.environ.get(SEEDS) or 0) or None)
         stamps = [job.stamp for job in jobs(asked).values() if job.seed == seed]
-        if not stamps or not all(stamp.is_file() for stamp in stamps):
+        complete = bool(stamps) and all(stamp.is_file() for stamp in stamps)
+        if not complete and seed != asked.seeds[0]:
             return
         page = interim_path(plan)
         with _alone(page.parent):
             # others may have finished while this one waited
             progress = progress_of(asked)
-            if not any(each.complete for each in progress):
+            if not any(each.complete or each.variants for each in progress):
                 return
             text = render_interim(asked, progress)
             with whole_file(page) as temporary:
@@ -61,12 +66,19 @@ def progress_of(plan: Plan) -> list[SeedProgress]:
     workflow trains them again.
     """
     finished, every = Counter[int](), Counter[int]()
+    begun, lacking = defaultdict[int, set[str]](set), defaultdict[int, set[str]](set)
     data = clips_hash(plan)
     for job in jobs(plan).values():
         every[job.seed] += 1
         made = job.stamp.is_file() and all(_is_current(run, data) for run in job.runs)
-        finished[job.seed] += made or is_in_shard(plan, job.seed)
-    return [SeedProgress(seed, finished[seed], every[seed]) for seed in plan.seeds]
+        made = made or is_in_shard(plan, job.seed)
+        finished[job.seed] += made
+        (begun if made else lacking)[job.seed].update(run.variant for run in job.runs)
+    return [
+        # with folds, a variant has several jobs
+        SeedProgress(seed, finished[seed], every[seed], frozenset(begun[seed] - lacking[seed]))
+        for seed in plan.seeds
+    ]
 
 
 def _is_current(run: Run, data_hash: str) -> bool:

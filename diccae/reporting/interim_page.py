@@ -1,5 +1,7 @@
 """The page while a plan is computed: progress, and means over the seeds that are complete.
 
+Before there is one, it has accuracies of the first seed, as far as its variants are finished.
+
 It shows neither intervals nor verdicts: who looks at these seed by seed stops at one that pleases.
 """
 
@@ -21,11 +23,12 @@ NAME = "interim.html"
 
 
 class SeedProgress(NamedTuple):
-    """How many jobs of a seed are finished, and how many it has."""
+    """How many jobs of a seed are finished, how many it has, and which variants are finished."""
 
     seed: int
     finished: int
     jobs: int
+    variants: frozenset[str]
 
     @property
     def complete(self) -> bool:
@@ -49,28 +52,34 @@ def render_interim(plan: Plan, progress: Sequence[SeedProgress]) -> str:
     Raises:
         UserError: a run of a complete seed is missing or damaged.
     """
-    seeds = [each.seed for each in progress if each.complete]
+    complete = [each for each in progress if each.complete]
+    shown = complete or progress[:1]
+    seeds = [each.seed for each in shown]
+    variants = frozenset.intersection(*(each.variants for each in shown))
     template = environment().get_template("interim.html.jinja")
     return template.render(
         plan=plan,
         unit=repetition(plan),
         progress=progress,
-        complete=seeds,
-        tables=_tables(plan.model_copy(update={"seeds": seeds})),
+        complete=len(complete),
+        shown=seeds,
+        tables=_tables(plan.model_copy(update={"seeds": seeds}), variants),
         written=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
     )
 
 
-def _tables(plan: Plan) -> list[dict[str, Any]]:
+def _tables(plan: Plan, variants: frozenset[str]) -> list[dict[str, Any]]:
     """Mean accuracies of the rows of each table: `name`, `modalities`, and `rows` with the variant
     and the mean in each modality; None where it is not scored. A table whose rows all stand in an
-    earlier one is left out."""
+    earlier one is left out, and so are variants other than those given."""
     shown: set[tuple[str, str]] = set()
     tables = []
     for artifact in TABLES:
         scored = [each for each in plan.scored(artifact.runs(plan)) if each.seed in plan.seeds]
         seeds: dict[tuple[str, str], list[int]] = {}
         for each in scored:
+            if each.variant not in variants:
+                continue
             seeds.setdefault((each.variant, each.modality), []).append(each.seed)
         if not seeds.keys() <= shown:
             shown |= seeds.keys()

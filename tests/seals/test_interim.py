@@ -52,6 +52,19 @@ def test_the_first_complete_seed_gives_means_and_progress(asked: Plan) -> None:
     assert (ROOT / "report.html").read_bytes() == before
 
 
+def test_before_a_seed_is_complete_the_first_one_gives_its_finished_variants(asked: Plan) -> None:
+    shutil.rmtree(ROOT / "runs/no_confusion_loss/seed0")
+    write_interim(asked, 1)
+    assert not PAGE.exists()
+    write_interim(asked, 0)
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", PAGE.read_text(), flags=re.DOTALL)
+    assert "Interim: 0 of 4 seeds, no verdict yet" in text
+    assert "those of seed 0 alone, and of the variants that are finished with it" in text
+    mean = collect.accuracy(asked, "full", "AV", seeds=[0])[0]
+    assert re.search(rf"full +{mean:.1f} ", text)
+    assert "no_confusion_loss" not in text
+
+
 def test_the_number_of_seeds_that_is_asked_for(
     asked: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
