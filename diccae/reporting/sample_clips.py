@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import Any
 
 import av
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 from diccae.datasets.containers import unreadable
 from diccae.plans import Plan
 from diccae.reporting import sources
-from diccae.reporting.clip_file import playable
+from diccae.reporting.clip_copy import still_frames
+from diccae.reporting.clip_file import playable, span_of
 from diccae.reporting.clip_sound import first_seconds, log_bands, mp3, spectrogram
 from diccae.reporting.pictures import jpeg
 from diccae.reporting.scored_clips import tested
@@ -65,8 +64,8 @@ def shown(plan: Plan, row: Any, clip: pd.Series) -> dict[str, Any] | None:
         clip: that row of the cache index.
 
     Returns:
-        A dict with `name` (of the class), `id`, and data URIs: `video` (the file itself, if
-        `diccae.reporting.clip_file.playable` has it), `strip` (JPEG of FRAMES evenly spaced frames;
+        A dict with `name` (of the class), `id`, and data URIs: `video` (see
+        `diccae.reporting.clip_file.playable`), `strip` (JPEG of FRAMES evenly spaced frames;
         None for a plan of sound alone), `sound` (MP3 of the first seconds; None for other plans)
         and `spectrogram` (PNG; None for a plan of pictures alone, and for one of both whose cache
         stores none). None where the file does not exist.
@@ -82,10 +81,11 @@ def shown(plan: Plan, row: Any, clip: pd.Series) -> dict[str, Any] | None:
     bands = _stored_bands(plan, row) if "A" in plan.modality else None
     try:
         if "V" in plan.modality:
-            result["video"] = playable(path, clip)
-            result["strip"] = _strip(path)
+            result["video"] = playable(path, clip, plan.modality)
+            frames = still_frames(path, *span_of(clip), FRAMES, HEIGHT)
+            result["strip"] = jpeg(np.concatenate(frames, axis=1))
         else:
-            sound = first_seconds(path, clip.get("start", 0.0), clip.get("end", math.inf))
+            sound = first_seconds(path, *span_of(clip))
             result["sound"] = mp3(sound)
             bands = log_bands(sound) if bands is None else bands
     except av.FFmpegError as error:
@@ -101,17 +101,3 @@ def _stored_bands(plan: Plan, row: Any) -> NDArray[np.float16] | None:
         return None
     with reading(stored, CACHE_AGAIN):
         return np.load(stored, mmap_mode="r")[row]
-
-
-def _strip(path: Path) -> str:
-    with av.open(str(path)) as container:
-        images = [_frame(frame) for frame in container.decode(video=0)]
-    chosen = np.linspace(0, len(images) - 1, FRAMES).round().astype(int)
-    return jpeg(np.concatenate([images[i] for i in chosen], axis=1))
-
-
-def _frame(frame: Any) -> NDArray[np.uint8]:
-    if frame.height <= HEIGHT:
-        return frame.to_ndarray(format="rgb24")
-    width = round(frame.width * HEIGHT / frame.height)
-    return frame.reformat(width=width, height=HEIGHT).to_ndarray(format="rgb24")
