@@ -15,6 +15,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from diccae.artifacts import artifact_of, artifacts_of
 from diccae.datasets.checksums import checksums
 from diccae.datasets.clips import write_index, write_meta
 from diccae.digests import file_digest
@@ -24,6 +25,7 @@ from diccae.settings import settings_of
 from tests.conftest import made_once
 
 CLASSES, PER_CLASS = 12, 20
+N = CLASSES * PER_CLASS
 # accuracy of each variant, so that the sign of each drop is known
 SKILL = {
     "full": 0.80,
@@ -237,3 +239,20 @@ def _write_cache(plan: Plan) -> None:
             "sha256": {**digests, "index": write_index(plan.cache_dir, index)},
         },
     )
+
+
+def expected(variant: str, modality: str, seed: int) -> float:
+    skill = SKILL.get(variant, 0.72) - {"A": 0.2, "V": 0.25, "AV": 0.0}[modality]
+    return 100 * (round(skill * N) + seed) / N
+
+
+def make(plan: Plan, name: str, root: Path) -> pd.DataFrame:
+    """An artifact as it is written and read again."""
+    path = root / f"{name}.csv"
+    artifact_of(plan, name).make(plan, path)
+    return pd.read_csv(path)
+
+
+def write_all(plan: Plan, root: Path) -> None:
+    for name in artifacts_of(plan):
+        make(plan, name, root)

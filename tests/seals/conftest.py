@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from diccae.artifacts import artifacts_of
+from diccae.cli.main import app
 from diccae.datasets.checksums import checksums
 from diccae.datasets.clips import write_index, write_meta
 from diccae.digests import file_digest
@@ -25,14 +27,18 @@ from diccae.jobs import jobs
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.reporting import figures, html, mechanism, pictures, systems
 from diccae.reporting.clusters import cluster_quality
+from diccae.reporting.shard_file import read_shard, write_shard
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.seal import seal_path, seal_text
+from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
 from diccae.stopwatch import Stopwatch
 from tests.conftest import made_once
 from tests.reporting.conftest import CLASSES, PER_CLASS, SKILL, write_run
 
 ROOT = Path("results/small")
+# a run of the plan, below `runs`
+RUN = "full/seed0/finetune/AV"
 # a commit that does not exist
 COMMIT = "0" * 40
 
@@ -182,3 +188,42 @@ def _write_run(run: Run) -> None:
     origin = origin_of(run, run.config())
     record = build_record(run, origin, files, {}, Stopwatch())
     write_atomically(run.folder / "record.json", record)
+
+
+@pytest.fixture(scope="session")
+def exported(sealed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shards of both seeds of the small plan."""
+
+    def write(folder: Path) -> None:
+        copy = folder / "copy"
+        shutil.copytree(sealed_folder, copy)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(copy)
+            plan = load_plan("small.yaml")
+            for seed in plan.seeds:
+                export_shard(plan, seed, folder / f"seed{seed}.npz")
+        shutil.rmtree(copy)
+
+    return made_once(tmp_path_factory, "shards", write)
+
+
+@pytest.fixture
+def lab(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of shards and nothing beside it: no runs, no data, no plan."""
+    folder = tmp_path / "lab"
+    shutil.copytree(exported, folder / "shards")
+    monkeypatch.chdir(folder)
+    return Path("shards")
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def change(path: Path, edit: Any) -> None:
+    """Edit a shard as somebody does who repairs its digest."""
+    about, arrays = read_shard(path)
+    edit(about, arrays)
+    write_shard(path, about, arrays)

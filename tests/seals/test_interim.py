@@ -15,7 +15,6 @@ from diccae.reporting import collect, interim_page
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT
-from tests.seals.test_shards import exported  # noqa: F401
 
 PAGE = ROOT / "interim.html"
 VERDICTS = [
@@ -102,7 +101,7 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one_and_fails_no_job(
 
 def test_a_seed_in_a_shard_is_complete_and_the_page_is_no_part_of_the_results(
     sealed: Plan,
-    exported: Path,  # noqa: F811
+    exported: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(SEEDS, raising=False)

@@ -18,7 +18,7 @@ from diccae.reporting.shard_folder import plan_of_shards
 from diccae.seals import seal
 from diccae.seals.page import shown_root
 from diccae.seals.verify import verify
-from tests.seals.test_shards import exported, lab, run  # noqa: F401
+from tests.seals.conftest import run
 from tests.workflow_copy import ROOT
 
 HEAVY = (
@@ -43,7 +43,7 @@ def refusal(*words: str) -> str:
 
 
 @pytest.mark.usefixtures("light")
-def test_the_page_is_written_elsewhere_with_light_packages_alone(lab: Path) -> None:  # noqa: F811
+def test_the_page_is_written_elsewhere_with_light_packages_alone(lab: Path) -> None:
     before = sorted(lab.iterdir())
     said = run("look", "--results", str(lab))
     assert said.splitlines() == [
@@ -55,7 +55,7 @@ def test_the_page_is_written_elsewhere_with_light_packages_alone(lab: Path) -> N
     assert "These results have no root digest yet." in PAGE.read_text()
 
 
-def test_the_seeds_of_the_page(lab: Path) -> None:  # noqa: F811
+def test_the_seeds_of_the_page(lab: Path) -> None:
     whole = plan_of_shards(lab).at(lab)
     assert seeds_to_show(whole).seeds == [0, 1]
     (lab / "seed1.npz").unlink()
@@ -67,7 +67,7 @@ def test_the_seeds_of_the_page(lab: Path) -> None:  # noqa: F811
 
 
 def test_a_page_that_was_verified_is_the_same_page_also_under_later_code(
-    lab: Path,  # noqa: F811
+    lab: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run("report", "--results", str(lab))
@@ -88,7 +88,7 @@ def test_a_page_that_was_verified_is_the_same_page_also_under_later_code(
     assert found["sealed"]
 
 
-def test_folders_that_cannot_be_shown_are_one_sentence(lab: Path) -> None:  # noqa: F811
+def test_folders_that_cannot_be_shown_are_one_sentence(lab: Path) -> None:
     assert refusal().startswith("results/reference/embedded has no shard yet, so there is no ref")
     assert refusal("--plan", "smoke", "--results", str(lab)) == (
         "shards has shards of plan small, wanted smoke; name another folder with --results, or "

@@ -23,14 +23,13 @@ from diccae.reporting.csv_file import save
 from diccae.reporting.data_sets import data_sets
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify
-from tests.seals.conftest import ROOT, build
-from tests.seals.test_shards import RUN, change, exported, run  # noqa: F401
+from tests.seals.conftest import ROOT, RUN, build, change, run
 
 REFERENCE = Path("results/reference/small")
 
 
 @pytest.fixture
-def shards(sealed: Plan, exported: Path) -> Path:  # noqa: F811
+def shards(sealed: Plan, exported: Path) -> Path:
     """The shards of both seeds as the reference of the sealed plan."""
     shutil.copytree(exported, REFERENCE)
     return REFERENCE
@@ -105,7 +104,7 @@ def test_runs_that_are_not_those_of_the_reference_are_counted(sealed: Plan, shar
 
 def test_a_reference_that_cannot_be_compared_is_one_sentence(
     sealed: Plan,
-    exported: Path,  # noqa: F811
+    exported: Path,
 ) -> None:
     def said() -> str:
         shown = against_reference(sealed, ROOT)
@@ -140,7 +139,7 @@ def test_what_else_differs_is_said_beside_the_comparison(sealed: Plan, shards: P
 
 def test_a_seed_is_added_to_a_reference_without_touching_the_others(
     sealed: Plan,
-    exported: Path,  # noqa: F811
+    exported: Path,
 ) -> None:
     REFERENCE.mkdir(parents=True)
     first = REFERENCE / "seed0.npz"
