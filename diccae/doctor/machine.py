@@ -11,6 +11,7 @@ from pathlib import Path
 
 from diccae.doctor.check import GB, Check
 from diccae.plans import Plan
+from diccae.settings import plan_settings
 from diccae.shared_memory import FOLDER, shortage, wanted_bytes
 
 OLDEST_DRIVER = 525
@@ -71,7 +72,7 @@ def gpus(plan: Plan) -> Check:
             f"the driver ({driver}) is installed, but torch sees no GPU",
             "check nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    if plan.scale in ("embedded", "frozen"):
+    if plan_settings(plan)["schedule"]["precision"] == "float32":
         return Check("gpu", "ok", f"none; plan {plan.name} runs on the CPU")
     return Check(
         "gpu",
@@ -88,8 +89,6 @@ def shared_memory(plan: Plan, folder: Path = FOLDER) -> Check:
         plan: the plan; without workers it needs no shared memory.
         folder: where shared memory is mounted.
     """
-    from diccae.settings import plan_settings
-
     base = plan_settings(plan)
     found = shortage(base, plan.modality, folder)
     if found is not None:
