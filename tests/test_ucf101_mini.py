@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from diccae import registry  # noqa: F401
-from diccae.cli import data
+from diccae.cli import data, lists
 from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
 from diccae.datasets import ledger
@@ -150,6 +150,8 @@ def test_what_is_missing_is_one_sentence(plan: Plan) -> None:
         with pytest.raises(UserError, match=words):
             data.manifest("mini.yaml")
 
+    with pytest.raises(UserError, match="^--subset: ucf101 has sound; correct it or leave it out"):
+        lists.lists("ucf101", [train], Path("media"), Path("own.parquet"), subset="esc10")
     kept = train.read_bytes(), test.read_bytes(), (LISTS / "classInd.txt").read_bytes()
     test.unlink()
     refused(f"1 of 2 list files are missing, {test} of ucf101 first; put them there")

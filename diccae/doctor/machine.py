@@ -11,7 +11,6 @@ from pathlib import Path
 
 from diccae.doctor.check import GB, Check
 from diccae.plans import Plan
-from diccae.settings import plan_settings
 from diccae.shared_memory import FOLDER, shortage, wanted_bytes
 
 OLDEST_DRIVER = 525
@@ -56,6 +55,8 @@ def gpus(plan: Plan) -> Check:
     """Check that torch sees a GPU where the plan needs one."""
     import torch
 
+    from diccae.settings import plan_settings
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count:
         devices = [torch.cuda.get_device_properties(index) for index in range(count)]
@@ -89,6 +90,8 @@ def shared_memory(plan: Plan, folder: Path = FOLDER) -> Check:
         plan: the plan; without workers it needs no shared memory.
         folder: where shared memory is mounted.
     """
+    from diccae.settings import plan_settings
+
     base = plan_settings(plan)
     found = shortage(base, plan.modality, folder)
     if found is not None:
