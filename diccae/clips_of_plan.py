@@ -27,7 +27,7 @@ NOMINAL_TEST = {"vggsound": 15_496}
 # Clips of a class of Kinetics-400, which has 306,245 in 400 classes: 50 of each for validation, 100
 # for tests, and on average 616 for training.
 NOMINAL_CLASS = {"kinetics_sounds": {"train": 616, "validation": 50, "test": 100}}
-# Clips of a subset, in all lists of official split 1.
+# Clips of UCF101's classes with sound in the lists of official split 1.
 NOMINAL_SUBSET = {"sound": {"train": 4_901, "test": 1_944}}
 # those of a list alone, where a source has several
 NOMINAL_LIST = {"balanced_train_segments.csv": 22_176, "unbalanced_train_segments.csv": 2_042_985}

@@ -101,7 +101,7 @@ def read(
         lists: the list files.
         media: the folder with the clips, at any depth; None to read the lists only.
         classes: `classInd.txt`; None for the one in the folder of the first list.
-        subset: 'sound' for the classes of it whose clips have sound, numbered anew; None for all.
+        subset: 'sound' for the classes whose clips have sound, numbered anew; None for all.
 
     Raises:
         UserError: a list or a row is wrong, a label contradicts `classInd.txt`, two rows
