@@ -27,6 +27,8 @@ NOMINAL_TEST = {"vggsound": 15_496}
 # Clips of a class of Kinetics-400, which has 306,245 in 400 classes: 50 of each for validation, 100
 # for tests, and on average 616 for training.
 NOMINAL_CLASS = {"kinetics_sounds": {"train": 616, "validation": 50, "test": 100}}
+# Clips of UCF101's classes with sound in the lists of official split 1.
+NOMINAL_SUBSET = {"sound": {"train": 4_901, "test": 1_944}}
 # those of a list alone, where a source has several
 NOMINAL_LIST = {"balanced_train_segments.csv": 22_176, "unbalanced_train_segments.csv": 2_042_985}
 
@@ -183,6 +185,8 @@ def _missing(source: SourceLists) -> list[Path]:
 
 def _nominal(source: SourceLists, missing: Path, classes: int) -> Counter[str]:
     """Number of clips of each split of a source whose lists are missing."""
+    if source.subset in NOMINAL_SUBSET:
+        return Counter(NOMINAL_SUBSET[source.subset])
     if source.reader in NOMINAL_CLASS:
         of_class = NOMINAL_CLASS[source.reader]
         return Counter({split: classes * clips for split, clips in of_class.items()})

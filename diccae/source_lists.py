@@ -21,6 +21,8 @@ Reader = Literal[
     "urbansound8k",
     "plain_csv",
 ]
+# the subset that a reader can take
+SUBSETS = {"esc50": "esc10", "ucf101": "sound"}
 
 
 class SourceLists(Strict):
@@ -30,19 +32,21 @@ class SourceLists(Strict):
     Attributes:
         lists: files; for esc50 also the folder of a release in folders.
         classes: a class list that sets the order of the classes; `31` or `32` for kinetics_sounds.
-        subset: of esc50, the clips of ESC-10 alone.
+        subset: `esc10`, of esc50, for the clips of ESC-10 alone; `sound`, of ucf101, for those of
+            the classes with sound.
     """
 
     reader: Reader
     lists: list[str] = Field(min_length=1)
     media: str
     classes: str | None = None
-    subset: Literal["esc10"] | None = None
+    subset: Literal["esc10", "sound"] | None = None
 
     @model_validator(mode="after")
-    def _subset_of_esc50(self) -> SourceLists:
-        if self.subset is not None and self.reader != "esc50":
-            raise ValueError(f"subset: {self.reader} has none; remove the key")
+    def _subset_of_the_reader(self) -> SourceLists:
+        known = SUBSETS.get(self.reader, "none")
+        if self.subset not in (None, known):
+            raise ValueError(f"subset: {self.reader} has {known}; correct or remove the key")
         return self
 
 

@@ -46,6 +46,8 @@ NOT_RUN = {
     "scontrol": "needs a Slurm cluster",
     "shellcheck": "was run by hand",
     "squeue": "needs a Slurm cluster",
+    "unrar": "unpacks a data set",
+    "unzip": "unpacks a data set",
     "uv": "resolves against a package index",
 }
 # commands of `diccae` that are parsed, and whose names are looked up, but that are not run here

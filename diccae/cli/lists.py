@@ -10,7 +10,7 @@ import typer
 
 from diccae.cli.options import out_option
 from diccae.errors import UserError
-from diccae.source_lists import Reader
+from diccae.source_lists import SUBSETS, Reader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,8 @@ def lists(
         ),
     ] = None,
     subset: Annotated[
-        Literal["esc10"] | None, typer.Option("--subset", help="Of esc50, ESC-10 alone.")
+        Literal["esc10", "sound"] | None,
+        typer.Option("--subset", help="esc10, of esc50; sound, the classes with sound, of ucf101."),
     ] = None,
     vggsound_test: Annotated[
         list[Path] | None,
@@ -62,8 +63,9 @@ def lists(
     if classes is not None:
         options["classes"] = classes if classes in ("31", "32") else Path(classes)
     if subset is not None:
-        if source != "esc50":
-            raise UserError(f"--subset: {source} has none; leave it out")
+        known = SUBSETS.get(source, "none")
+        if subset != known:
+            raise UserError(f"--subset: {source} has {known}; correct it or leave it out")
         options["subset"] = subset
     table = reader.read(files, media, **options)
     counts = table.attrs

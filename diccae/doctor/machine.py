@@ -55,6 +55,8 @@ def gpus(plan: Plan) -> Check:
     """Check that torch sees a GPU where the plan needs one."""
     import torch
 
+    from diccae.settings import plan_settings
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count:
         devices = [torch.cuda.get_device_properties(index) for index in range(count)]
@@ -71,7 +73,7 @@ def gpus(plan: Plan) -> Check:
             f"the driver ({driver}) is installed, but torch sees no GPU",
             "check nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    if plan.scale in ("embedded", "frozen"):
+    if plan_settings(plan)["schedule"]["precision"] == "float32":
         return Check("gpu", "ok", f"none; plan {plan.name} runs on the CPU")
     return Check(
         "gpu",

@@ -10,17 +10,18 @@ import torch
 
 from diccae.doctor import installation, machine
 from diccae.doctor.check import Check
-from diccae.plans import Plan
+from diccae.plans import Plan, load_plan
 from tests.cli.conftest import with_overrides
 
 UNKNOWN_UID = 3_999_999_999
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_machine_without_gpu_suits_the_embedded_plan_and_no_other(plan: Plan) -> None:
-    check = machine.gpus(plan)
-    assert (check.status, check.message) == ("ok", "none; plan smoke runs on the CPU")
-    check = machine.gpus(plan.model_copy(update={"scale": "vggsound"}))
+def test_a_machine_without_gpu_suits_plans_in_single_precision() -> None:
+    for name in ("smoke", "kitchen20", "ucf101", "vggsound-frozen"):
+        check = machine.gpus(load_plan(name))
+        assert (check.status, check.message) == ("ok", f"none; plan {name} runs on the CPU")
+    check = machine.gpus(load_plan("vggsound"))
     assert check.status == "warning"
     assert "--gpus all" in check.way_out
 

@@ -207,5 +207,5 @@ def test_sound_files_are_taken_where_no_clip_has_a_video(write: Write, hold: Wri
 
 def test_a_subset_of_another_reader() -> None:
     source = {"reader": "kitchen20", "lists": ["k.csv"], "media": "m", "subset": "esc10"}
-    with pytest.raises(ValueError, match="subset: kitchen20 has none; remove the key"):
+    with pytest.raises(ValueError, match="subset: kitchen20 has none; correct or remove the key"):
         Lists(sources=[source], labelled="kitchen20", update_per_class=0, validation_per_class=0)

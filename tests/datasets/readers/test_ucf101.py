@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diccae.datasets.readers.ucf101 import read
+from diccae.datasets.readers.ucf101 import CLASSES_WITH_SOUND, read
 from diccae.errors import UserError
 from tests.datasets.readers.conftest import Write
 
@@ -105,3 +105,28 @@ def test_bad_lists(write: Write) -> None:
         read([write("trainlist02.txt", "Archer/v_Archery_g01_c01.avi 2")], None)
     with pytest.raises(UserError, match="rename it to trainlist01.txt"):
         read([write("list.txt", *TRAIN)], None)
+
+
+def test_the_classes_with_sound(write: Write) -> None:
+    assert len(set(CLASSES_WITH_SOUND)) == 51
+    write("classInd.txt", "1 YoYo", "2 Archery", "3 Basketball", "4 HandstandPushups")
+    rows = [
+        "HandstandPushups/v_HandStandPushups_g10_c02.avi 4",
+        "YoYo/v_YoYo_g01_c01.avi 1",
+        "Archery/v_Archery_g01_c01.avi 2",
+    ]
+    path = write("trainlist01.txt", *rows)
+    table = read([path], None, subset="sound")
+    assert table["label_name"].tolist() == ["HandstandPushups", "Archery"]
+    # numbered anew, in the order of classInd.txt
+    assert table["label"].tolist() == [1, 0]
+    assert table.attrs["classes"] == ["Archery", "HandstandPushups"]
+    assert table.attrs["other_classes"] == 1
+    # the numbers in the lists are still held against classInd.txt
+    with pytest.raises(UserError, match="line 1: the label is 2, but HandstandPushups is 4 in"):
+        read([write("trainlist02.txt", rows[0].replace(" 4", " 2"))], None, subset="sound")
+    with pytest.raises(UserError, match="there is no clip of 1 of them, Archery; download the"):
+        read([write("trainlist03.txt", *rows[:2])], None, subset="sound")
+    write("classInd.txt", "1 YoYo")
+    with pytest.raises(UserError, match=r"classInd\.txt has none of them; download the lists"):
+        read([write("trainlist01.txt", rows[1])], None, subset="sound")
