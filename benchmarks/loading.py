@@ -27,8 +27,9 @@ import av
 import cv2
 import numpy as np
 import torch
+from loading_decode import frame_error
 from loading_files import Case, case_of, datasets, like_vggsound
-from loading_ways import OneFrame, Way, drawn, frame_error, suits, ways
+from loading_ways import OneFrame, Way, drawn, suits, ways
 from mmengine.dataset import pseudo_collate
 
 from diccae import registry  # noqa: F401

@@ -1,5 +1,5 @@
 """Single frames from files as they are, and from files that hold a clip's frames at their final
-size; for `loading.py`."""
+size; for `loading.py`, with the error of such frames."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ from diccae.datasets.containers import CLOSE, beginning, open_media, upright
 JPEG_QUALITY, CRF = 95, 18
 # row, number of a frame -> uint8 (H, W, 3)
 Image = Callable[[int, int], np.ndarray]
+
+
+def frame_error(images: np.ndarray, reference: np.ndarray) -> tuple[float, float, int]:
+    """How far images are from those of the reference decoder.
+
+    Args:
+        images: uint8 (T, H, W, 3).
+        reference: likewise.
+
+    Returns:
+        The mean absolute difference in grey levels (0 to 255), the largest difference of a value,
+        and the number of the frame whose mean difference is largest (the first of equal ones).
+    """
+    apart = np.abs(images.astype(np.int16) - reference)
+    return float(apart.mean()), float(apart.max()), int(apart.mean(axis=(1, 2, 3)).argmax())
 
 
 def frame_at(

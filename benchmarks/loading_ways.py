@@ -89,21 +89,6 @@ def drawn(dataset: Any, row: int, epoch: int, frames: int) -> int:
     return int(rng.integers(frames))
 
 
-def frame_error(images: np.ndarray, reference: np.ndarray) -> tuple[float, float, int]:
-    """How far images are from those of the reference decoder.
-
-    Args:
-        images: uint8 (T, H, W, 3).
-        reference: likewise.
-
-    Returns:
-        The mean absolute difference in grey levels (0 to 255), the largest difference of a value,
-        and the number of the frame whose mean difference is largest (the first of equal ones).
-    """
-    apart = np.abs(images.astype(np.int16) - reference)
-    return float(apart.mean()), float(apart.max()), int(apart.mean(axis=(1, 2, 3)).argmax())
-
-
 def ways(
     cases: list[Case], live: Any, stored: Any, settings: dict[str, Any], folder: Path
 ) -> list[Way]:
