@@ -27,14 +27,24 @@ class Case(NamedTuple):
     end: float
 
 
-def case_of(path: Path) -> Case:
-    """The first ten seconds of a file, or all of it if it is shorter."""
+def case_of(path: Path, start: float = 0.0, seconds: float = 10.0) -> Case:
+    """A span of a file, at most to its end; the name tells size, rate, codec and key frames."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
-        seconds = min(10.0, (container.duration or 0) / av.time_base)
-        name = f"{path.name}: {seconds:.0f} s, {video.width}x{video.height}, "
-        name += f"{float(video.average_rate or 0):.4g} fps, {video.codec_context.name}"
-    return Case(name, path, 0.0, seconds)
+        end = min(start + seconds, (container.duration or 0) / av.time_base)
+        name = (
+            f"{path.name}: {end - start:.0f} s, {video.width}x{video.height}, "
+            f"{float(video.average_rate or 0):.4g} fps, {video.codec_context.name}"
+        )
+        # AVI has no presentation times
+        stamps = [
+            packet.dts if packet.pts is None else packet.pts
+            for packet in container.demux(video)
+            if packet.is_keyframe
+        ]
+        times = [float(stamp * video.time_base) for stamp in stamps if stamp is not None]
+    inside = sum(start <= time < end for time in times)
+    return Case(f"{name}, key frames: {inside}", path, start, end)
 
 
 def like_vggsound(picture: Path, sound: Path, folder: Path) -> list[Case]:
@@ -42,13 +52,9 @@ def like_vggsound(picture: Path, sound: Path, folder: Path) -> list[Case]:
     cut: x264 with its defaults, 10 s; and a span of a longer file."""
     cases = []
     for width, height, fps, seconds in ((340, 256, 30, 10), (640, 360, 25, 10), (340, 256, 30, 60)):
-        path = folder / f"{width}x{height}-{seconds}.mp4"
+        path = folder / f"{width}x{height} of {seconds} s.mp4"
         _encode(picture, sound, path, (width, height), fps, seconds)
-        start = 25.0 if seconds > 10 else 0.0
-        name = f"{width}x{height}, {fps} fps, " + (
-            f"10 s of {seconds} s" if seconds > 10 else f"{seconds} s"
-        )
-        cases.append(Case(name, path, start, start + 10))
+        cases.append(case_of(path, start=25.0 if seconds > 10 else 0.0))
     return cases
 
 

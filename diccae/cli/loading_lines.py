@@ -21,5 +21,10 @@ def loading_lines(answer: dict[str, Any]) -> list[str]:
         f"loading: {need['work']} takes about {need['gpu_clips']:,.0f} clips/s on a GPU "
         f"({need['gpu_source']}), a core decodes about {' or '.join(kinds)} clips/s "
         f"({need['core_source']}): {' to '.join(map(str, cores))} cores for each GPU"
-        + ("" if workers is None else f"; a run has {workers} (schedule.num_workers)")
+        + (
+            ""
+            if workers is None
+            else f"; a run has {workers} (schedule.num_workers); where clips are stored (cache.mode) "
+            "one is enough"
+        )
     ]

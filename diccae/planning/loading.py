@@ -23,8 +23,8 @@ SECONDS = 5.0
 # CPU seconds to load a clip of 10 s, by what is loaded of it (A: sound, V: picture); measured with
 # benchmarks/loading.py, see benchmarks/RESULTS.md
 RECORDED = {
-    "340x256, 30 fps": {"A": 0.035, "V": 0.087},
-    "640x360, 25 fps": {"A": 0.035, "V": 0.184},
+    "340x256, 30 fps": {"A": 0.034, "V": 0.085},
+    "640x360, 25 fps": {"A": 0.034, "V": 0.177},
 }
 RECORDED_ON = "an AMD EPYC, benchmarks/RESULTS.md"
 
@@ -64,8 +64,8 @@ def feed(
     Args:
         plan: a checked plan.
         encoding: the cost of its stored features; None without them.
-        measured: timings on this machine; None if nothing was timed. They count for the GPU where
-            they were taken on one.
+        measured: timings on this machine; None if nothing was timed. The training step counts where
+            it was timed on a GPU.
         timed: whether to time how long a core takes for the plan's own clips, if they are there.
     """
     settings = plan_settings(plan)

@@ -86,6 +86,6 @@ def test_the_line_names_cores_and_sources() -> None:
     assert loading_lines(answer) == [
         "loading: pre-training AV takes about 253 clips/s on a GPU (timed), a core decodes about 8 "
         "(small) or 4 (large) clips/s (recorded): 32 to 64 cores for each GPU; a run has 8 "
-        "(schedule.num_workers)"
+        "(schedule.num_workers); where clips are stored (cache.mode) one is enough"
     ]
     assert loading_lines({"loading": None}) == []
