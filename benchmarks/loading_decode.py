@@ -55,7 +55,7 @@ def frame_at(
         stream.thread_count = 1
         zero, base = beginning(container), stream.time_base
         # AVI has no presentation times
-        stamp = "dts" if container.format.name == "avi" else "pts"
+        by_order = container.format.name == "avi"
         latest = (moment + CLOSE + zero) / base
         wanted = None
         if key:
@@ -64,12 +64,13 @@ def frame_at(
             container.seek(int((moment + zero) / base), stream=stream)
             wanted = _last_stamp(container, stream, latest)
         container.seek(int((moment + zero) / base), stream=stream)
-        last = None
+        last, now = None, -1
         for packet in container.demux(stream):
             if wanted is not None:
                 stream.codec_context.skip_frame = "DEFAULT" if packet.pts == wanted else "NONREF"
             for frame in packet.decode():
-                now = getattr(frame, stamp)
+                stamp = frame.dts if by_order and frame.dts is not None else frame.pts
+                now = now + 1 if stamp is None else stamp
                 if now > latest:
                     return upright(last or frame)
                 last = frame
