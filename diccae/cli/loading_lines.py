@@ -24,7 +24,7 @@ def loading_lines(answer: dict[str, Any]) -> list[str]:
         + (
             ""
             if workers is None
-            else f"; a run has {workers} (schedule.num_workers); where clips are stored (cache.mode) "
-            "one is enough"
+            else f"; a run has {workers} (schedule.num_workers); where clips are stored "
+            "(cache.mode) one is enough"
         )
     ]
