@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from diccae.planning.loading import GPU_FLOPS
+from diccae.planning.assumed import GPU_FLOPS
 
 
 def feature_lines(answer: dict[str, Any]) -> list[str]:

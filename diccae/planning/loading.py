@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diccae.clips_folder import clips_folder
+from diccae.planning.assumed import GPU_FLOPS
 from diccae.plans import Plan
-from diccae.run_graph import Run
 from diccae.settings import plan_settings
 
 if TYPE_CHECKING:
     from diccae.planning.features import FeatureCost
     from diccae.planning.speeds import Calibration
+    from diccae.run_graph import Run
 
-# operations a second that a present GPU is assumed to sustain; a tenth to a third of its peak
-GPU_FLOPS = 1e14
 # seconds to spend on timing a core
 SECONDS = 5.0
 # CPU seconds to load a clip of 10 s, by what is loaded of it (A: sound, V: picture); measured with
@@ -64,8 +63,8 @@ def feed(
     Args:
         plan: a checked plan.
         encoding: the cost of its stored features; None without them.
-        measured: timings on this machine; None if nothing was timed. The training step counts where
-            it was timed on a GPU.
+        measured: timings on this machine; None if nothing was timed. Training steps and encoders
+            count where they were timed on a GPU.
         timed: whether to time how long a core takes for the plan's own clips, if they are there.
     """
     settings = plan_settings(plan)
@@ -91,9 +90,11 @@ def feed(
         f"{f'{passes} x ' if passes > 1 else ''}{operations / 1e9:,.0f} GFLOP a clip, assumed "
         f"{GPU_FLOPS / 1e12:.0f} TFLOP/s"
     )
-    if measured is not None and measured.gpu and encoding is None:
-        gpu_clips = 1 / measured.speeds[kind_of(run)].train.seconds
-        gpu_source = f"timed here on {measured.device}"
+    if measured is not None and measured.gpu:
+        train = measured.speeds[kind_of(run)].train.seconds
+        spent = train if encoding is None else encoding.seconds
+        if spent is not None:
+            gpu_clips, gpu_source = 1 / spent, f"timed here on {measured.device}"
     own = _own_clips(run, workers, measured, timed) if encoding is None else None
     core_clips = {
         kind: 1 / sum(seconds[part] for part in modality) for kind, seconds in RECORDED.items()

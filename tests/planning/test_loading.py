@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from diccae.cli.loading_lines import loading_lines
+from diccae.planning.assumed import GPU_FLOPS
 from diccae.planning.features import FeatureCost
-from diccae.planning.loading import GPU_FLOPS, RECORDED, Feed, encoder_flops, feed
+from diccae.planning.loading import RECORDED, Feed, encoder_flops, feed
 from diccae.planning.speeds import Calibration, Speed, Timing, kind_of, kinds
 from diccae.plans import load_plan
 from diccae.run_graph import Run
