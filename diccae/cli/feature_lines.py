@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# operations a second that a present GPU is assumed to sustain; a tenth to a third of its peak
-GPU_FLOPS = 1e14
+from diccae.planning.assumed import GPU_FLOPS
 
 
 def feature_lines(answer: dict[str, Any]) -> list[str]:
@@ -31,6 +30,6 @@ def feature_lines(answer: dict[str, Any]) -> list[str]:
         unit = answer["devices"]["kind"]
         lines.append(
             f"  timed here: {cost['seconds']:.3g} s a clip, {cost['hours']:,.1f} h on one {unit}; "
-            "decoding is not included, benchmarks/decoding.py times it"
+            "decoding is not included, benchmarks/loading.py times it"
         )
     return lines

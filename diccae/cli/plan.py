@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from diccae.cli.feature_lines import feature_lines
+from diccae.cli.loading_lines import loading_lines
 from diccae.cli.options import PlanName, Seeds
 from diccae.cli.plan_variants import print_variants
 from diccae.cli.seed_lines import power, seeds_needed
@@ -66,6 +67,7 @@ def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
         *features,
         "",
         *_hours(answer),
+        *loading_lines(answer),
         "",
         *_disk(answer, chosen.modality),
         "",

@@ -41,10 +41,10 @@ class Bench:
     """
 
     def __init__(self, run: Run, cache: Path, device: torch.device, load: bool) -> None:
-        config = _composed(run)
+        config = composed(run)
         self.device, self.load = device, load
         self.now = stopwatch(device.type == "cuda")
-        model = _bare_model(config)
+        model = bare_model(config)
         model["data_preprocessor"]["cache_meta"] = str(cache / "meta.json")
         self.model = _untrained(model, device)
         wrapper = config.optim_wrapper.to_dict()
@@ -146,7 +146,7 @@ def stopwatch(gpu: bool) -> Callable[[], float]:
 
 def parameters(run: Run) -> int:
     """Number of parameters of a run's model; nothing is allocated."""
-    model = _bare_model(_composed(run))
+    model = bare_model(composed(run))
     model["data_preprocessor"] = None
     with torch.device("meta"):
         return sum(value.numel() for value in MODELS.build(model).parameters())
@@ -176,10 +176,9 @@ def time_loading(
     if live and not real:
         return None, [
             "hours do not include decoding: clips are decoded while training (cache.mode live), "
-            "and there are none here to time; `benchmarks/decoding.py` times the decoder on one "
-            "core"
+            "and there are none here to time; the line `loading` says how many cores it takes"
         ]
-    config = _composed(run).train_dataloader.dataset
+    config = composed(run).train_dataloader.dataset
     dataset = DATASETS.build(config) if real else synthetic_dataset(config, cache)
     rows = iter(np.random.default_rng(0).integers(len(dataset), size=10_000).tolist())
 
@@ -204,14 +203,14 @@ def time_kmeans(run: Run, gpu: bool) -> float:
     return (now() - started) / (points * width)
 
 
-def _composed(run: Run) -> Any:
+def composed(run: Run) -> Any:
     """A run's config, after the modules that it needs are imported."""
     config = run.config()
     import_modules_from_strings(**config.custom_imports)
     return config
 
 
-def _bare_model(config: Any) -> dict[str, Any]:
+def bare_model(config: Any) -> dict[str, Any]:
     """A run's model without initial weights, whose files may not exist yet, and not compiled, which
     takes minutes."""
     model: dict[str, Any] = config.model.to_dict()

@@ -13,6 +13,7 @@ from diccae.data_check import check_data
 from diccae.datasets.features.checks import require_suited
 from diccae.jobs import job_key, jobs
 from diccae.planning import costs
+from diccae.planning.loading import Feed, feed
 from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.planning.speeds import kind_of, kinds
 from diccae.planning.work import artifacts, work_of
@@ -22,6 +23,7 @@ from diccae.settings import plan_settings
 
 if TYPE_CHECKING:
     from diccae.planning.features import FeatureCost
+    from diccae.planning.speeds import Calibration
 
 # to time each encoder of stored features
 ENCODER_SECONDS = 5.0
@@ -83,6 +85,7 @@ def estimate(
         "power": [asdict(row) for row in power_of_primary(plan)],
     }
     seconds: dict[Run, float] | None = None
+    measured: Calibration | None = None
     result["calibration"] = result["needs_gpu"] = result["all_seeds"] = None
     precision = plan_settings(plan)["schedule"]["precision"]
     if precision != "float32" and not gpu:
@@ -108,7 +111,9 @@ def estimate(
                 "wall_hours": _wall_hours(whole, seconds_of_all, devices),
             }
     spend = ENCODER_SECONDS if calibrated else None
-    result["features"] = _features(feature_cost(plan, clips.total, gpu, spend))
+    encoders = feature_cost(plan, clips.total, gpu, spend)
+    result["features"] = _features(encoders)
+    result["loading"] = _loading(feed(plan, encoders, measured, calibrated))
     result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
     return result
 
@@ -130,6 +135,10 @@ def disk_of(plan: Plan) -> dict[str, int]:
 
 def _features(cost: FeatureCost | None) -> dict[str, Any] | None:
     return None if cost is None else asdict(cost) | {"hours": cost.hours}
+
+
+def _loading(need: Feed | None) -> dict[str, Any] | None:
+    return None if need is None else asdict(need) | {"cores": need.cores}
 
 
 def _disk(space: costs.Disk) -> dict[str, int]:

@@ -36,6 +36,7 @@ def test_text_for_a_plan_without_any_runs(run) -> None:  # noqa: ANN001
     assert "fixed_weight@w=1             A        warmup of full" in text
     assert "2 warmup, 8 pretrain, 43 finetune, 1 estimate runs per seed" in text
     assert "clips from the plan's benchmark.counts; the clips are not rendered yet" in text
+    assert "loading: " not in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert lines["leakage"][1:] == ["2", "2", "0", "4"]
     assert "no time: nothing was timed (--no-calibrate)" in text
@@ -50,6 +51,7 @@ def test_text_for_the_papers_scale_without_its_data(run) -> None:  # noqa: ANN00
     assert "audioset 2065161 (the official list; media/lists/unbalanced_train_segments.csv" in text
     assert "unlabelled/audioset 2,065,161" in text
     assert "none, decoded while training" in text
+    assert text.count("\nloading: pre-training AV takes about 253 clips/s on a GPU (3 x 132") == 1
     # nobody waits for it on cores
     assert "not feasible here, the plan needs a GPU (schedule.precision: bfloat16)" in text
     assert text.count("table2/no_") == 10

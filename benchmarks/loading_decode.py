@@ -1,0 +1,147 @@
+"""Single frames from files as they are, and from files that hold a clip's frames at their final
+size; for `loading.py`, with the error of such frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from diccae.datasets.containers import CLOSE, beginning, open_media, upright
+
+JPEG_QUALITY, CRF = 95, 18
+# row, number of a frame -> uint8 (H, W, 3)
+Image = Callable[[int, int], np.ndarray]
+
+
+def frame_error(images: np.ndarray, reference: np.ndarray) -> tuple[float, float, int]:
+    """How far images are from those of the reference decoder.
+
+    Args:
+        images: uint8 (T, H, W, 3).
+        reference: likewise.
+
+    Returns:
+        The mean absolute difference in grey levels (0 to 255), the largest difference of a value,
+        and the number of the frame whose mean difference is largest (the first of equal ones).
+    """
+    apart = np.abs(images.astype(np.int16) - reference)
+    return float(apart.mean()), float(apart.max()), int(apart.mean(axis=(1, 2, 3)).argmax())
+
+
+def frame_at(
+    path: Path,
+    moment: float,
+    skip: bool = False,
+    key: bool = False,
+    options: dict[str, str] | None = None,
+) -> np.ndarray:
+    """The frame on screen at a moment, from the key frame before it on.
+
+    Args:
+        path: the file.
+        moment: in seconds of the file.
+        skip: leave out frames that no other refers to, before the one that is wanted; not in AVI.
+        key: take the key frame instead.
+        options: of the decoder.
+    """
+    with open_media(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.options = options or {}
+        stream.thread_count = 1
+        zero, base = beginning(container), stream.time_base
+        # AVI has no presentation times
+        by_order = container.format.name == "avi"
+        latest = (moment + CLOSE + zero) / base
+        wanted = None
+        if key:
+            stream.codec_context.skip_frame = "NONKEY"
+        if skip:
+            container.seek(int((moment + zero) / base), stream=stream)
+            wanted = _last_stamp(container, stream, latest)
+        container.seek(int((moment + zero) / base), stream=stream)
+        last, now = None, -1
+        for packet in container.demux(stream):
+            if wanted is not None:
+                stream.codec_context.skip_frame = "DEFAULT" if packet.pts == wanted else "NONREF"
+            for frame in packet.decode():
+                stamp = frame.dts if by_order and frame.dts is not None else frame.pts
+                now = now + 1 if stamp is None else stamp
+                if now > latest:
+                    return upright(last or frame)
+                last = frame
+                if key or now == wanted:
+                    return upright(frame)
+        return upright(last)
+
+
+def frame_of_all(path: Path, moment: float, threads: int) -> np.ndarray:
+    """The frame on screen at a moment, where all frames of the file are decoded.
+
+    Closing a decoder with threads before the end of the file can block for ever.
+    """
+    with open_media(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_count, stream.thread_type = threads, "FRAME"
+        latest = (moment + CLOSE + beginning(container)) / stream.time_base
+        last = None
+        for frame in container.decode(stream):
+            last = frame if last is None or frame.pts <= latest else last
+        return upright(last)
+
+
+def _last_stamp(container: Any, stream: Any, latest: float) -> int:
+    """The time stamp of the frame on screen, from packets alone."""
+    found = 0
+    for packet in container.demux(stream):
+        # in the order of decoding; no frame is decoded more than a second before it is shown
+        if packet.dts is None or packet.dts > latest + 1 / stream.time_base:
+            break
+        if packet.pts is not None and packet.pts <= latest:
+            found = max(found, packet.pts)
+    return found
+
+
+def jpegs(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:
+    """Stored JPEGs: a function that reads one, and bytes by row."""
+
+    def path(row: int, number: int) -> Path:
+        return folder / f"{row}-{number}.jpg"
+
+    for row, clip in enumerate(frames):
+        for number, image in enumerate(clip):
+            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(path(row, number)), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+    def read(row: int, number: int) -> np.ndarray:
+        return cv2.imread(str(path(row, number)), cv2.IMREAD_COLOR_RGB)
+
+    return read, lambda row: sum(
+        path(row, number).stat().st_size for number in range(len(frames[row]))
+    )
+
+
+def intra(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:
+    """Stored H.264 without prediction between frames: a function that reads one, and bytes by
+    row."""
+
+    def path(row: int) -> Path:
+        return folder / f"{row}.mp4"
+
+    for row, clip in enumerate(frames):
+        with av.open(str(path(row)), "w") as container:
+            video = container.add_stream("libx264", rate=1, options={"crf": str(CRF), "g": "1"})
+            video.height, video.width = clip.shape[1:3]
+            video.pix_fmt = "yuv420p"
+            for image in clip:
+                container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(video.encode(None))
+
+    def read(row: int, number: int) -> np.ndarray:
+        return frame_at(path(row), number + 0.5, key=True)
+
+    return read, lambda row: path(row).stat().st_size
