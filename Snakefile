@@ -27,6 +27,14 @@ try:
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
+
+# profiles/slurm divides the clips of a set of features among several jobs
+scattergather:
+    share=1,
+
+
+SHARES = len(gather.share("{scatteritem}"))
+
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
 
@@ -111,9 +119,34 @@ rule cache:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
 
+rule share:
+    input:
+        lambda wildcards: FEATURES.inputs(wildcards.features),
+    output:
+        temp(touch("{features}/shares/{scatteritem}.done")),
+    log:
+        "results/logs/{features}/share{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/{features}/share{scatteritem}.tsv"
+    wildcard_constraints:
+        features=FEATURES.pattern,
+    threads: 16
+    resources:
+        **GPU,
+    params:
+        plan=lambda wildcards: FEATURES.plan(wildcards.features),
+        key=lambda wildcards: FEATURES.key(wildcards.features),
+        share=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
+    shell:
+        "diccae data features --plan {params.plan:q} --shard {params.share} --jobs {threads}"
+        " > {log:q} 2>&1"
+
+
+# computes what the shares left, or all without them, and lists the clips
 rule features:
     input:
         lambda wildcards: FEATURES.inputs(wildcards.features),
+        lambda wildcards: FEATURES.stamps(wildcards.features, SHARES),
     output:
         "{features}/meta.json",
     log:
