@@ -6,6 +6,7 @@ import sys
 
 from diccae.checkout import check_checkout, root_of_command
 from diccae.committed import reference_files
+from diccae.doctor.before_start import require_room
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
@@ -37,6 +38,17 @@ SHARES = len(gather.share("{scatteritem}"))
 
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
+
+
+onstart:
+    # on a cluster, many jobs would end one by one
+    if workflow.is_main_process and workflow.non_local_exec:
+        trained = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]
+        names = {FLOW.jobs[job.wildcards.job].job.plan.name for job in trained}
+        try:
+            require_room(sorted(names), FLOW.seeds)
+        except UserError as error:
+            sys.exit(f"diccae: {error}")
 
 
 wildcard_constraints:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from diccae.cli.node import require_clips
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
@@ -43,6 +44,7 @@ def features(
 
     chosen = load_plan(plan)
     check(chosen)
+    require_clips(chosen)
     from diccae import registry  # noqa: F401
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.stored_features import build_features

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diccae.cli.node import require_runs
 from diccae.cli.options import FoldNumber, ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
@@ -48,6 +49,7 @@ def train(
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
 
+    require_runs(chosen)
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
     require_suited(chosen)
