@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
+from diccae.plans import CONFIG_ROOT
 from tests.engine.feature_plans import ADAPTER, sources, write_weights
 from tests.vggsound_files import audioset, epic_kitchens, ucf101, vggsound
-from diccae.plans import CONFIG_ROOT
 
 NAME = "vggsound-mini"
 SIZES = {
@@ -64,10 +64,10 @@ def write_media(folder: Path) -> None:
 def main(folder: Path) -> None:
     """Write the plan and all that it reads; other plans but those of the benchmark are removed,
     because every job composes them."""
-    for plan in (folder / "configs" / "plans").glob("*.yaml"):
-        if plan.stem not in ("embedded", "smoke"):
-            plan.unlink()
     write_plan(folder / "configs" / "plans" / f"{NAME}.yaml")
+    for plan in (folder / "configs" / "plans").glob("*.yaml"):
+        if plan.stem not in ("embedded", "smoke", NAME):
+            plan.unlink()
     shutil.rmtree(folder / "media", ignore_errors=True)
     write_media(folder / "media")
 

@@ -157,7 +157,7 @@ submitted() { find .snakemake/slurm_logs -path "*rule_$1*" -name '*.log' 2>/dev/
 # The plan vggsound-frozen on a few rendered clips: features in an array, one job a variant and seed,
 # shards, and a report from the shards alone.
 frozen() {
-    python -m tests.frozen_mini . || fail "the plan cannot be written"
+    python -m tests.frozen_mini . >"$log" 2>&1 || fail "the plan cannot be written"
     # as few clips need little memory and two shares
     sed -i -e 's/mem_mb: 1[26]000/mem_mb: 4000/' -e 's/share: 16/share: 2/' \
         profiles/slurm/profile.yaml
