@@ -25,8 +25,6 @@ def examine(plan: Plan, names: Sequence[str] = ()) -> list[Check]:
     Raises:
         UserError: there is no check of a name.
     """
-    from diccae.planning.estimate import disk_of
-
     checks: dict[str, Callable[[], Check]] = {
         "checkout": folders.checkout,
         "python": installation.python,
@@ -38,7 +36,7 @@ def examine(plan: Plan, names: Sequence[str] = ()) -> list[Check]:
         "faiss": installation.faiss_build,
         "decoder": partial(installation.decoder, plan),
         "shared memory": partial(machine.shared_memory, plan),
-        "disk": partial(folders.disk, plan, partial(disk_of, plan)),
+        "disk": partial(folders.disk, plan, partial(_bytes_of, plan)),
         "folders": partial(folders.writable, plan),
         "user": machine.user,
         "data": partial(folders.data, plan),
@@ -51,6 +49,13 @@ def examine(plan: Plan, names: Sequence[str] = ()) -> list[Check]:
         if name not in checks:
             raise UserError(f"--check {name}: no such check{choices(name, checks)}")
     return [guarded(name, checks[name]) for name in names or checks]
+
+
+def _bytes_of(plan: Plan) -> dict[str, int]:
+    # imports torch
+    from diccae.planning.estimate import disk_of
+
+    return disk_of(plan)
 
 
 def guarded(name: str, check: Callable[[], Check]) -> Check:
