@@ -162,7 +162,7 @@ frozen() {
     sed -i -e 's/mem_mb: 1[26]000/mem_mb: 4000/' -e 's/share: 16/share: 2/' \
         profiles/slurm/profile.yaml
     local root=results/vggsound-mini
-    local first=$root/runs/full/seed0 second=$root/runs/no_kmeans_audioset/seed0
+    local first=$root/runs/full/seed0 second=$root/runs/no_refinement/seed0
     local shard=$root/shards/seed0.npz
     slurm "$shard" &
     workflow=$!
