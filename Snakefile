@@ -43,7 +43,9 @@ GPU = {"gpu": 1} if driver_version() else {}
 onstart:
     # on a cluster, many jobs would end one by one
     if workflow.is_main_process and workflow.non_local_exec:
-        trained = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]
+        trained = [
+            job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"
+        ]
         names = {FLOW.jobs[job.wildcards.job].job.plan.name for job in trained}
         try:
             require_room(sorted(names), FLOW.seeds)
