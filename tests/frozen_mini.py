@@ -19,7 +19,7 @@ from tests.vggsound_files import audioset, epic_kitchens, ucf101, vggsound
 NAME = "vggsound-mini"
 SIZES = {
     "cache": {"frame_size": 36, "num_frames": 2, "n_mels": 64, "fbank_frames": 64},
-    "data": {"num_classes": 3, "frame_size": 32, "update_per_class": 2, "update_unlabelled": 4},
+    "data": {"num_classes": 3, "frame_size": 32, "update_per_class": 2, "update_unlabelled": 6},
     "method": {"kmeans_k": 3, "kmeans_restarts": 2, "refine_every": 1},
     "schedule.warmup": {"batch_size": 4, "epochs": 2},
     "schedule.pretrain": {"batch_size": 4, "epochs": 2},
