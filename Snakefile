@@ -1,7 +1,9 @@
 # Rebuilds the paper: data -> training -> tables and figures -> claims -> report. One rule is one
 # `diccae` command. `snakemake --cores all` builds the default plan; other plans live in results/<plan>/.
 # `--config seeds=8` takes the first eight seeds of a plan, in place of its default; with
-# `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained.
+# `--config shards=True` seeds whose shard is in results/<plan>/shards are not trained. With
+# `--config set='method.temperature=0.1'` a plan has another value, and results/changed its results.
+import os
 import sys
 
 from diccae.checkout import check_checkout, root_of_command
@@ -11,11 +13,14 @@ from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
-from diccae.snakemake_request import number_of_seeds, use_shards
+from diccae.interim import SEEDS
+from diccae.settings import dropped_list
+from diccae.snakemake_request import changed_values, number_of_seeds, use_shards
 from diccae.workflow import load_workflow
 
 
-container: "docker://diccae-repro"
+# with `--sdm apptainer` alone; docs/cluster.md says how to build it
+container: "diccae-repro.sif"
 
 
 try:
@@ -23,8 +28,10 @@ try:
     # not in a dry run, nor where a scheduler runs a single job of this workflow
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         hold_folder()
-    FLOW = load_workflow(number_of_seeds(config), use_shards(config))
-    FEATURES = FeatureJobs(FLOW.plans.values())
+    FLOW = load_workflow(
+        number_of_seeds(config), use_shards(config), changed_values(config)
+    )
+    FEATURES = FeatureJobs(FLOW.data_plans)
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
@@ -36,6 +43,8 @@ scattergather:
 
 SHARES = len(gather.share("{scatteritem}"))
 
+# the job that completes a seed writes it on the interim page
+os.environ[SEEDS] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
 
@@ -55,7 +64,7 @@ onstart:
 
 wildcard_constraints:
     root=FLOW.root_pattern,
-    data="|".join(sorted({plan.data_root for plan in FLOW.plans.values()})),
+    data="|".join(sorted({plan.data_root for plan in FLOW.data_plans})),
     job=FLOW.job_pattern,
     seed="[0-9]+",
     figure=FLOW.names(drawn=True),
@@ -70,12 +79,24 @@ localrules:
 rule all:
     default_target: True
     input:
-        lambda wildcards: FLOW.targets("results"),
+        lambda wildcards: FLOW.targets(FLOW.root("embedded")),
 
 
 rule smoke:
     input:
-        lambda wildcards: FLOW.targets("results/smoke"),
+        lambda wildcards: FLOW.targets(FLOW.root("smoke")),
+
+
+# `--config set=...` leaves results/table2.csv alone: its name is that of a rule, which asks for the
+# file of the changed plan
+for target, file in FLOW.in_place_of().items():
+
+    rule:
+        name:
+            target
+        input:
+            file,
+        localrule: True
 
 
 rule render:
@@ -119,6 +140,8 @@ rule manifest:
 rule cache:
     input:
         "{data}/manifest.parquet",
+        # of near-duplicates that are left out
+        lambda wildcards: dropped_list(FLOW.data_plan(wildcards.data)) or [],
     output:
         "{data}/cache/meta.json",
     log:
@@ -226,7 +249,13 @@ rule table:
         lambda wildcards: FLOW.inputs(wildcards.table, wildcards.root),
         "configs/claims.yaml",
     output:
-        "{root}/{table}.csv",
+        report(
+            "{root}/{table}.csv",
+            caption="configs/captions/table.rst",
+            category="Tables",
+            subcategory="{root}",
+            labels={"table": "{table}"},
+        ),
     log:
         "{root}/logs/{table}.log",
     benchmark:
@@ -242,8 +271,20 @@ rule figure:
     input:
         lambda wildcards: FLOW.inputs(wildcards.figure, wildcards.root),
     output:
-        csv="{root}/{figure}.csv",
-        svg="{root}/{figure}.svg",
+        csv=report(
+            "{root}/{figure}.csv",
+            caption="configs/captions/table.rst",
+            category="Figures",
+            subcategory="{root}",
+            labels={"figure": "{figure}", "file": "numbers"},
+        ),
+        svg=report(
+            "{root}/{figure}.svg",
+            caption="configs/captions/figure.rst",
+            category="Figures",
+            subcategory="{root}",
+            labels={"figure": "{figure}", "file": "picture"},
+        ),
     log:
         "{root}/logs/{figure}.log",
     benchmark:
@@ -263,7 +304,12 @@ rule verify:
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:
-        "{root}/verify.json",
+        report(
+            "{root}/verify.json",
+            caption="configs/captions/verify.rst",
+            category="Page and verification",
+            labels={"file": "{root}/verify.json"},
+        ),
     log:
         "{root}/logs/verify.log",
     benchmark:
@@ -283,7 +329,12 @@ rule report:
         "configs/claims.yaml",
         "configs/ambiguities.yaml",
     output:
-        "{root}/report.html",
+        report(
+            "{root}/report.html",
+            caption="configs/captions/page.rst",
+            category="Page and verification",
+            labels={"file": "{root}/report.html"},
+        ),
     log:
         "{root}/logs/report.log",
     benchmark:

@@ -1,5 +1,5 @@
-"""Writes environment.yml from requirements.lock: the conda way into the same versions. `--check`
-only compares.
+"""Writes two files from requirements.lock: environment.yml, the conda way into the same versions,
+and requirements-look.lock, the part of it that `make look` needs. `--check` only compares.
 
 A pip section cannot ask for hashes and leave out dependencies, as `make setup` does, so pip
 resolves there. The OpenCV builds that mmengine and mmaction2 ask for by name, and that
@@ -16,6 +16,19 @@ from pathlib import Path
 from packaging.markers import Marker
 
 ROOT = Path(__file__).resolve().parent.parent
+# what `diccae look` imports, and pandas' own default for text
+LOOK = (
+    "jaxtyping",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pyyaml",
+    "scipy",
+    "typer",
+)
+LOOK_HEAD = "# Made from requirements.lock by `make lock` (.ci/environment.py), for `make look`.\n"
 HEAD = """\
 # Made from requirements.lock by `make lock` (.ci/environment.py); do not edit.
 #   conda env create -f environment.yml
@@ -65,10 +78,37 @@ def environment() -> str:
     return HEAD + "".join(lines) + "      - -e .\n"
 
 
+def look() -> str:
+    """The lines of the lock, with their hashes, of the packages in LOOK and all that these need."""
+    blocks = re.split(
+        r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE
+    )
+    # package -> (its lines, the packages that need it): those of a package with two versions follow
+    # each other
+    found = [(_name(block), block, _needed_by(block)) for block in blocks[1:]]
+    kept, before = set(LOOK), set[str]()
+    while kept != before:
+        before = set(kept)
+        kept |= {name for name, _, needed_by in found if needed_by & kept}
+    return LOOK_HEAD + "".join(block for name, block, _ in found if name in kept)
+
+
+def _name(block: str) -> str:
+    return block.split("==")[0]
+
+
+def _needed_by(block: str) -> set[str]:
+    """The packages that a block of the lock names behind `via`."""
+    comments = re.findall(r"^ +# +(.*)$", block, flags=re.MULTILINE)
+    return {comment.removeprefix("via").strip() for comment in comments} - {""}
+
+
+MADE = {"environment.yml": environment, "requirements-look.lock": look}
+
 if __name__ == "__main__":
-    path = ROOT / "environment.yml"
-    if sys.argv[1:] == ["--check"]:
-        if not path.is_file() or path.read_text() != environment():
-            sys.exit("environment.yml is not what requirements.lock gives; run `make lock`")
-    else:
-        path.write_text(environment())
+    for file, made in MADE.items():
+        path = ROOT / file
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(made())
+        elif not path.is_file() or path.read_text() != made():
+            sys.exit(f"{file} is not what requirements.lock gives; run `make lock`")

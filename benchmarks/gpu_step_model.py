@@ -144,9 +144,15 @@ class Prefetcher:
 
 
 class Trainer:
-    """A model and its optimiser."""
+    """A model and its optimiser.
 
-    def __init__(self, size: Size, device: torch.device, compiled: bool) -> None:
+    Args:
+        size: of networks and inputs.
+        device: where it trains.
+        compiled: mode of torch.compile for the encoders; None to leave them as they are.
+    """
+
+    def __init__(self, size: Size, device: torch.device, compiled: str | None) -> None:
         torch.manual_seed(0)
         self.size, self.device = size, device
         self.model = Recogniser(size).to(device).train()
@@ -154,12 +160,13 @@ class Trainer:
             self.model.parameters(), lr=1e-5, fused=device.type == "cuda"
         )
         # only the encoders: the gather over processes in the losses cannot be compiled
-        self.audio: Callable[[Tensor], Tensor] = (
-            torch.compile(self.model.audio) if compiled else self.model.audio
+        self.audio, self.video = (
+            self._compiled(encoder, compiled) for encoder in (self.model.audio, self.model.video)
         )
-        self.video: Callable[[Tensor], Tensor] = (
-            torch.compile(self.model.video) if compiled else self.model.video
-        )
+
+    def _compiled(self, encoder: nn.Module, mode: str | None) -> Callable[[Tensor], Tensor]:
+        # a second batch size would otherwise compile kernels for all sizes, which are slower
+        return torch.compile(encoder, mode=mode, dynamic=False) if mode else encoder
 
     def step(self, batch: list[Tensor], terms: bool) -> Parts:
         """One step on a batch (audio, video, labels), with or without DICCAE's losses."""

@@ -55,15 +55,18 @@ class Artifact:
         if not self.runs(plan):
             raise UserError(
                 f"plan {plan.name} has no section {self.section or self.name!r}; "
-                f"add it to configs/plans/{plan.name}.yaml"
+                f"add it to configs/plans/{plan.unchanged.name}.yaml"
             )
         folder, name = parts_of_name(self.name)
         return _function(self.write)(plan, *((name,) if folder else ()))
 
     def make(self, plan: Plan, out: Path) -> None:
-        """Write the CSV file and, for a figure, the SVG file beside it."""
-        table = self.table(plan)
-        _function("csv_file:save")(table, out)
+        """Write the CSV file and, for a figure, the SVG file beside it. Where the plan changes
+        values, the table ends with the column `changed`, which states them in every row: it stays
+        true in a copy of the file, and beside the rows of the plan as it is."""
+        table, changes = self.table(plan), plan.name.split("@")[1:]
+        named = {"changed": " ".join(changes)} if changes else {}
+        _function("csv_file:save")(table.assign(**named), out)
         if self.draw is not None:
             _function(self.draw)(plan, table, out.with_suffix(".svg"))
 

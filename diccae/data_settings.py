@@ -40,6 +40,8 @@ class Data(Strict):
         flip: whether training mirrors clips at random.
         folds: the folds that the labelled clips are tested in; None where the splits of the
             manifest hold. A plan sets it in its overrides.
+        drop_duplicates: a list of near-duplicates, of which no run takes those that it drops; None
+            for all clips. A plan sets it in its overrides.
     """
 
     num_classes: int = Field(ge=2)
@@ -54,6 +56,7 @@ class Data(Strict):
     spec_augment: SpecAugment
     flip: bool
     folds: Folds | None = None
+    drop_duplicates: str | None = None
 
     @field_validator("pretrain_splits")
     @classmethod

@@ -10,7 +10,7 @@ from diccae.clips_folder import clips_folder
 from diccae.feature_settings import features_of
 from diccae.hashes import digest
 from diccae.plans import Plan
-from diccae.settings import plan_settings
+from diccae.settings import dropped_list, plan_settings
 
 # jobs that compute one set of features in profiles/slurm (`set-scatter`); one on a single machine
 SHARES = 16
@@ -48,12 +48,14 @@ class FeatureJobs:
         return self.plans[folder].name
 
     def inputs(self, folder: str) -> list[str]:
-        """The manifest and, where clips are decoded, the clip cache."""
+        """The manifest and, where clips are decoded, the clip cache; and the list of
+        near-duplicates that are left out, if there is one."""
         plan = self.plans[folder]
         features = features_of(plan_settings(plan))
         decoded = features is not None and features.encoded
         cache = [str(plan.cache_dir / "meta.json")] if decoded else []
-        return [str(plan.manifest), *cache]
+        dropped = dropped_list(plan)
+        return [str(plan.manifest), *cache, *([dropped] if dropped else [])]
 
     def stamps(self, folder: str, shares: int) -> list[str]:
         """The file of each share that says that its features are computed; none where one job

@@ -10,7 +10,7 @@ from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.jobs import Job, JobKey
 from diccae.plans import Plan
-from diccae.settings import plan_settings
+from diccae.settings import dropped_list, plan_settings
 from diccae.source import source_hash
 
 
@@ -80,11 +80,13 @@ def _lists_changed(plan: Plan) -> bool:
 
 
 def data_key(plan: Plan) -> str:
-    """Digest of what a plan's data is made from: benchmark, lists, what the cache keeps, and what a
-    clip must have."""
+    """Digest of what a plan's data is made from: benchmark, lists, what the cache keeps, what a
+    clip must have, and which near-duplicates are left out."""
     base = plan_settings(plan)
     lists = plan.lists.model_dump() if plan.lists else None
     # the cache of one modality lacks the other
-    part = [] if plan.modality == "AV" else [plan.modality]
+    part: list[str] = [] if plan.modality == "AV" else [plan.modality]
+    dropped = dropped_list(plan)
+    part += [] if dropped is None else [dropped]
     made_from = [base.get("benchmark"), lists, base["cache"], *part]
     return digest(json.dumps(made_from, sort_keys=True))

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, model_validator
 
 from diccae.errors import UserError
+from diccae.plan_name import NAME, PLAIN, changed_name, results_root_of, split_name
 from diccae.scored_sections import ScoredSections
 from diccae.sections import Runtime
 from diccae.source_lists import Folds, Lists
@@ -29,7 +30,8 @@ class Plan(ScoredSections):
     """One experiment: what is trained, scored and rendered, and where it goes.
 
     Attributes, beside those of `ScoredSections`:
-        name: the file's own name; it names the results folder.
+        name: the file's own name, with the values that it changes (`diccae.plan_name`); it names
+            the results folder.
         scale: folder of `configs/base`.
         dataset, data_root, lists: the clips.
         runtime: kernels and threads of every run.
@@ -39,7 +41,7 @@ class Plan(ScoredSections):
             the same key keeps its own value.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=f"^{NAME}$")
     scale: str
     dataset: str
     data_root: str
@@ -49,6 +51,7 @@ class Plan(ScoredSections):
     overrides: dict[str, Any] = {}
     _folder: Path | None = PrivateAttr(default=None)
     _whole: Plan | None = PrivateAttr(default=None)
+    _unchanged: Plan | None = PrivateAttr(default=None)
 
     def __hash__(self) -> int:
         # equal plans have equal names; what differs beside the name is found by comparison
@@ -137,6 +140,12 @@ class Plan(ScoredSections):
         return self._folder or results_root_of(self.name)
 
     @property
+    def unchanged(self) -> Plan:
+        """The plan without the values that its name changes."""
+        name, changes = split_name(self.name)
+        return self._unchanged or (load_plan(name) if changes else self)
+
+    @property
     def split_into(self) -> Folds | None:
         """The folds that its clips are tested in; None where the splits of the manifest hold."""
         content = self.overrides.get("data.folds")
@@ -199,11 +208,6 @@ class Plan(ScoredSections):
         return f"diccae data {step} --plan {self.name}"
 
 
-def results_root_of(name: str) -> Path:
-    """The results folder of the plan of that name, relative to the working directory."""
-    return Path("results") if name == "embedded" else Path("results") / name
-
-
 def known_variants() -> list[str]:
     """Names of the variants: the files of `configs/variants`, and every system but the default one,
     which stands for its own defaults."""
@@ -218,24 +222,29 @@ def known_plans() -> list[str]:
 
 def load_plan(name_or_path: str | Path) -> Plan:
     """Read and validate a plan by name (`embedded`) or by path (`my/plan.yaml`), with all of its
-    seeds; `Plan.first_seeds` takes some of them.
+    seeds; `Plan.first_seeds` takes some of them. Both can be followed by changed values
+    (`embedded@method.temperature=0.1`), which are overrides of the plan under that name.
 
     Raises:
         UserError: the plan does not exist or a key of it is wrong; names the file, the key, what
-            was wanted and what was found.
+            was wanted and what was found. `diccae.changed_plan` checks what is changed.
     """
-    path = Path(name_or_path)
+    name, changes = split_name(str(name_or_path))
+    path = Path(name)
     if path.suffix != ".yaml":
-        path = CONFIG_ROOT / "plans" / f"{name_or_path}.yaml"
+        path = CONFIG_ROOT / "plans" / f"{name}.yaml"
     if not path.is_file():
-        raise UserError(
-            f"plan {str(name_or_path)!r} not found at {path}"
-            f"{choices(str(name_or_path), known_plans(), 'known plans')}"
-        )
+        known = choices(name, known_plans(), "known plans")
+        raise UserError(f"plan {name!r} not found at {path}{known}")
     plan = checked(Plan, read_yaml(path), str(path))
-    if plan.name != path.stem:
+    if plan.name != path.stem or not re.fullmatch(PLAIN, plan.name):
         raise UserError(
-            f"{path}: name is {plan.name!r}, wanted {path.stem!r} "
-            "(the file's own name, since it names the results folder)"
+            f"{path}: name is {plan.name!r}, wanted {path.stem!r}, in small letters, digits and "
+            "dashes (the file's own name, since it names the results folder)"
         )
-    return plan
+    if not changes:
+        return plan
+    update = {"name": changed_name(plan.name, changes), "overrides": plan.overrides | changes}
+    changed = plan.model_copy(update=update)
+    changed._unchanged = plan
+    return changed

@@ -123,6 +123,9 @@ def _override(plan: Plan, config: dict[str, Any], system: System[Any]) -> None:
         config["data"]["update_per_class"] = plan.lists.update_per_class
     for key, value in plan.overrides.items():
         part, _, name = key.partition(".")
+        if key == "data.drop_duplicates":
+            # in no base config, so that the records of plans without it stay the same
+            config["data"].setdefault(name, None)
         if part == "method" and name not in system.choices.model_fields and _some_system_has(name):
             continue
         _set(config, key, value, f"plan {plan.name}, overrides")
@@ -231,3 +234,9 @@ def plan_settings(plan: Plan) -> dict[str, Any]:
     config = _base_of(plan, system, system.input_family, f"system {system.name}")
     _override(plan, config, system)
     return config | checked_sections(config, f"plan {plan.name}")
+
+
+def dropped_list(plan: Plan) -> str | None:
+    """Path of the list of near-duplicates that no run of a plan takes; None without one."""
+    name: str | None = plan_settings(plan)["data"].get("drop_duplicates")
+    return name

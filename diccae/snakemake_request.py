@@ -7,10 +7,11 @@ from pathlib import PurePath
 from typing import Any
 
 from diccae.errors import UserError
+from diccae.plan_name import WANTED, changed_name, read_changes
 from diccae.validation import choices, did_you_mean
 from diccae.workflow import Workflow
 
-KEYS = ("seeds", "shards")
+KEYS = ("seeds", "shards", "set")
 
 
 def number_of_seeds(config: Mapping[str, Any]) -> int | None:
@@ -42,6 +43,20 @@ def use_shards(config: Mapping[str, Any]) -> bool:
     if not isinstance(value, bool):
         raise UserError(f"--config shards={value}: wanted True or False")
     return value
+
+
+def changed_values(config: Mapping[str, Any]) -> str:
+    """The value of `--config set=`, as it follows the name of a plan: `@method.temperature=0.1`;
+    empty without one.
+
+    Raises:
+        UserError: it is not `key=value`, or several of them with blanks between them.
+    """
+    if "set" not in config:
+        return ""
+    if not isinstance(config["set"], str):
+        raise UserError(f"--config set={config['set']}: {WANTED}")
+    return changed_name("", read_changes(config["set"]))
 
 
 def unknown_target(target: str, workflow: Workflow) -> str:

@@ -11,16 +11,19 @@ from pathlib import Path
 
 from diccae.artifact import Artifact
 from diccae.artifacts import TABLES, artifact_of, artifacts_of
+from diccae.changed_plan import check_changes, check_effect
+from diccae.data_folders import DataFolders
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.jobs import job_key, jobs, jobs_of_seed, stamp_of
-from diccae.planned_job import PlannedJob, data_key, unsuited
-from diccae.plans import Plan, known_plans, load_plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.planned_job import PlannedJob
+from diccae.plans import Plan, known_plans, load_plan
 from diccae.run_graph import check, scored_runs
 from diccae.untrue_outputs import drop_untrue
 
 
-class Workflow:
+class Workflow(DataFolders):
     """Plans by results folder, and all their jobs by the folder of their stamp.
 
     Every method that is asked for a plan that cannot be used, or whose clips do not suit it, raises
@@ -32,6 +35,9 @@ class Workflow:
             default of each plan (`Plan.first_seeds`).
         shards: whether a seed whose shard is in the results folder of its plan is not trained.
         broken: what is wrong with each plan that cannot be used, by its results folder.
+        data_plans: see `DataFolders`; None for `plans`.
+        changes: the values that all plans change, as they follow a name
+            (`@method.temperature=0.1`).
     """
 
     def __init__(
@@ -40,14 +46,18 @@ class Workflow:
         seeds: int | None = None,
         broken: Mapping[str, str] | None = None,
         shards: bool = False,
+        data_plans: Iterable[Plan] | None = None,
+        changes: str = "",
     ) -> None:
+        plans = list(plans)
+        super().__init__(plans if data_plans is None else data_plans)
+        self.changes = changes
+        self._noted: set[str] = set()
         self.plans = {str(plan.results_root()): plan for plan in plans}
         self.seeds, self.broken = seeds, dict(broken or {})
         # shards by seed of each plan that was asked for
         self._shards: dict[str, dict[int, Path]] | None = {} if shards else None
         self.jobs: dict[str, PlannedJob] = {}
-        # what is wrong with the clips of each plan that was asked for; empty for nothing
-        self._unsuited: dict[str, str] = {}
         for plan in self.plans.values():
             of_plan = jobs(plan)
             for job in of_plan.values():
@@ -68,7 +78,31 @@ class Workflow:
         """The plan whose results folder is `root`, with the seeds that are asked for."""
         if root in self.broken:
             raise SystemExit(f"diccae: {self.broken[root]}")
-        return self.plans[root].first_seeds(self.seeds)
+        plan = self.plans[root]
+        if self.changes and root not in self._noted:
+            self._noted.add(root)
+            try:
+                for sentence in check_effect(plan):
+                    print(f"diccae: {sentence}", file=sys.stderr)
+            except UserError as error:
+                raise SystemExit(f"diccae: {error}") from None
+        return plan.first_seeds(self.seeds)
+
+    def root(self, name: str) -> str:
+        """The results folder of the plan of that name, with the changed values."""
+        return str(results_root_of(name + self.changes))
+
+    def in_place_of(self) -> dict[str, str]:
+        """Targets of the plans as they are, each with the file that stands for it where values are
+        changed; nothing where none are."""
+        found = {}
+        for plan in self.data_plans if self.changes else ():
+            own = plan.results_root()
+            names = [f"{name}.csv" for name in artifacts_of(plan)]
+            names += [f"{a.name}.svg" for a in artifacts_of(plan).values() if a.draw]
+            for name in (*names, "report.html", "verify.json"):
+                found[str(own / name)] = f"{self.root(plan.name)}/{name}"
+        return found
 
     def job(self, folder: str) -> PlannedJob:
         """The job of a folder, of a plan whose clips suit it as far as they are known."""
@@ -80,11 +114,6 @@ class Workflow:
         if problem:
             raise SystemExit(f"diccae: {problem}")
         return planned
-
-    def _problem(self, plan: Plan) -> str:
-        if plan.name not in self._unsuited:
-            self._unsuited[plan.name] = unsuited(plan)
-        return self._unsuited[plan.name]
 
     def priority(self, folder: str) -> int:
         """Seed by seed across all variants, and first what others wait for: every seed that is
@@ -166,85 +195,51 @@ class Workflow:
         report = [f"{root}/report.html"] if self.plan(root).reported() else []
         return [*self.tables(root), *report]
 
-    def data_plan(self, data_root: str) -> Plan:
-        """The first plan that uses a data folder and that the clips suit; the first one if they
-        suit none.
-
-        Raises:
-            SystemExit: plans that share it describe different data or ask for different modalities.
-        """
-        sharing = [plan for plan in self.plans.values() if plan.data_root == data_root]
-        asked = {plan.modality: plan for plan in reversed(sharing)}
-        if len(asked) > 1:
-            words = " and ".join(f"{plan.name} for {m}" for m, plan in sorted(asked.items()))
-            raise SystemExit(
-                f"diccae: plans share {data_root} but ask for clips of different modalities, "
-                f"{words}; give one another data_root, or set pretrain_modality: AV in the other"
-            )
-        if len({data_key(plan) for plan in sharing}) > 1:
-            raise SystemExit(
-                f"diccae: plans {', '.join(plan.name for plan in sharing)} share {data_root} but "
-                "describe different data; give one another data_root"
-            )
-        return next((plan for plan in sharing if not self._problem(plan)), sharing[0])
-
-    def data_key(self, data_root: str) -> str:
-        """Changes when what a data folder is made from does."""
-        return data_key(self.data_plan(data_root))
-
-    def data_pattern(self, made_from: str) -> str:
-        """Regular expression of the data folders that are rendered (`embedded`) or read from lists
-        (`lists`); others bring their own manifest."""
-        roots = {
-            plan.data_root
-            for plan in self.plans.values()
-            if (plan.lists is not None if made_from == "lists" else plan.dataset == "embedded")
-        }
-        return "|".join(sorted(re.escape(root) for root in roots)) or "no-such-data"
-
-    def list_files(self, data_root: str) -> list[str]:
-        """The lists that a manifest is made from.
-
-        Raises:
-            SystemExit: one is missing, and the manifest is not there either.
-        """
-        plan = self.data_plan(data_root)
-        if plan.lists is None:
-            return []
-        try:
-            return plan.lists.files()
-        except UserError as error:
-            # results that were copied from elsewhere need no lists: Snakemake takes a file that it
-            # cannot make for one that was given
-            if plan.manifest.is_file():
-                return [path for source in plan.lists.sources for path in source.lists]
-            raise SystemExit(f"diccae: plan {plan.name}, {error}") from None
-
 
 @lru_cache
-def load_workflow(seeds: int | None = None, shards: bool = False) -> Workflow:
+def load_workflow(seeds: int | None = None, shards: bool = False, changes: str = "") -> Workflow:
     """Read and check every plan once; the arguments are those of `Workflow`. A plan with a wrong
     key, variant or number is named here, and refused when something of it is asked for, as is one
-    that has fewer than `seeds` seeds."""
-    plans, broken = [], {}
+    that has fewer than `seeds` seeds. With `changes`, the results folders of the plans as they are
+    are refused too."""
+    plans, data_plans, broken = [], [], {}
     for name in known_plans():
-        root = str(results_root_of(name))
-        try:
-            plan = load_plan(name)
-            check(plan)
-        except UserError as error:
-            # the reason follows where something of it is asked for
-            print(
-                f"diccae: plan {name} is left out; `diccae plan --plan {name}` says what is wrong",
-                file=sys.stderr,
+        root = str(results_root_of(name + changes))
+        if changes:
+            broken[str(results_root_of(name))] = (
+                f"with --config set, {results_root_of(name)} is left as it is; the results of plan "
+                f"{name} with these values are in {root}: name the target there"
             )
+        try:
+            plan = load_plan(name + changes)
+            check_changes(plan)
+            data_plans.append(plan.unchanged)
+        except UserError as error:
             broken[root] = str(error)
+            data_plans += _as_it_is(name) if changes else []
+            if not changes:
+                # the reason follows where something of it is asked for
+                print(
+                    f"diccae: plan {name} is left out; `diccae plan --plan {name}` says what is "
+                    "wrong",
+                    file=sys.stderr,
+                )
             continue
         try:
             plan.first_seeds(seeds)
             plans.append(plan)
         except UserError as error:
             broken[root] = str(error)
-    built = Workflow(plans, seeds, broken, shards)
+    built = Workflow(plans, seeds, broken, shards, data_plans, changes)
     drop_untrue((planned.job for planned in built.jobs.values()), built.plans.values())
     return built
+
+
+def _as_it_is(name: str) -> list[Plan]:
+    """The plan without changes, if it can be used."""
+    try:
+        plan = load_plan(name)
+        check(plan)
+    except UserError:
+        return []
+    return [plan]

@@ -53,6 +53,8 @@ class LogHandler(LogHandlerBase):
             sys.stdout if settings.stdout else sys.stderr, quiet=self.dry_run or self.passthrough
         )
         self.progress = Progress(time.monotonic())
+        # of the clock that files have
+        self.began = time.time()
         self.planned: list[tuple[str, str]] = []
         self.failures: dict[int, dict[str, Any]] = {}
         self.errors: list[str] = []
@@ -137,6 +139,7 @@ class LogHandler(LogHandlerBase):
 
     def _job_finished(self, record: Any) -> None:
         now = time.monotonic()
+        self.progress.page = summary.interim_page(self.outputs, self.began)
         job = self.progress.finish(record.job_id, now)
         # a failed job may have been run again
         self.failures.pop(record.job_id, None)

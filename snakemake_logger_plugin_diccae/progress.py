@@ -69,6 +69,7 @@ class Progress:
         costs: core-seconds of finished jobs by rule.
         recent: core-seconds of the last ten finished jobs.
         most_at_once: largest number of jobs that ran at the same time.
+        page: the interim page of the results, once there is one.
     """
 
     started: float
@@ -81,6 +82,7 @@ class Progress:
     costs: dict[str, list[float]] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=10))
     most_at_once: int = 1
+    page: str = ""
 
     def plan(self, stats: Mapping[str, int]) -> None:
         """Jobs to run by rule, with their sum under `total`, as Snakemake counts them."""
@@ -141,6 +143,7 @@ class Progress:
         """Number of failed jobs, elapsed time and estimated time left, as text."""
         left = self.seconds_left(now)
         parts = [f"{len(self.failed)} failed"] if self.failed else []
+        parts += [f"see {self.page}"] if self.page else []
         parts.append(f"{clock(now - self.started)} elapsed")
         if self.done < self.total or not self.total:
             parts.append("time left unknown" if left is None else f"{in_words(left)} left")

@@ -27,6 +27,8 @@ LIMITS = (
     ("OUT_OF_MEMORY", re.compile("oom[-_]kill event"), "mem_mb", "memory"),
     ("TIMEOUT", re.compile("DUE TO TIME LIMIT"), "runtime", "time"),
 )
+# what `diccae train` calls it
+INTERIM = "interim.html"
 
 
 def failure_lines(
@@ -113,6 +115,20 @@ def results_line(
     if len(files) > MAX_RESULTS:
         shown += f" and {len(files) - MAX_RESULTS} more"
     return f"Results: {shown}, in {Path.cwd()}"
+
+
+def interim_page(outputs: Iterable[Sequence[str]], began: float) -> str:
+    """The interim page that a job of training wrote since this workflow began; empty without one.
+
+    Args:
+        outputs: files that each job writes.
+        began: start of the workflow in seconds since 1970.
+    """
+    parts = (path.partition("/runs/") for files in outputs for path in files)
+    roots = dict.fromkeys(root for root, runs, _ in parts if runs)
+    pages = [Path(root) / INTERIM for root in roots]
+    found = [str(page) for page in pages if page.is_file() and page.stat().st_mtime >= began]
+    return ", ".join(found)
 
 
 def error_text(text: str) -> str:

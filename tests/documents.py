@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
+# the commands in messages have placeholders
+MESSAGES = ROOT / "docs" / "errors.md"
+# its commands need its files: tests/test_changing_page.py
+CHANGING = ROOT / "docs" / "changing.md"
 PAGES = sorted(
-    [
+    {
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")),
         *(path for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")),
         *ROOT.glob("tests/*/README.md"),
-    ]
+    }
+    - {CHANGING, MESSAGES}
 )
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", flags=re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")
@@ -52,6 +60,18 @@ class Command:
     def arguments(self) -> list[str]:
         """The words behind the program."""
         return list(self.words[1:])
+
+
+def load_script(path: Path) -> ModuleType:
+    """A script beside the pages, as a fresh module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # where dataclasses look for it
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def started(words: list[str]) -> list[str]:

@@ -21,12 +21,15 @@ from typer.main import get_command
 from diccae.cli.main import app
 from diccae.cli.train import wanted_runs
 from diccae.plans import load_plan
-from diccae.snakemake_request import number_of_seeds
+from diccae.snakemake_request import changed_values, number_of_seeds
 from tests.documents import ON_RESULTS, ROOT, Command, example_plan, in_blocks, in_sentences
 
 BLOCKS = in_blocks()
 CHECKED = {"diccae", "snakemake", "make", "python", "pytest", "pip"}
+BROWSER = "needs Node and Chromium, see tests/browser"
 NOT_RUN = {
+    "apptainer": "needs Apptainer; tests/test_apptainer.py compares its recipe with the Dockerfile",
+    "cd": BROWSER,
     "conda": "needs a conda channel; tests/test_lock.py compares environment.yml with the lock",
     "docker": "needs a Docker engine; what the container runs is checked",
     "export": "a builtin of the shell",
@@ -35,6 +38,9 @@ NOT_RUN = {
     "kubectl": "needs a Kubernetes cluster",
     "ln": "needs the reader's own folders",
     "mkdir": "makes a folder for Docker",
+    "node": BROWSER,
+    "npm": BROWSER,
+    "on_a_gpu.sh": "needs a GPU, see the page",
     "run.sh": "needs a Slurm cluster or a Docker engine, see the page",
     "scancel": "needs a Slurm cluster",
     "scontrol": "needs a Slurm cluster",
@@ -46,11 +52,13 @@ NOT_RUN = {
 PARSED = {
     "data cache": "decodes every clip; tests/datasets/clip_cache",
     "data check": "needs a manifest; tests/datasets/ledger",
+    "data duplicates": "needs a clip cache; tests/datasets/duplicates",
     "data features": "needs released weights; tests/engine/test_stored_features.py",
     "data lists": "needs the files of a data set; tests/datasets/readers",
     "data manifest": "needs the lists of VGGSound; tests/datasets/readers",
     "data render": "renders every clip; tests/datasets/test_benchmark_rendering.py",
     "doctor": "looks at the whole machine; tests/cli/test_doctor.py",
+    "look": "needs a folder of shards; tests/seals/test_look.py",
     "plan": "times the models for a minute; tests/cli/test_plan.py",
     "report": "needs a folder of shards; tests/seals/test_shards.py",
     "summary": "writes into README; tests/reporting/test_summary.py",
@@ -137,8 +145,10 @@ def test_snakemake_knows_every_option() -> None:
     for command in of("snakemake"):
         options = parser.parse_args(command.arguments)
         # it takes all words that follow, a target too
-        given = dict(word.split("=") for word in options.config or ())
-        number_of_seeds({key: yaml.safe_load(value) for key, value in given.items()})
+        given = dict(word.split("=", 1) for word in options.config or ())
+        config = {key: yaml.safe_load(value) for key, value in given.items()}
+        number_of_seeds(config)
+        changed_values(config)
         profile = options.workflow_profile
         assert profile is None or (ROOT / profile / "profile.yaml").is_file(), command.text
 

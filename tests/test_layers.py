@@ -29,10 +29,16 @@ def test_import_layers() -> None:
             "from diccae.reporting import crate, diagnostics, html",
             {"torch", "faiss", "mmengine", "mmaction"},
         ),
+        (
+            "import diccae.cli.main, diccae.reporting.look; from diccae.artifact import _function;"
+            " from diccae.artifacts import TABLES;"
+            " [_function(name) for each in TABLES for name in (each.write, each.draw) if name]",
+            {"torch", "faiss", "mmengine", "mmaction", "sklearn", "av", "cv2", "snakemake"},
+        ),
     ],
-    ids=["workflow", "reporting"],
+    ids=["workflow", "reporting", "look"],
 )
-def test_workflow_and_reporting_load_no_torch(code: str, absent: set[str]) -> None:
+def test_workflow_reporting_and_look_load_no_torch(code: str, absent: set[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print({absent} & sys.modules.keys())"],
         cwd=ROOT,

@@ -29,6 +29,11 @@ def direct(text: str | None = None) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
+def blocks(lock: str) -> set[str]:
+    """Each package of a lock with its hashes and comments."""
+    return set(re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:])
+
+
 def of_pyproject() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
     """The dependencies of the library, and its extras by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -76,9 +81,9 @@ def test_direct_dependencies_have_one_version_on_both_pythons(environment: Modul
 
 
 def test_every_locked_package_has_hashes_and_the_lock_names_no_index() -> None:
-    blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
-    assert len(blocks) > 100
-    assert all("--hash=sha256:" in block for block in blocks)
+    found = blocks(LOCK)
+    assert len(found) > 100
+    assert all("--hash=sha256:" in block for block in found)
     assert "--index-url" not in LOCK
     assert "://" not in re.sub(r"^ *#.*$", "", LOCK, flags=re.MULTILINE)
 
@@ -92,6 +97,19 @@ def test_environment_yml_is_generated_from_the_lock(environment: ModuleType) -> 
     assert pip[-1] == "-e ."
     locked = environment.locked(LOCK)
     assert {line.split("==")[0]: line.split("==")[1] for line in pip[:-1]}.items() >= locked.items()
+
+
+def test_the_lock_of_make_look_is_a_part_of_the_whole_one(environment: ModuleType) -> None:
+    text = (ROOT / "requirements-look.lock").read_text()
+    assert text == environment.look(), "run `make lock`"
+    assert blocks(text) < blocks(LOCK)
+    for python in ("3.11", "3.12"):
+        names = environment.locked(text, python).keys()
+        assert set(environment.LOOK) < names
+        # needed by others that are in it
+        assert {"pillow", "pydantic-core", "markupsafe", "contourpy", "rich"} < names
+    large = {"torch", "faiss-gpu", "mmengine", "opencv-python-headless", "pyarrow", "scikit-learn"}
+    assert not [name for name in names if name in large or name.startswith("nvidia")]
 
 
 def test_every_direct_dependency_is_documented() -> None:

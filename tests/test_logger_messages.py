@@ -10,6 +10,7 @@ from snakemake.logging import DefaultFormatter
 from snakemake.settings.types import OutputSettings
 
 from snakemake_logger_plugin_diccae import LogHandler, summary
+from snakemake_logger_plugin_diccae.progress import Progress
 
 
 def test_results_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +27,23 @@ def test_results_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None
     assert named() == "Results: figure2.csv, figure2.svg"
     assert named("table1.csv") == "Results: table1.csv"
     assert named("truth.json", "table1.csv") == "Results: truth.json, table1.csv"
+
+
+def test_the_progress_line_names_the_interim_page_of_this_workflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = Path("results/smoke/interim.html")
+    page.parent.mkdir(parents=True)
+    outputs = [["results/table1.csv"], ["results/smoke/runs/full/seed0/job.json"]]
+    assert summary.interim_page(outputs, 0) == ""
+    page.touch()
+    assert summary.interim_page(outputs, 0) == str(page)
+    assert summary.interim_page(outputs[:1], 0) == ""
+    # of an earlier workflow
+    assert summary.interim_page(outputs, page.stat().st_mtime + 1) == ""
+    progress = Progress(0.0, total=2, done=1, page=str(page))
+    assert "· see results/smoke/interim.html · 0:05 elapsed" in progress.line(5.0, 200)
 
 
 def test_a_workflow_that_make_started_resumes_with_make(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,10 @@ def test_the_smoke_plan_runs_from_clips_to_report_and_is_then_done(tmp_path: Pat
     page = (root / "report.html").read_text()
     assert "This is a test run on a few clips" in page
     assert "data:image/jpeg" in page
+    logs = (checkout / "results" / "logs").rglob("*.log")
+    assert any("results/smoke/interim.html: written" in path.read_text() for path in logs)
+    # the report takes its place
+    assert not (root / "interim.html").exists()
     seal = json.loads((root / "verify.json").read_text())
     assert seal["sealed"]
     assert f'<code id="root">{seal["root"]}</code>' in page

@@ -69,13 +69,17 @@ def report(
     """The HTML report: all tables, figures and claims in one file. With --results, the tables, the
     figures and verify.json of that folder too."""
     from diccae.reporting import html
+    from diccae.reporting.interim_page import interim_path
 
     chosen = plan_of_results(plan, seeds, results)
     if results is not None:
         if out is not None:
             raise UserError(f"--out {out}: with --results the page lies in that folder; omit it")
         _build(chosen)
-    html.write_report(chosen, out or chosen.results_root() / "report.html")
+    page = chosen.results_root() / "report.html"
+    html.write_report(chosen, out or page)
+    if out in (None, page):
+        interim_path(chosen).unlink(missing_ok=True)
 
 
 def _build(plan: Plan) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import typer
 
-from diccae.cli import features, ledger, lists
+from diccae.cli import duplicates, features, ledger, lists
+from diccae.cli.duplicates import print_dropped
 from diccae.cli.node import require_clips
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
@@ -104,6 +105,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     from diccae.data_check import check_data
     from diccae.datasets.clip_cache import build_cache
     from diccae.datasets.clips import read_index
+    from diccae.datasets.duplicates.marking import mark_duplicates
     from diccae.datasets.identical_clips import identical_clips
     from diccae.run_graph import check
     from diccae.settings import plan_settings
@@ -126,6 +128,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     copies = identical_clips(read_index(chosen.cache_dir))
     if copies:
         print(f"note: {copies}")
+    print_dropped(mark_duplicates(chosen, chosen.cache_dir))
     # again: clips that cannot be used are known now
     check_data(chosen)
 
@@ -150,5 +153,6 @@ def register(app: typer.Typer) -> None:
         group.command()(command)
     lists.register(group)
     ledger.register(group)
+    duplicates.register(group)
     features.register(group)
     app.add_typer(group, name="data")

@@ -9,6 +9,7 @@ import typer
 
 from diccae.cli.options import PlanName, Seeds, out_option
 from diccae.errors import UserError
+from diccae.plan_name import split_name
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 from diccae.seed_sets import MAX_SEED
 
@@ -67,8 +68,8 @@ def _export_shard(plan: Plan, seed: int, out: Path | None) -> None:
 def _export_crate(plan: Plan, name: str, out: Path) -> None:
     from diccae.reporting.crate import write_crate
 
-    path = Path(name)
-    plan_file = path if path.suffix == ".yaml" else CONFIG_ROOT / "plans" / f"{name}.yaml"
+    path = Path(split_name(name)[0])
+    plan_file = path if path.suffix == ".yaml" else CONFIG_ROOT / "plans" / f"{path}.yaml"
     done = write_crate(plan, plan_file, out)
     print(
         f"{out}: {done.outputs} tables, figures and pages, {done.runs} runs; without "

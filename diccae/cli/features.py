@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from diccae.cli.duplicates import print_dropped
 from diccae.cli.node import require_clips
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
@@ -46,6 +47,7 @@ def features(
     check(chosen)
     require_clips(chosen)
     from diccae import registry  # noqa: F401
+    from diccae.datasets.duplicates.marking import mark_duplicates
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.stored_features import build_features
 
@@ -57,6 +59,7 @@ def features(
         )
         return
     print(f"{meta.parent}: complete")
+    print_dropped(mark_duplicates(chosen, meta.parent))
     require_suited(chosen)
     check_data(chosen)
 

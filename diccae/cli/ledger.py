@@ -28,6 +28,12 @@ def check(
         float | None,
         typer.Option("--max-unusable", min=0, max=1, help="Fail if a larger share cannot be used."),
     ] = None,
+    duplicates: Annotated[
+        Path | None,
+        typer.Option(
+            "--duplicates", help="A list of near-duplicates, to count the clips that it leaves out."
+        ),
+    ] = None,
 ) -> None:
     """Decode every clip of a manifest and write the ledger: its status and why it is not used.
 
@@ -51,11 +57,27 @@ def check(
         )
     for reason, count in counts.reasons.items():
         print(f"  {count} not used: {reason}")
+    if duplicates is not None:
+        print(_near_duplicates(duplicates, manifest, out))
     for kind in kinds(modality) if modality == "AV" else ():
         if counts.statuses.get(f"no_{kind}"):
             print(f"  for clips that need no {WORDS[kind]}: --modality {without(kind)}")
     if max_unusable is not None:
         ledger.require_usable(out, max_unusable)
+
+
+def _near_duplicates(duplicates: Path, manifest: Path, ledger: Path) -> str:
+    """How many usable clips of a ledger a list of near-duplicates leaves out."""
+    import pandas as pd
+
+    from diccae.datasets.duplicates.list_file import dropped_clips, read_list
+    from diccae.datasets.ledger_files import read_ledger
+    from diccae.digests import file_digest
+
+    clips = pd.read_parquet(manifest, columns=["id", "split"])
+    dropped = dropped_clips(duplicates, read_list(duplicates, file_digest(manifest)), clips)
+    usable = read_ledger(ledger, ["usable"])["usable"].to_numpy()[dropped.index]
+    return f"  {usable.sum()} duplicate: usable, and near-duplicates that {duplicates} leaves out"
 
 
 def register(group: typer.Typer) -> None:

@@ -17,6 +17,7 @@ from diccae.cli import (
     data,
     doctor,
     export,
+    look,
     plan,
     summary,
     train,
@@ -48,6 +49,7 @@ doctor.register(app)
 export.register(app)
 vggsounder.register(app)
 summary.register(app)
+look.register(app)
 
 
 def main() -> None:

@@ -69,16 +69,23 @@ def _writable(suffix: str | tuple[str, ...]) -> Callable[[Path | None], Path | N
 
 def _fix_kernels(name: str) -> str:
     """Set threads and instruction sets as the plan says, before a command imports a library that
-    reads them."""
-    runtime = load_plan(name).runtime
-    kernels.fix(runtime.kernels, runtime.threads)
+    reads them; then check the keys that the name changes."""
+    plan = load_plan(name)
+    kernels.fix(plan.runtime.kernels, plan.runtime.threads)
+    if plan.unchanged is not plan:
+        from diccae.changed_plan import check_keys
+
+        check_keys(plan)
     return name
 
 
+CHANGED = ", with @key=value behind it for a changed value"
 PlanName = Annotated[
     str,
     typer.Option(
-        "--plan", help="Plan name (configs/plans/<name>.yaml) or path.", callback=_fix_kernels
+        "--plan",
+        help=f"Plan name (configs/plans/<name>.yaml) or path{CHANGED}.",
+        callback=_fix_kernels,
     ),
 ]
 DEFAULT_PLAN = "embedded"
@@ -87,8 +94,8 @@ PlanOrShards = Annotated[
     str | None,
     typer.Option(
         "--plan",
-        help="Plan name (configs/plans/<name>.yaml) or path; by default embedded, or with "
-        "--results the plan that the shards state.",
+        help=f"Plan name (configs/plans/<name>.yaml) or path{CHANGED}; by default embedded, or "
+        "with --results the plan that the shards state.",
         callback=lambda name: _fix_kernels(name or DEFAULT_PLAN) and name,
     ),
 ]

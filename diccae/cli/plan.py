@@ -49,10 +49,12 @@ def plan(
 ) -> None:
     """Check a plan and print its runs, its time and disk space, and how many seeds each
     claim of Table 2 needs."""
-    from diccae.run_graph import check
+    from diccae.changed_plan import check_changes, check_effect
 
     chosen = load_plan(plan).first_seeds(seeds)
-    check(chosen)
+    check_changes(chosen)
+    for sentence in check_effect(chosen):
+        print(sentence, file=sys.stderr)
     if not (as_json or cluster):
         print_variants(chosen)
     from diccae.planning.estimate import estimate

@@ -45,14 +45,17 @@ def train(
     from diccae import registry  # noqa: F401
     from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data
+    from diccae.datasets.duplicates.marking import require_marked
     from diccae.datasets.features.checks import require_suited
     from diccae.engine.devices import process_count
     from diccae.engine.runs import execute
+    from diccae.interim import write_interim
 
     require_runs(chosen)
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
     require_suited(chosen)
+    require_marked(chosen)
     check_data(chosen, runs=wanted[0][1], processes=process_count())
     for job, runs in wanted:
         for run in runs:
@@ -60,6 +63,7 @@ def train(
         if job is not None:
             with whole_file(job.stamp) as temporary:
                 temporary.write_text(job.stamp_text)
+            write_interim(chosen, job.seed)
 
 
 def wanted_folds(plan: Plan, fold: int | None) -> tuple[int | None, ...]:

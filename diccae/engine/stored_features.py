@@ -17,6 +17,7 @@ from tqdm import tqdm
 from diccae.clips_folder import clips_folder
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.clips import OK
+from diccae.datasets.duplicates.marking import unmarked
 from diccae.datasets.features.origin import clip_keys, made_from
 from diccae.datasets.features.parts import Part, clips_of_a_part, read_parts, write_part
 from diccae.datasets.features.store import ARRAY, combine
@@ -114,7 +115,8 @@ def _clips(plan: Plan, features: Features) -> tuple[pd.DataFrame, Any]:
             )
         arrays = [ARRAY[name] for name, s in features.sources.items() if s.encoder is not None]
         cache = load_cache(plan.cache_dir, arrays)
-        return cache.index.copy(), cache
+        # near-duplicates are left out of the completed features, see `mark_duplicates`
+        return unmarked(cache.index), cache
     with reading(plan.manifest, MAKE_AGAIN):
         table = pd.read_parquet(plan.manifest)
     return table.assign(status=OK, message=""), None

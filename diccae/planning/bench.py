@@ -230,7 +230,8 @@ def _untrained(model: dict[str, Any], device: torch.device) -> Any:
     training step."""
     with torch.device("meta"):
         built = MODELS.build(model)
-    built.to_empty(device=device)
+    # `to_empty` alone leaves the preprocessor of mmengine's models copying clips to the CPU
+    built.to_empty(device=device).to(device)
     for weight in built.parameters():
         weight.uniform_(-0.05, 0.05)
     for buffer in built.buffers():

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diccae.functional.cluster_quality import cluster_purity, mutual_information
 from diccae.plans import Plan
 from diccae.reporting import collect, sources
 from diccae.reporting.shard_folder import shards_of
@@ -79,6 +78,9 @@ def first_and_last(plan: Plan) -> list[dict[str, Any]]:
 
 
 def clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
+    # needs scikit-learn, and shards hold what it computes
+    from diccae.functional.cluster_quality import cluster_purity, mutual_information
+
     with reading(path, collect.train_again(path)), np.load(path) as arrays:
         known = labels.reindex(arrays["ids"]).to_numpy()
         return [

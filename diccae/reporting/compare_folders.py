@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from diccae.errors import UserError
-from diccae.plans import results_root_of
+from diccae.plan_name import results_root_of
 from diccae.reporting.compare_runs import has_shards
 
 

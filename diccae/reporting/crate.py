@@ -42,7 +42,15 @@ PROFILES = {
 }
 # the profiles above build on RO-Crate 1.1
 RO_CRATE = "1.1"
-OUTPUTS = ("*.csv", "ablations/*.csv", "systems/*.csv", "*.svg", "*.html", "*.json", "shards/*.npz")
+OUTPUTS = (
+    "*.csv",
+    "ablations/*.csv",
+    "systems/*.csv",
+    "*.svg",
+    "report.html",
+    "*.json",
+    "shards/*.npz",
+)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def add_inputs(crate: ROCrate, plan: Plan, plan_file: Path, root: Path) -> list[
     Raises:
         UserError: the plan or the lock does not exist.
     """
-    named = Path("configs", "plans", f"{plan.name}.yaml")
+    named = Path("configs", "plans", f"{plan.unchanged.name}.yaml")
     plan_entity = add_file(crate, plan_file, named, description="What the experiment consists of")
     lock = add_file(
         crate,

@@ -13,9 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifact import FOLDERS
 from diccae.artifacts import TABLES, artifacts_of
+from diccae.changed_values import changes_of
 from diccae.errors import UserError
 from diccae.functional.bootstrap import MIN_SEEDS
-from diccae.plans import Plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.plans import Plan
 from diccae.reporting import (
     claims,
     clusters,
@@ -31,8 +33,17 @@ from diccae.reporting import (
 from diccae.reporting.against_reference import against_reference
 from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
-from diccae.reporting.page_values import interval, number, quality, rows
-from diccae.reporting.sample_clips import SECONDS, sample_clips
+from diccae.reporting.data_sets import records as records_of
+from diccae.reporting.first_screen import first_screen
+from diccae.reporting.page_values import (
+    evidence,
+    interval,
+    number,
+    p_value,
+    placed,
+    quality,
+    rows,
+)
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.reporting.visible import visible_range
@@ -77,7 +88,7 @@ def write_report(plan: Plan, out: Path) -> None:
             `diccae verify` writes.
     """
     root = plan.results_root()
-    page = render(plan, root, _verdict(root / "verify.json", plan))
+    page = render(plan, root, read_verdict(root / "verify.json", plan))
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -94,23 +105,36 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
     Raises:
         UserError: a run that the report needs is missing.
     """
-    environment = Environment(
+    template = environment().get_template("report.html.jinja")
+    return template.render(context(plan, folder, verdict))
+
+
+def environment() -> Environment:
+    """The templates, with their filters."""
+    templates = Environment(
         loader=PackageLoader("diccae.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
+        "p_value": p_value,
+        "evidence": evidence,
+        "level": verdicts.level_words,
     }
-    template = environment.get_template("report.html.jinja")
-    return template.render(context(plan, folder, verdict))
+    return templates
 
 
-def _verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+def read_verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
+    """Content of a verify.json; None where there is none.
+
+    Raises:
+        UserError: it is not what `diccae verify` writes.
+    """
     if not path.is_file():
         return None
     content = read_json(path, MAKE_AGAIN)
@@ -129,16 +153,17 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
     # both, where the plan scores both
     modality = max(plan.reference_modalities, key=len)
     reference = collect.record(plan, plan.reference, plan.seeds[0], modality)
-    judged = claims.evaluate(plan)
+    judged = records_of(claims.evaluate(plan))
     tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
     first = (plan.reference, plan.seeds[0], modality)
     # each pair of classes is in all folds
     degree = degrees.degree(plan, *first).mean(axis=0)
     counts = degrees.confusion_matrix(plan, *first)
-    tables = {name: rows(folder / f"{name}.csv") for name in ALL_TABLES}
-    names = pictures.class_names(plan)
+    names, scored = pictures.class_names(plan), scored_clips(plan)
     return {
         "plan": plan,
+        "unchanged": plan.unchanged,
+        "changes": changes_of(plan),
         "root": results_root_of(plan.name),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
@@ -149,7 +174,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "shards": sorted(sources.seeds_of_shards(plan)),
         "cache": pictures.cache_counts(plan),
         "splits": splits(plan),
-        "scored": scored_clips(plan),
+        "scored": scored,
         "truth": collect.truth(plan),
         "modality": modality,
         "unit": intervals.repetition(plan),
@@ -168,14 +193,16 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "clusters": clusters.first_and_last(plan),
         "quality": quality(folder / "feature_quality.csv"),
         "paper": paper.claims(),
-        "claims": judged.to_dict("records"),
-        "counts": Counter(judged["verdict"]),
+        "claims": placed(pd.DataFrame(judged), "claims"),
+        **first_screen(plan, tables, judged, scored, len(names), len(records)),
+        "classes": names,
+        "counts": Counter(row["verdict"] for row in judged),
         "family": verdicts.primary_rows(plan),
+        "error": verdicts.error(),
         "sizes": [f"{size:g}" for size in verdicts.effect_sizes()],
         "min_seeds": MIN_SEEDS,
         "register": register(plan),
-        "clips": sample_clips(plan),
-        "seconds_of_sound": SECONDS,
+        **_clips(plan, folder),
         "purity": pictures.purity(plan),
         "confusion": pictures.matrix(
             counts / np.maximum(1, counts.sum(1, keepdims=True)), names, "share of the true class"
@@ -188,6 +215,23 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
             for artifact in TABLES
             if artifact.draw
         },
+    }
+
+
+def _clips(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Sample clips and near-duplicates; none in another folder, whose page needs no decoder."""
+    if plan.elsewhere:
+        return {"clips": [], "clip_pairs": [], "seconds_of_sound": 0.0, "duplicates": None}
+    from diccae.reporting.clip_pairs import clip_pairs
+    from diccae.reporting.clip_sound import SECONDS
+    from diccae.reporting.duplicates import duplicates
+    from diccae.reporting.sample_clips import sample_clips
+
+    return {
+        "clips": sample_clips(plan),
+        "clip_pairs": clip_pairs(plan),
+        "seconds_of_sound": SECONDS,
+        "duplicates": duplicates(plan, folder),
     }
 
 

@@ -148,7 +148,7 @@ def _over_seeds(
             raise UserError(
                 f"mechanism.variant: wanted a variant whose losses weigh pairs of classes, got "
                 f"{section.variant!r}, which has no mean_weight in confusion.npz; name another in "
-                f"configs/plans/{plan.name}.yaml"
+                f"configs/plans/{plan.unchanged.name}.yaml"
             )
         errors = (
             pair_errors(degrees.confusion_matrix(plan, variant, seed, section.modality))[chosen]

@@ -65,7 +65,7 @@ def matrix(values: NDArray[np.float64], names: list[str], label: str) -> str:
         axes.set_xticks(ticks, [names[i] for i in ticks], rotation=60, ha="right")
         axes.set_yticks(ticks, [names[i] for i in ticks])
         figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
-        return _svg(figure)
+        return svg(figure)
 
 
 def purity(plan: Plan) -> str | None:
@@ -94,10 +94,10 @@ def purity(plan: Plan) -> str | None:
         axes.set_xlabel("epoch of pre-training (0 = initial clusters)")
         axes.set_ylabel("cluster purity, %")
         axes.legend(frameon=False, fontsize=7, ncols=2)
-        return _svg(figure)
+        return svg(figure)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """A figure as an SVG data URI; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")

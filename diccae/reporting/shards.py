@@ -88,8 +88,8 @@ class Shard:
         return pd.concat(tables, ignore_index=True)
 
     def withheld(self, variant: str) -> pd.DataFrame | None:
-        """The columns id, label, split, fold, group, withheld, filling and top1 of an A-V model
-        with one modality withheld; None where the shard does not have them."""
+        """The columns id, label, split, fold, group, withheld, filling and correct of an A-V
+        model with one modality withheld; None where the shard does not have them."""
         if variant not in self.about["withheld"]["variants"]:
             return None
         place = self.about["withheld"]["variants"].index(variant)
@@ -97,9 +97,9 @@ class Shard:
         for mode, values in zip(
             self.about["withheld"]["modes"], self.arrays["withheld"], strict=True
         ):
-            top1 = values[:, place]
-            table = self._clips().assign(**mode, top1=top1.astype(np.int32))
-            tables.append(table[top1 != NOT_SCORED])
+            correct = values[:, place]
+            table = self._clips().assign(**mode, correct=correct == 1)
+            tables.append(table[correct != NOT_SCORED])
         return pd.concat(tables, ignore_index=True)
 
     def _clips(self) -> pd.DataFrame:

@@ -22,6 +22,11 @@ def shard_of(plan: Plan, variant: str, seed: int, modality: str) -> Shard | None
     return shard if shard and (variant, modality) in shard.columns else None
 
 
+def is_in_shard(plan: Plan, seed: int) -> bool:
+    """Whether a shard holds a seed of a plan."""
+    return seed in shards_of(plan)
+
+
 def is_finished(plan: Plan, variant: str, seed: int, modality: str) -> bool:
     """Whether the predictions of a fine-tuning run are there, in its folders or in a shard."""
     names = ("predictions.parquet", "metrics.json")

@@ -68,8 +68,8 @@ class Stored:
         return str(path) if path.name == FILE else f"{path}, {self.variant} {self.modality},"
 
     def table(self) -> pd.DataFrame:
-        """The test clips of all folds with id, group, label and top1, from scores averaged over all
-        views.
+        """The test clips of all folds with id, group, label and correct, from scores averaged over
+        all views.
 
         Raises:
             UserError: a file cannot be read, or lacks a column.
@@ -78,10 +78,11 @@ class Stored:
         if kind is None:
             table = self.predictions()
             chosen = table[(table["split"] == "test") & (table["view"] == "multi")]
-            return chosen[["id", "group", "label", "top1"]]
+            chosen = chosen.assign(correct=chosen["top1"] == chosen["label"])
+            return chosen[["id", "group", "label", "correct"]]
         table = self._withheld()
         of_kind = (table["withheld"] == kind[0]) & (table["filling"] == kind[1])
-        table = table.loc[(table["split"] == "test") & of_kind, ["id", "label", "top1"]]
+        table = table.loc[(table["split"] == "test") & of_kind, ["id", "label", "correct"]]
         groups = replace(self, modality="AV").table()[["id", "group"]]
         return table.merge(groups, on="id", how="left")
 
@@ -114,7 +115,8 @@ class Stored:
             others = [path.with_name(withheld.FILE) for path in self.paths]
             if all(path.is_file() for path in others):
                 table = pd.concat([_read(path, WITHHELD_COLUMNS) for path in others])
-        return pd.DataFrame(columns=WITHHELD_COLUMNS) if table is None else table
+                table = table.assign(correct=table["top1"] == table["label"])
+        return pd.DataFrame(columns=[*WITHHELD_COLUMNS, "correct"]) if table is None else table
 
 
 def stored_runs(folder: Path) -> dict[tuple[str, str, int], Stored]:
@@ -183,7 +185,7 @@ def read_scores(runs: list[Stored]) -> Scores:
         first["id"].to_numpy(np.str_),
         first["label"].to_numpy(np.int64),
         first["group"].to_numpy(np.str_),
-        np.stack([(table["top1"] == table["label"]).to_numpy(bool) for table in tables]),
+        np.stack([table["correct"].to_numpy(bool) for table in tables]),
     )
 
 

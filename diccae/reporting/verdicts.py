@@ -71,8 +71,12 @@ def in_words(found: dict[str, NDArray[np.bool_]], rendered: bool) -> str:
 def interval_words(interval: Interval, level: float) -> str:
     """An estimate with its interval and level, in words."""
     mean, low, high = interval
-    stated = f"{100 * level:.1f}".removesuffix(".0")
-    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] ({stated} %)"
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] ({level_words(level)} %)"
+
+
+def level_words(level: float) -> str:
+    """A level, or another share, in percent."""
+    return f"{100 * level:.1f}".removesuffix(".0")
 
 
 def without_interval(plan: Plan) -> str:

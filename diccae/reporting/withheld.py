@@ -59,8 +59,8 @@ def hits(plan: Plan, variant: str, split: str = "test") -> dict[tuple[str, str],
 
 
 def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.DataFrame:
-    """One row for each clip, withheld modality and filling, sorted by id: label, top1, fold (-1
-    without folds), correct; from scores averaged over all views.
+    """One row for each clip, withheld modality and filling, sorted by id: label, fold (-1 without
+    folds), correct; from scores averaged over all views.
 
     Args:
         plan, variant, seed: the fine-tuning run, of both modalities.
@@ -90,8 +90,7 @@ def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
-    return table.assign(correct=table["top1"] == table["label"])
+    return table.sort_values(["id", "fold", "withheld", "filling"], ignore_index=True)
 
 
 def _check_clips(path: Path, table: pd.DataFrame, whole: pd.DataFrame) -> None:
@@ -112,4 +111,4 @@ def _read(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     duplicates = int(table.duplicated(["id", "split", "withheld", "filling"]).sum())
     if duplicates:
         raise UserError(f"{path}: {duplicates} clips are listed twice; train this run again")
-    return table
+    return table.assign(correct=table["top1"] == table["label"]).drop(columns="top1")

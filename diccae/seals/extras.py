@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from diccae.plans import Plan, known_plans
+from diccae.reporting.interim_page import interim_path
 from diccae.run_graph import scored_runs, with_parents
 from diccae.seals.finding import Finding
 from diccae.seals.seal import seal_path
@@ -29,7 +30,7 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
     # those of seeds that were not asked for are the plan's too
     whole = plan.whole
     runs = {run.folder for run in with_parents(scored_runs(whole, whole.needs()))}
-    expected = {*map(Path, known), seal_path(plan), root / "report.html"}
+    expected = {*map(Path, known), seal_path(plan), root / "report.html", interim_path(plan)}
     folders = runs.union(*(path.parents for path in (*expected, *runs)))
     unknown: dict[Path, list[Path]] = defaultdict(list)
     for path in _files(root, _foreign(plan)):
@@ -69,5 +70,14 @@ def _foreign(plan: Plan) -> set[Path]:
     root, results = plan.results_root(), Path("results")
     if root != results:
         return {Path(plan.data_root)}
-    names = ("README.md", "data", "work", "reference", "logs", "benchmarks", *known_plans())
+    names = (
+        "README.md",
+        "data",
+        "work",
+        "reference",
+        "logs",
+        "benchmarks",
+        "changed",
+        *known_plans(),
+    )
     return {results / name for name in names} | {Path(plan.data_root)}

@@ -14,7 +14,10 @@ from diccae.digests import text_digest
 NO_ROOT = "0" * 64
 SHOWN_ROOT = re.compile(r'<code id="root">([^<]*)</code>')
 BREAKS = {"h1", "h2", "h3", "p", "li", "tr", "caption", "figcaption", "footer", "title", "div"}
+BREAKS |= {"summary", "dt", "dd", "button"}
 CELLS = {"td", "th"}
+SOUNDING = {"audio": "sound", "video": "clip"}
+UNREAD = {"style", "script"}
 
 
 def shown_root(page: str) -> str | None:
@@ -106,22 +109,22 @@ class _Reader(HTMLParser):
         self._section, self._hidden = "top", False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a passage or a cell; a picture or a sound is a passage of its own."""
-        self._hidden = self._hidden or tag == "style"
+        """Begin a passage or a cell; a picture, a sound or a clip is a passage of its own."""
+        self._hidden = self._hidden or tag in UNREAD
         if tag in BREAKS:
             self.end_passage()
         elif tag in CELLS:
             self._cells.append("")
-        elif tag in ("img", "audio"):
+        elif tag in ("img", "audio", "video"):
             named = dict(attrs)
             digest = text_digest(named.get("src") or "")[:12]
             self.end_passage()
-            name = f"picture {named.get('alt')}" if tag == "img" else "sound"
+            name = f"picture {named.get('alt')}" if tag == "img" else SOUNDING[tag]
             self.found.append(Passage((f"{name} {digest}",), self._section))
 
     def handle_endtag(self, tag: str) -> None:
         """End a passage; a heading names the section that it begins."""
-        self._hidden = self._hidden and tag != "style"
+        self._hidden = self._hidden and tag not in UNREAD
         if tag == "h2":
             self._section = " ".join("".join(self._cells).split())
         if tag in BREAKS:

@@ -16,7 +16,8 @@ from diccae.committed import reference_files
 from diccae.digests import text_digest
 from diccae.errors import UserError
 from diccae.jobs import jobs
-from diccae.plans import CONFIG_ROOT, Plan, results_root_of
+from diccae.plan_name import results_root_of
+from diccae.plans import CONFIG_ROOT, Plan
 from diccae.reporting.shard_folder import shard_files
 from diccae.run_graph import Run
 from diccae.seals.data import data_files

@@ -170,26 +170,30 @@ def _arrays(
 def _withheld(
     plan: Plan, seed: int, clips: dict[str, list[str]], arrays: dict[str, NDArray[Any]]
 ) -> tuple[dict[str, Any], NDArray[Any]]:
-    """Variants of Table 1, modes, and top-1 (modes, clips, variants) of their A-V models with one
-    modality withheld; nothing where they were not scored so."""
+    """Variants of Table 1, modes, and whether their A-V models with one modality withheld were
+    right (modes, clips, variants; -1 for not scored); nothing where they were not scored so."""
     tables: dict[str, pd.DataFrame] = {}
     wanted = plan.table1.needs() if plan.table1 else []
     for variant in (need.variant for need in wanted if need.modality == "AV"):
         folders = (plan.run_folder(variant, seed, modality="AV", fold=fold) for fold in plan.folds)
         parts = [_read_withheld(folder / WITHHELD) for folder in folders]
         pairs = zip(plan.folds, parts, strict=True)
-        found = [part.assign(fold=fold or -1) for fold, part in pairs if part is not None]
+        found = [
+            part.assign(fold=-1 if fold is None else fold)
+            for fold, part in pairs
+            if part is not None
+        ]
         if len(found) == len(parts):
             tables[variant] = pd.concat(found)
     modes: list[Any] = sorted({mode for table in tables.values() for mode in _modes(table)})
     place = pd.MultiIndex.from_arrays([clips["split"], arrays["fold"], clips["id"]])
-    top1 = np.full((len(modes), len(place), len(tables)), NOT_SCORED, arrays["top1"].dtype)
+    correct = np.full((len(modes), len(place), len(tables)), NOT_SCORED, np.int8)
     for column, table in enumerate(tables.values()):
         for mode, part in table.groupby(MODE):
             rows = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
-            top1[modes.index(mode), rows, column] = part["top1"]
+            correct[modes.index(mode), rows, column] = part["top1"] == part["label"]
     named = [dict(zip(MODE, mode, strict=True)) for mode in modes]
-    return {"variants": list(tables), "modes": named}, top1
+    return {"variants": list(tables), "modes": named}, correct
 
 
 def _mechanism(

@@ -62,6 +62,18 @@ def test_a_stage_that_reads_no_further_clips_is_timed_on_its_training_clips(
     assert (speed.train.full, speed.embed.full) == (64, 64)
 
 
+def test_clips_go_to_the_device_of_the_model(tmp_path: Path) -> None:
+    # a device that is not the CPU, as a GPU is
+    device = torch.device("meta")
+    run = Run(load_plan("smoke"), "pretrain", "full", 200)
+    cache = write_synthetic_cache(run.plan, [run], tmp_path / "cache")
+    with DefaultScope.overwrite_default_scope("mmaction"):
+        model = Bench(run, cache, device, load=False).model
+    clip = {"inputs": {"audio": [torch.zeros(64, 64, dtype=torch.float16)]}}
+    moved = model.data_preprocessor(clip)["inputs"]["audio"]
+    assert moved.device == device == next(model.parameters()).device
+
+
 def test_parameters_are_those_of_the_models() -> None:
     plan = load_plan("vggsound")
     audio, both = (

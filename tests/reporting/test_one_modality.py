@@ -21,7 +21,8 @@ from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, collect, html
 from diccae.reporting.ambiguities import ambiguities
-from diccae.reporting.sample_clips import SAMPLE_RATE, log_bands, sample_clips
+from diccae.reporting.clip_sound import SAMPLE_RATE, log_bands
+from diccae.reporting.sample_clips import sample_clips
 
 SECTIONS = (
     "table1",

@@ -294,8 +294,11 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     assert reader.open == []
     assert all(source.startswith("data:") for source in reader.resources)
     assert reader.tables >= 10
-    first_screen = page[: page.index('<h2 id="run">')]
-    assert "The embedded benchmark is not VGGSound" in first_screen
+    first_screen = page[: page.index('<h2 id="tables">')]
+    assert "No verdict with 3 seeds (4 are needed); means of 7 A-V drops" in first_screen
+    assert "The 12 classes of rendered clips can show" in first_screen
+    assert "The embedded benchmark is not VGGSound" in page[page.index('<h2 id="run">') :]
+    assert "measured, plan <code>fake</code>, 3 seeds" in page
     assert "Full method, A-V, seed 0" in page
     assert "Macro" not in page
     register = page[page.index('id="register"') :]
@@ -311,7 +314,10 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
         claims.NOT_TESTABLE,
         claims.SELF_CONTRADICTION,
     }
-    assert '<td>no_infonce</td><td>A-V</td><td class="n">55.4 <small>too few seeds</small>' in page
+    row = page[page.index('id="table2-no_infonce-AV"') :]
+    assert (
+        '<td>A-V</td><td class="n">55.4 <small>too few seeds</small>' in row[: row.index("</tr>")]
+    )
     # right in 38 of 240 clips with zeros for the video
     withheld = page[page.index('id="withheld"') :]
     assert withheld.index(">15.8 <") < withheld.index("</table>")

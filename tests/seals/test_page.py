@@ -13,9 +13,10 @@ PAGE = """<html><head><title>Report</title><style>p { color: red }</style></head
 <tr><td>full</td><td>80.2 <small>[77.6, 82.9]</small></td></tr>
 <tr><td>none</td><td>70.2</td></tr></table>
 <figure><img src="data:image/png;base64,AAAA" alt="A matrix"><audio
-src="data:audio/mpeg;base64,BBBB"></audio><figcaption>Pairs</figcaption></figure>
+src="data:audio/mpeg;base64,BBBB"></audio><video
+src="data:video/mp4;base64,CCCC"></video><figcaption>Pairs</figcaption></figure>
 <h2>Claims</h2><ul><li>The loss helps: inconclusive</li></ul>
-<footer><p>Root <code id="root">ab12</code></p></footer></body></html>
+<footer><p>Root <code id="root">ab12</code></p></footer><script>show()</script></body></html>
 """
 
 
@@ -33,7 +34,9 @@ src="data:audio/mpeg;base64,BBBB"></audio><figcaption>Pairs</figcaption></figure
         ("<h2>Claims", "<p>More</p><h2>Claims", ("Tables", "'More' was added")),
         ("AAAA", "AAAB", ("Tables", "says 'picture A matrix ")),
         ("BBBB", "BBBC", ("Tables", "says 'sound ")),
+        ("CCCC", "CCCD", ("Tables", "says 'clip ")),
         ("color: red", "display: none", ("markup", "line 1 differs")),
+        ("show()", "hide()", ("markup", "line 11 differs")),
         ("<b>selected</b>", "<i>selected</i>", ("markup", "line 2 differs")),
         ("</html>\n", "</html>", ("markup", "a part is missing or was added")),
         ("ab12", "ab13", ("Claims", "says 'Root ab13', the runs give 'Root ab12'")),

@@ -376,6 +376,8 @@ def test_scores_with_a_modality_withheld(sealed: Plan) -> None:
     found = shard.withheld("full")
     assert found is not None
     order = ["split", "id", "withheld"]
+    written = written.assign(correct=written["top1"] == written["label"]).drop(columns="top1")
+    assert 0 < written["correct"].sum() < len(written)
     pd.testing.assert_frame_equal(
         found[written.columns].sort_values(order, ignore_index=True),
         written.sort_values(order, ignore_index=True),

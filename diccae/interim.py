@@ -1,0 +1,92 @@
+"""The interim page of a plan: each job that completes a seed writes it, until there is a report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from diccae.clips_hash import clips_hash
+from diccae.hashes import lock_hash
+from diccae.jobs import jobs
+from diccae.plans import Plan
+from diccae.reporting.interim_page import SeedProgress, interim_path, render_interim
+from diccae.reporting.sources import is_in_shard
+from diccae.run_graph import Run
+from diccae.source import source_hash
+from diccae.whole_file import whole_file
+
+# environment variable that the Snakefile sets: how many seeds are asked for. No option of the
+# command, since Snakemake trains again what has another command
+SEEDS = "DICCAE_SEEDS"
+
+
+def write_interim(plan: Plan, seed: int) -> None:
+    """Write the interim page, if all jobs of a seed are finished that is asked for.
+
+    A page that is there stays where a new one cannot be written; the reason is printed, and the job
+    that calls this has not failed.
+
+    Args:
+        plan: the plan with all of its seeds.
+        seed: that of the job that has just finished.
+    """
+    try:
+        asked = plan.first_seeds(int(os.environ.get(SEEDS) or 0) or None)
+        stamps = [job.stamp for job in jobs(asked).values() if job.seed == seed]
+        if not stamps or not all(stamp.is_file() for stamp in stamps):
+            return
+        page = interim_path(plan)
+        with _alone(page.parent):
+            # others may have finished while this one waited
+            progress = progress_of(asked)
+            if not any(each.complete for each in progress):
+                return
+            text = render_interim(asked, progress)
+            with whole_file(page) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        print(f"{page}: written", flush=True)
+    # the runs are trained, whatever is wrong with a page
+    except Exception as error:
+        print(f"the interim page of plan {plan.name} is not written: {error}", flush=True)
+
+
+def progress_of(plan: Plan) -> list[SeedProgress]:
+    """Finished jobs of each seed of a plan; a seed that is read from a shard has all.
+
+    A job does not count whose runs were made from other clips, configs, code or packages: the
+    workflow trains them again.
+    """
+    finished, every = Counter[int](), Counter[int]()
+    data = clips_hash(plan)
+    for job in jobs(plan).values():
+        every[job.seed] += 1
+        made = job.stamp.is_file() and all(_is_current(run, data) for run in job.runs)
+        finished[job.seed] += made or is_in_shard(plan, job.seed)
+    return [SeedProgress(seed, finished[seed], every[seed]) for seed in plan.seeds]
+
+
+def _is_current(run: Run, data_hash: str) -> bool:
+    record = run.record() or {}
+    now = {
+        "config_hash": run.config_hash,
+        "data_hash": data_hash,
+        "source_hash": source_hash(run.config(), run.settings.system.name),
+        "lock_hash": lock_hash(),
+    }
+    return now.items() <= record.items()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, where its file system has locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
