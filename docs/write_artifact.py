@@ -30,9 +30,9 @@ from diccae.planning.work import work_of
 from diccae.plans import Plan, load_plan
 from diccae.reporting import paper
 from diccae.reporting.data_sets import drop_words
+from diccae.reporting.findings import DIFFERENCE
 from diccae.reporting.shard_folder import shard_files
 from diccae.reporting.shards import Shard, read
-from diccae.reporting.summary import DIFFERENCE
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.sections import modalities_of
 

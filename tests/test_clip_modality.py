@@ -11,6 +11,7 @@ from diccae.clip_modality import keys_that_ask, require_modality
 from diccae.data_check import check_data
 from diccae.datasets.clips import write_meta
 from diccae.errors import UserError
+from diccae.planned_job import data_key
 from diccae.planning import costs
 from diccae.planning.work import work_of
 from diccae.plans import Plan, load_plan
@@ -18,7 +19,7 @@ from diccae.run_graph import runs_of_a_seed
 from diccae.sections import Section, Table1
 from diccae.settings import plan_settings
 from diccae.shared_memory import wanted_bytes
-from diccae.workflow import Workflow, data_key
+from diccae.workflow import Workflow
 from tests.own_clips import manifest, plan_of
 
 

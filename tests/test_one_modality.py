@@ -18,13 +18,14 @@ from diccae.datasets.clips import read_meta, write_meta
 from diccae.engine.runs import execute
 from diccae.errors import UserError
 from diccae.functional.contrastive import info_nce
+from diccae.planned_job import data_key
 from diccae.planning import costs
 from diccae.planning.speeds import Calibration, Kind, Speed, Timing
 from diccae.planning.work import Work
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run, check, runs_of_a_seed, with_parents
 from diccae.validation import checked
-from diccae.workflow import Workflow, data_key
+from diccae.workflow import Workflow
 from tests.conftest import tiny_plan
 
 SECTIONS = (

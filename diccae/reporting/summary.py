@@ -70,6 +70,8 @@ def _systems(rows: Sequence[Row]) -> str:
     own, others = system_findings.accuracy(rows), system_findings.others(rows)
     if not (own and others):
         return f"Other systems: {ABSENT}"
+    # with too few seeds both say so
+    own = own.removesuffix("; " + others.partition("; ")[0])
     return f"Other systems, {_seeds(rows)}, exploratory: {own}; {others}."
 
 

@@ -83,14 +83,14 @@ async function look(width, colorScheme) {
 }
 
 async function use() {
-  const page = await open("use", {}, "#leakage");
+  const page = await open("use", {}, "#run");
   const opened = (id) =>
     page.evaluate((name) => {
       let part = document.getElementById(name);
       while (part && !part.matches("details")) part = part.nextElementSibling;
       return Boolean(part?.open);
     }, id);
-  expect(await opened("leakage"), "use: a link to a section does not unfold it");
+  expect(await opened("run"), "use: a link to a section does not unfold it");
   expect(!(await opened("paper")), "use: a section is unfolded that nobody asked for");
   const rows = () => page.locator("#claim-rows tbody tr:visible").count();
   const all = await rows();

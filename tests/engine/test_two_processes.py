@@ -92,13 +92,13 @@ def training_worker(rank: int, folder: str) -> None:
         ],
         "samplers": samplers_of_rank(),
     }
-    for place, table in withheld_tables(Path(folder), RANKS).items():
+    for place, table in withheld_tables(Path(folder), RANKS, rank).items():
         table.to_csv(Path(folder) / f"{place}{rank}.csv", index=False)
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def withheld_tables(folder: Path, processes: int) -> dict[str, pd.DataFrame]:
+def withheld_tables(folder: Path, processes: int, rank: int = 0) -> dict[str, pd.DataFrame]:
     """The scores with a modality withheld of one untrained model, from kept features and from
     inputs."""
     from mmengine.runner import Runner
@@ -110,7 +110,7 @@ def withheld_tables(folder: Path, processes: int) -> dict[str, pd.DataFrame]:
     from diccae.run_graph import Run
 
     config = Run(load_plan("tiny.yaml"), "finetune", "from_scratch", 0, "AV").config()
-    config.work_dir, config.log_level = str(folder / f"test{processes}"), "WARNING"
+    config.work_dir, config.log_level = str(folder / f"test{processes}{rank}"), "WARNING"
     if processes > 1:
         use_processes(config, processes)
     runner = Runner.from_cfg(config)

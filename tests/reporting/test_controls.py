@@ -91,7 +91,7 @@ def test_the_page_has_a_section(plan: Plan) -> None:
     section = page[page.index('<h2 id="controls">') : page.index('<h2 id="leakage">')]
     assert RULES["full/supcon"]["below"] in section
     assert "full − random_clusters" in section
-    assert "<td>full@stream=1</td>" in section
+    assert ">full@stream=1</a></th>" in section
     assert '<a href="#controls">' in page
 
 

@@ -302,8 +302,8 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     assert "Full method, A-V, seed 0" in page
     assert "Macro" not in page
     register = page[page.index('id="register"') :]
-    assert "DICCAE: " in register
-    assert "MBT (miniature): " in register
+    assert "<h3>DICCAE</h3>" in register
+    assert "<h3>MBT (miniature)</h3>" in register
     # three seeds: no interval, no verdict
     for path in root.rglob("*.csv"):
         table = pd.read_csv(path)

@@ -15,7 +15,7 @@ from diccae.cli.main import app
 from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan
-from diccae.reporting import html
+from diccae.reporting import html, sample_clips
 from diccae.seals.data import check_data
 from diccae.seals.finding import Finding
 from diccae.seals.seal import root_digest, seal_text
@@ -76,9 +76,9 @@ def test_edits_of_tables_and_page_are_named(sealed: Plan) -> None:
         f"edited: {csv}: bytes differ from what the runs give, values are equal; build it again"
     )
     assert found[3].startswith(f"edited: {ROOT}/figure2.svg: it is not what the runs give now")
-    assert found[4].startswith(
-        f"edited: {PAGE}, Tables 1 and 2: row 'no_confusion_loss': says '99.0 "
-    )
+    section = "Table 2: the method without its parts"
+    row = f"edited: {PAGE}, {section}: row 'no_confusion_loss': says '99.0 "
+    assert found[4].startswith(row)
     assert found[5].startswith(f"edited: {PAGE}, Claims: row ")
     assert found[5].endswith(f"says 'reproduced', the runs give {verdict[1]!r}")
     assert found[6].startswith(f"edited: {PAGE}, This run: row 'Protocol': says ")
@@ -232,7 +232,7 @@ def test_clips_that_are_not_here_as_then_are_a_note(
 ) -> None:
     clip = {"name": "class 0", "id": "a", "strip": "data:,"}
     clip |= dict.fromkeys(["video", "spectrogram", "sound"])
-    monkeypatch.setattr(html, "sample_clips", lambda plan: [clip])
+    monkeypatch.setattr(sample_clips, "sample_clips", lambda plan: [clip])
     (note,) = problems(sealed)
     assert note.startswith(f"note: {PAGE}: its pictures of clips were not rendered again")
 
