@@ -18,7 +18,7 @@ WORK=${WORK:-build/cluster}
 [ ! -e "$WORK" ] || die "$WORK exists already; remove it, or set WORK to another folder"
 commit=$(git describe --always --exclude='*' --abbrev=12)
 git clone --quiet . "$WORK"
-cd "$WORK"
+cd -P "$WORK"
 
 # The jobs inherit both, so that they run the code of this clone and not of the checkout of .venv.
 export PATH=$VENV/bin:$PATH PYTHONPATH=$PWD
@@ -28,8 +28,12 @@ workflow=
 cpus=$(sinfo --noheader --format %c | tr -d + | sort -n | tail -n 1)
 [ "$cpus" -le 8 ] || cpus=8
 
+# Slurm jobs of this clone; the user may have others
+own_jobs() { squeue --noheader --me --format '%A %Z' | awk -v folder="$PWD" '$2 == folder {print $1}'; }
 cleanup() {
-    [ -z "$workflow" ] || kill -INT "$workflow" 2>/dev/null || true
+    # SIGTERM: a shell that is not interactive lets its background processes ignore SIGINT
+    [ -z "$workflow" ] || kill -TERM "$workflow" 2>/dev/null || true
+    own_jobs | xargs --no-run-if-empty scancel
 }
 trap cleanup EXIT
 
@@ -39,11 +43,16 @@ fail() {
     tail -n 60 "$log"
     exit 1
 }
+snake=(snakemake --workflow-profile profiles/slurm --slurm-init-seconds-before-status-checks 2
+    --slurm-keep-successful-logs --set-threads "render=$cpus" "cache=$cpus" "share=$cpus"
+    "features=$cpus" --)
 # usage: slurm TARGET...
-slurm() {
-    snakemake --workflow-profile profiles/slurm --slurm-init-seconds-before-status-checks 2 \
-        --slurm-keep-successful-logs --set-threads "render=$cpus" "cache=$cpus" "share=$cpus" \
-        "features=$cpus" -- "$@" >"$log" 2>&1
+slurm() { "${snake[@]}" "$@" >"$log" 2>&1; }
+# Sets `workflow` to the process of Snakemake itself: $! of a function is that of a shell around it.
+# usage: start TARGET...
+start() {
+    "${snake[@]}" "$@" >"$log" 2>&1 &
+    workflow=$!
 }
 slurm_logs() { find .snakemake/slurm_logs -name "$1" 2>/dev/null | wc -l; }
 
@@ -74,8 +83,8 @@ job_at() {
         epoch=$(find results/work -name 'epoch_*.pth' 2>/dev/null |
             sed 's/.*epoch_\([0-9]*\)\.pth/\1/' | sort -n | tail -n 1)
         if [ "${epoch:-0}" -ge "$1" ]; then
-            squeue --noheader --me --states RUNNING --format '%i %k' |
-                awk '/ rule_train/ {print $1}'
+            squeue --noheader --me --states RUNNING --format '%i %Z %k' |
+                awk -v folder="$PWD" '$2 == folder && / rule_train/ {print $1}'
             return
         fi
         sleep 0.3
@@ -103,8 +112,7 @@ stopped_part() {
     run=results/stopped/runs/full/seed0
     job_log=results/logs/$run.log
 
-    slurm "$run/job.json" &
-    workflow=$!
+    start "$run/job.json"
     job=$(job_at 4) || fail "the workflow ended before epoch 4"
     scontrol requeue "$job"
     stopped requeued.log || fail "the requeued job did not report that it was stopped"
@@ -164,16 +172,16 @@ frozen() {
     local root=results/vggsound-mini
     local first=$root/runs/full/seed0 second=$root/runs/no_refinement/seed0
     local shard=$root/shards/seed0.npz
-    slurm "$shard" &
-    workflow=$!
+    start "$shard"
     until [ "$(finished 2>/dev/null | grep --count record.json)" -ge 2 ]; do
         kill -0 "$workflow" 2>/dev/null || fail "the workflow ended before two runs were finished"
         sleep 0.3
     done
     kill -KILL "$workflow"
-    squeue --noheader --me --format %A | xargs --no-run-if-empty scancel
-    until [ -z "$(squeue --noheader --me)" ]; do sleep 0.5; done
+    wait "$workflow" || true
     workflow=
+    own_jobs | xargs --no-run-if-empty scancel
+    until [ -z "$(own_jobs)" ]; do sleep 0.5; done
     [ ! -e "$first/job.json" ] || [ ! -e "$second/job.json" ] || fail "nothing was left to compute"
     finished >finished.txt
     contents finished.txt >before.txt
