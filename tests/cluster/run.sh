@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the smoke plan on a Slurm cluster, a training that is requeued and cancelled on its way, and
-# a plan on stored features whose workflow is killed. See README.md in this folder.
+# Runs a small smoke plan on a Slurm cluster, a training that is requeued and cancelled on its way,
+# and a plan on stored features whose workflow is killed. See README.md in this folder.
 #
 #   tests/cluster/run.sh                  # all of it
-#   tests/cluster/run.sh frozen           # parts alone: smoke, stopped (needs smoke), frozen
+#   tests/cluster/run.sh frozen           # parts alone: smoke, stopped, frozen
 #
 # Needs sbatch on PATH and the environment of `make setup` in .venv (or VENV).
 # WORK: folder for the clone, which all nodes must see; default: build/cluster.
@@ -59,10 +59,36 @@ slurm_logs() { find .snakemake/slurm_logs -name "$1" 2>/dev/null | wc -l; }
 nodes=$(sinfo --noheader --format '%D nodes with %c CPUs' | head -n 1)
 ok "commit $commit, $(sbatch --version), $nodes"
 
+# Fewer variants, one seed, and no plan beside it but the default one: every job starts Snakemake
+# twice, which composes all plans.
+fewer_jobs() {
+    python - <<'END'
+from pathlib import Path
+
+import yaml
+
+path = Path("configs/plans/smoke.yaml")
+plan = yaml.safe_load(path.read_text())
+for key in ("sensitivity", "controls", "figure3", "mechanism"):
+    plan.pop(key, None)
+plan |= {
+    "seeds": [0],
+    "table1": {"variants": ["full", "from_scratch"], "modalities": ["AV"]},
+    "table2": {"variants": ["full", "no_confusion_loss"], "modalities": ["AV"]},
+    "parameters": {},
+}
+path.write_text(yaml.safe_dump(plan))
+for other in path.parent.glob("*.yaml"):
+    if other.stem not in ("embedded", "smoke"):
+        other.unlink()
+END
+}
+
 smoke() {
+    fewer_jobs
     slurm smoke || fail "the smoke plan"
-    for file in table1 table2 sensitivity leakage feature_quality figure2 figure3 claims \
-        ablations/no_confusion_loss; do
+    for file in table1 table2 leakage feature_quality figure2 effects claims \
+        ablations/no_confusion_loss systems/from_scratch; do
         [ -s "results/smoke/$file.csv" ] || fail "no $file.csv"
     done
     [ -s results/smoke/report.html ] || fail "no report"
@@ -106,7 +132,8 @@ stopped() {
 # A plan with the same data whose pre-training is long enough to be interrupted. Its name sorts
 # after `smoke`, so that `smoke` remains the plan that renders the data.
 stopped_part() {
-    sed -e 's/^name: smoke/name: stopped/' -e 's/^seeds: .*/seeds: [0]/' \
+    fewer_jobs
+    sed -e 's/^name: smoke/name: stopped/' \
         -e 's/schedule.pretrain.epochs: .*/schedule.pretrain.epochs: 24/' \
         configs/plans/smoke.yaml >configs/plans/stopped.yaml
     run=results/stopped/runs/full/seed0
