@@ -8,6 +8,7 @@ import sys
 
 from diccae.checkout import check_checkout, root_of_command
 from diccae.committed import reference_files
+from diccae.doctor.before_start import require_room
 from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
@@ -34,10 +35,31 @@ try:
 except UserError as error:
     sys.exit(f"diccae: {error}")
 
+
+# profiles/slurm divides the clips of a set of features among several jobs
+scattergather:
+    share=1,
+
+
+SHARES = len(gather.share("{scatteritem}"))
+
 # jobs of training state it on the interim page
 os.environ[SEEDS] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
+
+
+onstart:
+    # on a cluster, many jobs would end one by one
+    if workflow.is_main_process and workflow.non_local_exec:
+        trained = [
+            job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"
+        ]
+        names = {FLOW.jobs[job.wildcards.job].job.plan.name for job in trained}
+        try:
+            require_room(sorted(names), FLOW.seeds)
+        except UserError as error:
+            sys.exit(f"diccae: {error}")
 
 
 wildcard_constraints:
@@ -134,9 +156,34 @@ rule cache:
         "diccae data cache --plan {params.plan:q} --jobs {threads} > {log:q} 2>&1"
 
 
+rule share:
+    input:
+        lambda wildcards: FEATURES.inputs(wildcards.features),
+    output:
+        temp(touch("{features}/shares/{scatteritem}.done")),
+    log:
+        "results/logs/{features}/share{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/{features}/share{scatteritem}.tsv"
+    wildcard_constraints:
+        features=FEATURES.pattern,
+    threads: 16
+    resources:
+        **GPU,
+    params:
+        plan=lambda wildcards: FEATURES.plan(wildcards.features),
+        key=lambda wildcards: FEATURES.key(wildcards.features),
+        share=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
+    shell:
+        "diccae data features --plan {params.plan:q} --shard {params.share} --jobs {threads}"
+        " > {log:q} 2>&1"
+
+
+# computes what the shares left, or all without them, and lists the clips
 rule features:
     input:
         lambda wildcards: FEATURES.inputs(wildcards.features),
+        lambda wildcards: FEATURES.stamps(wildcards.features, SHARES),
     output:
         "{features}/meta.json",
     log:

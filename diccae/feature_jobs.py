@@ -12,6 +12,9 @@ from diccae.hashes import digest
 from diccae.plans import Plan
 from diccae.settings import dropped_list, plan_settings
 
+# jobs that compute one set of features in profiles/slurm (`set-scatter`); one on a single machine
+SHARES = 16
+
 
 class FeatureJobs:
     """The sets of stored features of all plans, by folder.
@@ -53,6 +56,12 @@ class FeatureJobs:
         cache = [str(plan.cache_dir / "meta.json")] if decoded else []
         dropped = dropped_list(plan)
         return [str(plan.manifest), *cache, *([dropped] if dropped else [])]
+
+    def stamps(self, folder: str, shares: int) -> list[str]:
+        """The file of each share that says that its features are computed; none where one job
+        computes all of them."""
+        numbers = range(1, shares + 1) if shares > 1 else ()
+        return [f"{folder}/shares/{number}-of-{shares}.done" for number in numbers]
 
     def key(self, folder: str) -> str:
         """Changes when what the features are made from does; a rule parameter."""

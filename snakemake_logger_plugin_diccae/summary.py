@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,6 +18,15 @@ from snakemake_logger_plugin_diccae.progress import Progress
 
 LAST_LINES = 15
 MAX_RESULTS = 3
+# what the executor plugin (snakemake-executor-plugin-slurm 2.8) says of a failed job
+STATUS = re.compile(r"SLURM status is: '(\w+)'")
+# lines of a log in which Slurm's own messages are looked for
+STATUS_LINES = 50
+# Slurm's status, its words in a log, the key of the profile, and what it limits
+LIMITS = (
+    ("OUT_OF_MEMORY", re.compile("oom[-_]kill event"), "mem_mb", "memory"),
+    ("TIMEOUT", re.compile("DUE TO TIME LIMIT"), "runtime", "time"),
+)
 # what `diccae train` calls it
 INTERIM = "interim.html"
 
@@ -39,6 +49,9 @@ def failure_lines(
     )
     for failure in failures:
         yield f"\nFAILED  {failure['label']} (rule {failure['rule_name']})"
+        limit = limit_reached(failure)
+        if limit:
+            yield f"  {limit}"
         if not failure["log"]:
             yield "  This rule has no log file; its messages are above."
         for path in failure["log"]:
@@ -46,6 +59,36 @@ def failure_lines(
         if failure.get("shellcmd"):
             yield f"  To run this job alone: {without_redirection(failure['shellcmd'])}"
     yield f"\nFix the cause, then resume with: {command_line()}\nFinished jobs are kept."
+
+
+def limit_reached(failure: dict[str, Any]) -> str | None:
+    """A sentence on the limit of Slurm's that ended a job, and on the key of the profile that
+    raises it; None if none did.
+
+    Args:
+        failure: fields of Snakemake's error record.
+    """
+    found = STATUS.search(str(failure.get("rule_msg") or ""))
+    lines: list[str] = []
+    for path in failure["log"] if found else ():
+        with suppress(OSError):
+            # a limit that a step of the job has reached is no status of the job
+            lines += Path(path).read_text(errors="replace").splitlines()[-STATUS_LINES:]
+    for status, words, key, name in LIMITS:
+        if found and (found[1] == status or any(map(words.search, lines))):
+            return (
+                f"Slurm ended it at its limit of {name}: raise {key} of {failure['rule_name']} "
+                f"under set-resources in {_profile()}."
+            )
+    return None
+
+
+def _profile() -> str:
+    """The file of the profile that was asked for."""
+    words = sys.argv[1:]
+    named = [word.partition("=")[2] for word in words if word.startswith("--workflow-profile=")]
+    named += [words[k + 1] for k, word in enumerate(words[:-1]) if word == "--workflow-profile"]
+    return f"{named[0].rstrip('/')}/profile.yaml" if named else "the profile"
 
 
 def results_line(

@@ -108,3 +108,34 @@ def test_output_of_options_is_shown_and_start_messages_are_not(
     )
     handle("Building DAG of jobs...", verbose=True)
     assert capsys.readouterr().err == "Building DAG of jobs...\n"
+
+
+def failed(message: str, log: str = "") -> dict[str, object]:
+    return {"rule_name": "train", "rule_msg": message, "log": [log] if log else []}
+
+
+def test_a_job_that_slurm_ended_names_the_key_to_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["snakemake", "--workflow-profile", "profiles/mine/"]
+    monkeypatch.setattr(summary.sys, "argv", words)
+    memory = summary.limit_reached(failed("SLURM status is: 'OUT_OF_MEMORY'."))
+    assert memory == (
+        "Slurm ended it at its limit of memory: raise mem_mb of train under set-resources in "
+        "profiles/mine/profile.yaml."
+    )
+    monkeypatch.setattr(summary.sys, "argv", ["snakemake"])
+    time = summary.limit_reached(failed("SLURM status is: 'TIMEOUT'."))
+    assert time == (
+        "Slurm ended it at its limit of time: raise runtime of train under set-resources in the "
+        "profile."
+    )
+    # where a step of the job reached it, only its log says so
+    log = tmp_path / "1.log"
+    log.write_text("slurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n")
+    step = summary.limit_reached(failed("SLURM status is: 'FAILED'.", str(log)))
+    assert step is not None
+    assert "raise mem_mb of train" in step
+    log.write_text("a TIMEOUT of something else\n")
+    assert summary.limit_reached(failed("SLURM status is: 'FAILED'.", str(log))) is None
+    assert summary.limit_reached(failed("", str(log))) is None

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from diccae.feature_jobs import SHARES
+
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = (ROOT / "Snakefile").read_text()
 RULES = set(re.findall(r"^rule (\w+):", SNAKEFILE, flags=re.MULTILINE))
@@ -32,7 +34,17 @@ def slurm() -> dict[str, Any]:
 
 
 def test_rules_are_found_in_the_snakefile() -> None:
-    assert {"render", "manifest", "cache", "train", "table", "figure", "verify", "report"} <= RULES
+    assert {
+        "render",
+        "manifest",
+        "cache",
+        "share",
+        "train",
+        "table",
+        "figure",
+        "verify",
+        "report",
+    } <= RULES
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
@@ -49,3 +61,8 @@ def test_the_slurm_profile_sets_memory_runtime_and_launcher_of_training(
     slurm: dict[str, Any],
 ) -> None:
     assert {"mem_mb", "runtime", "launcher"} <= slurm["set-resources"]["train"].keys()
+
+
+def test_features_are_divided_as_the_planner_assumes(slurm: dict[str, Any]) -> None:
+    assert slurm["set-scatter"] == {"share": SHARES}
+    assert "share" in slurm["slurm-array-jobs"].split(",")

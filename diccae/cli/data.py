@@ -10,6 +10,7 @@ import typer
 
 from diccae.cli import duplicates, features, ledger, lists
 from diccae.cli.duplicates import print_dropped
+from diccae.cli.node import require_clips
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
@@ -111,6 +112,7 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
 
     chosen = load_plan(plan)
     check(chosen)
+    require_clips(chosen)
     if not chosen.manifest.is_file():
         raise UserError(f"{chosen.manifest} is missing; run `{chosen.manifest_command}` first")
     check_data(chosen, count_in_manifest(chosen))

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from diccae.cli.options import PlanName
+from diccae.cli.options import PlanName, Seeds
 from diccae.doctor import features, folders, installation, machine, plan_check, results
 from diccae.doctor.check import Check
+from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
+from diccae.validation import choices
 
 
-def examine(plan: Plan) -> list[Check]:
-    """Run every check; one that raises is reported as a problem and does not stop the others."""
-    from diccae.planning.estimate import disk_of
+def examine(plan: Plan, names: Sequence[str] = ()) -> list[Check]:
+    """Run every check, or those of some names; one that raises is reported as a problem and does
+    not stop the others.
 
+    Raises:
+        UserError: there is no check of a name.
+    """
     checks: dict[str, Callable[[], Check]] = {
         "checkout": folders.checkout,
         "python": installation.python,
@@ -31,7 +36,7 @@ def examine(plan: Plan) -> list[Check]:
         "faiss": installation.faiss_build,
         "decoder": partial(installation.decoder, plan),
         "shared memory": partial(machine.shared_memory, plan),
-        "disk": partial(folders.disk, plan, partial(disk_of, plan)),
+        "disk": partial(folders.disk, plan, partial(_bytes_of, plan)),
         "folders": partial(folders.writable, plan),
         "user": machine.user,
         "data": partial(folders.data, plan),
@@ -40,7 +45,17 @@ def examine(plan: Plan) -> list[Check]:
         "lock": folders.lock,
         "results": partial(results.stale_runs, plan),
     }
-    return [guarded(name, check) for name, check in checks.items()]
+    for name in names:
+        if name not in checks:
+            raise UserError(f"--check {name}: no such check{choices(name, checks)}")
+    return [guarded(name, checks[name]) for name in names or checks]
+
+
+def _bytes_of(plan: Plan) -> dict[str, int]:
+    # imports torch
+    from diccae.planning.estimate import disk_of
+
+    return disk_of(plan)
 
 
 def guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -65,20 +80,25 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
 
 def doctor(
     plan: PlanName = "embedded",
+    seeds: Seeds = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="Run this check alone, e.g. disk; can be repeated."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a list of checks as JSON.")
     ] = False,
 ) -> None:
     """Check this machine, installation and data for a plan; exit code 1 if there is a problem."""
-    checks = examine(load_plan(plan).first_seeds())
+    checks = examine(load_plan(plan).first_seeds(seeds), check or ())
     if as_json:
-        print(json.dumps([asdict(check) for check in checks], indent=1))
+        print(json.dumps([asdict(one) for one in checks], indent=1))
     else:
         labels = {"ok": "OK", "warning": "warning", "problem": "PROBLEM"}
-        for check in checks:
-            way_out = f" -> {check.way_out}" if check.way_out else ""
-            print(f"{labels[check.status]:<7}  {check.name:<13}  {check.message}{way_out}")
-    if any(check.status == "problem" for check in checks):
+        for one in checks:
+            way_out = f" -> {one.way_out}" if one.way_out else ""
+            print(f"{labels[one.status]:<7}  {one.name:<13}  {one.message}{way_out}")
+    if any(one.status == "problem" for one in checks):
         raise typer.Exit(1)
 
 

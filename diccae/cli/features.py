@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from diccae.cli.duplicates import print_dropped
+from diccae.cli.node import require_clips
 from diccae.cli.options import Jobs, PlanName
 from diccae.errors import UserError
 from diccae.plans import load_plan
@@ -44,6 +45,7 @@ def features(
 
     chosen = load_plan(plan)
     check(chosen)
+    require_clips(chosen)
     from diccae import registry  # noqa: F401
     from diccae.datasets.duplicates.marking import mark_duplicates
     from diccae.datasets.features.checks import require_suited

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from diccae.cli.cluster_lines import cluster_lines
+from diccae.cli.durations import length
 from diccae.cli.feature_lines import feature_lines
 from diccae.cli.loading_lines import loading_lines
 from diccae.cli.options import PlanName, Seeds
 from diccae.cli.plan_variants import print_variants
 from diccae.cli.seed_lines import power, seeds_needed
+from diccae.doctor.folders import existing
 from diccae.plans import Plan, load_plan
 from diccae.sections import Modality
 
@@ -30,6 +34,12 @@ def plan(
             help="GPUs (or cores) that work at the same time; by default all of this machine.",
         ),
     ] = None,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster", help="Print jobs, hours, critical path and wall time on a cluster instead."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     calibrate: Annotated[
         bool,
@@ -46,15 +56,21 @@ def plan(
     check_changes(chosen)
     for sentence in check_effect(chosen):
         print(sentence, file=sys.stderr)
-    if not as_json:
+    if not (as_json or cluster):
         print_variants(chosen)
     from diccae.planning.estimate import estimate
 
-    answer = estimate(
-        chosen, gpus, calibrate, lambda name: print(f"timing {name}", file=sys.stderr, flush=True)
-    )
+    def report(name: str) -> None:
+        print(f"timing {name}", file=sys.stderr, flush=True)
+
+    answer = estimate(chosen, gpus, calibrate, report, cluster)
     if as_json:
         print(json.dumps(answer, indent=1))
+    elif cluster:
+        folder = existing(chosen.results_root())
+        free = shutil.disk_usage(folder).free
+        head = [f"plan {chosen.name}, {len(chosen.seeds)} seeds", *_clips(answer), ""]
+        print("\n".join([*head, *cluster_lines(answer, free, str(folder)), *loading_lines(answer)]))
     else:
         print("\n".join(["", *_lines(chosen, answer)]))
 
@@ -95,7 +111,7 @@ def _hours(answer: dict[str, Any]) -> list[str]:
         return f"{name:<34}" + "".join(f" {row[stage]:>9}" for stage in stages)
 
     def hours(*values: float) -> str:
-        return "".join(f" {_length(value):>11}" for value in values)
+        return "".join(f" {length(value):>11}" for value in values)
 
     for row in answer["artifacts"]:
         end = hours(row["hours"], row["added_hours"]) if measured else ""
@@ -115,7 +131,7 @@ def _hours(answer: dict[str, Any]) -> list[str]:
     lines += [
         total + hours(answer["hours"], answer["hours"]),
         f"{unit} time: on one {unit}; added: without the runs that a row above has already",
-        f"wall time with {devices}, one run on each: {_length(answer['wall_hours'])}",
+        f"wall time with {devices}, one run on each: {length(answer['wall_hours'])}",
         *_all_seeds(answer["all_seeds"], unit),
         f"timed in {measured['seconds']:.0f} s on {measured['device']}; with the start of each "
         "job, without rendering, decoding into the cache, tables and report",
@@ -133,7 +149,7 @@ def _all_seeds(every: dict[str, Any] | None, unit: str) -> list[str]:
         return []
     return [
         f"with all {every['seeds']} seeds (--seeds {every['seeds']}): {unit} time "
-        f"{_length(every['hours'])}, wall time {_length(every['wall_hours'])}"
+        f"{length(every['hours'])}, wall time {length(every['wall_hours'])}"
     ]
 
 
@@ -153,13 +169,6 @@ def _duration(timing: dict[str, Any]) -> str:
         if timing["seconds"] >= 1
         else f"{1000 * timing['seconds']:.3g} ms"
     )
-
-
-def _length(hours: float) -> str:
-    """`14 s`, `3.2 min`, `1.4 h`, `308 h`."""
-    if hours >= 1:
-        return f"{hours:,.0f} h" if hours >= 100 else f"{hours:.1f} h"
-    return f"{3600 * hours:.0f} s" if hours < 1 / 60 else f"{60 * hours:.1f} min"
 
 
 def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diccae.cli.node import require_runs
 from diccae.cli.options import FoldNumber, ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
@@ -50,6 +51,7 @@ def train(
     from diccae.engine.runs import execute
     from diccae.interim import write_interim
 
+    require_runs(chosen)
     # names the command that makes a missing manifest, cache or features
     clips_hash(chosen)
     require_suited(chosen)

@@ -23,7 +23,7 @@ def disk(plan: Plan, estimate: Callable[[], Mapping[str, int]]) -> Check:
         estimate: gives the bytes of its clips, cache, weights, tables and working files, as
             `diccae plan` states them.
     """
-    folder = _existing(plan.results_root())
+    folder = existing(plan.results_root())
     free = shutil.disk_usage(folder).free
     try:
         need = still_to_write(plan, estimate())
@@ -65,7 +65,7 @@ def still_to_write(plan: Plan, estimate: Mapping[str, int]) -> float:
     return need
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
     """The path itself, or the nearest folder above it that exists."""
     path = path.absolute()
     while not path.exists():
@@ -102,7 +102,7 @@ def writable(plan: Plan) -> Check:
     refused = {}
     for name, path in folders.items():
         try:
-            with tempfile.TemporaryFile(dir=_existing(path)):
+            with tempfile.TemporaryFile(dir=existing(path)):
                 pass
         except OSError as error:
             refused[name] = f"{path} ({name}): {error.strerror}"

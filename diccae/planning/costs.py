@@ -1,11 +1,8 @@
-"""Hours, disk space and wall time of a plan, from the work of its runs and the time per clip."""
+"""Hours and disk space of a plan, from the work of its runs and the time per clip."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from diccae.feature_settings import features_bytes
 from diccae.planning.speeds import Calibration, Kind, kind_of
@@ -24,7 +21,6 @@ PREDICTION_BYTES, WITHHELD_BYTES, ASSIGNMENT_BYTES = 40, 45, 80
 CLIP_BYTES = 20_000
 # CPU seconds of a job before its first step, for Python, torch and mmaction2; measured
 JOB_START_SECONDS = 4.0
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -70,46 +66,19 @@ def run_seconds(run: Run, work: Work, calibration: Calibration) -> float:
     )
     if speed.predict is not None:
         seconds += work.scored * max(speed.predict.seconds, load)
+    return seconds + kmeans_seconds(run, work, calibration)
+
+
+def kmeans_seconds(run: Run, work: Work, calibration: Calibration) -> float:
+    """Seconds that one run spends in K-means, on one device."""
     if not work.clustered:
-        return seconds
+        return 0.0
+    settings = run.settings
     # a stage that does not start from clusters clusters the concatenated features of all
     # modalities
     width = settings.base["embedding_dim"] * (1 if run.data_use.clusters else len(run.modality))
-    restarts = settings.system.clusters(settings.choices)["restarts"]
-    return seconds + work.clustered * restarts * width * calibration.kmeans
-
-
-def wall_seconds(
-    seconds: Mapping[Key, float], waits_for: Mapping[Key, Sequence[Key]], devices: int
-) -> float:
-    """Seconds until the last job ends, if each job starts as soon as a device is free and the jobs
-    it waits for are done.
-
-    Args:
-        seconds: duration of each job; jobs that are ready start in this order.
-        waits_for: for each job, the jobs that must be done first.
-        devices: number of jobs that run at the same time.
-    """
-    place = {job: number for number, job in enumerate(seconds)}
-    followers: dict[Key, list[Key]] = {job: [] for job in seconds}
-    for job in seconds:
-        for first in waits_for[job]:
-            followers[first].append(job)
-    waiting = {job: len(waits_for[job]) for job in seconds}
-    ready = [(place[job], job) for job in seconds if not waiting[job]]
-    heapq.heapify(ready)
-    working: list[tuple[float, int, Key]] = []
-    now = 0.0
-    while ready or working:
-        while ready and len(working) < devices:
-            number, job = heapq.heappop(ready)
-            heapq.heappush(working, (now + seconds[job], number, job))
-        now, _, job = heapq.heappop(working)
-        for follower in followers[job]:
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                heapq.heappush(ready, (place[follower], follower))
-    return now
+    restarts: int = settings.system.clusters(settings.choices)["restarts"]
+    return work.clustered * restarts * width * calibration.kmeans
 
 
 def disk(

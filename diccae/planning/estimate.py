@@ -13,9 +13,11 @@ from diccae.data_check import check_data
 from diccae.datasets.features.checks import require_suited
 from diccae.jobs import job_key, jobs
 from diccae.planning import costs
+from diccae.planning.cluster import Times, cluster_cost
 from diccae.planning.loading import Feed, feed
 from diccae.planning.seeds import claims_of_table2, power_of_primary
 from diccae.planning.speeds import kind_of, kinds
+from diccae.planning.wall_time import wall_seconds
 from diccae.planning.work import artifacts, work_of
 from diccae.plans import Plan
 from diccae.run_graph import Run, scored_runs, with_parents
@@ -34,6 +36,7 @@ def estimate(
     devices: int | None = None,
     calibrated: bool = True,
     report: Callable[[str], None] = lambda name: None,
+    cluster: bool = False,
 ) -> dict[str, Any]:
     """Estimate what a plan costs, before any of its runs has started.
 
@@ -43,6 +46,7 @@ def estimate(
             of this machine.
         calibrated: whether to time the models; without it there are no hours.
         report: called with the name of each kind of run before it is timed.
+        cluster: whether to state what `cluster_cost` does.
 
     Raises:
         UserError: the number of clips is not known (names the missing file), or the clips do not
@@ -86,6 +90,7 @@ def estimate(
     }
     seconds: dict[Run, float] | None = None
     measured: Calibration | None = None
+    kmeans: dict[Run, float] = {}
     result["calibration"] = result["needs_gpu"] = result["all_seeds"] = None
     precision = plan_settings(plan)["schedule"]["precision"]
     if precision != "float32" and not gpu:
@@ -93,6 +98,7 @@ def estimate(
     elif calibrated:
         measured = calibrate(plan, report=report)
         seconds = {run: costs.run_seconds(run, work[run], measured) for run in runs}
+        kmeans = {run: costs.kmeans_seconds(run, work[run], measured) for run in runs}
         # without the kinds of runs as keys, which asdict cannot convert and JSON does not have
         result["calibration"] = asdict(replace(measured, speeds={})) | {
             "speeds": {str(kind): asdict(speed) for kind, speed in measured.speeds.items()}
@@ -114,6 +120,12 @@ def estimate(
     encoders = feature_cost(plan, clips.total, gpu, spend)
     result["features"] = _features(encoders)
     result["loading"] = _loading(feed(plan, encoders, measured, calibrated))
+    if cluster:
+        # where the plan needs a GPU and there is none, the encoders were timed on a core
+        whole_hours = None if encoders is None or seconds is None else encoders.hours
+        encoding = None if whole_hours is None else 3600 * whole_hours
+        times = Times(seconds, kmeans, encoding)
+        result["cluster"] = cluster_cost(plan, work, times, devices)
     result["artifacts"] = _artifacts(of_artifact, seconds, _stages(runs))
     return result
 
@@ -156,7 +168,7 @@ def _wall_hours(plan: Plan, seconds: dict[Run, float], devices: int) -> float:
     of_plan = jobs(plan)
     spent = {key: _seconds(job.runs, seconds) for key, job in of_plan.items()}
     waits_for = {key: job.owners for key, job in of_plan.items()}
-    return costs.wall_seconds(spent, waits_for, devices) / 3600
+    return wall_seconds(spent, waits_for, devices) / 3600
 
 
 def devices_here() -> tuple[int, bool]:

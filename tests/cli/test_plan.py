@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from diccae.cli import plan as command
+from diccae.cli.durations import length
 from diccae.errors import UserError
 from diccae.planning.speeds import Calibration, Speed, Timing, kind_of, kinds
 from diccae.plans import Plan
@@ -120,7 +121,7 @@ def test_an_unknown_plan_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_lengths_have_a_unit_that_suits_them(hours: float, text: str) -> None:
-    assert command._length(hours) == text
+    assert length(hours) == text
 
 
 def test_hours_are_printed_with_the_timings_behind_them() -> None:

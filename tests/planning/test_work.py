@@ -1,5 +1,4 @@
-"""Clips, steps, artifacts, disk space and wall time of a plan, against numbers worked out by
-hand."""
+"""Clips, steps, artifacts and disk space of a plan, against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -176,16 +175,6 @@ def test_every_plan_has_work_for_all_runs(smoke: Plan) -> None:
         clips = count_each(plan)[0]
         runs = {run for own in artifacts(plan).values() for run in own}
         assert all(work_of(run, clips).steps > 0 for run in runs), plan.name
-
-
-def test_wall_time_of_jobs_that_wait_for_others() -> None:
-    seconds = {"first": 10.0, **dict.fromkeys("abcd", 4.0)}
-    waits_for = {job: [] if job == "first" else ["first"] for job in seconds}
-    assert costs.wall_seconds(seconds, waits_for, 1) == 26
-    assert costs.wall_seconds(seconds, waits_for, 2) == 18
-    assert costs.wall_seconds(seconds, waits_for, 3) == 18
-    assert costs.wall_seconds(seconds, waits_for, 100) == 14
-    assert costs.wall_seconds({}, {}, 2) == 0
 
 
 def test_seconds_of_a_run_are_the_sum_of_its_parts(smoke: Plan) -> None:

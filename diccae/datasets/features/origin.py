@@ -77,8 +77,9 @@ def clip_keys(table: pd.DataFrame, source: FeatureSource) -> list[str]:
         source: where the features come from.
     """
     if source.encoder is None:
-        names = table["id"].astype(str)
+        names = table["id"].astype(str).to_list()
     else:
-        columns = ("file_sha256", "start", "end")
-        names = table[list(columns)].astype(str).agg(" ".join, axis=1)
+        # str() of every cell: pandas' own conversion leaves an `end` that is not given a number
+        cells = table[["file_sha256", "start", "end"]].itertuples(index=False)
+        names = [" ".join(map(str, row)) for row in cells]
     return [text_digest(name)[:32] for name in names]
