@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from diccae.executed_code import is_code_of
 from diccae.plans import load_plan
 from diccae.run_graph import Run
 from diccae.source import SourceTree, present_tree, source_hash, tree_of_commit
@@ -72,6 +73,18 @@ def test_what_a_changed_module_imports_counts_as_well() -> None:
 def test_the_digest_of_a_run_is_that_of_the_code_on_the_disk() -> None:
     run = Run(load_plan("embedded"), "finetune", "full", 0)
     assert source_hash(run.config(), "diccae") == digest(present_tree(), "finetune")
+
+
+@pytest.mark.parametrize("variant", ["gblend", "attn_av", "full"])
+def test_the_code_is_the_same_in_whatever_order_files_are_listed(variant: str) -> None:
+    run = Run(load_plan("embedded"), "finetune", variant, 0, "AV")
+    texts = present_tree().texts
+    for names in (sorted(texts), sorted(texts, reverse=True)):
+        tree = SourceTree({name: texts[name] for name in names})
+        stated = tree.digest(run.config(), run.settings.system.name)
+        assert is_code_of(present_tree(), run, stated)
+        other = SourceTree(texts | {"diccae.engine.runs": "x = 1\n"})
+        assert not is_code_of(other, run, stated)
 
 
 def test_a_commit_that_is_not_here_has_no_tree() -> None:

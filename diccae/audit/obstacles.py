@@ -14,12 +14,13 @@ from diccae.clips_hash import clips_hash
 from diccae.engine.held_kernels import held
 from diccae.engine.records import hardware
 from diccae.errors import UserError
+from diccae.executed_code import is_code_of
 from diccae.hashes import lock_hash, weight_hashes
 from diccae.kernels import has_avx2
 from diccae.plans import Plan
 from diccae.run_graph import Run
 from diccae.seals.data import check_data
-from diccae.source import source_hash
+from diccae.source import present_tree
 from diccae.systems._optimizers import FUSED_IN_PORTABLE
 
 
@@ -165,7 +166,7 @@ def _of_origin(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
         )
     if record["config_hash"] != run.config_hash:
         yield Obstacle("the configs or the plan give another config today", there)
-    elif record["source_hash"] != source_hash(run.config(), run.settings.system.name):
+    elif not is_code_of(present_tree(), run, record["source_hash"]):
         yield Obstacle("the code that these runs execute is another one today", there)
     if record["data_hash"] != clips_hash(run.plan):
         yield Obstacle(

@@ -11,6 +11,7 @@ from typing import Any
 from diccae.clips_folder import clips_folder
 from diccae.clips_hash import clips_hash
 from diccae.errors import UserError
+from diccae.executed_code import is_code_of
 from diccae.hashes import lock_hash
 from diccae.jobs import jobs
 from diccae.plans import Plan
@@ -207,7 +208,7 @@ def _made_by_other_code(checked: dict[Run, Checked], tree: SourceTree) -> list[R
     return [
         run
         for run, each in checked.items()
-        if tree.digest(run.config(), run.settings.system.name) != each.record["source_hash"]
+        if not is_code_of(tree, run, each.record["source_hash"])
     ]
 
 

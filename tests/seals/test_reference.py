@@ -42,7 +42,8 @@ def top1(about: dict[str, Any], arrays: dict[str, Any]) -> None:
 
 
 def code(about: dict[str, Any], arrays: dict[str, Any]) -> None:
-    about["records"][RUN.replace("seed0", "seed1")]["source_hash"] = "1" * 16
+    record = about["records"][RUN.replace("seed0", "seed1")]
+    record |= {"source_hash": "1" * 16, "commit": "1" * 40}
 
 
 def configs(about: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -176,5 +177,5 @@ def test_a_shard_of_another_freeze_and_a_seed_beyond_the_plans(sealed: Plan, sha
     change(shards / "seed1.npz", code)
     assert refusal().startswith(
         f"{shards}/seed1.npz was made with other code than {shards}/seed0.npz (1 of 4 runs, such "
-        "as full/seed1/finetune/AV at commit 0000000000); compute this seed again at commit 00000"
+        "as full/seed1/finetune/AV at commit 1111111111); compute this seed again at commit 00000"
     )
