@@ -63,8 +63,9 @@ def direction(verdict: str) -> int:
 
 def differing(table: pd.DataFrame) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], int]:
     """The effects in audio whose verdict on real sounds is not that on rendered clips, as pairs of
-    rows (rendered, real), opposite directions first; and the number of pairs that were compared."""
-    audio = table[table["modality"] == COMMON]
+    rows (rendered, real), opposite directions first; and the number of pairs that were compared,
+    which are those that have an interval on both."""
+    audio = table[(table["modality"] == COMMON) & table["low"].notna()]
     rendered = {row["claim"]: row for row in records(audio[audio["clips"] == RENDERED])}
     real = records(audio[audio["clips"] == REAL])
     pairs = [(rendered[row["claim"]], row) for row in real if row["claim"] in rendered]
@@ -76,7 +77,10 @@ def sentences(table: pd.DataFrame) -> list[str]:
     """Where real sounds and rendered clips have other verdicts, in words; the count first."""
     found, compared = differing(table)
     if not compared:
-        return ["Rendered clips and real sounds are not compared yet: a reference is missing."]
+        return [
+            "Rendered clips and real sounds are not compared yet: a reference is missing, or has "
+            "too few seeds for a verdict."
+        ]
     if not found:
         return [f"In audio, all verdicts on real sounds are those on rendered clips ({compared})."]
     opposite = sum(contradict(*pair) for pair in found)

@@ -80,12 +80,20 @@ def _seeds(rows: Sequence[Row]) -> str:
 
 
 def real_sounds(effects: pd.DataFrame) -> str:
-    """In how many verdicts real sounds differ from rendered clips, and what has a direction
-    there."""
-    found, compared = differing(effects)
+    """In how many verdicts real sounds differ from rendered clips, and what has a direction there;
+    means alone of plans with too few rotations for a verdict."""
     real = effects[effects["clips"] == REAL]
-    if not compared:
+    if real.empty:
         return f"Real sounds: {ABSENT}"
+    judged = real.groupby("plan")["low"].transform(lambda ends: ends.notna().any())
+    said = [_compared(effects, real[judged])] if judged.any() else []
+    for plan, rows in real[~judged].groupby("plan", sort=False):
+        said.append(f"Real sounds ({plan}): {findings.parts(records(rows), 'rotation')}.")
+    return " ".join(said)
+
+
+def _compared(effects: pd.DataFrame, real: pd.DataFrame) -> str:
+    found, compared = differing(effects)
     opposite = sum(contradict(*pair) for pair in found)
     shown = [row for row in records(real) if direction(row["verdict"])]
     names = "; ".join(f"{row['plan']}, {_effect(row)}" for row in shown)

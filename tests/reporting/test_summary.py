@@ -12,10 +12,11 @@ import pytest
 from diccae.cli.summary import BEGIN, END, PAGES, with_sentences
 from diccae.committed import DATA_SETS_TABLE, FOLDER
 from diccae.errors import UserError
+from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import load_plan
 from diccae.reporting.data_sets import data_sets, page_of_data_sets, sentences
 from diccae.reporting.effects import COLUMNS
-from diccae.reporting.summary import summary
+from diccae.reporting.summary import real_sounds, summary
 from tests.documents import ROOT
 
 LOSS, INFONCE, MEAN = ("table2/no_confusion_loss", "table2/no_infonce", "table2/flat_mean")
@@ -131,8 +132,23 @@ def test_other_verdicts_on_real_sounds_are_said_first(reference: Path) -> None:
         "In audio, all verdicts on real sounds are those on rendered clips (1)."
     ]
     assert sentences(table[table["clips"] == "rendered"]) == [
-        "Rendered clips and real sounds are not compared yet: a reference is missing."
+        "Rendered clips and real sounds are not compared yet: a reference is missing, or has too "
+        "few seeds for a verdict."
     ]
+
+
+def test_too_few_rotations_on_real_sounds_give_means_and_no_comparison(reference: Path) -> None:
+    table = data_sets()
+    real = table["clips"] == "real"
+    table.loc[real, "seeds"] = 1
+    table.loc[real, ["low", "high", "smallest_visible"]] = np.nan
+    table.loc[real, "verdict"] = TOO_FEW
+    assert len(sentences(table)) == 1
+    assert real_sounds(table) == (
+        "Real sounds (kitchen20): no verdict with 1 rotation (4 are needed); means of 3 "
+        "exploratory audio drops, in points: without the confusion loss: +0.2; without InfoNCE: "
+        "-2.0; the mean weight for every pair: +0.3."
+    )
 
 
 def test_the_page_has_one_row_for_each_claim(reference: Path) -> None:
