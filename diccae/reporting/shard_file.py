@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from diccae.errors import UserError
 from diccae.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 ABOUT, DIGEST = "about.json", "sha256.txt"
 COPY_AGAIN = "copy it again, or export it again with `diccae export --shard`"
 # the same for every file, so that equal contents give equal bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan
-from diccae.reporting.shard_file import read_shard
+from diccae.reporting.shard_file import COPY_AGAIN, read_shard
 
-# files of a run that a shard holds as they are
-KEPT = ("metrics.json", "history.csv")
+# files of a run that a shard holds as they are; the learning curve only of runs of the section
+# `mechanism` and of what they start from
+METRICS, CURVE = "metrics.json", "history.csv"
 # arrays of pairs of classes of the runs of section `mechanism`
 PAIR_ARRAYS = ("mean_weight", "update_degree")
 # top1 of a clip that a run did not score
@@ -114,7 +117,7 @@ class Shard:
 
     def degree(self, folder: str) -> NDArray[np.float64]:
         """(C, C) degrees of confusion of a scored run on the test split."""
-        return self.arrays["degree"][self.about["degrees"].index(folder)]
+        return square(self.arrays["degree"][self.about["degrees"].index(folder)])
 
     def pair_array(self, name: str, folder: str) -> NDArray[np.floating] | None:
         """(C, C) `mean_weight` or `update_degree` of a scored run; None where the shard does not
@@ -123,7 +126,13 @@ class Shard:
         return self.arrays[name][folders.index(folder)] if folder in folders else None
 
     def file(self, name: str) -> str:
-        """Text of a file that the shard holds as it was, by its path below `runs`."""
+        """Text of a file that the shard holds as it was, by its path below `runs`.
+
+        Raises:
+            UserError: the shard does not have it.
+        """
+        if name not in self.about["files"]:
+            raise UserError(f"{self.path} lacks {name}; {COPY_AGAIN}")
         return self.about["files"][name]
 
 
@@ -139,6 +148,20 @@ def read(path: Path) -> Shard:
 @lru_cache(maxsize=16)
 def _read(path: Path, _place: Path, _state: int) -> Shard:
     return Shard(path, *read_shard(path))
+
+
+def triangle(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The upper half, with the diagonal, of a symmetric matrix (C, C), row by row."""
+    return matrix[np.triu_indices(len(matrix))]
+
+
+def square(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The symmetric matrix (C, C) whose upper half `triangle` gives."""
+    size = (math.isqrt(8 * len(values) + 1) - 1) // 2
+    matrix = np.empty((size, size))
+    rows, columns = np.triu_indices(size)
+    matrix[rows, columns] = matrix[columns, rows] = values
+    return matrix
 
 
 def plan_text(plan: Plan) -> dict[str, Any]:

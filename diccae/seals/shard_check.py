@@ -13,17 +13,18 @@ from diccae.digests import text_digest
 from diccae.errors import UserError
 from diccae.reporting.collect import check_metrics
 from diccae.reporting.degrees import upper
-from diccae.reporting.shards import KEPT, Shard
+from diccae.reporting.shards import CURVE, METRICS, Shard
 from diccae.run_graph import Run
 from diccae.seals.finding import Finding
 from diccae.seals.record import doubts
 
 # what a shard leaves to the digests in its records, in words
 NOT_PROVEN = (
-    "of the runs in shards: scores beyond top-1, weights and cluster ids; and that top-1, the "
-    "degrees of confusion and the weights of pairs are those of the files that the records name "
-    "(accuracies, and mean and variance of the degrees on the test split, are those of "
-    "metrics.json, and the mean of the weights is that of history.csv, which have their digests)"
+    "of the runs in shards: scores beyond top-1, weights, cluster ids and most learning curves; "
+    "and that top-1, the degrees of confusion and the weights of pairs are those of the files that "
+    "the records name (accuracies, and mean and variance of the degrees on the test split, are "
+    "those of metrics.json, and the mean of the weights is that of history.csv, which have their "
+    "digests)"
 )
 
 
@@ -50,9 +51,10 @@ def check_run(run: Run, shard: Shard, where: str) -> Iterator[Finding]:
     if record["config_hash"] != run.config_hash:
         words = f"made with other configs ({record['config_hash']}, now {run.config_hash})"
         yield Finding("stale", where, words)
-    for file in KEPT:
+    for file in (METRICS, CURVE):
         stated, text = record["files"].get(file), shard.about["files"].get(f"{name}/{file}")
-        if (text is None) != (stated is None) or (text and text_digest(text)[:16] != stated):
+        lacks = text is None and stated is not None and file == METRICS
+        if lacks or (text is not None and text_digest(text)[:16] != stated):
             words = "is not the file that the run wrote"
             yield Finding("edited", f"{shard.path}, {name}/{file}", words)
     for parent, source in run.parents.items():

@@ -15,8 +15,9 @@ from diccae.errors import UserError
 from diccae.hashes import file_hash, record_digest
 from diccae.plans import Plan
 from diccae.reporting import clusters, collect, degrees, html, pictures, scored_clips, timing
+from diccae.reporting.histories import histories
 from diccae.reporting.shard_file import write_shard
-from diccae.reporting.shards import KEPT, NOT_SCORED, PAIR_ARRAYS, plan_text
+from diccae.reporting.shards import CURVE, METRICS, NOT_SCORED, PAIR_ARRAYS, plan_text, triangle
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.shard_check import name_of
 from diccae.stored_file import reading
@@ -58,8 +59,15 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     tables = {key: _predictions(plan, seed, *key) for key in dict.fromkeys(map(_key, scored))}
     clips, arrays = _arrays(list(tables.values()))
     withheld, arrays["withheld"] = _withheld(plan, seed, clips, arrays)
-    arrays["degree"] = np.stack([degrees.degree_of(run.folder) for run in scored])
+    arrays["degree"] = np.stack([triangle(degrees.degree_of(run.folder)) for run in scored])
     mechanism, more = _mechanism(plan, scored)
+    curves = _curves(plan, seed)
+    files = {
+        f"{name_of(run)}/{name}": run.folder / name
+        for run in runs
+        for name in (METRICS, CURVE)
+        if name == METRICS or name_of(run) in curves
+    }
     about = {
         "plan": plan_text(plan),
         "seed": seed,
@@ -70,12 +78,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         "withheld": withheld,
         "mechanism": mechanism,
         "records": records,
-        "files": {
-            f"{name_of(run)}/{name}": (run.folder / name).read_text()
-            for run in runs
-            for name in KEPT
-            if (run.folder / name).is_file()
-        },
+        "files": {name: path.read_text() for name, path in files.items() if path.is_file()},
         "clusters": _clusters(plan, seed),
         # the runs of other seeds may be on other machines
         "data": _data(plan.model_copy(update={"seeds": [seed]}), clips),
@@ -86,8 +89,8 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
         },
     }
     write_shard(out, about, arrays | more)
-    left_out = (run.folder / name for run in runs for name in records[name_of(run)]["files"])
-    size = sum(path.stat().st_size for path in left_out if path.name not in KEPT)
+    every = {run.folder / name for run in runs for name in records[name_of(run)]["files"]}
+    size = sum(path.stat().st_size for path in every.difference(files.values()))
     return Exported(len(runs), len(tables), len(clips["id"]), size)
 
 
@@ -214,6 +217,16 @@ def _mechanism(
         if found:
             arrays[name] = np.stack(list(found.values()))
     return folders, arrays
+
+
+def _curves(plan: Plan, seed: int) -> set[str]:
+    """Folders of the runs of section `mechanism` and of those that they start from."""
+    return {
+        history.folder
+        for need in (plan.mechanism.needs() if plan.mechanism else [])
+        for fold in plan.folds
+        for history in histories(plan, need.variant, seed, need.modality, fold)
+    }
 
 
 def _modes(table: pd.DataFrame) -> list[Any]:

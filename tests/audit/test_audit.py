@@ -156,7 +156,7 @@ def _parent(about: dict[str, Any], arrays: dict[str, Any]) -> None:
 def _degrees(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Degrees of two pairs of classes change places."""
     degree = arrays["degree"][about["degrees"].index(RUN)]
-    degree[[0, 1, 0, 2], [1, 0, 2, 0]] = degree[[0, 2, 0, 1], [2, 0, 1, 0]]
+    degree[[1, 2]] = degree[[2, 1]]
 
 
 def _clusters(about: dict[str, Any], arrays: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,8 +20,9 @@ from diccae.hashes import file_hash
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.compare_clips import compare_clips
+from diccae.reporting.degrees import degree_of
 from diccae.reporting.shard_folder import plan_of_shards
-from diccae.reporting.shards import Shard, read
+from diccae.reporting.shards import Shard, read, square, triangle
 from diccae.seals import shard_export
 from diccae.seals.finding import Finding
 from diccae.seals.shard_export import export_shard
@@ -36,6 +38,24 @@ def test_the_same_runs_give_the_same_bytes(sealed: Plan) -> None:
     export_shard(sealed, 1, Path("two.npz"))
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
     assert (done.runs, done.scored, done.clips) == (4, 2, 480)
+
+
+def test_a_shard_has_the_learning_curves_that_its_tables_need(lab: Path) -> None:
+    shard = read(lab / "seed0.npz")
+    curves = {name for name in shard.about["files"] if name.endswith("/history.csv")}
+    assert f"{RUN}/history.csv" in curves
+    with pytest.raises(UserError, match="^shards/seed0.npz lacks full/history.csv; copy it again"):
+        shard.file("full/history.csv")
+
+
+def test_the_degrees_of_a_shard_are_those_of_the_run(sealed: Plan, exported: Path) -> None:
+    values = np.arange(6.0)
+    assert square(values).tolist() == [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
+    assert np.array_equal(triangle(square(values)), values)
+    shard = read(exported / "seed0.npz")
+    stored = degree_of(ROOT / "runs" / RUN)
+    assert stored.any()
+    assert np.array_equal(shard.degree(RUN), stored)
 
 
 def test_a_stranger_reads_a_shard_in_ten_lines(lab: Path, capsys: pytest.CaptureFixture) -> None:
@@ -86,8 +106,9 @@ def test_a_mixture_of_runs_and_shards(sealed: Plan, exported: Path) -> None:
     verdict = verify(sealed)
     assert verdict["findings"] == []
     assert (verdict["sealed"], verdict["runs"]) == (True, 8)
-    assert "of the runs in shards: scores beyond top-1, weights and cluster ids" in str(
-        verdict["not_checked"]
+    assert (
+        "of the runs in shards: scores beyond top-1, weights, cluster ids and most learning curves"
+        in str(verdict["not_checked"])
     )
     page = (ROOT / "report.html").read_text()
     assert "Seed 1: read from shards" in page
