@@ -46,6 +46,7 @@ NOT_RUN = {
     "scontrol": "needs a Slurm cluster",
     "shellcheck": "was run by hand",
     "squeue": "needs a Slurm cluster",
+    "srun": "needs a Slurm cluster",
     "unrar": "unpacks a data set",
     "unzip": "unpacks a data set",
     "uv": "resolves against a package index",
