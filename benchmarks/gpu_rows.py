@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 # sections stand above this line of the page
 END = "<!-- results of on_a_gpu.sh stand above this line -->"
 STEPS = {
-    "tests": "all tests",
+    "tests": "tests of what computes with PyTorch, on the GPU",
     "step": "training step at ViT-B",
     "compiled": "training step at ViT-B, encoders compiled",
     "kmeans": "K-means",

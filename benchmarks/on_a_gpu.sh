@@ -133,7 +133,7 @@ if [ -n "$tiny" ]; then
     audit=(diccae verify --plan tiny --seeds 1 --retrain 1 --word gpu)
 else
     plan=embedded short=smoke target=all
-    tests=()
+    tests=(--gpu tests/functional tests/models tests/engine tests/systems)
     few=(--steps 20)
     sizes=() compiled=(--batch 64 128 256)
     kmeans=()

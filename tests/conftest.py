@@ -37,6 +37,22 @@ LONGEST = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--gpu`."""
+    parser.addoption(
+        "--gpu",
+        action="store_true",
+        help="let the tests use a GPU; without it they do not see one, because many compare bytes "
+        "that a CPU computes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide GPUs from this process and from all that it starts; PyTorch looks for them later."""
+    if not config.getoption("--gpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Move the longest files to the front; all others keep their order."""
     ranks = {config.rootpath / name: rank for rank, name in enumerate(LONGEST)}

@@ -50,7 +50,7 @@ def test_a_section_has_every_step_its_tables_and_its_notes(
     assert "| two processes | not run: one GPU | 7 |" in text
     assert "| default plan, one seed | stopped at its time limit of try 2 | 14 |" in text
     assert "| training step at ViT-B | done | 7 |" in text
-    assert "| all tests | not tried | |" in text
+    assert "| tests of what computes with PyTorch, on the GPU | not tried | |" in text
     assert "commit abc" in text
     assert text.endswith(
         "Step, 2 x Chip - 9000 (80 GB):\n\n"

@@ -1,4 +1,4 @@
-"""What a job of a scheduler must see on its node."""
+"""What training must find on the machine that it was started on, for example by a scheduler."""
 
 from __future__ import annotations
 
@@ -67,4 +67,25 @@ def require_visible(paths: Iterable[Path], way_out: str) -> None:
             f"job {job}); if other nodes have it, mount its file system there under the same path, "
             f"or leave the node out (slurm_extra: \"'--exclude={host}'\" under default-resources "
             f"in the profile); if none has it, {way_out}"
+        )
+
+
+def require_gpus() -> None:
+    """Under torchrun, check that each process of this machine has a GPU of its own; without any
+    GPU, all train on the CPU.
+
+    Raises:
+        UserError: there are GPUs, but fewer than processes.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if processes == 1:
+        return
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if 0 < gpus < processes:
+        raise UserError(
+            f"torchrun started {processes} processes on {socket.gethostname()}, where torch finds "
+            f"{gpus} GPU(s), and each process needs its own; use --nproc-per-node {gpus}, or set "
+            "CUDA_VISIBLE_DEVICES= to train on the CPU"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diccae.cli.node import require_runs
+from diccae.cli.node import require_gpus, require_runs
 from diccae.cli.options import FoldNumber, ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
@@ -42,6 +42,7 @@ def train(
         for each in wanted_folds(chosen, fold)
     ]
     # after the errors above, because torch takes seconds to import
+    require_gpus()
     from diccae import registry  # noqa: F401
     from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from diccae.cli.doctor import examine
-from diccae.cli.node import require_clips, require_runs, require_visible
+from diccae.cli.node import require_clips, require_gpus, require_runs, require_visible
 from diccae.doctor.before_start import require_room
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
@@ -80,3 +81,15 @@ def test_a_workflow_is_not_started_on_a_disk_that_is_too_small(
         require_room(["smoke", "vggsound"], 4)
     options = ["--seeds", "4", "--check", "disk"]
     assert asked == [["doctor", "--plan", name, *options] for name in ("smoke", "vggsound")]
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    # on the CPU
+    require_gpus()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    require_gpus()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"4 processes on .*1 GPU\(s\).*--nproc-per-node 1, or set"):
+        require_gpus()

@@ -17,7 +17,8 @@ RANKS = 2
 def start(rank: int, folder: str) -> None:
     """Join the group through a file of the folder: a free port may be taken before it is used."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(RANKS))
-    os.environ.update(GLOO_SOCKET_IFNAME="lo")
+    # both on the CPU, also where `pytest --gpu` shows a GPU
+    os.environ.update(GLOO_SOCKET_IFNAME="lo", CUDA_VISIBLE_DEVICES="")
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS)

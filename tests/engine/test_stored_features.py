@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from diccae import registry  # noqa: F401
 from diccae.clips_folder import clips_folder
@@ -79,6 +80,7 @@ def _killed(plan: Plan) -> None:
     build_features(plan, (1, 2), progress=False)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a forked process cannot use CUDA")
 def test_a_killed_share_is_continued_and_the_set_is_the_same(
     built: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

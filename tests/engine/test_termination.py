@@ -58,7 +58,7 @@ class Tiny(BaseModel):
         self.linear = torch.nn.Linear(8, 1)
 
     def forward(self, inputs: torch.Tensor, mode: str = "loss") -> dict[str, torch.Tensor]:
-        noise = torch.rand(len(inputs), 1)
+        noise = torch.rand(len(inputs), 1).to(inputs.device)
         return {"loss": (self.linear(inputs) - noise).square().mean()}
 
 

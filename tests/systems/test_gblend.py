@@ -218,7 +218,7 @@ def test_an_estimate_before_training_gives_the_weights_of_a_scored_run(plan: Pla
     assert metrics["accuracy"]["test"]["n"] == 48
     # the joint copy is the naive network, trained as it would be by itself
     naive, _ = state_and_rows(trained(Run(plan, "finetune", "gblend_naive", 0, "AV"), "naive"))
-    assert all(torch.equal(weights[key], naive[key]) for key in naive if "blend" not in key)
+    assert all(torch.equal(weights[key], naive[key].cpu()) for key in naive if "blend" not in key)
 
 
 def test_stages_modalities_and_work() -> None:
