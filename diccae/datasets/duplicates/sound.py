@@ -14,6 +14,9 @@ Array = NDArray[np.float32]
 STEPS, BANDS = 64, 16
 # Nats below the loudest value (39 dB): what is quieter differs between encoders.
 FLOOR = 9.0
+# Steps over which power is averaged. Many sounds are shorter than a step, and a copy that is
+# shifted by a part of a step has them in other proportions.
+SMOOTHED = 5
 # Steps of the window that each clip is found by, and of those that are searched for: the same
 # window up to a quarter of the clip later, and as it is in a clip that lost its first or last
 # quarter. A clip that is earlier is found from the other one.
@@ -33,6 +36,7 @@ def sound_patch(fbank: NDArray[np.float16]) -> NDArray[np.float16]:
     levels: Array = fbank.astype(np.float32)
     power = np.exp(levels - levels.max())
     pooled = cv2.resize(power, (BANDS, STEPS), interpolation=cv2.INTER_AREA)
+    pooled = cv2.blur(pooled, (1, SMOOTHED), borderType=cv2.BORDER_REPLICATE)
     return np.log(pooled / max(float(pooled.max()), 1e-12) + np.exp(-FLOOR)).astype(np.float16)
 
 

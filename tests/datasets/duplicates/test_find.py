@@ -14,6 +14,7 @@ from diccae.cli.duplicates import duplicates
 from diccae.datasets.checksums import checksum, column
 from diccae.datasets.clips import read_index, write_index, write_meta
 from diccae.datasets.duplicates.find import find_duplicates, write_list
+from diccae.datasets.duplicates.likeness import PictureLikeness, SoundLikeness
 from diccae.errors import UserError
 from tests.datasets.duplicates.conftest import CACHE, COPIES, plan_on
 
@@ -35,7 +36,8 @@ def test_the_clip_of_the_test_split_stays_and_rows_are_in_order(
     table = find_duplicates(plan_on(tmp_path, planted)).table
     assert table["dropped"].tolist() == table["second"].tolist()
     assert table["rank"].tolist() == [*range(1, len(COPIES) + 1)]
-    difference = (1 - table["sound"]) / 0.38 + (1 - table["picture"]) / 0.05
+    sound, picture = (1 - table["sound"]) / SoundLikeness.unit, 1 - table["picture"]
+    difference = sound + picture / PictureLikeness.unit
     assert difference.is_monotonic_increasing
     assert difference.max() <= 1
     sources = dict(zip(table["second"], table["second_source"], strict=True))
