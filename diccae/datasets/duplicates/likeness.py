@@ -32,8 +32,8 @@ class SoundLikeness:
     clear: NDArray[np.bool_]
     letter: Modality = "A"
     least: float = 0.65
-    # The largest difference of a copy. Chosen with that of pictures on copies of 67 rendered clips
-    # among 15,000; benchmarks/RESULTS.md has what clips of other seeds gave.
+    # The largest difference of a copy, chosen on planted copies; benchmarks/RESULTS.md has what
+    # clips of another seed gave.
     unit: float = 0.25
 
     def similarity(self, one: Rows, other: Rows) -> NDArray[np.float64]:
