@@ -2,7 +2,7 @@
 that are no copies.
 
 Test clips of a benchmark seed are written as MP4 files, and a changed copy of each, with other
-clips, to the unlabelled pool. No limit of the search was chosen on the clips of the default seed.
+clips, to the unlabelled pool. The limits of the search were chosen on seed 77, not on the default.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--copies", type=int, default=3600)
     parser.add_argument("--others", type=int, default=1200)
-    parser.add_argument("--seed", type=int, default=77, help="of the benchmark")
+    parser.add_argument("--seed", type=int, default=78, help="of the benchmark")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     copies, others = range(options.copies), range(options.others)
