@@ -17,8 +17,14 @@ from pathlib import Path
 
 import torch
 from gpu_machine import peak_of, product_rate
-from gpu_step_checks import cudnn_attention, kernels, same_weights_again, use_deterministic
-from gpu_step_model import FULL, TINY, Prefetcher, Trainer
+from gpu_step_checks import (
+    cudnn_attention,
+    kernels,
+    leave_out_checks,
+    same_weights_again,
+    use_deterministic,
+)
+from gpu_step_model import FULL, TINY, HalfTrainer, Prefetcher, Trainer
 from measured import Measured
 
 # batch normalisation and the losses over pairs need at least two clips
@@ -128,6 +134,16 @@ def main() -> None:
         help="as mmengine's randomness.deterministic, with the cuBLAS workspace that it needs",
     )
     parser.add_argument(
+        "--bfloat16-encoders",
+        action="store_true",
+        help="a trial: encoders in bfloat16, with float32 weights in the optimiser alone",
+    )
+    parser.add_argument(
+        "--no-checks",
+        action="store_true",
+        help="a trial: without the checks of the losses' arguments that wait for the GPU",
+    )
+    parser.add_argument(
         "--profile", action="store_true", help="list the kernels of the fastest batch size"
     )
     parser.add_argument(
@@ -142,6 +158,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.deterministic:
         use_deterministic()
+    if options.no_checks:
+        leave_out_checks()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     size = FULL if device.type == "cuda" else TINY
@@ -159,6 +177,8 @@ def main() -> None:
             f"compiled ({options.compile})" if options.compile else "not compiled",
             *(["cuDNN's attention"] if options.cudnn_attention else []),
             *(["deterministic"] if options.deterministic else []),
+            *(["encoders in bfloat16"] if options.bfloat16_encoders else []),
+            *(["no checks that wait"] if options.no_checks else []),
         ]
     )
     out = Measured(options.json)
@@ -170,13 +190,14 @@ def main() -> None:
         "TFLOP/s."
     )
     with cudnn_attention() if options.cudnn_attention else nullcontext():
-        if not options.compile:
+        if not (options.compile or options.bfloat16_encoders):
             again = same_weights_again(size, device)
             out.note(
                 f"Trained twice for 5 steps from the same weights and batch, {how}: "
                 f"{'the same' if again else 'other'} weights."
             )
-        sweep(Trainer(size, device, options.compile), options, peak, out, how)
+        kind = HalfTrainer if options.bfloat16_encoders else Trainer
+        sweep(kind(size, device, options.compile), options, peak, out, how)
 
 
 def sweep(

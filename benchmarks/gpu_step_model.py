@@ -207,3 +207,50 @@ class Trainer:
             attention = 2 * tokens * width * len(vit.blocks)
             total += 3 * 2 * images * tokens * (products + attention)
         return total
+
+
+class HalfTrainer(Trainer):
+    """The same with encoders that are held and computed in bfloat16; the optimiser updates weights
+    in float32, which are rounded into them after each step. A trial: training does not do this."""
+
+    def __init__(self, size: Size, device: torch.device, compiled: str | None) -> None:
+        super().__init__(size, device, compiled)
+        encoders = [self.model.audio.bfloat16(), self.model.video.bfloat16()]
+        self.rounded = [value for each in encoders for value in each.parameters()]
+        self.weights = [value.detach().float() for value in self.rounded]
+        known = {id(value) for value in self.rounded}
+        rest = [value for value in self.model.parameters() if id(value) not in known]
+        self.optimizer = torch.optim.AdamW(
+            [*self.weights, *rest], lr=1e-5, fused=device.type == "cuda"
+        )
+
+    def step(self, batch: list[Tensor], terms: bool) -> Parts:
+        """See `Trainer.step`."""
+        audio, video, labels = batch
+        parts = Parts(self.device)
+        parts.mark("start")
+        self.optimizer.zero_grad(set_to_none=True)
+        for value in self.rounded:
+            value.grad = None
+        audio = self.audio(audio.bfloat16())
+        parts.mark("audio encoder")
+        video = self.video(video.bfloat16())
+        parts.mark("video encoder")
+        with torch.autocast(self.device.type, torch.bfloat16):
+            loss = self.model.losses(audio, video, labels, terms)
+        parts.mark("fusion and losses")
+        loss.backward()
+        parts.mark("backward")
+        # position embeddings may be frozen
+        pairs = [
+            (weight, value)
+            for weight, value in zip(self.weights, self.rounded, strict=True)
+            if value.grad is not None
+        ]
+        for weight, value in pairs:
+            weight.grad = value.grad.float()
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_copy_([value for _, value in pairs], [weight for weight, _ in pairs])
+        parts.mark("optimizer")
+        return parts
