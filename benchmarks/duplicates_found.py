@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.benchmark.designs import PAIRS
-from diccae.datasets.benchmark.figure import FPS, SIZE, render_frames
+from diccae.datasets.benchmark.figure import SIZE, render_frames
 from diccae.datasets.benchmark.scene import draw_scene
-from diccae.datasets.benchmark.sound import RATE, render_audio
+from diccae.datasets.benchmark.sound import render_audio
 from diccae.datasets.duplicates.find import find_duplicates
-from tests.datasets.duplicates.conftest import plan_on, write, write_data
+from tests.datasets.duplicates.conftest import copy_of, plan_on, write, write_data
 
 Clip = tuple[np.ndarray, np.ndarray]
 KINDS = ("encoded again", "shifted by 0.5 s", "louder or quieter", "cropped by 8 %")
@@ -32,9 +32,7 @@ LOST = 4
 def changed(kind: str, frames: np.ndarray, sound: np.ndarray, rng: np.random.Generator) -> Clip:
     """A copy of frames (T, SIZE, SIZE, 3) and sound (S,); a shifted one goes on backwards."""
     if kind == "shifted by 0.5 s":
-        late = FPS // 2
-        frames = np.concatenate([frames, frames[::-1]])[late : late + len(frames)]
-        sound = np.concatenate([sound, sound[::-1]])[RATE // 2 : RATE // 2 + len(sound)]
+        frames, sound = copy_of("shifted", frames, sound)
     elif kind == "louder or quieter":
         sound = sound * rng.choice([0.4, 2.0])
     elif kind == "cropped by 8 %":

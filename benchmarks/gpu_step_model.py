@@ -152,6 +152,9 @@ class Trainer:
         compiled: mode of torch.compile for the encoders; None to leave them as they are.
     """
 
+    # whether encoders are held in bfloat16, so that autocast is not needed for them
+    half = False
+
     def __init__(self, size: Size, device: torch.device, compiled: str | None) -> None:
         torch.manual_seed(0)
         self.size, self.device = size, device
@@ -173,19 +176,24 @@ class Trainer:
         audio, video, labels = batch
         parts = Parts(self.device)
         parts.mark("start")
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            audio = self.audio(audio)
+        self.model.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=not self.half):
+            audio = self.audio(audio.bfloat16() if self.half else audio)
             parts.mark("audio encoder")
-            video = self.video(video)
+            video = self.video(video.bfloat16() if self.half else video)
             parts.mark("video encoder")
+        with torch.autocast(self.device.type, torch.bfloat16):
             loss = self.model.losses(audio, video, labels, terms)
         parts.mark("fusion and losses")
         loss.backward()
         parts.mark("backward")
-        self.optimizer.step()
+        self.update()
         parts.mark("optimizer")
         return parts
+
+    def update(self) -> None:
+        """Change the weights by their gradients."""
+        self.optimizer.step()
 
     def flops(self, batch: int) -> float:
         """Floating point operations of a step on `batch` clips.
@@ -213,6 +221,8 @@ class HalfTrainer(Trainer):
     """The same with encoders that are held and computed in bfloat16; the optimiser updates weights
     in float32, which are rounded into them after each step. A trial: training does not do this."""
 
+    half = True
+
     def __init__(self, size: Size, device: torch.device, compiled: str | None) -> None:
         super().__init__(size, device, compiled)
         encoders = [self.model.audio.bfloat16(), self.model.video.bfloat16()]
@@ -224,23 +234,8 @@ class HalfTrainer(Trainer):
             [*self.weights, *rest], lr=1e-5, fused=device.type == "cuda"
         )
 
-    def step(self, batch: list[Tensor], terms: bool) -> Parts:
-        """See `Trainer.step`."""
-        audio, video, labels = batch
-        parts = Parts(self.device)
-        parts.mark("start")
-        self.optimizer.zero_grad(set_to_none=True)
-        for value in self.rounded:
-            value.grad = None
-        audio = self.audio(audio.bfloat16())
-        parts.mark("audio encoder")
-        video = self.video(video.bfloat16())
-        parts.mark("video encoder")
-        with torch.autocast(self.device.type, torch.bfloat16):
-            loss = self.model.losses(audio, video, labels, terms)
-        parts.mark("fusion and losses")
-        loss.backward()
-        parts.mark("backward")
+    def update(self) -> None:
+        """See `Trainer.update`."""
         # position embeddings may be frozen
         pairs = [
             (weight, value)
@@ -252,5 +247,3 @@ class HalfTrainer(Trainer):
         self.optimizer.step()
         with torch.no_grad():
             torch._foreach_copy_([value for _, value in pairs], [weight for weight, _ in pairs])
-        parts.mark("optimizer")
-        return parts

@@ -1,4 +1,4 @@
-"""Real training runs on real clips: results, resuming, workers, mmaction2's tools and errors."""
+"""Real training runs on real clips: results, resuming, workers and errors."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from diccae import registry  # noqa: F401
-from diccae.engine.records import commit
-from diccae.engine.runs import execute, origin_of, work_dir
+from diccae.engine.runs import execute
 from diccae.errors import UserError
 from diccae.evaluation.withheld import KINDS
-from diccae.hashes import KEY_PARTS, file_hash, record_digest, run_key
+from diccae.hashes import file_hash, record_digest, run_key
 from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
@@ -225,40 +222,6 @@ def test_update_clips_are_withheld_from_training(workspace: Path, tiny_data: Pat
     assert set(again.ids) == set(train.ids)
 
 
-def stock_tool(name: str, *words: str) -> str:
-    """What a tool of mmaction2 prints."""
-    tools = Path(find_spec("mmaction").submodule_search_locations[0]) / ".mim" / "tools"  # type: ignore[union-attr, index]
-    result = subprocess.run(
-        [sys.executable, str(tools / name), *words], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    return result.stdout + result.stderr
-
-
-def test_tools_of_mmaction2_train_and_test_the_composed_config(
-    workspace: Path, tiny_data: Path
-) -> None:
-    plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.epochs": 1})
-    Run(plan, "finetune", "from_scratch", 0, "AV").config().dump("run.py")
-    stock_tool("train.py", "run.py", "--work-dir", "stock", "--auto-scale-lr", "--no-validate")
-    test = ["run.py", "stock/epoch_1.pth", "--work-dir", "stock", "--dump", "all.pkl"]
-    words = stock_tool("test.py", *test)
-    assert "predictions/test_top1_multi" in words
-    assert "predictions/validation_top1_multi" in words
-    # not of both splits together
-    assert "acc/top1" not in words
-    assert Path("all.pkl").stat().st_size > 0
-
-
-def test_a_tool_of_mmaction2_trains_another_system(workspace: Path, tiny_data: Path) -> None:
-    plan = tiny_plan(workspace, tiny_data, **{"schedule.pretrain.epochs": 1})
-    # tokens, masks, and a network that its own module registers
-    Run(plan, "pretrain", "cav_mae", 0).config().dump("run.py")
-    stock_tool("train.py", "run.py", "--work-dir", "stock")
-    trained = torch.load("stock/epoch_1.pth", weights_only=False)["state_dict"]
-    assert any(name.startswith("decoder.") for name in trained)
-
-
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_a_missing_parent_names_the_command_that_trains_it(
     workspace: Path, tiny_data: Path, stage: str
@@ -273,34 +236,3 @@ def test_a_diverged_run_is_an_error(workspace: Path, tiny_data: Path) -> None:
     plan = tiny_plan(workspace, tiny_data, **{"schedule.finetune.lr": 1e30})
     with pytest.raises(UserError, match="diverged|NaN"):
         execute(Run(plan, "finetune", "from_scratch", 0, "A"))
-
-
-def test_keys_change_with_everything_that_a_run_depends_on(
-    workspace: Path, tiny_data: Path
-) -> None:
-    one, other = (
-        Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0, "A")
-        for overrides in ({}, {"schedule.finetune.lr": 0.5})
-    )
-    origin = origin_of(one, one.config())
-    assert set(origin.parts) <= set(KEY_PARTS)
-    keys = {
-        origin.key,
-        origin_of(other, other.config()).key,
-        origin_of(one, one.config(), processes=2).key,
-        *(run_key(origin.parts | {name: "other"}) for name in origin.parts),
-    }
-    assert len(keys) == 3 + len(origin.parts)
-    # what a record holds besides is no part of the key
-    assert run_key(origin.parts | {"wall_seconds": 1.0}) == origin.key
-    assert work_dir("k") == Path("results/work/k")
-
-
-@pytest.mark.parametrize(
-    ("stated", "known"), [("abc123", ("abc123", False)), ("abc123-dirty", ("abc123", True))]
-)
-def test_a_container_gives_the_commit_and_whether_its_tree_had_changes(
-    monkeypatch: pytest.MonkeyPatch, stated: str, known: tuple[str, bool]
-) -> None:
-    monkeypatch.setenv("DICCAE_COMMIT", stated)
-    assert commit() == known
