@@ -4,6 +4,7 @@ the known length of these lists."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,16 @@ NOMINAL_SUBSET = {"sound": {"train": 4_901, "test": 1_944}}
 NOMINAL_LIST = {"balanced_train_segments.csv": 22_176, "unbalanced_train_segments.csv": 2_042_985}
 
 
-def count_each(plan: Plan) -> list[Clips]:
+def count_each(
+    plan: Plan, trained: Collection[tuple[int, int | None]] | None = None
+) -> list[Clips]:
     """Number of clips of a plan, in each fold of each seed if it has folds: from its stored
     features or its cache, else its manifest, else its settings or lists.
+
+    Args:
+        plan: the plan.
+        trained: seeds with their folds, to count in these alone where the clips are stored; by
+            default in all.
 
     Raises:
         UserError: none of these exists, one is damaged (names the file), or the clips cannot be
@@ -46,7 +54,7 @@ def count_each(plan: Plan) -> list[Clips]:
         if _is_current(plan, folder) and index.is_file():
             if plan.split_into is None:
                 return [count_index(index)]
-            return count_folds(plan, read_index(folder), str(index))
+            return count_folds(plan, read_index(folder), str(index), trained)
     return count_in_manifest(plan) if plan.manifest.is_file() else count_planned(plan)
 
 
@@ -62,7 +70,12 @@ def count_in_manifest(plan: Plan) -> list[Clips]:
     return count_folds(plan, read_manifest(plan.manifest), str(plan.manifest))
 
 
-def count_folds(plan: Plan, table: pd.DataFrame, name: str) -> list[Clips]:
+def count_folds(
+    plan: Plan,
+    table: pd.DataFrame,
+    name: str,
+    trained: Collection[tuple[int, int | None]] | None = None,
+) -> list[Clips]:
     """Number of clips of a table whose files were found, in each fold of each seed; all clips in
     one entry for a plan without folds.
 
@@ -70,6 +83,7 @@ def count_folds(plan: Plan, table: pd.DataFrame, name: str) -> list[Clips]:
         plan: the plan.
         table: a manifest, or the index of a cache, of which the usable clips count.
         name: where it comes from, in words.
+        trained: seeds with their folds; by default all of the plan.
 
     Raises:
         UserError: the clips cannot be split into the folds, a label has two names, or a name two
@@ -79,7 +93,7 @@ def count_folds(plan: Plan, table: pd.DataFrame, name: str) -> list[Clips]:
         return [count_table(table, name)]
     # whole classes are counted, whichever splits they are in
     clips = []
-    for seed, fold in product(plan.seeds, plan.folds):
+    for seed, fold in product(plan.seeds, plan.folds) if trained is None else trained:
         settings = plan.fold_settings(fold) or {}
         split = fold_splits(table, settings, seed)
         kept = table.assign(split=split)[split != LEFT_OUT]

@@ -35,7 +35,8 @@ def check_data(
         plan: the plan.
         clips: number of its clips, in each fold if the plan has folds; by default from cache,
             manifest or lists, see `count_each`.
-        runs: the runs to check; by default those of the plan's first seed.
+        runs: the runs to check, in the folds of their seeds; by default those of the plan's first
+            seed, in all folds of all seeds.
         processes: number of processes that train together.
 
     Raises:
@@ -43,8 +44,11 @@ def check_data(
             found, and what to change.
     """
     every = list(runs_of_a_seed(plan) if runs is None else runs)
+    if clips is None:
+        trained = None if runs is None else dict.fromkeys((run.seed, run.fold) for run in every)
+        clips = count_each(plan, trained)
     every = [run for run in every if run.fold == every[0].fold]  # those of all folds are alike
-    for counted in count_each(plan) if clips is None else clips:
+    for counted in clips:
         check = _Check(counted, processes)
         classes = check.classes(plan_settings(plan)["data"]["num_classes"])
         problems = [*without_picture(plan, counted), *classes]

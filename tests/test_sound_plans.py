@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diccae.clips_of_plan import count_each
+from diccae.clips_of_plan import count_each, count_folds
 from diccae.data_check import check_data
+from diccae.datasets.readers.assemble import assemble
 from diccae.engine.stored_features import build_features
 from diccae.errors import UserError
 from diccae.planning.work import artifacts, work_of
@@ -71,6 +72,15 @@ def test_the_clips_of_every_fold_suit_the_plan(name: str, lists: Path) -> None:
         assert clips.total == 1200
     runs = {run for own in artifacts(plan).values() for run in own}
     assert all(work_of(run, folds[0]).steps > 0 for run in runs)
+
+
+def test_the_clips_of_one_fold_are_those_counted_among_all(lists: Path) -> None:
+    plan = load_plan("kitchen20").first_seeds(2)
+    assert plan.lists is not None
+    table = assemble(plan.lists, False, plan.split_into, 20).assign(path="found")
+    every = count_folds(plan, table, "the lists")
+    assert len({str(clips) for clips in every}) == len(every) == 10
+    assert count_folds(plan, table, "the lists", [(plan.seeds[1], 4)]) == [every[8]]
 
 
 @pytest.mark.parametrize("name", PLANS)

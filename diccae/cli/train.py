@@ -57,7 +57,8 @@ def train(
     clips_hash(chosen)
     require_suited(chosen)
     require_marked(chosen)
-    check_data(chosen, runs=wanted[0][1], processes=process_count())
+    every = [run for _, runs in wanted for run in runs]
+    check_data(chosen, runs=every, processes=process_count())
     for job, runs in wanted:
         for run in runs:
             execute(run)
