@@ -13,7 +13,7 @@ from diccae.doctor.machine import driver_version
 from diccae.errors import UserError
 from diccae.feature_jobs import FeatureJobs
 from diccae.folder_lock import hold_folder
-from diccae.interim import SEEDS
+from diccae.plans import SEEDS_ASKED
 from diccae.settings import dropped_list
 from diccae.snakemake_request import changed_values, number_of_seeds, use_shards
 from diccae.workflow import load_workflow
@@ -44,7 +44,7 @@ scattergather:
 SHARES = len(gather.share("{scatteritem}"))
 
 # jobs of training state it on the interim page
-os.environ[SEEDS] = str(FLOW.seeds or "")
+os.environ[SEEDS_ASKED] = str(FLOW.seeds or "")
 # one run at a time on a GPU (`resources` in profiles/default), where there is one
 GPU = {"gpu": 1} if driver_version() else {}
 
@@ -55,7 +55,7 @@ onstart:
         trained = [
             job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"
         ]
-        names = {FLOW.jobs[job.wildcards.job].job.plan.name for job in trained}
+        names = {FLOW.job(job.wildcards.job).job.plan.name for job in trained}
         try:
             require_room(sorted(names), FLOW.seeds)
         except UserError as error:

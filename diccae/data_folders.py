@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from diccae.errors import UserError
-from diccae.planned_job import data_key, unsuited
+from diccae.planned_job import data_key, impossible, unsuited
 from diccae.plans import Plan
 
 
@@ -17,17 +17,24 @@ class DataFolders:
     makes it, are the same whatever a plan changes.
 
     Args:
-        plans: plans that can be used, whatever their number of seeds.
+        plans: plans that could be read, whatever their number of seeds.
     """
 
     def __init__(self, plans: Iterable[Plan]) -> None:
         self.data_plans = list(plans)
-        # what is wrong with the clips of each plan that was asked for; empty for nothing
+        # what is wrong with each plan that was asked for, and with its clips; empty for nothing
+        self._impossible: dict[str, str] = {}
         self._unsuited: dict[str, str] = {}
+
+    def impossible(self, plan: Plan) -> str:
+        """What is wrong with a plan, whatever its clips; empty if nothing is."""
+        if plan.name not in self._impossible:
+            self._impossible[plan.name] = impossible(plan)
+        return self._impossible[plan.name]
 
     def _problem(self, plan: Plan) -> str:
         if plan.name not in self._unsuited:
-            self._unsuited[plan.name] = unsuited(plan)
+            self._unsuited[plan.name] = self.impossible(plan) or unsuited(plan)
         return self._unsuited[plan.name]
 
     def data_plan(self, data_root: str) -> Plan:
@@ -35,9 +42,13 @@ class DataFolders:
         suit none.
 
         Raises:
-            SystemExit: plans that share it describe different data or ask for different modalities.
+            SystemExit: plans that share it describe different data or ask for different modalities,
+                or none of them can be used.
         """
-        sharing = [plan for plan in self.data_plans if plan.data_root == data_root]
+        named = [plan for plan in self.data_plans if plan.data_root == data_root]
+        sharing = [plan for plan in named if not self.impossible(plan)]
+        if not sharing:
+            raise SystemExit(f"diccae: {self.impossible(named[0])}")
         asked = {plan.modality: plan for plan in reversed(sharing)}
         if len(asked) > 1:
             words = " and ".join(f"{plan.name} for {m}" for m, plan in sorted(asked.items()))

@@ -15,16 +15,12 @@ from pathlib import Path
 from diccae.clips_hash import clips_hash
 from diccae.hashes import lock_hash
 from diccae.jobs import jobs
-from diccae.plans import Plan
+from diccae.plans import SEEDS_ASKED, Plan
 from diccae.reporting.interim_page import SeedProgress, interim_path, render_interim
 from diccae.reporting.sources import is_in_shard
 from diccae.run_graph import Run
 from diccae.source import source_hash
 from diccae.whole_file import whole_file
-
-# environment variable that the Snakefile sets: how many seeds are asked for. No option of the
-# command, since Snakemake trains again what has another command
-SEEDS = "DICCAE_SEEDS"
 
 
 def write_interim(plan: Plan, seed: int) -> None:
@@ -39,7 +35,7 @@ def write_interim(plan: Plan, seed: int) -> None:
         seed: that of the job that has just finished.
     """
     try:
-        asked = plan.first_seeds(int(os.environ.get(SEEDS) or 0) or None)
+        asked = plan.first_seeds(int(os.environ.get(SEEDS_ASKED) or 0) or None)
         stamps = [job.stamp for job in jobs(asked).values() if job.seed == seed]
         complete = bool(stamps) and all(stamp.is_file() for stamp in stamps)
         if not complete and seed != asked.seeds[0]:

@@ -10,6 +10,7 @@ from diccae.errors import UserError
 from diccae.hashes import digest
 from diccae.jobs import Job, JobKey
 from diccae.plans import Plan
+from diccae.run_graph import check
 from diccae.settings import dropped_list, plan_settings
 from diccae.source import source_hash
 
@@ -48,6 +49,16 @@ class PlannedJob:
             for run in self.job.runs
         ]
         return digest("".join(parts))
+
+
+def impossible(plan: Plan) -> str:
+    """What is wrong with a plan, whatever its clips: with its keys, variants and numbers; empty if
+    nothing is."""
+    try:
+        check(plan)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def unsuited(plan: Plan) -> str:

@@ -23,6 +23,9 @@ VARIANT = re.compile(r"(?P<name>[a-z0-9_]+)(?:@(?P<short>[a-z]+)=(?P<value>[0-9.
 SCORED_STAGE = "finetune"
 # The system of variants that name none.
 DEFAULT_SYSTEM = "diccae"
+# Environment variable that the Snakefile sets for jobs: how many seeds are asked for. No option of
+# `diccae train`, since Snakemake trains again what has another command.
+SEEDS_ASKED = "DICCAE_SEEDS"
 DATASET_NAMES = {"embedded": "embedded benchmark", "vggsound": "VGGSound"}
 
 

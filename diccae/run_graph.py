@@ -41,7 +41,7 @@ class Run:
 
     def __post_init__(self) -> None:
         if not self.modality:
-            object.__setattr__(self, "modality", self.plan.modality)
+            object.__setattr__(self, "modality", _modality(self.plan))
 
     def __str__(self) -> str:
         modality = f" {self.modality}" if self.spec.labelled else ""
@@ -165,6 +165,12 @@ def _of_config(run: Run) -> tuple[str, dict[str, str]]:
     """Digest of the composed config, and the files of weights that it names."""
     config = run.config()
     return config_hash(config), weight_files(config)
+
+
+@lru_cache
+def _modality(plan: Plan) -> str:
+    # asked for by every run, and derived from all sections
+    return plan.modality
 
 
 @lru_cache(maxsize=4096)

@@ -66,10 +66,12 @@ def unknown_target(target: str, workflow: Workflow) -> str:
             *workflow.targets(root),
             *(f"{root}/{a.name}.svg" for a in workflow.artifacts(root).values() if a.draw),
         ]
-        for root in workflow.plans
+        for root, plan in workflow.plans.items()
+        if not workflow.impossible(plan)
     }
     known = ["all", "smoke", *(target for targets in of_plan.values() for target in targets)]
-    hint = did_you_mean(target, [*known, *map("{}/job.json".format, workflow.jobs)])
+    trained = [folder for root in of_plan for folder in workflow.jobs(root)]
+    hint = did_you_mean(target, [*known, *map("{}/job.json".format, trained)])
     folder = str(PurePath(target).parent)
     root = folder if folder in of_plan else next(iter(of_plan))
     names = ", ".join(name.removeprefix(f"{root}/") for name in of_plan[root])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from diccae.artifact import Artifact
 from diccae.artifacts import TABLES, artifact_of, artifacts_of
-from diccae.changed_plan import check_changes, check_effect
+from diccae.changed_plan import check_effect, check_keys
 from diccae.data_folders import DataFolders
 from diccae.errors import UserError
 from diccae.hashes import file_hash
@@ -19,15 +19,18 @@ from diccae.jobs import job_key, jobs, jobs_of_seed, stamp_of
 from diccae.plan_name import results_root_of
 from diccae.planned_job import PlannedJob
 from diccae.plans import Plan, known_plans, load_plan
-from diccae.run_graph import check, scored_runs
+from diccae.run_graph import scored_runs
 from diccae.untrue_outputs import drop_untrue
+from diccae.validation import did_you_mean
 
 
 class Workflow(DataFolders):
-    """Plans by results folder, and all their jobs by the folder of their stamp.
+    """Plans by results folder, and their jobs by the folder of their stamp.
 
     Every method that is asked for a plan that cannot be used, or whose clips do not suit it, raises
     SystemExit, because Snakemake puts a traceback around every other exception. Other plans work.
+    A plan is checked when something of it is asked for, since every start of Snakemake and every
+    job of a cluster reads all of them.
 
     Args:
         plans: with all of their seeds; each seed has its jobs.
@@ -57,11 +60,8 @@ class Workflow(DataFolders):
         self.seeds, self.broken = seeds, dict(broken or {})
         # shards by seed of each plan that was asked for
         self._shards: dict[str, dict[int, Path]] | None = {} if shards else None
-        self.jobs: dict[str, PlannedJob] = {}
-        for plan in self.plans.values():
-            of_plan = jobs(plan)
-            for job in of_plan.values():
-                self.jobs[str(job.stamp.parent)] = PlannedJob(job, of_plan)
+        # jobs of each plan that was asked for
+        self._jobs: dict[str, dict[str, PlannedJob]] = {}
 
     @property
     def root_pattern(self) -> str:
@@ -70,15 +70,12 @@ class Workflow(DataFolders):
 
     @property
     def job_pattern(self) -> str:
-        """Regular expression of the folders of all jobs."""
-        unknown = (re.escape(f"{root}/runs/") + ".+" for root in self.broken)
-        return "|".join([*map(re.escape, self.jobs), *unknown])
+        """Regular expression that the folders of all jobs match."""
+        return f"(?:{self.root_pattern})/runs/.+"
 
     def plan(self, root: str) -> Plan:
         """The plan whose results folder is `root`, with the seeds that are asked for."""
-        if root in self.broken:
-            raise SystemExit(f"diccae: {self.broken[root]}")
-        plan = self.plans[root]
+        plan = self._usable(root)
         if self.changes and root not in self._noted:
             self._noted.add(root)
             try:
@@ -87,6 +84,13 @@ class Workflow(DataFolders):
             except UserError as error:
                 raise SystemExit(f"diccae: {error}") from None
         return plan.first_seeds(self.seeds)
+
+    def _usable(self, root: str) -> Plan:
+        """The plan whose results folder is `root`, with all seeds."""
+        problem = self.broken.get(root) or self.impossible(self.plans[root])
+        if problem:
+            raise SystemExit(f"diccae: {problem}")
+        return self.plans[root]
 
     def root(self, name: str) -> str:
         """The results folder of the plan of that name, with the changed values."""
@@ -104,16 +108,29 @@ class Workflow(DataFolders):
                 found[str(own / name)] = f"{self.root(plan.name)}/{name}"
         return found
 
+    def jobs(self, root: str) -> dict[str, PlannedJob]:
+        """All jobs of the plan whose results folder is `root`, by the folder of their stamp."""
+        if root not in self._jobs:
+            of_plan = jobs(self._usable(root))
+            self._jobs[root] = {
+                str(job.stamp.parent): PlannedJob(job, of_plan) for job in of_plan.values()
+            }
+        return self._jobs[root]
+
     def job(self, folder: str) -> PlannedJob:
         """The job of a folder, of a plan whose clips suit it as far as they are known."""
-        for root in self.broken:
-            if folder.startswith(f"{root}/runs/"):
-                self.plan(root)
-        planned = self.jobs[folder]
+        of_plan = self._jobs_beside(folder)
+        if folder not in of_plan:
+            near = did_you_mean(folder, of_plan)
+            raise SystemExit(f"diccae: {folder}: its plan has no such variant, seed or fold{near}")
+        planned = of_plan[folder]
         problem = self._problem(planned.job.plan)
         if problem:
             raise SystemExit(f"diccae: {problem}")
         return planned
+
+    def _jobs_beside(self, folder: str) -> dict[str, PlannedJob]:
+        return self.jobs(folder.partition("/runs/")[0])
 
     def priority(self, folder: str) -> int:
         """Seed by seed across all variants, and first what others wait for: every seed that is
@@ -122,7 +139,7 @@ class Workflow(DataFolders):
         seeds = planned.job.plan.seeds
         later = len(seeds) - seeds.index(planned.job.seed) if planned.job.seed in seeds else 0
         stamp = str(planned.job.stamp)
-        waiting = sum(stamp in other.stamps for other in self.jobs.values())
+        waiting = sum(stamp in other.stamps for other in self._jobs_beside(folder).values())
         return 1000 * later + waiting
 
     def artifacts(self, root: str) -> dict[str, Artifact]:
@@ -198,10 +215,10 @@ class Workflow(DataFolders):
 
 @lru_cache
 def load_workflow(seeds: int | None = None, shards: bool = False, changes: str = "") -> Workflow:
-    """Read and check every plan once; the arguments are those of `Workflow`. A plan with a wrong
-    key, variant or number is named here, and refused when something of it is asked for, as is one
-    that has fewer than `seeds` seeds. With `changes`, the results folders of the plans as they are
-    are refused too."""
+    """Read every plan once; the arguments are those of `Workflow`. A plan whose file cannot be read
+    is named here, and refused when something of it is asked for, as is one with a wrong variant or
+    number, or with fewer than `seeds` seeds. With `changes`, the results folders of the plans as
+    they are are refused too."""
     plans, data_plans, broken = [], [], {}
     for name in known_plans():
         root = str(results_root_of(name + changes))
@@ -212,7 +229,7 @@ def load_workflow(seeds: int | None = None, shards: bool = False, changes: str =
             )
         try:
             plan = load_plan(name + changes)
-            check_changes(plan)
+            check_keys(plan)
             data_plans.append(plan.unchanged)
         except UserError as error:
             broken[root] = str(error)
@@ -231,15 +248,23 @@ def load_workflow(seeds: int | None = None, shards: bool = False, changes: str =
         except UserError as error:
             broken[root] = str(error)
     built = Workflow(plans, seeds, broken, shards, data_plans, changes)
-    drop_untrue((planned.job for planned in built.jobs.values()), built.plans.values())
+    _drop_untrue(built)
     return built
+
+
+def _drop_untrue(flow: Workflow) -> None:
+    trained = [
+        planned.job
+        for root, plan in flow.plans.items()
+        if Path(root, "runs").is_dir() and not flow.impossible(plan)
+        for planned in flow.jobs(root).values()
+    ]
+    drop_untrue(trained, flow.plans.values())
 
 
 def _as_it_is(name: str) -> list[Plan]:
     """The plan without changes, if it can be used."""
     try:
-        plan = load_plan(name)
-        check(plan)
+        return [load_plan(name)]
     except UserError:
         return []
-    return [plan]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from diccae.plans import Plan, load_plan
+from diccae.snakemake_request import unknown_target
 from diccae.source_lists import Lists
 from diccae.workflow import Workflow
 from tests.own_clips import manifest, plan_of
@@ -72,3 +73,39 @@ def test_a_plan_that_cannot_be_used_is_refused_by_its_words() -> None:
     ):
         with pytest.raises(SystemExit, match="^diccae: plan odd: no key 'seeds'$"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("method.coverage", 2, "coverage: Input should be less"),
+        ("schedule.finetune.batch_size", 0, "batch_size: Input should be greater"),
+    ],
+)
+def test_a_plan_that_is_impossible_is_refused_and_blocks_no_other(
+    key: str, value: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    smoke = load_plan("smoke")
+    odd = smoke.model_copy(update={"name": "odd", "overrides": smoke.overrides | {key: value}})
+    flow = Workflow([odd, smoke])
+    for ask in (
+        lambda: flow.job("results/odd/runs/full/seed200"),
+        lambda: flow.targets("results/odd"),
+        lambda: flow.inputs("table1", "results/odd"),
+    ):
+        with pytest.raises(SystemExit, match=f"^diccae: .*{message}"):
+            ask()
+    assert flow.job("results/smoke/runs/full/seed200").inputs
+    assert flow.targets("results/smoke")
+    # they share a folder of clips
+    assert flow.data_plan(smoke.data_root) is smoke
+    assert "did you mean 'results/smoke/table2.csv'" in unknown_target(
+        "results/smoke/tabl2.csv", flow
+    )
+
+
+def test_a_folder_in_which_no_plan_trains_is_named() -> None:
+    flow = Workflow([load_plan("smoke")])
+    with pytest.raises(SystemExit, match="^diccae: .*ful/seed200: .* variant, .*runs/full/seed200"):
+        flow.job("results/smoke/runs/ful/seed200")

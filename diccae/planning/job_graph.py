@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from diccae.clips_folder import clips_folder
 from diccae.feature_jobs import SHARES, FeatureJobs
 from diccae.jobs import Job
+from diccae.planned_job import PlannedJob
 from diccae.plans import Plan
 from diccae.reporting.shard_folder import shard_path
 from diccae.workflow import Workflow
@@ -55,8 +56,8 @@ def job_graph(plan: Plan, shares: int = SHARES) -> dict[str, PlannedWork]:
         shares: number of jobs that the stored features are divided into.
     """
     flow, root = Workflow([plan]), str(plan.results_root())
-    found = [*_data(plan, shares), *_training(flow)]
-    for seed in dict.fromkeys(planned.job.seed for planned in flow.jobs.values()):
+    found = [*_data(plan, shares), *_training(flow.jobs(root))]
+    for seed in dict.fromkeys(planned.job.seed for planned in flow.jobs(root).values()):
         inputs = tuple(flow.shard_inputs(root, seed))
         path = str(shard_path(plan, seed))
         benchmark = f"{root}/benchmarks/shard{seed}.tsv"
@@ -115,10 +116,10 @@ def _data(plan: Plan, shares: int) -> list[PlannedWork]:
     return found
 
 
-def _training(flow: Workflow) -> list[PlannedWork]:
-    waiting = Counter(stamp for planned in flow.jobs.values() for stamp in planned.stamps)
+def _training(jobs: Mapping[str, PlannedJob]) -> list[PlannedWork]:
+    waiting = Counter(stamp for planned in jobs.values() for stamp in planned.stamps)
     found = []
-    for folder, planned in flow.jobs.items():
+    for folder, planned in jobs.items():
         job, output = planned.job, str(planned.job.stamp)
         fold = "" if job.fold is None else f" fold {job.fold}"
         label, benchmark = f"{job.name} seed {job.seed}{fold}", f"results/benchmarks/{folder}.tsv"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from diccae.functional import verdicts
-from diccae.interim import SEEDS, write_interim
-from diccae.plans import Plan
+from diccae.interim import write_interim
+from diccae.plans import SEEDS_ASKED, Plan
 from diccae.reporting import collect, interim_page
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify
@@ -25,7 +25,7 @@ VERDICTS = [
 @pytest.fixture
 def asked(sealed: Plan, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A plan with four seeds, of which the first is complete and the second has begun."""
-    monkeypatch.delenv(SEEDS, raising=False)
+    monkeypatch.delenv(SEEDS_ASKED, raising=False)
     shutil.rmtree(ROOT / "runs/no_confusion_loss/seed1")
     return sealed.model_copy(update={"seeds": [0, 1, 2, 3]})
 
@@ -67,7 +67,7 @@ def test_before_a_seed_is_complete_the_first_one_gives_its_finished_variants(ask
 def test_the_number_of_seeds_that_is_asked_for(
     asked: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SEEDS, "1")
+    monkeypatch.setenv(SEEDS_ASKED, "1")
     write_interim(asked, 0)
     assert "Interim: 1 of 1 seeds" in PAGE.read_text()
     PAGE.unlink()
@@ -104,7 +104,7 @@ def test_a_seed_in_a_shard_is_complete_and_the_page_is_no_part_of_the_results(
     exported: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(SEEDS, raising=False)
+    monkeypatch.delenv(SEEDS_ASKED, raising=False)
     for folder in ROOT.glob("runs/*/seed1"):
         shutil.rmtree(folder)
     (ROOT / "shards").mkdir()
