@@ -25,7 +25,8 @@ def compare(
         bool, typer.Option("--clips", help="Compare the runs, on the clips that both scored.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="With --clips: folder for its three tables.")
+        Path | None,
+        typer.Option("--out", help="With --clips: folder for its three tables.", file_okay=False),
     ] = None,
 ) -> None:
     """Compare the runs and tables of two results folders; exit code 1 if one is different.
