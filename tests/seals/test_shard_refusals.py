@@ -137,12 +137,19 @@ def test_missing_torn_doubled_and_foreign_files(
     path.write_bytes(content)
     shutil.copy(path, lab / "seed1 (1).npz")
     assert "both hold seed 1; remove one of them" in refusal("verify", "--results", "shards")
+    change(lab / "seed1 (1).npz", _name)
+    words = "seed1.npz is of plan 'small', shards/seed1 (1).npz of 'other'; move one of them"
+    assert words in refusal("verify", "--results", "shards")
     np.savez(lab / "seed1 (1).npz", a=np.zeros(3))
     assert "seed1 (1).npz is not a shard" in refusal("verify", "--results", "shards")
     (lab / "seed1 (1).npz").unlink()
     assert "with --results the page lies in that folder" in (
         refusal("report", "--results", "shards", "--out", "page.html")
     )
+    assert "seed1.npz is no folder; name a folder" in refusal("verify", "--results", str(path))
+    (lab / "shards").mkdir()
+    assert "shards/shards has no shards (*.npz)" in refusal("verify", "--results", "shards")
+    (lab / "shards").rmdir()
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("more.txt", "more")
     assert "shards/seed1.npz was edited: its content has another digest" in (
