@@ -25,7 +25,8 @@ def compare(
         bool, typer.Option("--clips", help="Compare the runs, on the clips that both scored.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="With --clips: folder for its three tables.")
+        Path | None,
+        typer.Option("--out", help="With --clips: folder for its three tables.", file_okay=False),
     ] = None,
 ) -> None:
     """Compare the runs and tables of two results folders; exit code 1 if one is different.
@@ -61,6 +62,7 @@ def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -
         mine, reference, tolerance: those of the command.
         single: whether other plans below the folders are left out.
     """
+    from diccae.reporting.compare import has_tables
     from diccae.reporting.compare_runs import compare_runs, has_runs, has_shards
 
     print(f"here: {mine}; there: {reference}")
@@ -74,6 +76,10 @@ def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -
                 f"not compared: tables, which are of {len(runs.here)} seeds here and of "
                 f"{len(runs.there)} there; the page shows both"
             )
+            return differ
+        without = [str(folder) for folder in (mine, reference) if not has_tables(folder)]
+        if without:
+            print(f"not compared: tables, which are not in {' and '.join(without)}")
             return differ
     return _compare_tables(mine, reference, tolerance, single) or differ
 

@@ -71,6 +71,8 @@ def verify(
     for finding in verdict["findings"]:
         print(Finding(**finding))
     state = "sealed" if verdict["sealed"] else "NOT sealed"
+    if verdict["sealed"] and verdict["root"] is None:
+        state = "no problem found, but there is no seal"
     print(
         f"plan {verdict['plan']}: {state}; {verdict['tables']} tables and figures recomputed "
         f"from {verdict['runs']} runs"
@@ -79,7 +81,10 @@ def verify(
         print(f"not built yet: {', '.join(verdict['not_built'])}")
     print(f"stated, not checked: {'; '.join(verdict['not_checked'])}")
     if verdict["root"] is None:
-        print(f"no root digest: {stored} is missing or was edited; --out {stored} makes a new one")
+        print(
+            f"no root digest: {stored} is missing or was edited; copy it from where the results "
+            f"come from, or seal results of your own with --out {stored}"
+        )
     else:
         state = "" if verdict["sealed"] else ", which is not that of these files"
         print(f"root digest in {stored}: {verdict['root']}{state}")

@@ -103,13 +103,21 @@ def score(labels: Labels, runs: Sequence[Predictions], num_classes: int) -> pd.D
         label), source.
 
     Raises:
-        UserError: no predicted clip carries a label, or two runs have the same modality.
+        UserError: no predicted clip carries a label, two runs have the same modality, or the three
+            runs are not of one variant and seed.
     """
     by_modality = {run.modality: run for run in runs}
     if len(by_modality) < len(runs):
         raise UserError(
             f"two runs have the modality {_repeated(runs)}; "
             f"name one run for each of {', '.join(RUNS)}"
+        )
+    models = {name: run.model for name, run in by_modality.items()}
+    if len(by_modality) == len(RUNS) and len(set(models.values())) > 1:
+        named = ", ".join(f"{name} of {models[name]}" for name in RUNS)
+        raise UserError(
+            f"the modality confusion needs A, V and AV run of one variant and seed, got {named}; "
+            "name three runs that belong together, or score them one by one"
         )
     labelled = set(labels.table["id"])
     rows = []

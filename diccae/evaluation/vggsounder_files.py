@@ -43,11 +43,13 @@ class Predictions:
         modality: what the run sees: A, V or AV.
         ids: (N,) clip ids, distinct.
         top: (N, 5) class indices, best first.
+        model: names variant and seed, and the fold if there is one; empty where it is not known.
     """
 
     modality: str
     ids: NDArray[np.str_]
     top: NDArray[np.int64]
+    model: str = ""
 
 
 def clip_id(name: str) -> str:
@@ -209,7 +211,10 @@ def read_predictions(path: Path, plan_name: str, num_classes: int) -> Prediction
     top = table[tops].to_numpy(np.int64)
     if top.size and (top.min() < 0 or top.max() >= num_classes):
         raise UserError(
-            f"{path}: class index {top.max()}, wanted 0 to {num_classes - 1}; "
+            f"{path}: class index {top.min() if top.min() < 0 else top.max()}, "
+            f"wanted 0 to {num_classes - 1}; "
             "name the plan of the run with --plan"
         )
-    return Predictions(record["modality"], ids.to_numpy(np.str_), top)
+    fold = "" if record.get("fold") is None else f" fold {record['fold']}"
+    model = f"{record.get('variant')} seed {record.get('seed')}{fold}"
+    return Predictions(record["modality"], ids.to_numpy(np.str_), top, model)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def train_again(path: Path) -> str:
     )
 
 
+VIEWS = ("multi", "single")
 COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
 
 
@@ -74,19 +76,26 @@ def _of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
 
 
 def check_metrics(where: str, metrics: Mapping[str, Any], table: pd.DataFrame) -> None:
-    """Compare the accuracies of a metrics.json with predictions.
+    """Compare the accuracies and the numbers of clips of a metrics.json with predictions.
 
     Raises:
         UserError: they differ; `where` names the file.
     """
-    stated = metrics["accuracy"]
-    for (split, view), group in table.groupby(["split", "view"]):
-        computed = 100 * float((group["top1"] == group["label"]).mean())
-        if abs(computed - stated[split][f"top1_{view}"]) > 1e-6:
+    again = "one was edited: train this run again"
+    groups = dict(list(table.groupby(["split", "view"])))
+    for split, view in dict.fromkeys([*product(metrics["accuracy"], VIEWS), *groups]):
+        stated, group = metrics["accuracy"].get(split, {}), groups.get((split, view), table[:0])
+        if len(group) != stated.get("n", 0):
             raise UserError(
-                f"{where} says {stated[split][f'top1_{view}']:.3f} % "
-                f"({split}, {view}), the predictions beside it say {computed:.3f} %; "
-                "one was edited: train this run again"
+                f"{where} says {stated.get('n', 0)} clips ({split}, {view}), the predictions "
+                f"beside it have {len(group)}; {again}"
+            )
+        computed = 100 * float((group["top1"] == group["label"]).mean())
+        # a stated NaN is not equal either
+        if not abs(computed - stated[f"top1_{view}"]) <= 1e-6:
+            raise UserError(
+                f"{where} says {stated[f'top1_{view}']:.3f} % ({split}, {view}), the predictions "
+                f"beside it say {computed:.3f} %; {again}"
             )
 
 

@@ -112,6 +112,11 @@ def common_tables(mine: Path, reference: Path) -> tuple[list[Path], list[str]]:
     return names, apart
 
 
+def has_tables(folder: Path) -> bool:
+    """Whether a results folder has a table."""
+    return bool(_plans(folder))
+
+
 def _plans(folder: Path) -> dict[str, set[Path]]:
     """Tables by the folder of their plan, `.` for those that lie in the folder itself."""
     subfolders = [path for path in folder.iterdir() if path.is_dir() and path.name not in NO_PLANS]

@@ -38,7 +38,7 @@ def data_sets(reference: Path = FOLDER) -> pd.DataFrame:
         path = reference / name / "effects.csv"
         if path.is_file():
             with reading(path, RESTORE):
-                table = pd.read_csv(path)[COLUMNS]
+                table = pd.read_csv(path, usecols=COLUMNS)[COLUMNS]
             table.insert(0, "clips", clips)
             table.insert(0, "plan", name)
             tables.append(table)

@@ -61,11 +61,16 @@ def by_seed(paths: list[Path]) -> dict[int, Shard]:
     """Read shards.
 
     Raises:
-        UserError: one is damaged, or two hold the same seed.
+        UserError: one is damaged, or two hold the same seed, also of two plans.
     """
     found: dict[int, Shard] = {}
     for shard in map(read, paths):
         first = found.setdefault(shard.seed, shard)
+        if first is not shard and _plan_name(shard) != _plan_name(first):
+            raise UserError(
+                f"{shard.path} is of plan {_plan_name(shard)!r}, {first.path} of "
+                f"{_plan_name(first)!r}; move one of them to a folder of its own"
+            )
         if first is not shard:
             raise UserError(
                 f"{shard.path} and {first.path} both hold seed {shard.seed}; remove one of them"
@@ -80,11 +85,14 @@ def plan_of_shards(folder: Path) -> Plan:
         UserError: there is no shard, one is damaged, or they are of several plans.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not there; name a folder of shards")
+        state = "is no folder" if folder.exists() else "is not there"
+        raise UserError(f"{folder} {state}; name a folder of shards")
     paths = shard_files(folder)
     if not paths:
+        place = folder / FOLDER if (folder / FOLDER).is_dir() else folder
         raise UserError(
-            f"{folder} has no shards (*{SUFFIX}); copy those that `diccae export --shard` wrote"
+            f"{place} has no shards (*{SUFFIX}); copy those that `diccae export --shard` wrote "
+            "there, or name the plan with --plan where these are results with their runs"
         )
     shards = list(by_seed(paths).values())
     plans = [_plan(shard) for shard in shards]
@@ -133,6 +141,10 @@ def check_known(plan: Plan) -> None:
                 f"{shard.path} holds seed {seed}, which plan {plan.name} does not have "
                 f"({', '.join(map(str, known))}); remove it, or add the seed to the plan"
             )
+
+
+def _plan_name(shard: Shard) -> str:
+    return str(shard.about["plan"]["name"])
 
 
 def _plan(shard: Shard) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from diccae.reporting.shard_folder import by_seed, shard_files
 from diccae.reporting.shards import read
 
 FILE = "predictions.parquet"
+# <variant>/seed<k>/finetune/<modality>/, or with fold<f>/ before the stage; a copy of a folder
+# under another name, such as seed200-old, is no run
+PLACE = re.compile(rf"([^/]+)/seed(\d+)(?:/fold\d+)?/{SCORED_STAGE}/([^/]+)/{re.escape(FILE)}")
 COLUMNS = ["id", "group", "label", "split", "view", "top1"]
 WITHHELD_COLUMNS = ["id", "label", "split", "withheld", "filling", "top1"]
 
@@ -131,11 +135,11 @@ def stored_runs(folder: Path) -> dict[tuple[str, str, int], Stored]:
         raise UserError(f"{folder} is not there; name two results folders")
     found: dict[tuple[str, str, int], tuple[Path, ...]] = {}
     runs = folder / "runs"
-    # <variant>/seed<k>/finetune/<modality>/, or with fold<f>/ before the stage
     for path in sorted(runs.glob(f"*/seed*/**/{SCORED_STAGE}/*/{FILE}")):
-        name, place = path.relative_to(runs).parts[:2]
-        key = name, path.parts[-2], int(place.removeprefix("seed"))
-        found[key] = (*found.get(key, ()), path)
+        place = PLACE.fullmatch(path.relative_to(runs).as_posix())
+        if place is not None:
+            key = place[1], place[3], int(place[2])
+            found[key] = (*found.get(key, ()), path)
     for seed, shard in by_seed(shard_files(folder)).items():
         for variant, modality in shard.columns:
             found.setdefault((variant, modality, seed), (shard.path,))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from diccae.committed import FOLDER
+from diccae.errors import UserError
 from diccae.reporting import findings, system_findings
 from diccae.reporting.data_sets import (
     REAL,
@@ -48,7 +49,7 @@ def summary(reference: Path = FOLDER) -> list[str]:
         _weights(_read(reference / CONTROLS / "control_verdicts.csv")),
         _systems(_read(reference / CONFIRMATORY / "systems.csv")),
         real_sounds(effects),
-        certainty(effects, [read_json(path, RESTORE) for path in seals]),
+        certainty(effects, [_seal(path) for path in seals]),
     ]
 
 
@@ -129,6 +130,14 @@ def certainty(effects: pd.DataFrame, seals: Sequence[Row]) -> str:
 
 def _effect(row: Row) -> str:
     return f"{label(row['claim'])}: {drop_words(row)}"
+
+
+def _seal(path: Path) -> Row:
+    content = read_json(path, RESTORE)
+    missing = [key for key in ("runs", "sealed") if key not in content]
+    if missing:
+        raise UserError(f"{path} lacks the key {missing[0]!r}; {RESTORE}")
+    return content
 
 
 def _read(path: Path) -> list[Row]:

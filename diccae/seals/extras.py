@@ -33,7 +33,7 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
     expected = {*map(Path, known), seal_path(plan), root / "report.html", interim_path(plan)}
     folders = runs.union(*(path.parents for path in (*expected, *runs)))
     unknown: dict[Path, list[Path]] = defaultdict(list)
-    for path in _files(root, _foreign(plan)):
+    for path in _files(root, _foreign(plan), folders):
         if path not in expected and path.parent not in runs and not is_stated(plan, path):
             place = next(p for p in (*reversed(path.parents), path) if _below(p, root, folders))
             unknown[place].append(path)
@@ -55,12 +55,14 @@ def _below(path: Path, root: Path, folders: set[Path]) -> bool:
     return root in path.parents and path not in folders
 
 
-def _files(folder: Path, left_out: set[Path]) -> Iterable[Path]:
+def _files(folder: Path, left_out: set[Path], known: set[Path]) -> Iterable[Path]:
+    """Files below a folder, and links to folders that the plan does not know: these may lead
+    anywhere, also back up."""
     for path in sorted(folder.iterdir()):
         if path in left_out:
             continue
-        if path.is_dir():
-            yield from _files(path, left_out)
+        if path.is_dir() and (path in known or not path.is_symlink()):
+            yield from _files(path, left_out, known)
         else:
             yield path
 

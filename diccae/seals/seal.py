@@ -135,6 +135,9 @@ def read_seal(plan: Plan) -> tuple[Seal | None, list[Finding]]:
         validated(Content, content, "keys")
     except (ValueError, UserError) as error:
         return Seal(path, {}, intact=False), [Finding("edited", str(path), str(error))]
+    if content["plan"] != plan.name:
+        words = f"is of plan {content['plan']}, not of {plan.name}; copy that of these results here"
+        return Seal(path, {}, intact=False), [Finding("edited", str(path), words)]
     if content["root"] != root_digest(content):
         words = "its content does not have the root digest that it states"
         return Seal(path, content, intact=False), [Finding("edited", str(path), words)]
@@ -243,7 +246,8 @@ def check_files(
             found.append(Finding("edited", path, words))
     later = [path for path in present if path not in seal.files] if seal.files else []
     if later:
-        more = f", as were {len(later) - 1} more files" if len(later) > 1 else ""
-        words = f"is not in {seal.path}: it was made after the seal{more}"
+        rest = len(later) - 1
+        more = f", and so {'was' if rest == 1 else 'were'} {rest} more" if rest else ""
+        words = f"is not in {seal.path}: it was made, copied or renamed after the seal{more}"
         found.append(Finding("extra", later[0], words, problem=False))
     return found

@@ -21,10 +21,10 @@ from diccae.seals.record import doubts
 # what a shard leaves to the digests in its records, in words
 NOT_PROVEN = (
     "of the runs in shards: scores beyond top-1, weights, cluster ids and most learning curves; "
-    "and that top-1, the degrees of confusion and the weights of pairs are those of the files that "
-    "the records name (accuracies, and mean and variance of the degrees on the test split, are "
-    "those of metrics.json, and the mean of the weights is that of history.csv, which have their "
-    "digests)"
+    "and that top-1, classes and groups of clips, degrees of confusion and weights of pairs are "
+    "those of the files that the records name (accuracies, numbers of clips, and mean and "
+    "variance of the degrees on the test split, are those of metrics.json, and the mean of the "
+    "weights is that of history.csv, which have their digests)"
 )
 
 

@@ -22,7 +22,6 @@ from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.shard_check import name_of
 from diccae.stored_file import reading
 
-VIEWS = ("multi", "single")
 ROW = ["split", "fold", "id"]
 # scores of A-V models with one modality withheld
 WITHHELD, MODE = "withheld.parquet", ["withheld", "filling"]
@@ -71,7 +70,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     about = {
         "plan": plan_text(plan),
         "seed": seed,
-        "views": list(VIEWS),
+        "views": list(collect.VIEWS),
         "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
         "degrees": [name_of(run) for run in scored],
         "clips": clips,
@@ -141,7 +140,7 @@ def _predictions(plan: Plan, seed: int, variant: str, modality: str) -> pd.DataF
     parts = [
         collect.predictions(plan, variant, seed, modality, split, view)
         for split in ("test", "validation")
-        for view in VIEWS
+        for view in collect.VIEWS
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -155,10 +154,10 @@ def _arrays(
     place = pd.MultiIndex.from_frame(rows[ROW])
     labels = rows["label"].to_numpy()
     kind = np.int8 if labels.max() <= np.iinfo(np.int8).max else np.int16
-    top1 = np.full((len(VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
+    top1 = np.full((len(collect.VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
     used = np.zeros((len(rows), len(tables)), bool)
     for column, table in enumerate(tables):
-        for view, name in enumerate(VIEWS):
+        for view, name in enumerate(collect.VIEWS):
             part = table[table["view"] == name]
             at = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
             if (part["label"].to_numpy() != labels[at]).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,18 @@ def test_without_the_three_runs_there_is_no_modality_confusion(tmp_path: Path) -
         UserError, match="two runs have the modality AV; name one run for each of A, V, AV"
     ):
         score(labels, [run, run], len(CLASSES))
+
+
+def test_runs_of_several_models_have_no_modality_confusion(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path, name) for name in ("A", "V", "AV")]
+    for path, seed in zip(paths, (0, 0, 1), strict=True):
+        record = json.loads(path.with_name("record.json").read_text())
+        record |= {"variant": "full", "seed": seed}
+        path.with_name("record.json").write_text(json.dumps(record))
+    runs = [read_predictions(path, "clips", len(CLASSES)) for path in paths]
+    words = "got A of full seed 0, V of full seed 0, AV of full seed 1; name three runs"
+    with pytest.raises(UserError, match=words):
+        score(read_labels(write_labels(tmp_path), CLASSES), runs, len(CLASSES))
 
 
 def test_a_subset_without_clips_is_not_a_number(tmp_path: Path) -> None:

@@ -56,6 +56,9 @@ def test_wrong_predictions_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="class index 5, wanted 0 to 4"):
         read_predictions(path, "clips", 5)
     good = pd.read_parquet(path)
+    good.assign(top5=-1).to_parquet(path)
+    with pytest.raises(UserError, match="class index -1, wanted 0 to 5"):
+        read_predictions(path, "clips", 6)
     good.drop(columns="top5").to_parquet(path)
     with pytest.raises(UserError, match="column 'top5' is missing"):
         read_predictions(path, "clips", 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def slow_means(folder: Path, seeds: Sequence[int]) -> dict[str, float]:
             if row.split == "test" and row.view == "multi":
                 means[row.id] = means.get(row.id, 0) + (row.top1 == row.label) / len(seeds)
     return means
+
+
+def test_copies_of_folders_of_runs_are_no_runs(labs: tuple[Path, Path]) -> None:
+    before = compare_clips(*labs).scores
+    for name in ("seed0-old", "seed0/old"):
+        shutil.copytree(
+            labs[1] / "runs/full/seed0/finetune", labs[1] / f"runs/full/{name}/finetune"
+        )
+    pd.testing.assert_frame_equal(compare_clips(*labs).scores, before)
 
 
 def test_common_clips_are_scored_as_in_a_loop(labs: tuple[Path, Path]) -> None:

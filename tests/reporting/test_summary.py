@@ -177,6 +177,13 @@ def test_a_reference_that_is_not_computed_is_said_to_be_so(tmp_path: Path) -> No
     (tmp_path / "embedded" / "effects.csv").write_text("")
     with pytest.raises(UserError, match="effects.csv is empty; restore it: git checkout"):
         summary(tmp_path)
+    (tmp_path / "embedded" / "effects.csv").write_text("claim,modality\n")
+    with pytest.raises(UserError, match="effects.csv is damaged .*; restore it: git checkout"):
+        summary(tmp_path)
+    (tmp_path / "embedded" / "effects.csv").unlink()
+    (tmp_path / "embedded" / "verify.json").write_text('{"runs": 1}')
+    with pytest.raises(UserError, match="verify.json lacks the key 'sealed'; restore it: git che"):
+        summary(tmp_path)
 
 
 def test_sentences_go_between_the_marks_of_a_page(tmp_path: Path) -> None:

@@ -96,11 +96,21 @@ def test_runs_that_are_not_those_of_the_reference_are_counted(sealed: Plan, shar
     assert status == 1
     assert "1 of 4 runs of your 2 seeds (0, 1) have other predicted classes than the ref" in said
     assert "in 3 of 480 clips." in said
-    # the folder of all references, against the results folder of a checkout
+    # the folder of all references with its table over them, against the results of a checkout
     (shards / "seed1.npz").unlink()
+    save(data_sets(), DATA_SETS_TABLE)
     status, said = compare("results", "results/reference")
     assert (status, said.count("here: results/small; there: results/reference/small")) == (1, 1)
     assert "not compared: tables, which are of 2 seeds here and of 1 there" in said
+    assert DATA_SETS_TABLE.name not in said
+    # and a copy of that folder, in which the default plan has a folder of its own name
+    shards.rename(shards.with_name("embedded"))
+    shutil.copytree("results/reference", "copy")
+    status, said = compare("copy", "results/reference")
+    assert (status, said.count("here: copy/embedded; there: results/reference/embedded")) == (0, 1)
+    assert "equal the reference in all 2 runs" in said
+    words = "not compared: tables, which are not in copy/embedded and results/reference/embedded"
+    assert words in said
 
 
 def test_a_reference_that_cannot_be_compared_is_one_sentence(

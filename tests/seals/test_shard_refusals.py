@@ -27,6 +27,18 @@ def _top1(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     arrays["top1"][0, 3, 0] = (arrays["top1"][0, 3, 0] + 1) % 12
 
 
+def _fewer(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    # without changing the accuracy, which is 80 %
+    test = np.array(about["clips"]["split"]) == "test"
+    right = arrays["top1"][0, :, 0] == arrays["label"]
+    for kind, count in ((test & right, 4), (test & ~right, 1)):
+        arrays["top1"][:, np.flatnonzero(kind)[:count], 0] = -1
+
+
+def _none(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    arrays["top1"][:, np.array(about["clips"]["split"]) == "test", 0] = -1
+
+
 def _degree(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     metrics = json.loads(about["files"][f"{RUN}/metrics.json"])
     metrics["degrees"] = {"test": {"mean": 9.0, "variance": 9.0}}
@@ -86,6 +98,8 @@ def test_shards_that_do_not_belong_together(lab: Path, edit: Any, words: str) ->
         (_record, "its content does not have the digest that it states"),
         (_history, "is not the file that the run wrote"),
         (_top1, "metrics.json says 80.000 % .*the predictions beside it say"),
+        (_fewer, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 235"),
+        (_none, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 0"),
         (_degree, "the degrees of confusion are not those whose statistics"),
         (_weights, "the mean of the weights of pairs is not that of history.csv"),
     ],
@@ -123,12 +137,19 @@ def test_missing_torn_doubled_and_foreign_files(
     path.write_bytes(content)
     shutil.copy(path, lab / "seed1 (1).npz")
     assert "both hold seed 1; remove one of them" in refusal("verify", "--results", "shards")
+    change(lab / "seed1 (1).npz", _name)
+    words = "seed1.npz is of plan 'small', shards/seed1 (1).npz of 'other'; move one of them"
+    assert words in refusal("verify", "--results", "shards")
     np.savez(lab / "seed1 (1).npz", a=np.zeros(3))
     assert "seed1 (1).npz is not a shard" in refusal("verify", "--results", "shards")
     (lab / "seed1 (1).npz").unlink()
     assert "with --results the page lies in that folder" in (
         refusal("report", "--results", "shards", "--out", "page.html")
     )
+    assert "seed1.npz is no folder; name a folder" in refusal("verify", "--results", str(path))
+    (lab / "shards").mkdir()
+    assert "shards/shards has no shards (*.npz)" in refusal("verify", "--results", "shards")
+    (lab / "shards").rmdir()
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("more.txt", "more")
     assert "shards/seed1.npz was edited: its content has another digest" in (

@@ -25,6 +25,7 @@ from diccae.reporting.shard_folder import plan_of_shards
 from diccae.reporting.shards import Shard, read, square, triangle
 from diccae.seals import shard_export
 from diccae.seals.finding import Finding
+from diccae.seals.seal import root_digest, seal_text
 from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, RUN, build, change, edit_record, run
@@ -126,6 +127,26 @@ def test_the_seal_of_a_folder_of_shards_holds_when_it_is_moved(lab: Path) -> Non
     edited = "edited: moved/seed1.npz: is not the file that moved/verify.json lists"
     assert any(each.startswith(edited) for each in found)
     assert any(each.startswith("edited: moved/table2.csv") for each in found)
+
+
+def test_a_folder_whose_seal_is_not_there_or_of_another_plan(lab: Path) -> None:
+    run("report", "--results", "shards")
+    seal = lab / "verify.json"
+    content = json.loads(seal.read_text())
+    other = content | {"plan": "other"}
+    seal.write_text(seal_text(other | {"root": root_digest(other)}))
+    plan = plan_of_shards(lab).at(lab)
+    assert [str(Finding(**each)) for each in verify(plan)["findings"]][0] == (
+        f"edited: {seal}: is of plan other, not of small; copy that of these results here"
+    )
+    # links that lead out of the folder, and up again
+    (lab / "up").symlink_to("..")
+    seal.unlink()
+    (lab / "report.html").unlink()
+    said = run("verify", "--results", "shards")
+    assert "note: shards/up: is not a file of this plan\n" in said
+    assert "plan small: no problem found, but there is no seal; 12 tables" in said
+    assert "no root digest: shards/verify.json is missing or was edited; copy it from" in said
 
 
 def test_all_seeds_of_the_shards_are_taken_whatever_their_plan_says_of_a_default(lab: Path) -> None:
