@@ -180,7 +180,8 @@ def read_bytes(path: Path) -> bytes:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(
-            f"{path}: the list cannot be read ({error.strerror}); check --lists and --classes"
+            f"{path}: the list cannot be read ({error.strerror}); name a file that can, in "
+            "lists.sources of the plan or with --lists and --classes"
         ) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{path}: it is UTF-16; save it as UTF-8 text")

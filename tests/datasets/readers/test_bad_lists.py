@@ -158,6 +158,13 @@ def test_no_row_is_lost_in_a_quote_that_is_not_closed(write: Write, lines: list[
         read(write, "plain_csv", "mine.csv", "path,label_name", "a.mp4,golf", *lines)
 
 
+def test_a_list_that_is_a_folder(tmp_path: Path) -> None:
+    module = importlib.import_module("diccae.datasets.readers.plain_csv")
+    words = r"cannot be read \(Is a directory\); name a file that can, in lists.sources of the plan"
+    with pytest.raises(UserError, match=words):
+        module.read([tmp_path], None)
+
+
 @pytest.mark.parametrize("row", ["b.mp4,golf ä", "b.mp4,golf ä,one cell more"])
 def test_a_list_in_another_encoding(write: Write, row: str, capfd: pytest.CaptureFixture) -> None:
     path = write("mine.csv", "path,label_name", "a.mp4,golf", row, end="\r\n")
