@@ -140,3 +140,10 @@ def test_a_row_that_drops_nothing_is_kept(data: Path) -> None:
 def test_the_ledger_counts_them(data: Path, capsys: Any) -> None:
     ledger.check(data / "manifest.parquet", Path("ledger.parquet"), 1, "AV", None, Path(LIST))
     assert f"  {len(COPIES)} duplicate: usable, and near-duplicates" in capsys.readouterr().out
+
+
+def test_a_wrong_list_is_refused_before_the_clips_are_checked(data: Path) -> None:
+    edit(lambda table: table.assign(manifest="0" * 16))
+    with pytest.raises(UserError, match="it was made from another manifest"):
+        ledger.check(data / "manifest.parquet", Path("ledger.parquet"), 1, "AV", None, Path(LIST))
+    assert not Path("ledger.parquet").exists()
