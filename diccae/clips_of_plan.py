@@ -178,7 +178,7 @@ def _from_lists(plan: Plan, lists: Lists, classes: int) -> list[Clips]:
             listed = _nominal(source, absent[0], classes)
             origin = f"the official list; {', '.join(map(str, absent))} missing here"
         else:
-            listed, origin = _read(source), "its lists"
+            listed, origin = _read(source, source.reader == lists.labelled), "its lists"
         origins.append(f"{source.reader} {listed.total()} ({origin})")
         if source.reader == lists.labelled:
             drawn = Counter(
@@ -215,12 +215,12 @@ def _nominal(source: SourceLists, missing: Path, classes: int) -> Counter[str]:
     return Counter(train=train, test=NOMINAL_TEST.get(source.reader, 0))
 
 
-def _read(source: SourceLists) -> Counter[str]:
-    """Number of clips of each split of a source whose lists exist."""
+def _read(source: SourceLists, labelled: bool) -> Counter[str]:
+    """Number of clips of each split of a source whose lists exist; all that can be trained on are
+    `train` where it is not the labelled source."""
     from diccae.datasets.readers.assemble import read_source
     from diccae.datasets.readers.manifest import TRAIN_SPLITS
 
     splits = read_source(source, search=False)["split"].value_counts()
     listed = Counter({str(split): int(clips) for split, clips in splits.items()})
-    train = sum(listed[split] for split in TRAIN_SPLITS)
-    return Counter(train=train, validation=listed["validation"], test=listed["test"])
+    return listed if labelled else Counter(train=sum(listed[split] for split in TRAIN_SPLITS))

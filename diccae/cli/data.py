@@ -81,7 +81,9 @@ def manifest(plan: PlanName) -> None:
         )
         splits = table.loc[table["source"] == source, "split"].value_counts(sort=False)
         shown = ", ".join(f"{clips} {split}" for split, clips in splits.items())
-        print(f"  in the manifest: {shown or 'no clip'}")
+        left = table.attrs["held_out"].get(source)
+        words = f", {left} of held-out splits left out" if left else ""
+        print(f"  in the manifest: {shown or 'no clip'}{words}")
     for split, clips in table["split"].value_counts(sort=False).items():
         print(f"  {split}: {clips} clips")
     for note in table.attrs["notes"]:

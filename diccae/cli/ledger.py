@@ -40,8 +40,13 @@ def check(
     Rows of unchanged files are kept; an interrupted check continues where it stopped.
     """
     from diccae.datasets import ledger
+    from diccae.datasets.duplicates.list_file import read_list
     from diccae.datasets.modalities import WORDS, kinds, without
+    from diccae.digests import file_digest
 
+    if duplicates is not None and manifest.is_file():
+        # a wrong list is refused before hours of decoding
+        read_list(duplicates, file_digest(manifest))
     effort = ledger.check(manifest, out, jobs=jobs, modality=modality)
     counts = ledger.summarise(out)
     sound = "" if counts.with_sound is None else f"{counts.with_sound} with sound, "

@@ -87,20 +87,23 @@ def disk(
     work: dict[Run, Work],
     parameters: dict[Kind, int],
     devices: int,
+    listed: int | None = None,
 ) -> Disk:
     """Disk space that a plan takes.
 
     Args:
         plan: gives the shapes and the modality of the clip cache.
-        clips: number of clips in the cache.
+        clips: number of clips that can be used.
         work: every run of the plan with its work.
         parameters: number of parameters of the model, by kind of run.
         devices: number of runs that train at the same time.
+        listed: number of clips of the manifest, for all of which a cache has room, also for those
+            whose file is missing; None for `clips`.
     """
     cache = plan_settings(plan)["cache"]
     frames = 3 * cache["num_frames"] * cache["frame_size"] ** 2 if "V" in plan.modality else 0
     fbank = 2 * cache["n_mels"] * cache["fbank_frames"] if "A" in plan.modality else 0
-    stored = clips * (frames + fbank)
+    stored = (clips if listed is None else listed) * (frames + fbank)
     sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as parquet
+
 from diccae.clips_of_plan import count_each
 from diccae.data_check import check_data
 from diccae.datasets.features.checks import require_suited
@@ -16,12 +18,13 @@ from diccae.planning import costs
 from diccae.planning.cluster import Times, cluster_cost
 from diccae.planning.loading import Feed, feed
 from diccae.planning.seeds import claims_of_table2, power_of_primary
-from diccae.planning.speeds import kind_of, kinds
+from diccae.planning.speeds import Kind, kind_of, kinds
 from diccae.planning.wall_time import wall_seconds
-from diccae.planning.work import artifacts, work_of
+from diccae.planning.work import Work, artifacts, work_of
 from diccae.plans import Plan
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.settings import plan_settings
+from diccae.stored_file import MAKE_AGAIN, reading
 
 if TYPE_CHECKING:
     from diccae.planning.features import FeatureCost
@@ -83,7 +86,7 @@ def estimate(
             for stage in _stages(runs)
         },
         "parameters": {str(kind): number for kind, number in parameters.items()},
-        "disk": _disk(costs.disk(plan, clips.total, work, parameters, devices)),
+        "disk": _disk(plan, clips.total, work, parameters, devices),
         "devices": {"count": devices, "kind": "GPU" if gpu else "core"},
         "seeds": [asdict(row) for row in claims_of_table2(plan)],
         "power": [asdict(row) for row in power_of_primary(plan)],
@@ -142,7 +145,7 @@ def disk_of(plan: Plan) -> dict[str, int]:
     runs = with_parents([run for own in artifacts(plan).values() for run in own])
     work = {run: work_of(run, clips) for run in runs}
     parameters = {kind_of(run): count_parameters(run) for run in kinds(plan)}
-    return _disk(costs.disk(plan, clips.total, work, parameters, devices_here()[0]))
+    return _disk(plan, clips.total, work, parameters, devices_here()[0])
 
 
 def _features(cost: FeatureCost | None) -> dict[str, Any] | None:
@@ -153,7 +156,14 @@ def _loading(need: Feed | None) -> dict[str, Any] | None:
     return None if need is None else asdict(need) | {"cores": need.cores}
 
 
-def _disk(space: costs.Disk) -> dict[str, int]:
+def _disk(
+    plan: Plan, clips: int, work: dict[Run, Work], parameters: dict[Kind, int], devices: int
+) -> dict[str, int]:
+    listed = None
+    if plan.manifest.is_file():
+        with reading(plan.manifest, MAKE_AGAIN):
+            listed = parquet.read_metadata(plan.manifest).num_rows
+    space = costs.disk(plan, clips, work, parameters, devices, listed)
     return asdict(space) | {"total": space.total}
 
 

@@ -45,7 +45,9 @@ def work_of(run: Run, clips: Clips) -> Work:
     if stage.labelled:
         classes, per_class = data["num_classes"], data["train_per_class"]
         pool = clips.of(["train"]) if per_class is None else per_class * classes
-        update = data["update_per_class"] * classes
+        # None for all
+        each, whole = data["update_per_class"], clips.of([use.update or "update"])
+        update = whole if each is None else each * classes
     else:
         splits, update = list(data["pretrain_splits"]), data["update_unlabelled"]
         whole = clips.of(splits)

@@ -104,3 +104,23 @@ def test_clips_that_cannot_be_decoded_count_for_nothing(
     with pytest.raises(UserError, match="no clip in split test"):
         data.cache("mine.yaml", jobs=1)
     assert built == [own.manifest]
+
+
+def test_clips_of_held_out_splits_of_other_sources_are_counted(
+    own: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_test_clips()
+    Path("classInd.txt").write_text("1 Archery\n")
+    for name, groups in (("trainlist01.txt", "12"), ("testlist01.txt", "345")):
+        rows = [f"Archery/v_Archery_g0{group}_c01.avi" for group in groups]
+        Path(name).write_text("\n".join(rows) + "\n")
+        for row in rows:
+            (Path("clips") / Path(row).name).touch()
+    content = yaml.safe_load(Path("mine.yaml").read_text())
+    files = ["trainlist01.txt", "testlist01.txt"]
+    content["lists"]["sources"].append({"reader": "ucf101", "lists": files, "media": "clips"})
+    Path("mine.yaml").write_text(yaml.safe_dump(content))
+    data.manifest("mine.yaml")
+    printed = capsys.readouterr().out
+    assert "ucf101: 5 listed" in printed
+    assert "  in the manifest: 2 unlabelled, 3 of held-out splits left out\n" in printed

@@ -101,6 +101,35 @@ def test_existing_lists_are_counted_and_missing_ones_take_the_official_number(sm
     assert "ucf101 2 (its lists)" in count_each(plan)[0].origin
 
 
+def test_unlabelled_clips_of_the_labelled_source_stay_so_where_another_list_is_missing(
+    smoke: Plan,
+) -> None:
+    rows = [f"{n}.mp4,{'ab'[n % 2]},train" for n in range(20)]
+    rows += [f"test{n}.mp4,a,test" for n in range(3)] + [
+        f"pool{n}.mp4,,unlabelled" for n in range(50)
+    ]
+    Path("mine.csv").write_text("\n".join(["path,label_name,split", *rows]) + "\n")
+    sources = [
+        {"reader": "plain_csv", "lists": ["mine.csv"], "media": "m"},
+        {"reader": "audioset", "lists": ["balanced_train_segments.csv"], "media": "m"},
+    ]
+    plan = lists_of(
+        load_plan("vggsound"),
+        sources=sources,
+        labelled="plain_csv",
+        update_per_class=0,
+        validation_per_class=0,
+    )
+    assert count_each(plan)[0].counts == Counter(
+        {
+            ("train", "plain_csv"): 20,
+            ("test", "plain_csv"): 3,
+            ("unlabelled", "plain_csv"): 50,
+            ("unlabelled", "audioset"): 22_176,
+        }
+    )
+
+
 def test_a_missing_list_of_unknown_length_is_an_error(smoke: Plan) -> None:
     sources = [
         {"reader": "vggsound", "lists": ["media/lists/vggsound.csv"], "media": "m"},
@@ -134,6 +163,15 @@ def test_work_of_the_smoke_plan_equals_the_count_by_hand(smoke: Plan) -> None:
     # 6 clips of 12 classes in batches of 32, 5 update clips a class an epoch, validation and test
     tuned = work_of(Run(smoke, "finetune", "full", 0, "A"), clips)
     assert tuned == Work(steps=4, epoch=72, trained=128, embedded=2 * 60, scored=300, clustered=0)
+
+
+def test_without_a_number_of_update_clips_all_are_read(smoke: Plan) -> None:
+    clips = count_each(smoke)[0]
+    overrides = smoke.overrides | {"data.update_per_class": None}
+    plan = smoke.model_copy(update={"overrides": overrides})
+    tuned = work_of(Run(plan, "finetune", "full", 0, "A"), clips)
+    # in each of two epochs
+    assert tuned.embedded == 2 * clips.of(["update"])
 
 
 def test_a_budget_in_steps_and_a_single_source_reduce_the_work() -> None:
@@ -225,6 +263,9 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
     assert more.tables == need.tables + 30 * costs.WITHHELD_BYTES
     assert need.clips == 100 * costs.CLIP_BYTES
     assert need.total == need.clips + need.cache + 4000 + 7 * 4000 + need.tables
+    # a cache has room for clips whose file is missing
+    listed = costs.disk(smoke, 100, work, {kind: 1000}, devices=2, listed=150)
+    assert listed.total - need.total == need.cache // 2
     live = costs.disk(load_plan("vggsound"), 199_467, work, {kind: 1000}, devices=1)
     assert live.cache == 0
     # 380 GB for VGGSound alone, as configs/base/vggsound/data.py says

@@ -66,15 +66,22 @@ def dropped_clips(path: Path, table: pd.DataFrame, clips: pd.DataFrame) -> pd.Se
         clips: a manifest or the index of a cache, with `id` and `split`.
 
     Raises:
-        UserError: a clip is not known, a row drops a clip that it does not name, or a test clip.
+        UserError: a clip is not known, an id names several clips, a row drops a clip that it does
+            not name, or a test clip.
     """
     place = pd.Series(clips.index, clips["id"].astype(str))
+    several = set(place.index[place.index.duplicated()])
     for number, row in zip(table.index, table.to_dict("records"), strict=True):
         # the header is line 1
         where = f"{path}, line {number + 2}"
         unknown = [name for name in (row["first"], row["second"]) if name not in place.index]
         if unknown:
             raise UserError(f"{where}: no clip of the manifest is {unknown[0]!r}; {AGAIN}")
+        if several & {row["first"], row["second"]}:
+            raise UserError(
+                f"{where}: {min(several & {row['first'], row['second']})!r} is the id of several "
+                "clips of the manifest; give each an id of its own, in the column id of its list"
+            )
         if row["dropped"] not in ("", row["second"]):
             raise UserError(
                 f"{where}: wanted `dropped` empty or {row['second']!r}, the second clip of the "

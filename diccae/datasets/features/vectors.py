@@ -33,12 +33,15 @@ class Vectors:
         self.array: np.ndarray | None = None
         if self.path.is_dir():
             self.files = sorted(self.path.rglob("*.npy"))
-            names = [str(p.relative_to(self.path).with_suffix("")) for p in self.files]
-            if not names:
+            # without .npy: what a dot follows in the rest of a name is no suffix
+            keys = [
+                p.stem if self.match == "stem" else str(p.relative_to(self.path).with_suffix(""))
+                for p in self.files
+            ]
+            if not keys:
                 raise UserError(f"{self.path}: the folder has no .npy file; correct {self.where}")
         else:
-            names = self._read(source)
-        keys = [self._name(name) for name in names]
+            keys = [self._name(name) for name in self._read(source)]
         twice = [name for name, count in Counter(keys).items() if count > 1]
         if twice:
             raise UserError(

@@ -60,8 +60,15 @@ def closest(word: str, known: Iterable[str]) -> str:
     return close or (f"; did you mean {(same + begins)[0]!r}?" if same + begins else "")
 
 
-def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def drop_duplicates(
+    rows: pd.DataFrame, columns: Sequence[str], way_out: str = "remove one of the two lines"
+) -> pd.DataFrame:
     """Drop rows whose `id` occurs in an earlier row; `attrs` counts them as `duplicates`.
+
+    Args:
+        rows: N rows of lists.
+        columns: the columns that rows with the same id must share.
+        way_out: what to do where they do not.
 
     Raises:
         UserError: two rows with the same id differ in one of the `columns`.
@@ -84,10 +91,13 @@ def drop_duplicates(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             if differs.any():
                 at = np.flatnonzero(differs)[0]
                 row, other = members.iloc[at], first.iloc[at]
+                here, there = (
+                    repr("" if pd.isna(each[column]) else str(each[column]))
+                    for each in (row, other)
+                )
                 raise UserError(
-                    f"{place(rows, row)}: {row['id']} has {column} {str(row[column])!r}, "
-                    f"but {str(other[column])!r} in {place(rows, other)}; "
-                    "remove one of the two lines"
+                    f"{place(rows, row)}: {row['id']} has {column} {here}, but {there} in "
+                    f"{place(rows, other)}; {way_out}"
                 )
         rows = rows[~again].reset_index(drop=True)
     rows.attrs = attrs
@@ -114,8 +124,9 @@ def numbers(rows: pd.DataFrame, column: str, read: Callable[[str], float] = floa
         return number if 0 <= number < np.inf else np.nan
 
     values = map_values(rows[column], value).astype(np.float64)
+    kind = "whole number" if read is int else "number"
     check_rows(
-        rows, np.isnan(values), lambda row: f"{column}: wanted a number >= 0, got {row[column]!r}"
+        rows, np.isnan(values), lambda row: f"{column}: wanted a {kind} >= 0, got {row[column]!r}"
     )
     return values
 

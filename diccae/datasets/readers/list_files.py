@@ -37,10 +37,11 @@ def read_rows(
         published: whether the list can be downloaded again.
 
     Raises:
-        UserError: the file is missing, not UTF-8 or without rows, or a row has another number of
-            cells (with its line).
+        UserError: the file is missing, not UTF-8 or without rows, a row has another number of
+            cells, or a cell goes on in the next line (with the line).
     """
     data = read_bytes(path)
+    _check_text(path, data)
     if spaced:
         data = data.replace(b", ", b",")
     comments = _comments(path, data, published)
@@ -70,21 +71,27 @@ def read_rows(
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, skip_rows=comments + header, column_names=names
+                # one block, since a quote that is not closed takes all that follows into its cell
+                use_threads=False,
+                block_size=len(data) + 1,
+                skip_rows=comments + header,
+                column_names=names,
             ),
             parse_options=arrow_csv.ParseOptions(
-                invalid_row_handler=invalid, ignore_empty_lines=False
+                invalid_row_handler=invalid, ignore_empty_lines=False, newlines_in_values=True
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.large_string() for name in names}, strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
-        problem = f"{path}: not a list of comma-separated UTF-8 text ({str(error).splitlines()[0]})"
+        problem = f"{path}: not a list of comma-separated text ({str(error).splitlines()[0]})"
         raise UserError(f"{(bad or [problem])[0]}; {again}") from None
+    lines = np.arange(1, len(table) + len(blank) + 1) + comments + header
+    lines = lines[~np.isin(lines, blank)].astype(np.int32)
+    _check_one_line(path, table, lines, again)
     rows = pd.DataFrame({name: text(pc.utf8_trim_whitespace(table[name])) for name in names})
-    lines = np.arange(1, len(rows) + len(blank) + 1) + comments + header
-    rows["line"] = lines[~np.isin(lines, blank)].astype(np.int32)
+    rows["line"] = lines
     filled = np.zeros(len(rows), bool)
     for name in names:
         filled |= (rows[name] != "").to_numpy(bool)
@@ -173,11 +180,35 @@ def read_bytes(path: Path) -> bytes:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(
-            f"{path}: the list cannot be read ({error.strerror}); check --lists and --classes"
+            f"{path}: the list cannot be read ({error.strerror}); name a file that can, in "
+            "lists.sources of the plan or with --lists and --classes"
         ) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{path}: it is UTF-16; save it as UTF-8 text")
     return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _check_text(path: Path, data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n|\n|\r", data[: error.start])) + 1
+        raise UserError(
+            f"{path}, line {line}: it is not UTF-8; save the list as UTF-8 text"
+        ) from None
+
+
+def _check_one_line(path: Path, table: pa.Table, lines: np.ndarray, again: str) -> None:
+    """Check that no cell has a line break: the rows that a quote takes into its cell would be
+    lost."""
+    for name in table.column_names:
+        broken = pc.match_substring_regex(table[name], r"[\r\n]")
+        at = pc.index(broken, True).as_py()
+        if at >= 0:
+            raise UserError(
+                f"{path}, line {lines[at]}: the cell {name} goes on in the next line, so a quote "
+                f"is not closed or it has a line break; {again}"
+            )
 
 
 def _comments(path: Path, data: bytes, published: bool) -> int:
@@ -193,13 +224,8 @@ def _comments(path: Path, data: bytes, published: bool) -> int:
 
 def _cells(path: Path, data: bytes, comments: int) -> list[str]:
     lines = re.split(rb"\r\n|\n|\r", data, maxsplit=comments + 1)
-    try:
-        cells = next(csv.reader([lines[comments].decode()]), [])
-    except UnicodeDecodeError:
-        raise UserError(
-            f"{path}, line {comments + 1}: it is not UTF-8; save the list as UTF-8 text"
-        ) from None
-    return [cell.strip() for cell in cells]
+    _check_text(path, b"\n" * comments + lines[comments])
+    return [cell.strip() for cell in next(csv.reader([lines[comments].decode()]), [])]
 
 
 def read_lists(lists: Sequence[Path], read_one: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def read(
     given = (rows["end"] != "").to_numpy(bool)
     rows["end"] = np.where(given, numbers(rows, "end", lambda cell: float(cell or 0)), np.nan)
     check_spans(rows)
-    start = rows["start"].map(lambda time: f"_{time:g}" if time else "").astype(str)
+    # 11 digits: microseconds of a day
+    start = rows["start"].map(lambda time: f"_{time:.11g}" if time else "").astype(str)
     rows["video"] = rows["video"].where(rows["video"] != "", rows["file"])
     rows["id"] = rows["id"].where(
         rows["id"] != "", join(rows["file"].str.replace(r"\.[^./]*$", "", regex=True), start)
@@ -88,8 +90,11 @@ def read(
         lambda row: f"a clip of split {row['split']} has no label_name",
         "give its class, or the split unlabelled",
     )
+    rows["path"] = rows["file"]
     rows = drop_duplicates(
-        rows, ["file", "start", "end", "label_name", "label", "split", "group", "fold"]
+        rows,
+        ["path", "start", "end", "label_name", "label", "split", "group", "fold"],
+        "remove one of the two lines, or give each clip an id of its own in the column id",
     )
     rows["given"] = rows["label"]
     add_labels(rows, read_classes(classes) if classes is not None else _order(rows))
@@ -109,8 +114,9 @@ def read(
     )
     rows["fold"] = folds(rows)
     root = "" if media is None else os.path.abspath(media)
-    absolute = [os.path.join(root, file) for file in rows["file"]]
-    _check_spellings(rows, [os.path.normpath(file) for file in absolute])
+    # as a manifest is read
+    absolute = [os.path.normpath(os.path.join(root, file)) for file in rows["file"]]
+    _check_spellings(rows, absolute)
     found = np.array([media is not None and os.path.isfile(file) for file in absolute])
     rows["path"] = text(pa.array(np.where(found, absolute, ""), pa.large_string()))
     counts = {
@@ -124,7 +130,7 @@ def read(
         gone = int(found.argmin())
         rows.attrs["missing"] = (
             f"{(~found).sum()} of {len(rows)} clips have no file, first "
-            f"{place(rows, rows.iloc[gone])}: there is no {absolute[gone]} (path counts from the "
+            f"{place(rows, rows.iloc[gone])}: {_absence(absolute[gone])} (path counts from the "
             f"folder {media})"
         )
         rows.attrs["notes"] = [rows.attrs["missing"]]
@@ -150,6 +156,17 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
             "column label, or give a class list"
         )
     return names
+
+
+def _absence(path: str) -> str:
+    """Why there is no file at a path."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return f"there is no permission to read {path}"
+    except (OSError, ValueError):
+        return f"there is no {path}"
+    return f"{path} is no file"
 
 
 def _check_spellings(rows: pd.DataFrame, files: list[str]) -> None:
@@ -178,4 +195,6 @@ def _read_list(path: Path) -> pd.DataFrame:
     rows.attrs = {"lists": [str(path)]}
     rows["list"] = 0
     check_rows(rows, rows["file"] == "", lambda row: "the path is empty")
+    # pandas and spreadsheets write 1.0 where some clips have no label
+    rows["label"] = map_text(rows["label"], lambda cell: re.sub(r"^(\d+)\.0+$", r"\1", cell))
     return rows[["file", *TEXT, "line"]]

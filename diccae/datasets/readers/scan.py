@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,14 @@ def walk(media: Path) -> Iterator[tuple[str, str]]:
         seen.add((where.st_dev, where.st_ino))
         with os.scandir(media / folder) as entries:
             for entry in entries:
-                if entry.is_dir():
+                try:
+                    is_folder = entry.is_dir()
+                except OSError as error:
+                    # a link that leads to itself has no file, like a broken one
+                    if error.errno != errno.ELOOP:
+                        raise
+                    continue
+                if is_folder:
                     waiting.append(f"{folder}{entry.name}/")
                 elif entry.name.rpartition(".")[2].lower() in SUFFIXES and entry.is_file():
                     yield folder, entry.name

@@ -14,7 +14,7 @@ import pytest
 from diccae.cli import ledger
 from diccae.clips_of_plan import count_each
 from diccae.datasets.clip_cache import load_cache
-from diccae.datasets.clips import read_meta
+from diccae.datasets.clips import read_index, read_meta, write_index, write_meta
 from diccae.datasets.duplicates.find import find_duplicates, write_list
 from diccae.datasets.duplicates.marking import mark_duplicates, require_marked, unmarked
 from diccae.errors import UserError
@@ -113,6 +113,17 @@ def test_a_list_that_does_not_suit_the_clips(data: Path, change: Edit, message: 
     assert read_meta(plan.cache_dir)["counts"] == {"ok": 2 * len(COPIES) + 6}
 
 
+def test_an_id_that_several_clips_have_is_refused(data: Path) -> None:
+    plan = dropping(data)
+    index = read_index(plan.cache_dir)
+    index.loc[index["id"] == "other0", "id"] = "copy1"
+    meta = read_meta(plan.cache_dir)
+    meta["sha256"]["index"] = write_index(plan.cache_dir, index)
+    write_meta(plan.cache_dir, meta)
+    with pytest.raises(UserError, match="'copy1' is the id of several clips of the manifest; give"):
+        mark_duplicates(plan, plan.cache_dir)
+
+
 def test_a_list_that_is_not_there(data: Path) -> None:
     Path(LIST).unlink()
     plan = dropping(data)
@@ -129,3 +140,10 @@ def test_a_row_that_drops_nothing_is_kept(data: Path) -> None:
 def test_the_ledger_counts_them(data: Path, capsys: Any) -> None:
     ledger.check(data / "manifest.parquet", Path("ledger.parquet"), 1, "AV", None, Path(LIST))
     assert f"  {len(COPIES)} duplicate: usable, and near-duplicates" in capsys.readouterr().out
+
+
+def test_a_wrong_list_is_refused_before_the_clips_are_checked(data: Path) -> None:
+    edit(lambda table: table.assign(manifest="0" * 16))
+    with pytest.raises(UserError, match="it was made from another manifest"):
+        ledger.check(data / "manifest.parquet", Path("ledger.parquet"), 1, "AV", None, Path(LIST))
+    assert not Path("ledger.parquet").exists()

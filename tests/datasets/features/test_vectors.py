@@ -53,6 +53,15 @@ def test_a_folder_has_a_file_for_each_clip(tmp_path: Path) -> None:
     assert Vectors("audio", source(tmp_path, match="stem")).of_clips(TABLE).tolist() == [-1, -1, 1]
 
 
+def test_names_with_dots_in_a_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        np.save(tmp_path / f"tape.{number}.npy", np.full(4, number))
+    dots = TABLE.assign(path=[f"m/tape.{number}.wav" for number in (2, 0, 3)])
+    assert Vectors("audio", source(tmp_path, match="stem")).of_clips(dots).tolist() == [2, 0, -1]
+    by_id = TABLE.assign(id=["tape.1", "tape", "tape.0"])
+    assert Vectors("audio", source(tmp_path)).of_clips(by_id).tolist() == [1, -1, 0]
+
+
 @pytest.mark.parametrize(
     ("arrays", "settings", "words"),
     [

@@ -141,6 +141,41 @@ def test_an_empty_list_can_be_downloaded_again_only_if_it_is_published(write: Wr
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        # one quote, which takes the rest of the list; and two, which take what is between them
+        ['b.mp4,"golf', "c.mp4,golf", "d.mp4,golf"],
+        ['b.mp4,"golf', 'c.mp4,golf"', "d.mp4,golf"],
+        ['b.mp4,"golf', "and more" + 2_000_000 * " ", 'of it"', "d.mp4,golf"],
+    ],
+)
+def test_no_row_is_lost_in_a_quote_that_is_not_closed(write: Write, lines: list[str]) -> None:
+    with pytest.raises(
+        UserError,
+        match="mine.csv, line 3: the cell label_name goes on in the next line, so a quote is not "
+        "closed or it has a line break; correct the list",
+    ):
+        read(write, "plain_csv", "mine.csv", "path,label_name", "a.mp4,golf", *lines)
+
+
+def test_a_list_that_is_a_folder(tmp_path: Path) -> None:
+    module = importlib.import_module("diccae.datasets.readers.plain_csv")
+    words = r"cannot be read \(Is a directory\); name a file that can, in lists.sources of the plan"
+    with pytest.raises(UserError, match=words):
+        module.read([tmp_path], None)
+
+
+@pytest.mark.parametrize("row", ["b.mp4,golf ä", "b.mp4,golf ä,one cell more"])
+def test_a_list_in_another_encoding(write: Write, row: str, capfd: pytest.CaptureFixture) -> None:
+    path = write("mine.csv", "path,label_name", "a.mp4,golf", row, end="\r\n")
+    path.write_bytes(path.read_bytes().decode().encode("latin-1"))
+    module = importlib.import_module("diccae.datasets.readers.plain_csv")
+    with pytest.raises(UserError, match="mine.csv, line 3: it is not UTF-8; save the list as UTF"):
+        module.read([path], None)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("spelling", "difference"),
     [
         ("Tap dancing", "case"),

@@ -110,7 +110,7 @@ def test_cut_clips_are_preferred(write: Write, hold: Write) -> None:
         ),
         (
             ROWS[0].replace("P01_01_0", "P01_01_9").replace(",3,door", ",three,door"),
-            "verb_class: wanted a number",
+            "verb_class: wanted a whole number",
         ),
         (ROWS[0] + ",more", "wanted 15 cells .* got 16"),
     ],

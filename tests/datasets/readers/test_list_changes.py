@@ -73,3 +73,13 @@ def test_an_edited_manifest(lists: Lists, manifest: Path) -> None:
         "label_name of b is 'cut', the lists give 'stir'",
         True,
     )
+
+
+def test_paths_as_find_writes_them(
+    lists: Lists, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the folders of the clips and of the manifest are both below the working directory
+    monkeypatch.chdir(tmp_path)
+    write("my.csv", ROWS[0], "./a.mp4,cut,train", ".//b.mp4,stir,train", "./late.mp4,cut,test")
+    write_manifest(assemble(lists), tmp_path / "data" / "manifest.parquet")
+    assert list_changes(lists, tmp_path / "data" / "manifest.parquet", folds=None) is None

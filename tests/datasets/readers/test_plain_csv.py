@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -73,16 +75,67 @@ def test_spans_of_one_file_are_clips_of_their_own(write: Write) -> None:
     assert table.attrs["duplicates"] == 1
 
 
+def test_ids_keep_the_milliseconds_of_long_recordings(write: Write) -> None:
+    table = read([write("my.csv", "path,start", "x.mp4,12345.124", "x.mp4,12345.126")], None)
+    assert table["id"].tolist() == ["x_12345.124", "x_12345.126"]
+
+
+def test_two_files_whose_names_differ_by_their_suffix(write: Write) -> None:
+    lines = ["path,id", "x.wav,", "x.mp4,"]
+    with pytest.raises(UserError, match="x has path 'x.mp4', but 'x.wav' in .*the column id"):
+        read([write("my.csv", *lines)], None)
+    lines[2] += "film"
+    assert read([write("my.csv", *lines)], None)["id"].tolist() == ["x", "film"]
+
+
+def test_a_span_beside_the_whole_file(write: Write) -> None:
+    path = write("my.csv", "path,end", "x.mp4,", "x.mp4,5")
+    with pytest.raises(UserError, match="line 3: x has end '5.0', but '' in .*, line 2; "):
+        read([path], None)
+
+
+def test_indices_as_spreadsheets_write_them_where_some_are_missing(write: Write) -> None:
+    lines = ["path,label_name,label", "x.mp4,stir,1.0", "y.mp4,cut,0.0", "z.mp4,,"]
+    table = read([write("my.csv", *lines)], None)
+    assert table["label"].tolist() == [1, 0, -1]
+    bare = read([write("my.csv", "path,label", "x.mp4,1.0", "y.mp4,0.0", "z.mp4,")], None)
+    assert bare["label_name"].tolist() == ["1", "0", ""]
+    assert bare["split"].tolist() == ["train", "train", "unlabelled"]
+
+
+def test_why_a_clip_has_no_file(write: Write, hold: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    media = hold("a/x.mp4", "y.mp4")
+
+    def note(line: str) -> str:
+        return read([write("my.csv", "path", line, "y.mp4")], media).attrs["notes"][0]
+
+    assert f"line 2: {media}/a is no file (path counts from the folder" in note("a")
+    assert f"line 2: there is no {media}/gone.mp4 (path" in note("gone.mp4")
+    stat = os.stat
+
+    def refuse(path: str, **options: bool) -> os.stat_result:
+        if path == f"{media}/a/x.mp4":
+            raise PermissionError
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os.path, "isfile", lambda path: path == f"{media}/y.mp4")
+    assert f"line 2: there is no permission to read {media}/a/x.mp4" in note("a/x.mp4")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("x.mp4,cut,0,0,5", "x has label_name 'cut', but 'stir' in .*, line 2"),
         ("y.mp4,stir,1,0,5", "stir belongs to 1 here, but to 0 in an earlier line"),
         ("y.mp4,cut,0,0,5", "0 belongs to cut here, but to stir in an earlier line"),
-        ("y.mp4,cut,one,0,5", "label: wanted a number >= 0, got 'one'"),
+        ("y.mp4,cut,one,0,5", "label: wanted a whole number >= 0, got 'one'"),
         ("y.mp4,cut,1,5,5", "the clip ends at 5.0 s and starts at 5.0 s"),
         (",cut,1,0,5", "the path is empty"),
-        ("x.mp4,stir,0,0,6", "x has end '6.0', but '5.0' in .*, line 2"),
+        (
+            "x.mp4,stir,0,0,6",
+            "x has end '6.0', but '5.0' in .*, line 2; .* give each clip an id of its own",
+        ),
     ],
 )
 def test_bad_rows(write: Write, line: str, words: str) -> None:

@@ -107,6 +107,7 @@ def test_links_are_followed_and_circles_end(write: Write, hold: Write, tmp_path:
     (media / "in" / "disk").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "circle").symlink_to(media)
     (media / f"{IDS[1]}.mp4").symlink_to(tmp_path / "gone.mp4")
+    (media / "itself.mp4").symlink_to(media / "itself.mp4")
     table = read([write("vggsound.csv", *LONG)], media)
     assert table["path"].tolist() == [str(media / f"in/disk/{IDS[0]}.mp4"), "", "", ""]
 
