@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
+from diccae.reporting.make_command import make_command
 from diccae.reporting.page_values import (
+    counted,
     evidence,
     interval,
     number,
@@ -122,6 +125,7 @@ def environment() -> Environment:
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
+        "counted": counted,
         "p_value": p_value,
         "evidence": evidence,
         "level": verdicts.level_words,
@@ -165,6 +169,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unchanged": plan.unchanged,
         "changes": changes_of(plan),
         "root": results_root_of(plan.name),
+        "make_command": partial(make_command, plan),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
@@ -180,6 +185,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unit": intervals.repetition(plan),
         "number_of_seeds": intervals.number_of_seeds(plan),
         "over": intervals.sources(plan),
+        "few": intervals.too_few(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
         "tables": tables,
         "committed": against_reference(plan, folder),

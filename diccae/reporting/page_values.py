@@ -86,6 +86,11 @@ def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: 
     return f"[{number(row[low], digits)}, {number(row[high], digits)}]"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 seed`, `4 seeds`."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
 def p_value(value: float) -> str:
     """A p-value with its sign of equality; one below 0.001 by that bound."""
     if not np.isfinite(value):
