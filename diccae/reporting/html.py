@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -46,6 +45,7 @@ from diccae.reporting.page_values import (
     placed,
     quality,
     rows,
+    significant,
 )
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -126,6 +126,7 @@ def environment() -> Environment:
         "interval": interval,
         "conclusion": pairs.conclusion,
         "counted": counted,
+        "significant": significant,
         "p_value": p_value,
         "evidence": evidence,
         "level": verdicts.level_words,
@@ -243,6 +244,8 @@ def _clips(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
+    # the runs of a page may come from several machines
+    hardware = [record["hardware"] for record in records]
     return {
         "count": len(records),
         "commits": sorted(
@@ -252,7 +255,10 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
             }
         ),
         "data": sorted({record["data_hash"] for record in records}),
-        "hardware": sorted({json.dumps(record["hardware"]) for record in records}),
+        "machines": sorted({f"{own['cpu']}, {own['gpu'] or 'no GPU'}" for own in hardware}),
+        "hardware": sorted(
+            {f"{own['cpu']}, {own['cores']} cores, {own['gpu'] or 'no GPU'}" for own in hardware}
+        ),
         "peak": max(record["peak_rss_mb"] for record in records),
         "last": max(record["started"] for record in records),
     }

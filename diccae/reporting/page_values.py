@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -84,6 +85,14 @@ def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: 
         value = value if value in row else value.removesuffix("_clip")
         return TOO_FEW if np.isfinite(row.get(value, np.nan)) else absent
     return f"[{number(row[low], digits)}, {number(row[high], digits)}]"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A size with so many significant digits, or its whole part where that has more, so that a
+    small one is not 0; a dash where there is none."""
+    if not np.isfinite(value) or value == 0:
+        return number(value, 0)
+    return number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
 
 
 def counted(number: int, noun: str) -> str:

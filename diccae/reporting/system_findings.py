@@ -38,7 +38,10 @@ def accuracy(rows: Sequence[Row], unit: str = "seed", reference: str = paper.WHO
         return f"{said}; training from scratch is not part of these results"
     difference = drop_words(own, OVER_SCRATCH)
     if few := no_verdict([own], OVER_SCRATCH, unit):
-        return f"{said}, {difference} points over its encoders trained from scratch; {few}"
+        return (
+            f"{said}; mean difference to its encoders trained from scratch, in points: "
+            f"{difference}; {few}"
+        )
     verb = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
     rates = ", each at its chosen learning rate" if own["rate"] == "chosen" else ""
     return f"{said} and is {verb} its encoders trained from scratch ({difference} points){rates}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import html as text
+import json
 import re
 from pathlib import Path
 
-import pytest
+import yaml
 
 from diccae.artifacts import artifact_of
 from diccae.plans import Plan, load_plan
-from diccae.reporting import html
+from diccae.reporting import forest, html
 from diccae.reporting.intervals import number_of_seeds
 from diccae.reporting.make_command import make_command
-from diccae.reporting.page_values import counted
+from diccae.reporting.page_values import counted, significant
 from diccae.reporting.verdict_words import meanings
 
 
@@ -78,3 +79,57 @@ def test_the_command_of_a_changed_plan_names_its_values() -> None:
         f"snakemake --cores all {root}/table2.csv --config seeds=2 "
         "set='method.temperature=0.1 schedule.finetune.lr=0.001'"
     )
+
+
+def test_what_the_data_do_not_have_is_not_described(fake: Plan) -> None:
+    (Path(fake.data_root) / "truth.json").unlink()
+    page = page_of(fake, "feature_quality", "table2")
+    assert "The last column is the rank correlation of the mean degree with the accuracy" in page
+    assert "Spearman with truth" not in page
+    assert "known from the generator" not in page
+    assert "The three settings below" not in page
+    assert "does not include Figure 2, or" in page
+
+
+def test_captions_of_sensitivity_and_systems_say_what_is_there(fake: Plan) -> None:
+    content = yaml.safe_load(Path("fake.yaml").read_text())
+    content["sensitivity"] = {"variants": ["full", "flat_mean"], "modalities": ["A", "AV"]}
+    Path("fake.yaml").write_text(yaml.safe_dump(content))
+    plan = load_plan("fake.yaml")
+    page = page_of(plan, "sensitivity", "table1", "systems", "leakage", "learning_rates", "table2")
+    # two variants in two modalities
+    assert "Accuracy of 2 variants" in page
+    assert "flat_mean uses the mean of the dynamic weights" in page
+    assert "no_dynamic_weighting uses" not in page
+    assert "The three settings below" in page
+    assert "in fine-tuning (1 seed; nothing is selected" in page
+    assert "trained parameters, million" in page
+    assert "paper's drop verdict at 0.5 no_confusion_loss" in page
+    assert "variant drop, points 7 intervals together" in page
+    assert "cover together with a probability of 95 % or more" in page
+
+
+def test_a_small_size_is_not_zero() -> None:
+    sizes = [257 / 1e6, 0.0312, 5.94, 99.36, 1234.5, 0.0, float("nan")]
+    assert list(map(significant, sizes)) == [
+        "0.000257", "0.0312", "5.94", "99.4", "1234", "0", "–",
+    ]  # fmt: skip
+
+
+def test_all_machines_are_named(fake: Plan) -> None:
+    path = fake.run_folder("full", fake.seeds[1], modality="AV") / "record.json"
+    record = json.loads(path.read_text())
+    record["hardware"] = {"cpu": "Other", "cores": 96, "gpu": "H100"}
+    path.write_text(json.dumps(record))
+    page = page_of(fake)
+    assert "Other, 96 cores, H100; test cpu, 2 cores, no GPU; peak memory" in page
+    assert "Other, H100; test cpu, no GPU · commit" in page
+
+
+def test_a_drop_that_the_paper_does_not_print_has_no_mark() -> None:
+    row = {"variant": "flat_mean", "modality": "V", "family": "exploratory", "drop": 1.0}
+    row |= {"drop_low": 0.5, "drop_high": 1.5, "paper_drop": float("nan"), "seeds": 12}
+    shown = forest.forest([row])
+    assert shown is not None
+    assert not shown.printed
+    assert "Forest plot of Table 2 in video, 1 row;" in forest.describe(shown)
