@@ -35,7 +35,7 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
-from diccae.reporting.make_command import make_command
+from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import (
     counted,
     evidence,
@@ -171,6 +171,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "changes": changes_of(plan),
         "root": results_root_of(plan.name),
         "make_command": partial(make_command, plan),
+        "verify_command": verify_command(plan),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),

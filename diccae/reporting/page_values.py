@@ -92,7 +92,9 @@ def significant(value: float, digits: int = 3) -> str:
     small one is not 0; a dash where there is none."""
     if not np.isfinite(value) or value == 0:
         return number(value, 0)
-    return number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    shown = number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    # a table has four decimals, so the last digits of a small number may not be known
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def counted(number: int, noun: str) -> str:

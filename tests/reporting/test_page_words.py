@@ -13,7 +13,7 @@ from diccae.artifacts import artifact_of
 from diccae.plans import Plan, load_plan
 from diccae.reporting import forest, html
 from diccae.reporting.intervals import number_of_seeds
-from diccae.reporting.make_command import make_command
+from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import counted, significant
 from diccae.reporting.verdict_words import meanings
 
@@ -68,7 +68,10 @@ def test_the_command_of_a_table_is_one_that_snakemake_takes(fake: Plan) -> None:
     usual = whole.first_seeds(None)
     assert make_command(usual, "table2.csv") == "snakemake --cores all results/table2.csv"
     assert make_command(whole, "table2.csv").endswith("results/table2.csv --config seeds=12")
+    assert verify_command(usual) == "diccae verify --plan embedded"
+    assert verify_command(whole) == "diccae verify --plan embedded --seeds 12"
     page = html.render(fake.first_seeds(2), fake.results_root(), None)
+    assert "<code>diccae verify --plan fake --seeds 2 --out results/fake/verify.json</code>" in page
     assert f"<code>{make_command(fake.first_seeds(2), 'report.html')}</code>" in page
 
 
@@ -110,10 +113,9 @@ def test_captions_of_sensitivity_and_systems_say_what_is_there(fake: Plan) -> No
 
 
 def test_a_small_size_is_not_zero() -> None:
-    sizes = [257 / 1e6, 0.0312, 5.94, 99.36, 1234.5, 0.0, float("nan")]
-    assert list(map(significant, sizes)) == [
-        "0.000257", "0.0312", "5.94", "99.4", "1234", "0", "–",
-    ]  # fmt: skip
+    sizes = [257 / 1e6, 0.0312, 0.0007, 5.94, 99.36, 100.0, 1234.5, 0.0, float("nan")]
+    shown = ["0.000257", "0.0312", "0.0007", "5.94", "99.4", "100", "1234", "0", "–"]
+    assert list(map(significant, sizes)) == shown
 
 
 def test_all_machines_are_named(fake: Plan) -> None:
