@@ -58,7 +58,7 @@ def parts(rows: Sequence[Row], unit: str = "seed", intervals: bool = True) -> st
         return SMALLER if SMALLER in verdict else "undecided"
 
     def words(row: Row) -> str:
-        value = drop_words(row) if intervals else f"{row['drop']:+.1f}"
+        value = drop_words(row) if intervals else f"{row['drop'] + 0.0:+.1f}"
         return f"{label(row['claim'])}: {value}"
 
     drop = f"{MODALITIES[chosen[0]['modality']]} drop{'s' if len(chosen) != 1 else ''}"

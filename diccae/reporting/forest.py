@@ -84,7 +84,7 @@ def forest(table2: Sequence[Row] | None, unit: str = "seed") -> Forest | None:
     rows = [
         Drop(
             label(f"{OF_TABLE2}{row['variant']}"),
-            row["drop"],
+            row["drop"] + 0.0,
             (row["simultaneous_low"], row["simultaneous_high"])
             if row["family"] == "primary"
             else NONE,

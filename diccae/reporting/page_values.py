@@ -73,7 +73,8 @@ def number(value: Any, digits: int = 1, signed: bool = False) -> str:
     """A number with so many digits and a real minus sign; a dash where there is none."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "–"
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    # the sum of differences that cancel may be a zero below zero
+    return f"{value + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: str = "–") -> str:

@@ -73,7 +73,7 @@ def others(
         return "better" if low > 0 else "worse" if high < 0 else "not told apart from it"
 
     def words(row: Row) -> str:
-        value = drop_words(row, OVER_DICCAE) if intervals else f"{row[OVER_DICCAE[0]]:+.1f}"
+        value = drop_words(row, OVER_DICCAE) if intervals else f"{row[OVER_DICCAE[0]] + 0.0:+.1f}"
         return f"{str(row['system']).partition(' (')[0].partition(',')[0]}: {value}"
 
     count = f"{len(fair)} system{'s' if len(fair) != 1 else ''}"

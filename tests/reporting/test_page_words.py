@@ -10,12 +10,15 @@ from pathlib import Path
 import yaml
 
 from diccae.artifacts import artifact_of
+from diccae.functional.bootstrap import Interval
 from diccae.plans import Plan, load_plan
 from diccae.reporting import forest, html
+from diccae.reporting.data_sets import drop_words
 from diccae.reporting.intervals import number_of_seeds
 from diccae.reporting.make_command import make_command, verify_command
-from diccae.reporting.page_values import counted, significant
+from diccae.reporting.page_values import counted, number, significant
 from diccae.reporting.verdict_words import meanings
+from diccae.reporting.verdicts import interval_words
 
 
 def words_of(page: str) -> str:
@@ -135,3 +138,14 @@ def test_a_drop_that_the_paper_does_not_print_has_no_mark() -> None:
     assert shown is not None
     assert not shown.printed
     assert "Forest plot of Table 2 in video, 1 row;" in forest.describe(shown)
+
+
+def test_a_difference_of_zero_is_not_below_zero() -> None:
+    # 100 * k / 8160 for numbers of right clips whose sums are equal
+    noise = -1e-15
+    stored = float(f"{noise:.4f}")
+    assert number(stored, 1, signed=True) == "+0.0"
+    assert number(-0.04, 1, signed=True) == "−0.0"
+    nan = float("nan")
+    assert drop_words({"drop": stored, "low": nan, "high": nan}) == "+0.0"
+    assert interval_words(Interval(noise, -1.0, 1.0), 0.95) == "+0.00 [-1.00, +1.00] (95 %)"
