@@ -74,9 +74,10 @@ class RunComparison:
             ]
         else:
             low, high = differ["differ"].min(), differ["differ"].max()
+            have = "has" if len(differ) == 1 else "have"
             between = f"{low:,}" if low == high else f"{low:,} to {high:,}"
             said = [
-                f"{len(differ)} of {_count(count, 'run')} of your {seeds} have other predicted "
+                f"{len(differ)} of {_count(count, 'run')} of your {seeds} {have} other predicted "
                 f"classes than the reference, in {between} of {self.runs['clips'].max():,} clips."
             ]
         if self.origin:

@@ -33,6 +33,7 @@ from diccae.reporting.crate_entities import (
     link_parameter,
 )
 from diccae.reporting.crate_origin import changes_since_runs, git_output
+from diccae.reporting.make_command import make_command
 from diccae.whole_file import whole_file
 
 PROFILES = {
@@ -95,7 +96,7 @@ def write_crate(
     if not records or not (results / "report.html").is_file():
         raise UserError(
             f"{results / 'report.html'} is missing: the results of plan {plan.name} are not "
-            f"finished; run `snakemake --cores all {results}/report.html` first"
+            f"finished; run `{make_command(plan, 'report.html')}` first"
         )
     citation = _citation(root)
     crate = ROCrate(version=RO_CRATE)

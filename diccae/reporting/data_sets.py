@@ -148,7 +148,8 @@ def _in_words(rendered: dict[str, Any], real: dict[str, Any]) -> str:
 
 def drop_words(row: Mapping[str, Any], names: Sequence[str] = ("drop", "low", "high")) -> str:
     """A drop with its interval, in words; `names` are the columns of both."""
-    value, low, high = (row[name] for name in names)
+    # without the sign of a zero below zero
+    value, low, high = (row[name] + 0.0 for name in names)
     return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 

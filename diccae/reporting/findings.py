@@ -58,7 +58,7 @@ def parts(rows: Sequence[Row], unit: str = "seed", intervals: bool = True) -> st
         return SMALLER if SMALLER in verdict else "undecided"
 
     def words(row: Row) -> str:
-        value = drop_words(row) if intervals else f"{row['drop']:+.1f}"
+        value = drop_words(row) if intervals else f"{row['drop'] + 0.0:+.1f}"
         return f"{label(row['claim'])}: {value}"
 
     drop = f"{MODALITIES[chosen[0]['modality']]} drop{'s' if len(chosen) != 1 else ''}"
@@ -122,9 +122,12 @@ def visible(rows: Sequence[Row], unit: str = "seed") -> str:
     size = size_range(pd.DataFrame(drops))
     if not size:
         return f"nothing yet: {no_verdict(drops, DROP, unit)}"
+    primary = sum(row["family"] == "primary" for row in drops)
+    wider = "; the wider intervals of the verdicts need a larger one" if primary > 1 else ""
     return (
-        f"with 80 % power, a true {modality} drop of {size} or more, by the spread of each row; a "
-        "smaller one may stay undecided, which does not say that there is none"
+        f"with 80 % power, a 95 % interval shows a true {modality} drop of {size} or more, by the "
+        f"spread of each row{wider}; a smaller one may stay undecided, which does not say that "
+        "there is none"
     )
 
 

@@ -52,7 +52,8 @@ def first_screen(
 
     Returns:
         `asked`, `found` and `limits`, in sentences; `test_run`, whether the numbers mean nothing;
-        `verdict_counts`; and `forest` with `picture` and `words`, None without drops.
+        `verdict_counts`; and `forest` with `picture`, `words`, `few` and `printed`,
+        None without drops.
     """
     drops = forest.forest(tables.get("table2"), repetition(plan))
     return {
@@ -62,7 +63,12 @@ def first_screen(
         "test_run": plan.unchanged.name in TEST_RUNS,
         "verdict_counts": verdict_words.counts(plan, claims),
         "forest": drops
-        and {"picture": forest.draw(drops), "words": forest.describe(drops), "few": drops.few},
+        and {
+            "picture": forest.draw(drops),
+            "words": forest.describe(drops),
+            "few": drops.few,
+            "printed": drops.printed,
+        },
     }
 
 

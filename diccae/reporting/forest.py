@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from diccae.reporting.data_sets import label
 from diccae.reporting.effects import OF_TABLE2
 from diccae.reporting.figures import BLUE, GREY, STYLE
+from diccae.reporting.page_values import counted
 from diccae.reporting.pictures import svg
 from diccae.reporting.row_words import MODALITIES, Row, no_verdict, widest
 from diccae.reporting.verdicts import effect_sizes
@@ -64,6 +65,11 @@ class Forest(NamedTuple):
     primary: bool
     few: str
 
+    @property
+    def printed(self) -> bool:
+        """Whether the paper prints one of the drops."""
+        return any(np.isfinite(row.paper) for row in self.rows)
+
 
 def forest(table2: Sequence[Row] | None, unit: str = "seed") -> Forest | None:
     """The drops of Table 2 in the modality that holds the others; None without drops.
@@ -78,7 +84,7 @@ def forest(table2: Sequence[Row] | None, unit: str = "seed") -> Forest | None:
     rows = [
         Drop(
             label(f"{OF_TABLE2}{row['variant']}"),
-            row["drop"],
+            row["drop"] + 0.0,
             (row["simultaneous_low"], row["simultaneous_high"])
             if row["family"] == "primary"
             else NONE,
@@ -103,9 +109,9 @@ def describe(shown: Forest) -> str:
     where = f"intervals above zero: {above}, below: {below}, with zero inside: {rest}"
     where = shown.few or where + (f", without an interval: {without}" if without else "")
     return (
-        f"Forest plot of Table 2 in {shown.modality}, {len(ends)} rows; {where}. The largest drop "
-        f"is {most.drop:.1f} points ({most.words}), the smallest {least.drop:.1f} points "
-        f"({least.words})."
+        f"Forest plot of Table 2 in {shown.modality}, {counted(len(ends), 'row')}; {where}. The "
+        f"largest drop is {most.drop:.1f} points ({most.words}), the smallest {least.drop:.1f} "
+        f"points ({least.words})."
     ).replace(" -", " −")
 
 
@@ -126,7 +132,8 @@ def draw(shown: Forest) -> str:
             axes.plot(row.single, both, color=BLUE, linewidth=1.5, label=SINGLE)
             axes.plot(row.simultaneous, both, color=LIGHT, linewidth=6, zorder=1.5, label=TOGETHER)
             axes.plot(row.drop, place, label="mean", **MEAN)
-            axes.plot(row.paper, place, label="printed in the paper", **PRINTED)
+            if np.isfinite(row.paper):
+                axes.plot(row.paper, place, label="printed in the paper", **PRINTED)
         axes.set_yticks(range(len(shown.rows)), [row.words for row in shown.rows])
         axes.set_ylim(len(shown.rows) - 0.4, -0.6)
         axes.set_xlabel(f"drop in {shown.modality} accuracy, points")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
+from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import (
+    counted,
     evidence,
     interval,
     number,
@@ -43,6 +45,7 @@ from diccae.reporting.page_values import (
     placed,
     quality,
     rows,
+    significant,
 )
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
@@ -122,6 +125,8 @@ def environment() -> Environment:
         "num": number,
         "interval": interval,
         "conclusion": pairs.conclusion,
+        "counted": counted,
+        "significant": significant,
         "p_value": p_value,
         "evidence": evidence,
         "level": verdicts.level_words,
@@ -165,6 +170,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unchanged": plan.unchanged,
         "changes": changes_of(plan),
         "root": results_root_of(plan.name),
+        "make_command": partial(make_command, plan),
+        "verify_command": verify_command(plan),
         "embedded": plan.dataset == "embedded",
         "reference": reference,
         "records": _origin(records),
@@ -180,6 +187,7 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "unit": intervals.repetition(plan),
         "number_of_seeds": intervals.number_of_seeds(plan),
         "over": intervals.sources(plan),
+        "few": intervals.too_few(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),
         "tables": tables,
         "committed": against_reference(plan, folder),
@@ -237,6 +245,8 @@ def _clips(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
+    # the runs of a page may come from several machines
+    hardware = [record["hardware"] for record in records]
     return {
         "count": len(records),
         "commits": sorted(
@@ -246,7 +256,10 @@ def _origin(records: list[dict[str, Any]]) -> dict[str, Any]:
             }
         ),
         "data": sorted({record["data_hash"] for record in records}),
-        "hardware": sorted({json.dumps(record["hardware"]) for record in records}),
+        "machines": sorted({f"{own['cpu']}, {own['gpu'] or 'no GPU'}" for own in hardware}),
+        "hardware": sorted(
+            {f"{own['cpu']}, {own['cores']} cores, {own['gpu'] or 'no GPU'}" for own in hardware}
+        ),
         "peak": max(record["peak_rss_mb"] for record in records),
         "last": max(record["started"] for record in records),
     }

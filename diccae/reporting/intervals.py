@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from diccae.functional.bootstrap import (
     ACCURACY,
     DIFFERENCE,
+    MIN_SEEDS,
     Interval,
     paired_t_interval,
     t_interval,
@@ -28,10 +29,21 @@ def repetition(plan: Plan) -> str:
 
 def number_of_seeds(plan: Plan) -> str:
     """How many seeds a plan has, or was cut down to, in words: `4 seeds`, `the first 4 of 12
-    seeds`."""
+    seeds`, `the first of 6 rotations`."""
     taken, every = len(plan.seeds), len(plan.whole.seeds)
     words = f"{repetition(plan)}{'s' if every != 1 else ''}"
-    return f"{every} {words}" if taken == every else f"the first {taken} of {every} {words}"
+    first = "the first" if taken == 1 else f"the first {taken}"
+    return f"{every} {words}" if taken == every else f"{first} of {every} {words}"
+
+
+def too_few(plan: Plan) -> str:
+    """Why nothing of the plan has an interval, in words; empty where it has seeds enough."""
+    seeds, unit = len(plan.seeds), repetition(plan)
+    if seeds >= MIN_SEEDS:
+        return ""
+    return (
+        f"{seeds} {unit}{'s give' if seeds != 1 else ' gives'} no interval; {MIN_SEEDS} are needed"
+    )
 
 
 def sources(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -72,7 +73,8 @@ def number(value: Any, digits: int = 1, signed: bool = False) -> str:
     """A number with so many digits and a real minus sign; a dash where there is none."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "–"
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    # the sum of differences that cancel may be a zero below zero
+    return f"{value + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: str = "–") -> str:
@@ -84,6 +86,21 @@ def interval(row: dict[str, Any], low: str, high: str, digits: int = 1, absent: 
         value = value if value in row else value.removesuffix("_clip")
         return TOO_FEW if np.isfinite(row.get(value, np.nan)) else absent
     return f"[{number(row[low], digits)}, {number(row[high], digits)}]"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A size with so many significant digits, or its whole part where that has more, so that a
+    small one is not 0; a dash where there is none."""
+    if not np.isfinite(value) or value == 0:
+        return number(value, 0)
+    shown = number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    # a table has four decimals, so the last digits of a small number may not be known
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 seed`, `4 seeds`."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def p_value(value: float) -> str:

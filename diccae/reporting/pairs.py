@@ -123,9 +123,9 @@ def conclusion(row: dict[str, Any]) -> str:
     if not np.isfinite(row["low"]):
         return f"No conclusion: {TOO_FEW}."
     if row["high"] < 0:
-        return "Pairs with larger weights have smaller errors than with flat weights."
+        return "The larger the weight of a pair, the lower its error relative to flat weights."
     if row["low"] > 0:
-        return "Pairs with larger weights have larger errors than with flat weights."
+        return "The larger the weight of a pair, the higher its error relative to flat weights."
     return "Undecided: the interval of the slope contains 0."
 
 

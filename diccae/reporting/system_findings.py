@@ -38,7 +38,10 @@ def accuracy(rows: Sequence[Row], unit: str = "seed", reference: str = paper.WHO
         return f"{said}; training from scratch is not part of these results"
     difference = drop_words(own, OVER_SCRATCH)
     if few := no_verdict([own], OVER_SCRATCH, unit):
-        return f"{said}, {difference} points over its encoders trained from scratch; {few}"
+        return (
+            f"{said}; mean difference to its encoders trained from scratch, in points: "
+            f"{difference}; {few}"
+        )
     verb = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
     rates = ", each at its chosen learning rate" if own["rate"] == "chosen" else ""
     return f"{said} and is {verb} its encoders trained from scratch ({difference} points){rates}"
@@ -70,7 +73,7 @@ def others(
         return "better" if low > 0 else "worse" if high < 0 else "not told apart from it"
 
     def words(row: Row) -> str:
-        value = drop_words(row, OVER_DICCAE) if intervals else f"{row[OVER_DICCAE[0]]:+.1f}"
+        value = drop_words(row, OVER_DICCAE) if intervals else f"{row[OVER_DICCAE[0]] + 0.0:+.1f}"
         return f"{str(row['system']).partition(' (')[0].partition(',')[0]}: {value}"
 
     count = f"{len(fair)} system{'s' if len(fair) != 1 else ''}"

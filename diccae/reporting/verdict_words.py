@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from diccae.functional.bootstrap import MIN_SEEDS
 from diccae.functional.verdicts import (
     CONFIRMED,
     CONTRADICTED,
@@ -20,7 +19,7 @@ from diccae.plans import Plan
 from diccae.reporting import paper, verdicts
 from diccae.reporting.claims import NOT_IN_PLAN, NOT_TESTABLE, REPRODUCED, SELF_CONTRADICTION
 from diccae.reporting.data_sets import HERE
-from diccae.reporting.intervals import repetition
+from diccae.reporting.intervals import repetition, too_few
 
 
 class Count(NamedTuple):
@@ -55,11 +54,7 @@ def counts(plan: Plan, claims: Iterable[dict[str, Any]]) -> list[Count]:
 def meanings(plan: Plan) -> dict[str, str]:
     """What each word of a verdict says, for a reader who knows no rule."""
     seeds, unit = len(plan.seeds), repetition(plan)
-    few = (
-        f"{seeds} {unit}{'s' if seeds != 1 else ''} give no interval; {MIN_SEEDS} are needed"
-        if seeds < MIN_SEEDS
-        else f"{seeds} {unit}s do not decide it: the interval includes both answers"
-    )
+    undecided = f"{seeds} {unit}s do not decide it: the interval includes both answers"
     size, close = verdicts.effect_sizes()[0], paper.claims()["tolerance"]["absolute"]
     return {
         REPRODUCED: f"within {close:g} points of the printed accuracy",
@@ -69,7 +64,7 @@ def meanings(plan: Plan) -> dict[str, str]:
         NO_EFFECT: f"any effect is smaller than {size:g} point{'s' if size != 1 else ''}",
         OPPOSITE: "the effect has the opposite sign",
         CONTRADICTED: "the order is another one, or the accuracy is not the printed one",
-        TOO_FEW: few,
+        TOO_FEW: too_few(plan) or undecided,
         NOT_TESTABLE: "these clips cannot decide it, whatever the results",
         NOT_IN_PLAN: "this plan does not train what the claim compares",
         SELF_CONTRADICTION: "two places of the paper disagree; nothing is measured",

@@ -71,7 +71,12 @@ def in_words(found: dict[str, NDArray[np.bool_]], rendered: bool) -> str:
 def interval_words(interval: Interval, level: float) -> str:
     """An estimate with its interval and level, in words."""
     mean, low, high = interval
-    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] ({level_words(level)} %)"
+    return f"{signed(mean)} [{signed(low)}, {signed(high)}] ({level_words(level)} %)"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign; one that is 0 but for rounding errors is not below 0."""
+    return f"{round(value, 9) + 0.0:+.2f}"
 
 
 def level_words(level: float) -> str:
@@ -109,7 +114,7 @@ def judge_difference(
         judge_interval(interval.low, interval.high, sesoi, printed), plan.dataset == "embedded"
     )
     if not np.isfinite(interval.low):
-        return verdict, f"{interval.estimate:+.2f} ({without_interval(plan)})"
+        return verdict, f"{signed(interval.estimate)} ({without_interval(plan)})"
     return verdict, interval_words(interval, level)
 
 
@@ -143,6 +148,6 @@ def judge_order(
     words = (
         interval_words(gap, level)
         if np.isfinite(gap.low)
-        else f"{gap.estimate:+.2f} ({without_interval(plan)})"
+        else f"{signed(gap.estimate)} ({without_interval(plan)})"
     )
     return in_words(found, plan.dataset == "embedded"), f"{names[place]}: {words}"

@@ -18,6 +18,7 @@ from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
+from diccae.reporting.make_command import make_command
 from diccae.reporting.shard_folder import FOLDER, shards_of
 from diccae.reporting.shards import Shard
 from diccae.reporting.timing import timing
@@ -90,7 +91,7 @@ class Verification:
         if not self.built and not self.shards:
             raise UserError(
                 f"{self.root} holds no table of plan {plan.name}; build one first: "
-                f"snakemake --cores all {self.root}/{self.artifacts[0]}.csv"
+                f"{make_command(plan, self.artifacts[0] + '.csv')}"
             )
         self.files: dict[str, str] = {}
         self.runs = RunChecks(self.digests, self.listed, self.shards)

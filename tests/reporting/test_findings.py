@@ -60,7 +60,8 @@ def test_the_full_method_against_training_from_scratch(over: float, words: str) 
 def test_the_full_method_without_an_interval_or_without_what_it_is_compared_with() -> None:
     few = system("full", 3.0, NAN, seeds=2, low=NAN, high=NAN)
     assert system_findings.accuracy([few]) == (
-        "DICCAE reaches 70.0 % in A-V, +3.0 points over its encoders trained from scratch; " + FEW
+        "DICCAE reaches 70.0 % in A-V; mean difference to its encoders trained from scratch, in "
+        "points: +3.0; " + FEW
     )
     alone = system_findings.accuracy([system("full", NAN)])
     assert alone.endswith("in A-V; training from scratch is not part of these results")
@@ -153,9 +154,13 @@ def test_which_pairs_are_weighted_without_verdicts() -> None:
 
 def test_what_can_be_seen() -> None:
     rows = [effect("no_infonce", 2.0), effect("flat_mean", 0.0, 0.5)]
+    said = "with 80 % power, a 95 % interval shows a true A-V drop of 1.0 to 2.0 points or more"
     assert findings.visible(rows).startswith(
-        "with 80 % power, a true A-V drop of 1.0 to 2.0 points or more, by the spread of each row;"
+        f"{said}, by the spread of each row; the wider intervals of the verdicts need a larger one;"
     )
+    # the interval that decides an exploratory verdict is this one
+    exploratory = [row | {"family": "exploratory"} for row in rows]
+    assert findings.visible(exploratory).startswith(f"{said}, by the spread of each row; a smaller")
     few = [effect("no_infonce", 2.0, np.nan, seeds=1)]
     assert findings.visible(few, "rotation") == (
         "nothing yet: no verdict with 1 rotation (4 are needed)"

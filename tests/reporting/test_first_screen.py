@@ -66,7 +66,7 @@ def test_rows_that_are_not_primary_have_no_simultaneous_interval() -> None:
     assert not shown.primary
     assert np.isnan(shown.rows[0].simultaneous).all()
     assert forest.describe(shown).startswith(
-        "Forest plot of Table 2 in audio, 1 rows; intervals above zero: 1,"
+        "Forest plot of Table 2 in audio, 1 row; intervals above zero: 1,"
     )
     assert forest.forest(None) is forest.forest([WHOLE]) is None
 

@@ -121,7 +121,7 @@ def test_the_slope_of_each_seed_and_of_all(plan: Plan) -> None:
     assert whole["mantel_p"] <= 0.05
     assert set(table["pairs"]) == {10}
     said = pairs.conclusion({str(key): value for key, value in whole.items()})
-    assert said == "Pairs with larger weights have smaller errors than with flat weights."
+    assert said == "The larger the weight of a pair, the lower its error relative to flat weights."
 
 
 def test_the_most_confused_pairs_have_names_weights_and_errors(plan: Plan) -> None:
@@ -157,8 +157,16 @@ def test_equal_weights_and_runs_without_weights_are_said(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (-2.0, -0.1, "Pairs with larger weights have smaller errors"),
-        (0.1, 2.0, "Pairs with larger weights have larger errors"),
+        (
+            -2.0,
+            -0.1,
+            "The larger the weight of a pair, the lower its error relative to flat weights.",
+        ),
+        (
+            0.1,
+            2.0,
+            "The larger the weight of a pair, the higher its error relative to flat weights.",
+        ),
         (-0.1, 2.0, "Undecided: the interval of the slope contains 0."),
         (float("nan"), float("nan"), "No conclusion: too few seeds."),
     ],
