@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from diccae.committed import FOLDER
 from diccae.datasets.readers import plain_csv
+from diccae.jobs import jobs_of_seed
+from diccae.planning.costs import JOB_START_SECONDS
 from diccae.plans import load_plan
+from diccae.reporting.shards import read
 from diccae.run_graph import check
 from tests.documents import example_plan
 
@@ -82,3 +86,20 @@ def test_the_example_plan_and_list_for_own_clips_are_valid(tmp_path: Path) -> No
         "street/0001": "",
     }
     assert list(table["split"]) == ["train", "test", "unlabelled"]
+
+
+@pytest.mark.parametrize("name", ["kitchen20", "kitchen20-frozen", "esc10"])
+def test_the_core_time_of_a_plan_on_sounds_is_that_of_the_reference(name: str) -> None:
+    plan = load_plan(name)
+    records = read(ROOT / FOLDER / name / f"seed{plan.seeds[0]}.npz").records.values()
+    starts = JOB_START_SECONDS * len(jobs_of_seed(plan, plan.seeds[0]))
+    seconds = sum(record["cpu_seconds"] for record in records) + starts
+    hours = f"{len(plan.seeds)} | {seconds * len(plan.seeds) / 3600:.1f} h |"
+    assert re.search(rf"^\| `{name}` \| .* \| {re.escape(hours)}$", DATA, flags=re.MULTILINE)
+
+
+def test_the_memory_of_a_job_is_that_of_the_reference() -> None:
+    records = read(ROOT / FOLDER / "embedded" / "seed200.npz").records.values()
+    (stated,) = re.findall(r"A job needs up to ([\d.]+) GB of memory", README)
+    largest = max(record["peak_rss_mb"] for record in records) / 1000
+    assert largest <= float(stated) < largest + 0.5
