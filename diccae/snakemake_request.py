@@ -60,7 +60,8 @@ def changed_values(config: Mapping[str, Any]) -> str:
 
 
 def unknown_target(target: str, workflow: Workflow) -> str:
-    """A sentence on a target that no rule makes: the closest target, and those of a plan."""
+    """A sentence on a target that no rule makes: the closest target, and those of the plan in whose
+    folder it lies, or else of the default plan."""
     of_plan = {
         root: [
             *workflow.targets(root),
@@ -72,8 +73,9 @@ def unknown_target(target: str, workflow: Workflow) -> str:
     known = ["all", "smoke", *(target for targets in of_plan.values() for target in targets)]
     trained = [folder for root in of_plan for folder in workflow.jobs(root)]
     hint = did_you_mean(target, [*known, *map("{}/job.json".format, trained)])
-    folder = str(PurePath(target).parent)
-    root = folder if folder in of_plan else next(iter(of_plan))
+    # of a folder that no plan writes to, the default plan
+    near = [*map(str, PurePath(target).parents), workflow.root("embedded"), *of_plan]
+    root = next(folder for folder in near if folder in of_plan)
     names = ", ".join(name.removeprefix(f"{root}/") for name in of_plan[root])
     return (
         f"no rule makes the target {target!r}{hint or '.'} Targets: all, smoke, and in {root}: "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def test_import_layers() -> None:
         text=True,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_contributing_names_every_layer() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(each["layers"] for each in contracts["contracts"] if each["name"] == "layers")
+    wanted = {name.strip().removeprefix("diccae.") for line in layers for name in line.split("|")}
+    page = (ROOT / "CONTRIBUTING.md").read_text().partition("## Layers")[2].partition("\n## ")[0]
+    starts = re.findall(r"^    (\S+(?: \| \S+)*)", page, flags=re.MULTILINE)
+    assert wanted <= {name for line in starts for name in line.split(" | ")}
 
 
 @pytest.mark.parametrize(

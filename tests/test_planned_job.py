@@ -109,3 +109,20 @@ def test_a_folder_in_which_no_plan_trains_is_named() -> None:
     flow = Workflow([load_plan("smoke")])
     with pytest.raises(SystemExit, match="^diccae: .*ful/seed200: .* variant, .*runs/full/seed200"):
         flow.job("results/smoke/runs/ful/seed200")
+
+
+@pytest.mark.parametrize(
+    ("target", "root"),
+    [
+        ("results/ablations/no_infonc.csv", "results"),
+        ("results/embedded-ful/table2.csv", "results"),
+        ("results/smoke/ablations/no_infonc.csv", "results/smoke"),
+        ("tables/table2.csv", "results"),
+    ],
+)
+def test_an_unknown_target_is_answered_with_those_of_the_plan_it_lies_in(
+    target: str, root: str
+) -> None:
+    # Snakemake gets the plans in the order of their names
+    flow = Workflow([load_plan(name) for name in ("controls", "embedded", "smoke")])
+    assert f"Targets: all, smoke, and in {root}: table1.csv" in unknown_target(target, flow)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from diccae.committed import FOLDER
 from diccae.datasets.readers import plain_csv
+from diccae.jobs import jobs_of_seed
+from diccae.planning.costs import JOB_START_SECONDS
 from diccae.plans import load_plan
+from diccae.reporting.shards import read
 from diccae.run_graph import check
-from tests.documents import example_plan
+from tests.documents import example_plan, in_blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DATA = (ROOT / "docs" / "data.md").read_text()
+FEATURES = (ROOT / "docs" / "features.md").read_text()
 CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 LOSS, HEAD, CONFIG = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
@@ -82,3 +90,50 @@ def test_the_example_plan_and_list_for_own_clips_are_valid(tmp_path: Path) -> No
         "street/0001": "",
     }
     assert list(table["split"]) == ["train", "test", "unlabelled"]
+
+
+@pytest.mark.parametrize("name", ["kitchen20", "kitchen20-frozen", "esc10"])
+def test_the_core_time_of_a_plan_on_sounds_is_that_of_the_reference(name: str) -> None:
+    plan = load_plan(name)
+    records = read(ROOT / FOLDER / name / f"seed{plan.seeds[0]}.npz").records.values()
+    starts = JOB_START_SECONDS * len(jobs_of_seed(plan, plan.seeds[0]))
+    seconds = sum(record["cpu_seconds"] for record in records) + starts
+    hours = f"{len(plan.seeds)} | {seconds * len(plan.seeds) / 3600:.1f} h |"
+    assert re.search(rf"^\| `{name}` \| .* \| {re.escape(hours)}$", DATA, flags=re.MULTILINE)
+
+
+def test_the_memory_of_a_job_is_that_of_the_reference() -> None:
+    records = read(ROOT / FOLDER / "embedded" / "seed200.npz").records.values()
+    (stated,) = re.findall(r"A job needs up to ([\d.]+) GB of memory", README)
+    largest = max(record["peak_rss_mb"] for record in records) / 1000
+    assert largest <= float(stated) < largest + 0.5
+
+
+def test_the_example_of_vectors_writes_them_in_a_fresh_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("kitchen20/audio/1-2.wav", "ESC-10/001 - Dog bark/1-100032-A.ogg"):
+        clip = Path("media", name)
+        clip.parent.mkdir(parents=True)
+        clip.touch()
+    embedding = SimpleNamespace(numpy=lambda: np.ones((10, 1024)))
+    hub = SimpleNamespace(load=lambda url: lambda sound: (None, embedding, None))
+    monkeypatch.setitem(sys.modules, "tensorflow_hub", hub)
+    librosa = SimpleNamespace(load=lambda file, sr: (np.zeros(5 * sr), sr))
+    monkeypatch.setitem(sys.modules, "librosa", librosa)
+    (code,) = re.findall(r"```python\n(.*?)```", FEATURES, flags=re.DOTALL)
+    exec(code, {})
+    made = np.load("media/features/yamnet.npz")
+    assert made["embedding"].shape == (2, 9, 1024)
+    assert list(made["path"]) == ["1-2.wav", "1-100032-A.ogg"]
+
+
+def test_a_folder_is_made_before_a_link_is_put_into_it() -> None:
+    blocks = [block for block in in_blocks() if any(each.program == "ln" for each in block)]
+    assert blocks
+    for block in blocks:
+        first = next(n for n, each in enumerate(block) if each.program == "ln")
+        made = [path for each in block[:first] if each.program == "mkdir" for path in each.words]
+        parent = str(Path(block[first].words[-1]).parent)
+        assert any(Path(path).is_relative_to(parent) for path in made), block[first].text

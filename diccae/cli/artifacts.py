@@ -16,6 +16,7 @@ from diccae.cli.options import (
     PlanOrShards,
     ResultsFolder,
     Seeds,
+    SeedsOrShards,
     out_option,
     plan_of_results,
 )
@@ -23,7 +24,10 @@ from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
 from diccae.whole_file import whole_file
 
-Table = Annotated[Path | None, out_option(".csv", "CSV file to write; a figure lies beside it.")]
+Table = Annotated[Path | None, out_option(".csv", "CSV file to write.")]
+Drawn = Annotated[
+    Path | None, out_option(".csv", "CSV file to write; the figure, an SVG file, lies beside it.")
+]
 Page = Annotated[Path | None, out_option(".html")]
 
 
@@ -35,6 +39,13 @@ def _make(name: str, plan: str, seeds: int | None, out: Path | None) -> None:
 
 def _command(name: str) -> Callable[..., None]:
     def command(plan: PlanName = "embedded", seeds: Seeds = None, out: Table = None) -> None:
+        _make(name, plan, seeds, out)
+
+    return command
+
+
+def _drawn(name: str) -> Callable[..., None]:
+    def command(plan: PlanName = "embedded", seeds: Seeds = None, out: Drawn = None) -> None:
         _make(name, plan, seeds, out)
 
     return command
@@ -62,7 +73,7 @@ def system(
 
 def report(
     plan: PlanOrShards = None,
-    seeds: Seeds = None,
+    seeds: SeedsOrShards = None,
     out: Page = None,
     results: ResultsFolder = None,
 ) -> None:
@@ -104,6 +115,7 @@ def _build(plan: Plan) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for artifact in TABLES:
-        app.command(name=artifact.command, help=artifact.help)(_command(artifact.name))
-    for command in (ablation, system, report):
-        app.command()(command)
+        command = _drawn(artifact.name) if artifact.draw else _command(artifact.name)
+        app.command(name=artifact.command, help=artifact.help)(command)
+    for each in (ablation, system, report):
+        app.command()(each)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diccae.cli.options import DEFAULT_PLAN, PlanOrShards, Seeds
+from diccae.cli.options import DEFAULT_PLAN, FIRST_SEEDS, PlanOrShards
 from diccae.errors import UserError
 
 OUT = Path("build/look")
@@ -21,7 +21,15 @@ def look(
             "--results", help="A folder of shards; by default `results/reference/<plan>`."
         ),
     ] = None,
-    seeds: Seeds = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help=f"{FIRST_SEEDS} all or, where one has no shard, as many as its default_seeds "
+            "says.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(

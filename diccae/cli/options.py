@@ -105,17 +105,21 @@ ResultsFolder = Annotated[
         "--results", help="A folder of shards, or a results folder, in place of `results/<plan>`."
     ),
 ]
-Seeds = Annotated[
+FIRST_SEEDS = "Take the first so many seeds of the plan; by default"
+DEFAULT_SEEDS = f"{FIRST_SEEDS} as many as its default_seeds says, or all"
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help=f"{DEFAULT_SEEDS}.")]
+# all seeds of a folder, see `plan_of_results`
+SeedsOrShards = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        min=1,
-        help="Take the first so many seeds of the plan; by default as many as its default_seeds "
-        "says, or all.",
-    ),
+    typer.Option("--seeds", min=1, help=f"{DEFAULT_SEEDS}; with --results all."),
 ]
 Variant = Annotated[
-    str, typer.Option("--variant", help="Variant, a file in configs/variants, e.g. no_infonce.")
+    str,
+    typer.Option(
+        "--variant",
+        help="Variant, a file in configs/variants, or system, one in configs/systems, e.g. "
+        "no_infonce or mbt.",
+    ),
 ]
 Seed = Annotated[
     int | None,

@@ -11,6 +11,7 @@ from diccae.cli.node import require_gpus, require_runs
 from diccae.cli.options import FoldNumber, ModalityName, PlanName, Seed, Variant, out_option
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan, load_plan
+from diccae.sections import Modality
 from diccae.validation import choices
 from diccae.whole_file import whole_file
 
@@ -158,10 +159,17 @@ def _modalities(plan: Plan, variant: str) -> list[str]:
 def compose(
     variant: Variant,
     stage: Annotated[str, typer.Option("--stage", help="A stage, e.g. finetune.")] = "pretrain",
-    modality: ModalityName = None,
+    modality: Annotated[
+        Modality | None, typer.Option("--modality", help="By default that of pre-training.")
+    ] = None,
     plan: PlanName = "embedded",
     seed: Seed = None,
-    fold: FoldNumber = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            "--fold", help="Fold, from 1, of a plan with data.folds; by default the first."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, out_option(".py", "File to write; by default it is printed.")
     ] = None,

@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 
 from diccae.cli.audit import Request
-from diccae.cli.options import PlanOrShards, ResultsFolder, Seeds, out_option, plan_of_results
+from diccae.cli.options import (
+    PlanOrShards,
+    ResultsFolder,
+    SeedsOrShards,
+    out_option,
+    plan_of_results,
+)
 from diccae.whole_file import whole_file
 
 
 def verify(
     plan: PlanOrShards = None,
-    seeds: Seeds = None,
+    seeds: SeedsOrShards = None,
     clips: Annotated[
         bool, typer.Option("--clips", help="Also hash every clip of the benchmark.")
     ] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable
 
 import pytest
@@ -64,3 +65,25 @@ def test_help_keeps_the_names_in_angle_brackets(capsys: pytest.CaptureFixture[st
         with pytest.raises(SystemExit):
             main.app([command, "--help"])
         assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("table2", "CSV file to write. "),
+        ("figure2", "CSV file to write; the figure, an SVG file, lies beside it."),
+        ("compose", "of a plan with data.folds; by default the first."),
+        ("compose", "By default that of pre-training."),
+        ("train", "or system, one in configs/systems"),
+        ("verify", "as its default_seeds says, or all; with --results all."),
+        ("report", "as its default_seeds says, or all; with --results all."),
+        ("look", "by default all or, where one has no shard, as many as its default_seeds says."),
+    ],
+)
+def test_help_says_what_an_option_does_in_this_command(
+    command: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.app([command, "--help"])
+    text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    assert words in text

@@ -60,7 +60,7 @@ nodes=$(sinfo --noheader --format '%D nodes with %c CPUs' | head -n 1)
 ok "commit $commit, $(sbatch --version), $nodes"
 
 # Fewer variants, one seed, and no plan beside it but the default one: every job starts Snakemake
-# twice, which composes all plans.
+# twice, which reads all plans.
 fewer_jobs() {
     python - <<'END'
 from pathlib import Path
