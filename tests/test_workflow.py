@@ -96,7 +96,7 @@ def test_seeds_whose_shard_is_there_are_not_trained(
     folder = checkout / "results" / "smoke" / "shards"
     folder.mkdir(parents=True)
     # its name says nothing of the seed
-    write_shard(folder / "copy.npz", {"seed": 201, "runs": []}, {})
+    write_shard(folder / "copy.npz", {"seed": 201, "runs": [], "plan": {"name": "smoke"}}, {})
     words = ("--dry-run", "--verbose", "--config", "shards=True")
     result = snakemake(checkout, "results/smoke/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed200"}
@@ -104,7 +104,11 @@ def test_seeds_whose_shard_is_there_are_not_trained(
     monkeypatch.chdir(tmp_path)
     Path("results/smoke").mkdir(parents=True)
     Path("shards").rename("results/smoke/shards")
-    write_shard(Path("results/smoke/shards/seed201.npz"), {"seed": 201, "runs": []}, {})
+    write_shard(
+        Path("results/smoke/shards/seed201.npz"),
+        {"seed": 201, "runs": [], "plan": {"name": "smoke"}},
+        {},
+    )
     flow = Workflow([load_plan("smoke")], shards=True)
     with pytest.raises(SystemExit, match="^diccae: .* both hold seed 201; remove one of them$"):
         flow.inputs("table2", "results/smoke")

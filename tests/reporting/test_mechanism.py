@@ -77,7 +77,7 @@ def write_chain(plan: Plan, variant: str, seed: int) -> None:
     table = pd.concat([table.assign(view=view) for view in ("single", "multi")])
     table.assign(in_update=False).to_parquet(folder / "predictions.parquet")
     value = 100 * float((labels == top1).mean())
-    stated = {"top1_single": value, "top1_multi": value}
+    stated = {"n": len(labels), "top1_single": value, "top1_multi": value}
     (folder / "metrics.json").write_text(f'{{"accuracy": {{"test": {stated}}}}}'.replace("'", '"'))
     degree = np.arange(CLASSES**2, dtype=float).reshape(CLASSES, CLASSES) * (1 + seed)
     arrays: dict[str, Any] = {"test_degree": degree, "update_degree": degree + degree.T}

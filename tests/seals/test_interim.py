@@ -69,7 +69,7 @@ def test_the_number_of_seeds_that_is_asked_for(
 ) -> None:
     monkeypatch.setenv(SEEDS_ASKED, "1")
     write_interim(asked, 0)
-    assert "Interim: 1 of 1 seeds" in PAGE.read_text()
+    assert "Interim: 1 of 1 seed, no" in PAGE.read_text()
     PAGE.unlink()
     # as for a shard of a seed beyond those
     shutil.copytree(ROOT / "runs/no_confusion_loss/seed0", ROOT / "runs/no_confusion_loss/seed1")

@@ -94,7 +94,7 @@ def test_runs_that_are_not_those_of_the_reference_are_counted(sealed: Plan, shar
     assert found.runs["same_scores"].all()
     status, said = compare(ROOT, shards)
     assert status == 1
-    assert "1 of 4 runs of your 2 seeds (0, 1) have other predicted classes than the ref" in said
+    assert "1 of 4 runs of your 2 seeds (0, 1) has other predicted classes than the ref" in said
     assert "in 3 of 480 clips." in said
     # the folder of all references with its table over them, against the results of a checkout
     (shards / "seed1.npz").unlink()
