@@ -42,11 +42,10 @@ def run_file(
 
 
 def train_again(path: Path) -> str:
-    """The way out where a file of a run is damaged."""
-    return (
-        f"remove {path.with_name('record.json')}, then run the workflow again, which trains this "
-        "run again"
-    )
+    """The way out where a file of a run is damaged or missing."""
+    record = path.with_name("record.json")
+    first = f"remove {record}, then " if record.is_file() else ""
+    return f"{first}run the workflow again, which trains this run again"
 
 
 VIEWS = ("multi", "single")

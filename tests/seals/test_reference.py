@@ -82,6 +82,12 @@ def test_the_page_has_the_reference_beside_the_runs(
     assert any("report.html, Committed reference: says" in each for each in found)
 
 
+def test_a_record_that_is_missing_beside_its_predictions(sealed: Plan, shards: Path) -> None:
+    next(ROOT.glob("runs/full/**/finetune/AV/record.json")).unlink()
+    with pytest.raises(UserError, match="record.json is missing; run the workflow again, which"):
+        compare_runs(ROOT, shards)
+
+
 def test_runs_that_are_not_those_of_the_reference_are_counted(sealed: Plan, shards: Path) -> None:
     code_, said = compare(ROOT, shards)
     assert "equal the reference in all 4 runs" in said
