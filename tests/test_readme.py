@@ -95,13 +95,15 @@ def test_the_example_plan_and_list_for_own_clips_are_valid(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["kitchen20", "kitchen20-frozen", "esc10"])
 def test_the_core_time_of_a_plan_on_sounds_is_that_of_the_reference(name: str) -> None:
     plan = load_plan(name)
-    records = read(ROOT / FOLDER / name / f"seed{plan.seeds[0]}.npz").records.values()
-    starts = JOB_START_SECONDS * len(jobs_of_seed(plan, plan.seeds[0]))
-    seconds = sum(record["cpu_seconds"] for record in records) + starts
-    row = rf"^\| `{name}` \| .* \| {len(plan.seeds)} \| ([\d.]+) h \|$"
-    (stated,) = re.findall(row, DATA, flags=re.MULTILINE)
-    # other machines, and busy ones, need other seconds for the same work
-    assert seconds * len(plan.seeds) / 3600 == pytest.approx(float(stated), rel=0.3)
+    row = rf"^\| `{name}` \| .* \| {len(plan.seeds)} \| (\d+) to (\d+) h \|$"
+    ((least, most),) = re.findall(row, DATA, flags=re.MULTILINE)
+    shards = sorted((ROOT / FOLDER / name).glob("seed*.npz"))
+    assert shards
+    for shard in shards:
+        seconds = sum(record["cpu_seconds"] for record in read(shard).records.values())
+        seconds += JOB_START_SECONDS * len(jobs_of_seed(plan, plan.seeds[0]))
+        # rounded, since the machines of the reference differ by up to a factor of two
+        assert int(least) <= round(seconds * len(plan.seeds) / 3600) <= int(most)
 
 
 def test_the_memory_of_a_job_is_that_of_the_reference() -> None:
