@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ EPOCHS, BATCHES = 4, 3
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
+from uuid import uuid4
 from mmengine.hooks import Hook
 from tests.engine.test_termination import train
 
@@ -122,7 +124,8 @@ def train(folder: Path, hooks: list[Hook], workers: int = 0) -> Runner:
         resume=latest is not None,
         default_scope="mmaction",
         log_level="ERROR",
-        experiment_name=f"{folder.parent.name}-{folder.name}",
+        # mmengine keeps loggers by this name and the second, and a folder's name can come again
+        experiment_name=uuid4().hex,
     )
     runner.train()
     return runner

@@ -40,8 +40,9 @@ class Concatenation(Recogniser):
         return self.head(self.dropout(fused))
 
     def loss(self, inputs, data_samples):
-        labels = cat([sample.gt_label for sample in data_samples])
-        return {"loss_cls": F.cross_entropy(self.logits(self.fuse(self.encode(inputs))), labels)}
+        scores = self.logits(self.fuse(self.encode(inputs)))
+        labels = cat([sample.gt_label for sample in data_samples]).to(scores.device)
+        return {"loss_cls": F.cross_entropy(scores, labels)}
 
 
 class Choices(Strict):
