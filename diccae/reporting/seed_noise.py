@@ -18,12 +18,15 @@ COUNTS = {
     "paper_drop",
     "paper_drop_log_odds",
     "drop_log_odds",
+    "errors_on_pairs",
     "smallest_visible",
     "family_size",
 }
 # columns that are computed from another column of their row and state no spread
 FOLLOWS = {
     "drop_log_odds": "drop",
+    "errors_on_pairs": "top1",
+    **{f"{name}_errors_on_pairs": name for name in ("A", "V", "AV")},
     "smallest_visible": "drop",
     "spearman_degree_top1": "degree_mean",
 }

@@ -186,10 +186,17 @@ def _check_plan(plan: Plan, shard: Shard) -> None:
 
 
 def _check_complete(plan: Plan, shard: Shard) -> None:
+    keys = ("stage", "variant", "modality", "fold")
+    there = {tuple(record.get(key) for key in keys) for record in shard.records.values()}
     lacking = [
-        f"{scored.variant} {scored.modality}"
+        f"{scored.variant} {scored.modality}" + (f" of fold {fold}" if fold else "")
         for scored in plan.scored(plan.needs())
-        if scored.seed == shard.seed and (scored.variant, scored.modality) not in shard.columns
+        for fold in plan.folds
+        if scored.seed == shard.seed
+        and (
+            (scored.variant, scored.modality) not in shard.columns
+            or (SCORED_STAGE, scored.variant, scored.modality, fold) not in there
+        )
     ]
     if lacking:
         raise UserError(

@@ -24,6 +24,18 @@ METRICS, CURVE = "metrics.json", "history.csv"
 PAIR_ARRAYS = ("mean_weight", "update_degree")
 # top1 of a clip that a run did not score
 NOT_SCORED = -1
+# what every shard has: in about.json, below some of its keys, and as arrays
+PARTS = (
+    *("plan", "seed", "views", "runs", "degrees", "clips", "withheld", "mechanism", "records"),
+    *("files", "clusters", "data", "jobs"),
+)
+BELOW = {
+    "clips": ("id", "split", "group"),
+    "withheld": ("variants", "modes"),
+    "mechanism": PAIR_ARRAYS,
+    "data": ("listed", "manifest_sha256"),
+}
+ARRAYS = ("label", "fold", "top1", "in_update", "withheld", "degree")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,14 +152,26 @@ def read(path: Path) -> Shard:
     """Read a shard; the content is not to be changed, since the next call may return it again.
 
     Raises:
-        UserError: it is damaged, or no shard.
+        UserError: it is damaged, no shard, or lacks a part.
     """
     return _read(path, Path.cwd(), path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=16)
 def _read(path: Path, _place: Path, _state: int) -> Shard:
-    return Shard(path, *read_shard(path))
+    about, arrays = read_shard(path)
+    lacking = [key for key in PARTS if key not in about] or [
+        *(
+            f"{key}.{name}"
+            for key, names in BELOW.items()
+            for name in names
+            if name not in about[key]
+        ),
+        *(f"{name}.npy" for name in ARRAYS if name not in arrays),
+    ]
+    if lacking:
+        raise UserError(f"{path} lacks {', '.join(lacking)}; {COPY_AGAIN}")
+    return Shard(path, about, arrays)
 
 
 def triangle(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ REFERENCE = pd.DataFrame(
         "seed_std": [0.5, 0.8],
         "drop": [np.nan, 5.0],
         "drop_log_odds": [np.nan, 0.2],
+        "errors_on_pairs": [60.0, 60.0],
         "family": ["", "primary"],
     }
 )
@@ -153,6 +154,9 @@ def test_missing_folders_and_folders_without_tables_are_named(folders: tuple[Pat
         ({"drop": 4.3, "drop_log_odds": 0.3}, "within the noise of a seed"),
         ({"drop": 3.0, "drop_log_odds": 0.3}, "different"),
         ({"drop_log_odds": 0.3}, "different"),
+        ({"top1": 45.5, "errors_on_pairs": 60.4}, "within the noise of a seed"),
+        # its spread is not that of the accuracy
+        ({"errors_on_pairs": 60.4}, "different"),
         ({"drop": np.nan}, "different"),
         ({"n_test": 239}, "different"),
         ({"family": "exploratory"}, "different"),

@@ -62,6 +62,18 @@ def _lacks(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     about["runs"][0]["variant"] = "no_infonce"
 
 
+def _no_record(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    del about["records"][RUN.replace("seed0", "seed1")]
+
+
+def _no_part(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    del about["clips"]["group"], arrays["top1"]
+
+
+def _no_records(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    del about["records"]
+
+
 def _plan(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     about["plan"]["overrides"]["method.kmeans_k"] = 13
 
@@ -78,6 +90,9 @@ def _clips(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     ("edit", "words"),
     [
         (_lacks, "shards/seed1.npz lacks 1 runs of seed 1, such as full AV; train them where"),
+        (_no_record, "shards/seed1.npz lacks 1 runs of seed 1, such as full AV; train them where"),
+        (_no_records, "shards/seed1.npz lacks records; copy it again, or export it again with"),
+        (_no_part, "shards/seed1.npz lacks clips.group, top1.npy; copy it again"),
         (
             _plan,
             r"shards/seed1.npz is of another version of plan small \(overrides is .*13.* there",
