@@ -20,6 +20,7 @@ from diccae.plans import Plan
 from diccae.reporting import collect, paper, verdicts
 from diccae.reporting.figures import figure2
 from diccae.reporting.intervals import difference_interval
+from diccae.reporting.row_words import SHORT
 from diccae.reporting.sweep import sweep_pair
 from diccae.sections import modalities_of
 
@@ -143,7 +144,7 @@ def _gaps(plan: Plan, claim: dict[str, Any]) -> tuple[str, str]:
     for better, first, worse, second in claim["gaps"]:
         one, other = collect.hits_of(plan, (better, first), (worse, second))
         steps.append((one.astype(np.float64), other.astype(np.float64)))
-        words.append(f"{better} {first} over {worse} {second}")
+        words.append(f"{better} {SHORT[first]} over {worse} {SHORT[second]}")
     better, first = claim["gaps"][0][:2]
     return _judge_steps(plan, collect.clips(plan, better, first), steps, words)
 
@@ -173,7 +174,7 @@ def _lacking(plan: Plan, claim: dict[str, Any]) -> str:
     modalities = [claim["modality"]] if "modality" in claim else ["A", "V", "AV"]
     known = modalities_of(need for need in plan.reported() if need.seeds is None)
     missing = (
-        f"{variant} is not scored in {modality}"
+        f"{variant} is not scored in {SHORT[modality]}"
         for variant in variants
         for modality in modalities
         if modality not in known.get(variant, [])

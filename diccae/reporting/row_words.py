@@ -14,6 +14,7 @@ from diccae.functional.bootstrap import MIN_SEEDS
 
 Row = dict[str, Any]
 MODALITIES = {"A": "audio", "V": "video", "AV": "A-V"}
+SHORT = {"A": "A", "V": "V", "AV": "A-V"}
 
 
 def no_verdict(rows: Sequence[Row], names: Sequence[str], unit: str) -> str:

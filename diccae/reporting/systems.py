@@ -33,6 +33,7 @@ ENCODERS = {
     "VideoTokens": "tokens",
     "AudioViT": "ViT",
     "VideoViT": "ViT",
+    "FeatureAdapter": "stored features",
 }
 COLOURS = {"tokens": GREEN}
 # height of a name beside the plot, as a share of the height of the axes

@@ -65,7 +65,7 @@ def test_a_plan_of_sound_with_table_2_alone(fake: Plan) -> None:
     # three seeds are too few for a drop that is measured
     assert verdicts.loc["table2/no_infonce/A", "verdict"] == TOO_FEW
     for claim, evidence in {
-        "table1/DICCAE/AV": "full is not scored in AV",
+        "table1/DICCAE/AV": "full is not scored in A-V",
         "table2/no_kmeans/A": "no_kmeans_audioset is not scored in A",
         "fig3/threshold": "the plan has no section figure3",
         "text/avgain": "full is not scored in V",

@@ -270,7 +270,7 @@ def test_claims_of_the_systems_own_papers(fake: Plan) -> None:
         "mbt/middle": "contradicted here",
     }
     assert set(own["family"]) == {"exploratory"}
-    assert own.loc["mbt/middle", "evidence"].startswith("mbt AV over mbt_late AV: -")
+    assert own.loc["mbt/middle", "evidence"].startswith("mbt A-V over mbt_late A-V: -")
     assert "by design" in own.loc["gblend/unimodal", "evidence"]
     # other clips can show it
     other = gblend_audio.model_copy(update={"dataset": "my clips"})
