@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from diccae.reporting import paper
-from diccae.reporting.shard_file import write_shard
 from tests.documents import ROOT, load_script
+from tests.empty_shard import write_empty_shard
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_minutes_and_results_come_from_the_reference(
             if run.seed == 200
         }
         timing = {"render": {"wall_seconds": 200.0}, "cache": {"wall_seconds": 101.0}}
-        about = {"seed": seed, "runs": [], "records": records, "data": {"timing": timing}}
-        write_shard(folder / f"seed{seed}.npz", about, {})
+        path = folder / f"seed{seed}.npz"
+        write_empty_shard(path, seed=seed, records=records, data={"timing": timing})
     rows = [
         {"id": "table2/no_infonce/A", "verdict": "same direction", "evidence": "3.1 | 4"},
         {"id": "text/avgain", "verdict": "confirmed", "evidence": "all gaps"},

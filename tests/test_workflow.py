@@ -13,10 +13,10 @@ from snakemake.cli import get_argument_parser
 from diccae import workflow
 from diccae.errors import UserError
 from diccae.plans import Plan, load_plan
-from diccae.reporting.shard_file import write_shard
 from diccae.snakemake_request import number_of_seeds, use_shards
 from diccae.workflow import Workflow, load_workflow
 from tests.documents import every_command, example_plan
+from tests.empty_shard import write_empty_shard
 from tests.workflow_copy import ROOT, copy_workflow, planned_jobs, snakemake
 
 
@@ -96,7 +96,7 @@ def test_seeds_whose_shard_is_there_are_not_trained(
     folder = checkout / "results" / "smoke" / "shards"
     folder.mkdir(parents=True)
     # its name says nothing of the seed
-    write_shard(folder / "copy.npz", {"seed": 201, "runs": [], "plan": {"name": "smoke"}}, {})
+    write_empty_shard(folder / "copy.npz", seed=201, plan={"name": "smoke"})
     words = ("--dry-run", "--verbose", "--config", "shards=True")
     result = snakemake(checkout, "results/smoke/table2.csv", *words)
     assert {job.split("/")[1] for job in planned_jobs(result)} == {"seed200"}
@@ -104,11 +104,8 @@ def test_seeds_whose_shard_is_there_are_not_trained(
     monkeypatch.chdir(tmp_path)
     Path("results/smoke").mkdir(parents=True)
     Path("shards").rename("results/smoke/shards")
-    write_shard(
-        Path("results/smoke/shards/seed201.npz"),
-        {"seed": 201, "runs": [], "plan": {"name": "smoke"}},
-        {},
-    )
+    own = Path("results/smoke/shards/seed201.npz")
+    write_empty_shard(own, seed=201, plan={"name": "smoke"})
     flow = Workflow([load_plan("smoke")], shards=True)
     with pytest.raises(SystemExit, match="^diccae: .* both hold seed 201; remove one of them$"):
         flow.inputs("table2", "results/smoke")

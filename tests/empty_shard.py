@@ -1,0 +1,19 @@
+"""A shard with all of its parts and nothing in them, for tests of what reads few of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diccae.reporting.shard_file import write_shard
+from diccae.reporting.shards import ARRAYS, BELOW, PARTS
+
+
+def write_empty_shard(path: Path, **about: Any) -> None:
+    """Write one, with `about` in the place of its own parts."""
+    empty: dict[str, Any] = {key: {} for key in PARTS} | {"runs": [], "views": [], "degrees": []}
+    for key, names in BELOW.items():
+        empty[key] = {name: [] for name in names} | about.pop(key, {})
+    write_shard(path, empty | about, {name: np.zeros(0) for name in ARRAYS})
