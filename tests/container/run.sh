@@ -141,7 +141,7 @@ quick sh -ec '
     done
     test -s results/smoke/report.html
     test -s results/smoke/figure2.svg' || fail "an output is missing"
-quick cat results/smoke/runs/full/seed0/finetune/AV/record.json >"$log" || fail "no record"
+quick cat results/smoke/runs/full/seed200/finetune/AV/record.json >"$log" || fail "no record"
 says "\"commit\": \"${commit%-dirty}"
 docker run --rm "${workflow[@]}" "$IMAGE" smoke >"$log" 2>&1 ||
     fail "a run with nothing to do"
