@@ -99,8 +99,10 @@ def _compared(effects: pd.DataFrame, real: pd.DataFrame) -> str:
     shown = [row for row in records(real) if direction(row["verdict"])]
     names = "; ".join(f"{row['plan']}, {_effect(row)}" for row in shown)
     listed = f" (in points: {names})" if names else ""
+    rotations = real.groupby("plan", sort=False)["seeds"].first()
+    plans = ", ".join(f"{plan} with {count} rotations" for plan, count in rotations.items())
     return (
-        f"Real sounds ({', '.join(dict.fromkeys(real['plan']))}): {len(found)} of {compared} "
+        f"Real sounds ({plans}): {len(found)} of {compared} "
         f"verdicts in audio are not those on rendered clips, {opposite or 'none'} of them with the "
         f"opposite direction; {len(shown) or 'none'} of {len(real)} differences there "
         f"{'has' if len(shown) == 1 else 'have'} a direction{listed}."

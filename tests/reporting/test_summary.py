@@ -107,9 +107,9 @@ def test_the_five_sentences(reference: Path) -> None:
         "of 3 systems beside DICCAE in A-V, differences in points: 1 worse (MBT: -2.0 [-3.0, "
         "-1.0]), 1 better (GBLEND: +1.5 [+0.5, +2.5]), 1 not told apart from it (AVCL: +0.5 [-0.5, "
         "+1.5]).",
-        "Real sounds (kitchen20): 2 of 3 verdicts in audio are not those on rendered clips, 1 of "
-        "them with the opposite direction; 1 of 3 differences there has a direction (in points: "
-        "kitchen20, without InfoNCE: -2.0 [-3.2, -0.8]).",
+        "Real sounds (kitchen20 with 12 rotations): 2 of 3 verdicts in audio are not those on "
+        "rendered clips, 1 of them with the opposite direction; 1 of 3 differences there has a "
+        "direction (in points: kitchen20, without InfoNCE: -2.0 [-3.2, -0.8]).",
         "What can be seen with 80 % power: a true difference of 0.6 to 3.0 points in A-V on "
         "rendered clips and of 2.5 to 4.0 points in audio on real sounds; every number follows "
         "from 1,500 runs of 2 plans, whose shards are in results/reference and are verified by "
@@ -210,7 +210,8 @@ def test_the_committed_reference_is_small_and_its_sentences_are_current(
     if len(table):
         assert DATA_SETS_TABLE.read_text() == table.to_csv(index=False, float_format="%.4f"), again
     paths = [path for path in FOLDER.rglob("*") if path.is_file() and path.suffix != ".html"]
-    assert sum(path.stat().st_size for path in paths) < 6_000_000
+    # with all plans and seeds it will be about 11 MB
+    assert sum(path.stat().st_size for path in paths) < 12_000_000
     for folder in {path.parent for path in FOLDER.glob("*/*.npz")}:
         held = {int(path.stem.removeprefix("seed")) for path in folder.glob("*.npz")}
         assert held <= set(load_plan(folder.name).seeds)
