@@ -28,7 +28,6 @@ EPOCHS, BATCHES = 4, 3
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-from uuid import uuid4
 from mmengine.hooks import Hook
 from tests.engine.test_termination import train
 
