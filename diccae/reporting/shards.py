@@ -33,7 +33,10 @@ BELOW = {
     "clips": ("id", "split", "group"),
     "withheld": ("variants", "modes"),
     "mechanism": PAIR_ARRAYS,
-    "data": ("listed", "manifest_sha256"),
+    "data": (
+        *("manifest_sha256", "listed", "missing", "splits"),
+        *("classes", "truth", "cache", "timing"),
+    ),
 }
 ARRAYS = ("label", "fold", "top1", "in_update", "withheld", "degree")
 

@@ -20,6 +20,7 @@ from diccae.reporting import collect
 from diccae.reporting.costs import costs
 from diccae.reporting.figures import BLUE, GREEN, GREY, STYLE, save_svg
 from diccae.reporting.intervals import difference_interval
+from diccae.reporting.row_words import SHORT
 from diccae.reporting.tables import row, section_of
 from diccae.scored_sections import AVCL
 from diccae.systems._known import origin_of_variant
@@ -172,7 +173,7 @@ def draw_systems(plan: Plan, table: pd.DataFrame, svg: Path) -> None:
         axes.set_xlabel(
             "training compute, TFLOP" if known else "training, CPU seconds (records lack TFLOP)"
         )
-        axes.set_ylabel(f"top-1 accuracy, {modality.replace('AV', 'A-V')}, %")
+        axes.set_ylabel(f"top-1 accuracy, {SHORT[modality]}, %")
         figure.legend(frameon=False, loc="outside upper left", ncols=2)
         _name_points(axes, shown["system"], cost, shown["top1"])
         save_svg(figure, svg)
