@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument(
         "--uneven", action="store_true", help="groups of uneven size and spread, a third more"
     )
-    parser.add_argument("--starts", nargs="*", choices=STARTS, default=STARTS)
+    parser.add_argument("--starts", nargs="*", default=STARTS)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     size = options.points, options.width
