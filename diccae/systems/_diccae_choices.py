@@ -49,7 +49,7 @@ class DiccaeChoices(Strict):
     kmeans_k: int = Field(ge=2)
     kmeans_restarts: int = Field(ge=1)
     kmeans_spherical: bool
-    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
+    kmeans_init: Literal["random", "k-means++", "afk_mc2", "greedy-k-means++"]
     refine_every: int = Field(ge=0)
     cluster_ids: Literal["kmeans", "random"]
     initial_features: Literal["warmup", "warmup_weights"]
