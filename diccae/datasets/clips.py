@@ -54,9 +54,10 @@ class ClipCache:
     """An open cache of N clips.
 
     Attributes:
-        frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row; None where the
-            cache holds no frames.
-        fbank: float16 (N, frames, n_mels), likewise.
+        frames: uint8 (N, T, H, W, 3), an array or an object whose rows are `ClipFrames`; None where
+            the cache holds no frames.
+        fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row; None where
+            the cache holds no log-mels.
         index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
             clip's file when it was decoded) and, in a stored cache, `decoder` (the library that
             decoded it) and the checksums of its rows.
