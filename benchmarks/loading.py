@@ -184,7 +184,7 @@ def main() -> None:
         if options.like_vggsound:
             cases += like_vggsound(*options.like_vggsound, folder)
         config = kinds(plan)[0].config().train_dataloader.dataset
-        live, stored = datasets(cases, folder / "caches", settings, config)
+        live, stored, packed = datasets(cases, folder / "caches", settings, config)
         print(
             f"{hardware()['cpu']}, PyAV {av.__version__}, OpenCV {cv2.__version__}, "
             f"torch {torch.__version__}, {date.today()}; one core, CPU time\n"
@@ -199,7 +199,7 @@ def main() -> None:
             return
         if find_spec("torchcodec") is None:
             print("\ntorchcodec is not installed, so it is not compared")
-        choices = ways(cases, live, stored, settings, folder)
+        choices = ways(cases, live, stored, packed, settings, folder)
         for row, case in enumerate(cases):
             print(f"\n{case.name}\n")
             print(

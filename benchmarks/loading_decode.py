@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from diccae.datasets.containers import CLOSE, beginning, open_media, upright
 
-JPEG_QUALITY, CRF = 95, 18
+CRF = 18
 # row, number of a frame -> uint8 (H, W, 3)
 Image = Callable[[int, int], np.ndarray]
 
@@ -79,25 +78,6 @@ def frame_of_all(path: Path, moment: float, threads: int) -> np.ndarray:
         for frame in container.decode(stream):
             last = frame if last is None or frame.pts <= latest else last
         return upright(last)
-
-
-def jpegs(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:
-    """Stored JPEGs: a function that reads one, and bytes by row."""
-
-    def path(row: int, number: int) -> Path:
-        return folder / f"{row}-{number}.jpg"
-
-    for row, clip in enumerate(frames):
-        for number, image in enumerate(clip):
-            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(path(row, number)), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-
-    def read(row: int, number: int) -> np.ndarray:
-        return cv2.imread(str(path(row, number)), cv2.IMREAD_COLOR_RGB)
-
-    return read, lambda row: sum(
-        path(row, number).stat().st_size for number in range(len(frames[row]))
-    )
 
 
 def intra(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:

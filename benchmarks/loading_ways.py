@@ -12,13 +12,14 @@ from unittest import mock
 import av
 import numpy as np
 import torchaudio.compliance.kaldi as kaldi
-from loading_decode import CRF, JPEG_QUALITY, Image, frame_at, frame_of_all, intra, jpegs
+from loading_decode import CRF, Image, frame_at, frame_of_all, intra
 from loading_files import Case
 
 from diccae.datasets.clip_frames import ClipFrames
 from diccae.datasets.clips import SAMPLE_RATE, log_mels
 from diccae.datasets.containers import centres, fit
 from diccae.datasets.media import decode_sound
+from diccae.datasets.packed_frames import QUALITY
 
 # decoders of FFmpeg that can decode at half the size
 LOWRES = ("mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "h263", "msmpeg4v3")
@@ -88,9 +89,15 @@ class KeptBanks:
 
 
 def ways(
-    cases: list[Case], live: Any, stored: Any, settings: dict[str, Any], folder: Path
+    cases: list[Case],
+    live: Any,
+    stored: Any,
+    packed: Any,
+    settings: dict[str, Any],
+    folder: Path,
 ) -> list[Way]:
-    """All ways; files of those that store clips are written to `folder`."""
+    """All ways, with data sets that decode on access, that are stored, and that are stored as JPEG;
+    the files of one more way are written to `folder`."""
     frames, size = settings["num_frames"], (settings["frame_size"],) * 2
 
     def moment(row: int, number: int) -> float:
@@ -111,8 +118,8 @@ def ways(
         sound = decode_sound(case.path, end=case.end)
         return sound[round(case.start * SAMPLE_RATE) :]
 
-    kept = stored.cache
-    as_jpeg, as_video = jpegs(kept.frames, folder), intra(kept.frames, folder)
+    kept, as_jpeg = stored.cache, packed.cache
+    as_video = intra(kept.frames, folder)
     mels = kept.fbank[0].nbytes
     found = [
         Way("all frames decoded", AllFrames(live.cache.frames)),
@@ -128,10 +135,10 @@ def ways(
         Way("drawn frame sought, decoded at half the size", single(image, options={"lowres": "1"})),
         Way("key frame before the drawn frame", single(image, key=True)),
         Way(
-            f"224 px as JPEG (quality {JPEG_QUALITY}), log-mels stored",
-            single(as_jpeg[0]),
-            kept.fbank,
-            lambda row: as_jpeg[1](row) + mels,
+            f"224 px as JPEG (quality {QUALITY}), log-mels stored (cache.format: jpeg)",
+            as_jpeg.frames,
+            as_jpeg.fbank,
+            lambda row: len(as_jpeg.frames.records[row]) + mels,
         ),
         Way(
             f"224 px as H.264 intra (CRF {CRF}), log-mels stored",
