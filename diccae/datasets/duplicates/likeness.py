@@ -114,7 +114,7 @@ def likenesses(folder: Path, rows: Rows, modality: Modality, jobs: int = 1) -> l
         found.append(
             PictureLikeness(
                 described["still"],
-                lambda number: picture.looked_at(frames[int(rows[number])]),
+                lambda number: picture.looked_at(np.asarray(frames[int(rows[number])])),
                 described["crops"],
                 described["seen"],
             )
@@ -168,7 +168,8 @@ def _described(task: tuple[Path, Rows, Modality]) -> dict[str, NDArray]:
         found["windows"] = np.array([*map(sound.windows, patches)], np.float32).reshape(-1, *size)
         found["heard"] = np.array([*map(sound.changes, patches)], bool)
     if "V" in modality:
-        stills = [picture.still(picture.looked_at(cache.frames[int(row)])) for row in rows]
+        clips = (np.asarray(cache.frames[int(row)]) for row in rows)
+        stills = [picture.still(picture.looked_at(frames)) for frames in clips]
         size = len(picture.SEARCHED) + 2, 3 * picture.COARSE**2
         found["still"] = np.array(stills, np.uint8)
         found["crops"] = np.array([*map(picture.crops, stills)], np.float32).reshape(-1, *size)
