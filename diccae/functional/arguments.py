@@ -94,6 +94,17 @@ def check_square(argument: str, matrix: Any) -> None:
         raise ArgumentError(argument, f"wanted shape (C, C), got {tuple(matrix.shape)}")
 
 
+def check_batch_labels(argument: str, labels: Any, classes: int | None) -> None:
+    """As `check_labels` with -1 for none, where `labels` is a tensor of a training step.
+
+    On a GPU only the shape is checked, since the CPU would wait until the GPU has come to this step
+    to read a label. There, the losses count each negative label as none, and PyTorch stops at one
+    that is too large for the weights.
+    """
+    if labels.ndim != 1 or labels.device.type == "cpu":
+        check_labels(argument, labels, classes, lowest=-1)
+
+
 def check_labels(argument: str, labels: Any, classes: int | None, lowest: int = 0) -> None:
     """Raise `ArgumentError` unless labels are (N,) and in [lowest, classes).
 

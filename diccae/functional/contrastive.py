@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from diccae.functional.arguments import (
     ArgumentError,
+    check_batch_labels,
     check_choice,
-    check_labels,
     check_positive,
 )
 from diccae.functional.precision import wide, without_autocast
@@ -78,7 +78,7 @@ def weighted_confusion_loss(
         ("labels_i", labels_i, logits.shape[0]),
         ("labels_j", labels_j, logits.shape[1]),
     ):
-        check_labels(argument, labels, None if weights is None else len(weights), lowest=-1)
+        check_batch_labels(argument, labels, None if weights is None else len(weights))
         if len(labels) != size:
             raise ArgumentError(argument, f"wanted {size} as in the logits, got {len(labels)}")
     same = labels_i[:, None] == labels_j[None]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from diccae.functional import similarity as forms
-from diccae.functional.arguments import ArgumentError, check_choice, check_labels
+from diccae.functional.arguments import ArgumentError, check_batch_labels, check_choice
 from diccae.functional.contrastive import REDUCTIONS, weighted_confusion_loss
 from diccae.functional.precision import wide, wide_rows, without_autocast
 from diccae.models.losses.gather import gather_rows
@@ -135,7 +135,7 @@ class ConfusionLoss(nn.Module):
         wanted = (self.num_classes, self.num_classes)
         if weights is not None and weights.shape != wanted:
             raise ArgumentError("weights", f"wanted shape {wanted}, got {tuple(weights.shape)}")
-        check_labels("labels", labels, self.num_classes, lowest=-1)
+        check_batch_labels("labels", labels, self.num_classes)
         widen = wide_rows if self.similarity in COSINES else wide
         features, other = widen(features), None if other is None else widen(other)
         if self.gather:
