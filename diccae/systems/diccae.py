@@ -92,9 +92,8 @@ class Diccae(System[DiccaeChoices]):
             sources=sources,
             update="held_out",
             clusters=True,
-            clusterings=sum(epoch % every == 0 for epoch in range(1, budget.epochs))
-            if every
-            else 0,
+            # after every so many epochs, but not after the last
+            clusterings=max(0, budget.epochs - 1) // every if every else 0,
             update_passes=budget.epochs if degrees else 0,
         )
 
