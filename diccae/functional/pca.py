@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -56,5 +55,8 @@ def _wide_axes(centred: Float[np.ndarray, "n d"], dim: int) -> Float[np.ndarray,
 
 def _leading(squares: Float[np.ndarray, "d d"], dim: int) -> Float[np.ndarray, "d dim"]:
     """The eigenvectors of the largest eigenvalues of a symmetric matrix, the largest last."""
+    # imported here, since every run imports this module, and few have wide features
+    from scipy.linalg import eigh
+
     width = len(squares)
-    return scipy.linalg.eigh(squares, subset_by_index=[width - dim, width - 1])[1]
+    return eigh(squares, subset_by_index=[width - dim, width - 1])[1]
