@@ -58,6 +58,14 @@ class ConfusionDegreeHook(Hook):
         self.state: dict[str, Tensor] = {}
         self.update_set: UpdateSet | None = None
 
+    def before_train(self, runner: Runner) -> None:
+        """Draw the update sets of the epochs before a resumed one again: all clips that weights
+        came from are known at the end, as in an uninterrupted run."""
+        if self.redraw:
+            assert self.update_set is not None
+            for epoch in range(runner.epoch):
+                self.update_set.redraw(epoch)
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Set the weights of the next epoch.
 
@@ -119,7 +127,9 @@ class ConfusionDegreeHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore degrees, weights and circles."""
-        self.state = dict(checkpoint.get("confusion_degree", {}))
+        kept = checkpoint.get("confusion_degree", {})
+        # mmengine's own Runner loads it onto the GPU
+        self.state = {name: value.cpu() for name, value in kept.items()}
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
         """Arrays of confusion.npz: degrees, weights and circles of the last epoch."""

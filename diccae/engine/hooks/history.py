@@ -113,7 +113,9 @@ class HistoryHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore rows and weights."""
         self.rows = list(checkpoint.get("history", []))
-        self.weight_sum = checkpoint.get("weight_sum")
+        total = checkpoint.get("weight_sum")
+        # mmengine's own Runner loads it onto the GPU
+        self.weight_sum = None if total is None else total.cpu()
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
         """`mean_weight` (C, C) of confusion.npz, the mean over epochs of the weights that the loss

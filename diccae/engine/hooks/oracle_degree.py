@@ -48,6 +48,7 @@ class OracleDegreeHook(ConfusionDegreeHook):
         Raises:
             UserError: the classes of the data are not those of the design.
         """
+        super().before_train(runner)
         found = list(runner.train_dataloader.dataset.metainfo["classes"])
         wanted = [activity.name for activity in self.design.activities]
         if found != wanted:

@@ -138,7 +138,9 @@ class PseudoLabelHook(ClusteringHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore the clusterings."""
         if "pseudo_labels" in checkpoint:
-            self.assignments = dict(checkpoint["pseudo_labels"]["assignments"])
+            kept = checkpoint["pseudo_labels"]["assignments"]
+            # mmengine's own Runner loads them onto the GPU
+            self.assignments = {part: ids.cpu() for part, ids in kept.items()}
             self.inertia = dict(checkpoint["pseudo_labels"]["inertia"])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:

@@ -33,11 +33,17 @@ class UpdateSet:
         self._dataset: Any = loader.dataset
         self._kept: list[dict[str, Tensor]] = []
         self._clustered = False
+        self._drawn: np.ndarray | None = None
 
     @property
     def ids(self) -> np.ndarray:
         """(N,) ids of the clips."""
         return self._dataset.ids
+
+    @property
+    def used(self) -> np.ndarray:
+        """(M,) ids of all clips that it has held when it was read: of each draw."""
+        return self.ids if self._drawn is None else self._drawn
 
     @property
     def labels(self) -> Tensor:
@@ -63,6 +69,8 @@ class UpdateSet:
         if self._dataset.per_class is not None:
             self._dataset.redraw(epoch)
             self._kept = []
+            # the first clips are replaced before they are read
+            self._drawn = self.ids if self._drawn is None else np.union1d(self._drawn, self.ids)
 
     def features(
         self, model: Any, feature: Callable[[dict[str, Tensor]], Tensor], *, everywhere: bool = True
@@ -107,7 +115,15 @@ class UpdateSetHook(Hook):
 
 def update_ids(runner: Runner) -> np.ndarray:
     """(N,) ids of the run's update set; (0,) without an update set."""
-    for hook in runner.hooks:
-        if isinstance(hook, UpdateSetHook) and hook.update_set is not None:
-            return hook.update_set.ids
-    return np.array([], dtype=str)
+    update_set = _update_set(runner)
+    return np.array([], dtype=str) if update_set is None else update_set.ids
+
+
+def used_ids(runner: Runner) -> np.ndarray:
+    """(M,) ids of the clips that the run's update set had in any epoch; (0,) without one."""
+    update_set = _update_set(runner)
+    return np.array([], dtype=str) if update_set is None else update_set.used
+
+
+def _update_set(runner: Runner) -> UpdateSet | None:
+    return next((h.update_set for h in runner.hooks if isinstance(h, UpdateSetHook)), None)
