@@ -250,12 +250,8 @@ def test_the_default_format_is_no_part_of_settings_and_hashes() -> None:
 
 
 def test_an_optimiser_without_a_name_is_refused() -> None:
-    stage = dict(epochs=2, batch_size=16, lr=0.1, weight_decay=0.0, steps=None)
-    given = {"finetune": stage | {"optimizer": {"betas": [0.9, 0.95]}}}
-    plan = load_plan("embedded")
-    others = {key: value for key, value in plan.overrides.items() if "finetune" not in key}
-    plan = plan.model_copy(
-        update={"overrides": others | {f"schedule.{name}": s for name, s in given.items()}}
-    )
+    stage: dict[str, Any] = dict(epochs=2, batch_size=16, lr=0.1, weight_decay=0.0, steps=None)
+    stage["optimizer"] = {"betas": [0.9, 0.95]}
+    plan = with_overrides("embedded", **{"schedule.finetune": stage})
     with pytest.raises(UserError, match="finetune.*the name of an optimiser as optimizer.type"):
         settings_of(plan, "finetune", "full")

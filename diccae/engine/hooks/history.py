@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import all_reduce_params
+from mmengine.dist import all_reduce, all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -91,6 +91,8 @@ class HistoryHook(Hook):
             "lr": runner.optim_wrapper.get_lr()["lr"][0],
         }
         for key, total in self._sums.items():
+            # over the clips of all processes
+            all_reduce(total, op="mean")
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
                 raise UserError(
