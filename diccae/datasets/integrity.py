@@ -165,7 +165,8 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
     root = plan.manifest.parent
-    stamps = [Stamp(*known) for known in known_stamps(plan.cache_dir, len(index)).tolist()]
+    known = known_stamps(plan.cache_dir, index["file_sha256"])
+    stamps = [Stamp(*each) for each in known.tolist()]
     # the spans of a long recording follow each other
     read = lru_cache(64)(clip_digest)
     found, gone, arrived, used = [], [], [], 0

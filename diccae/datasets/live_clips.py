@@ -48,7 +48,7 @@ class _Files:
             index["file_sha256"],
             index[["start", "end"]].to_numpy(np.float64),
         )
-        self.stamps = known_stamps(cache, len(index))
+        self.stamps = known_stamps(cache, self.digests)
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
         path = self.root / self.paths.iloc[row]
