@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 from diccae.datasets.clip_files import digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
+from diccae.datasets.worker_pool import end_with_parent
 from diccae.errors import UserError
 from diccae.sections import Modality
 
@@ -137,16 +136,7 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    parent = multiprocessing.parent_process()
-
-    # a parent that is killed cannot end its workers, which would write into the next run
-    if parent is not None:
-
-        def end_with_parent() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
 def run_task(task: Task, isolated: bool = False) -> Done:
