@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 def in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """The results of `function` for tasks, in their order, computed in at most `jobs` fresh
     processes; in this process where one is enough.
 
