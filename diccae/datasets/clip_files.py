@@ -31,6 +31,24 @@ ABSENT = Stamp(-1, -1)
 OTHER = Stamp(-2, -2)
 
 
+def clip_path(folder: Path | str, name: str) -> Path:
+    """The file of a clip.
+
+    Args:
+        folder: of the manifest.
+        name: its path in the manifest, absolute or relative to that folder.
+    """
+    path = os.path.join(folder, name)
+    # `..` goes back along the names, as in `write_manifest`; the system would follow the link
+    return Path(os.path.normpath(path) if _is_linked(os.path.abspath(folder)) else path)
+
+
+@lru_cache
+def _is_linked(folder: str) -> bool:
+    """Whether a symbolic link is in the absolute path of a folder."""
+    return os.path.realpath(folder) != folder
+
+
 def stamp(path: Path | str) -> Stamp:
     """Size and modification time of a file."""
     try:
@@ -120,7 +138,7 @@ def replaced_clips(cache: Path) -> list[str]:
     except (OSError, ValueError):
         return []
     stamps = map(Stamp._make, known_stamps(cache, index["file_sha256"]).tolist())
-    paths = (os.path.join(cache.parent, name) for name in index["path"])
+    paths = (str(clip_path(cache.parent, name)) for name in index["path"])
     changed = [
         (path, known, digest, now)
         for path, digest, known in zip(paths, index["file_sha256"], stamps, strict=True)

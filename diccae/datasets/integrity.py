@@ -19,6 +19,7 @@ from diccae.datasets.clip_files import (
     ABSENT,
     Stamp,
     clip_digest,
+    clip_path,
     is_replaced,
     known_stamps,
     stamp,
@@ -174,7 +175,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     for row, (name, status, digest) in enumerate(columns):
         if not name:
             continue
-        path = root / name
+        path = clip_path(root, name)
         now = stamp(path)
         if status == "missing" and now != ABSENT:
             arrived.append(path)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diccae.datasets.clip_files import digest_of, stamp
+from diccae.datasets.clip_files import clip_path, digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
 from diccae.datasets.worker_pool import end_with_parent
@@ -148,7 +148,7 @@ def run_task(task: Task, isolated: bool = False) -> Done:
     """
     rows, probed, seconds = [], 0, 0.0
     for names, known in zip(task.shard.to_pylist(), task.known.to_pylist(), strict=True):
-        path = Path(task.root, names["path"])
+        path = clip_path(task.root, names["path"])
         found = stamp(path)
         now = names | found._asdict()
         # equal hashes of another path or span are rejected here; the id may differ (a renamed clip)

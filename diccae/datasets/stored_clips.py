@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from diccae.datasets.clip_files import Stamp
+from diccae.datasets.clip_files import Stamp, clip_path
 from diccae.datasets.clips import (
     OK,
     ClipCache,
@@ -185,7 +185,7 @@ def _decode(
     rows = [
         Row(
             int(row),
-            str(root / columns[row][0]),
+            str(clip_path(root, columns[row][0])),
             float(columns[row][1]),
             float(columns[row][2]),
             listed.iloc[row],
