@@ -19,6 +19,7 @@ from diccae.datasets.clip_files import (
     ABSENT,
     Stamp,
     clip_digest,
+    clip_path,
     is_replaced,
     known_stamps,
     stamp,
@@ -165,7 +166,8 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
     root = plan.manifest.parent
-    stamps = [Stamp(*known) for known in known_stamps(plan.cache_dir, len(index)).tolist()]
+    known = known_stamps(plan.cache_dir, index["file_sha256"])
+    stamps = [Stamp(*each) for each in known.tolist()]
     # the spans of a long recording follow each other
     read = lru_cache(64)(clip_digest)
     found, gone, arrived, used = [], [], [], 0
@@ -173,7 +175,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     for row, (name, status, digest) in enumerate(columns):
         if not name:
             continue
-        path = root / name
+        path = clip_path(root, name)
         now = stamp(path)
         if status == "missing" and now != ABSENT:
             arrived.append(path)

@@ -13,7 +13,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
-from diccae.datasets.clip_files import ABSENT, ALTERED, Stamp, is_replaced, known_stamps, stamp
+from diccae.datasets.clip_files import (
+    ABSENT,
+    ALTERED,
+    Stamp,
+    clip_path,
+    is_replaced,
+    known_stamps,
+    stamp,
+)
 from diccae.datasets.clip_frames import ClipFrames
 from diccae.datasets.clips import (
     OK,
@@ -48,10 +56,10 @@ class _Files:
             index["file_sha256"],
             index[["start", "end"]].to_numpy(np.float64),
         )
-        self.stamps = known_stamps(cache, len(index))
+        self.stamps = known_stamps(cache, self.digests)
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
-        path = self.root / self.paths.iloc[row]
+        path = clip_path(self.root, self.paths.iloc[row])
         self._require_same(row, path)
         try:
             return decode(path, **span(*self.spans[row]))

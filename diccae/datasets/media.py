@@ -202,6 +202,9 @@ def _read(path: Path, start: float, end: float | None, decode: Callable[[], Part
         return decode()
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise unreadable(path, error) from None
+    except OverflowError:
+        words = "its span begins later than a file can count"
+        raise MediaError(path, "unreadable", words) from None
 
 
 def _describe_span(start: float, end: float | None) -> str:

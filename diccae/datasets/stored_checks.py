@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.checksums import column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, Stamp, digest_of, stamp
+from diccae.datasets.clip_files import ABSENT, Stamp, clip_path, digest_of, stamp
 from diccae.datasets.clips import OK, ClipCache, ClipSettings
 from diccae.datasets.modalities import arrays_of
 from diccae.datasets.packed_frames import PackedFrames, stored_rows
@@ -43,7 +43,7 @@ def forget_changed(
     paths, known = table["path"].to_numpy(), status[[*Stamp._fields, "file_sha256"]].to_numpy()
     replaced = []
     for row in done:
-        path, (size, mtime, digest) = str(root / paths[row]), known[row]
+        path, (size, mtime, digest) = str(clip_path(root, paths[row])), known[row]
         now = stamp(path)
         if now in ((size, mtime), ABSENT):
             continue

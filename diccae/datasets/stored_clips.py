@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from diccae.datasets.clip_files import Stamp
+from diccae.datasets.clip_files import Stamp, clip_path
 from diccae.datasets.clips import (
     OK,
     ClipCache,
@@ -47,7 +47,7 @@ from diccae.datasets.stored_files import (
     save_progress,
 )
 from diccae.datasets.stored_workers import Row, decode_rows
-from diccae.datasets.worker_pool import worker_pool
+from diccae.datasets.worker_pool import in_processes
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
@@ -185,7 +185,7 @@ def _decode(
     rows = [
         Row(
             int(row),
-            str(root / columns[row][0]),
+            str(clip_path(root, columns[row][0])),
             float(columns[row][1]),
             float(columns[row][2]),
             listed.iloc[row],
@@ -201,6 +201,7 @@ def _decode(
     path = out_dir / "frames.npy"
     with (
         record_file(path, status) if is_packed(settings) else nullcontext() as records,
+        closing(in_processes(decode_rows, tasks, jobs)) as done,
         tqdm(
             total=len(table),
             initial=len(table) - len(todo),
@@ -216,11 +217,9 @@ def _decode(
                 records.save()
             save()
 
-        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
         try:
             # in the order of the rows, so that records lie in it
-            run = (pool.imap if records else pool.imap_unordered) if pool else map
-            for count, results in enumerate(run(decode_rows, tasks)):
+            for count, results in enumerate(done):
                 for _, known, record in results:
                     if records and record is not None:
                         known |= {START: records.append(record), SIZE: len(record)}
@@ -229,6 +228,4 @@ def _decode(
                     keep()
                 bar.update(len(results))
         finally:
-            if pool:
-                pool.terminate()
             keep()
