@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from diccae.committed import reference_files
-from diccae.digests import text_digest
 from diccae.errors import UserError
 from diccae.jobs import jobs
 from diccae.plan_name import results_root_of
 from diccae.plans import CONFIG_ROOT, Plan
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.shard_folder import shard_files
 from diccae.run_graph import Run
 from diccae.seals.data import data_files
@@ -112,12 +112,6 @@ def _moved(path: str, old: Path, new: Path) -> str:
 def seal_path(plan: Plan) -> Path:
     """The verify.json of a plan."""
     return plan.results_root() / "verify.json"
-
-
-def root_digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 over all that a verify.json holds but its `root`, 64 hex digits."""
-    rest = {name: value for name, value in content.items() if name != "root"}
-    return text_digest(json.dumps(rest, sort_keys=True))
 
 
 def seal_text(content: Mapping[str, Any]) -> str:

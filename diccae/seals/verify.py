@@ -18,6 +18,7 @@ from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.make_command import make_command
 from diccae.reporting.shard_folder import FOLDER, shards_of
 from diccae.reporting.shards import Shard
@@ -37,7 +38,6 @@ from diccae.seals.seal import (
     plan_content,
     read_seal,
     reporting_code,
-    root_digest,
     seal_path,
     sealed_files,
 )

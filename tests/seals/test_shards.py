@@ -21,11 +21,12 @@ from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.compare_clips import compare_clips
 from diccae.reporting.degrees import degree_of
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.shard_folder import plan_of_shards
 from diccae.reporting.shards import Shard, read, square, triangle
 from diccae.seals import shard_export
 from diccae.seals.finding import Finding
-from diccae.seals.seal import root_digest, seal_text
+from diccae.seals.seal import seal_text
 from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, RUN, build, change, edit_record, run

@@ -16,9 +16,10 @@ from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan
 from diccae.reporting import html, sample_clips
+from diccae.reporting.listed_files import root_digest
 from diccae.seals.data import check_data
 from diccae.seals.finding import Finding
-from diccae.seals.seal import root_digest, seal_text
+from diccae.seals.seal import seal_text
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, build, edit_record
 
