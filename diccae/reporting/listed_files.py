@@ -42,14 +42,28 @@ def read_listing(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_current(content: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a verify.json has the root digest that it states, and the tables and figures of a
+    results folder those that it lists."""
+    own = results_root_of(str(content.get("plan")))
+    listed = {
+        folder / Path(name).relative_to(own): digest
+        for name, digest in content.get("files", {}).items()
+        if Path(name).is_relative_to(own) and Path(name).suffix in (".csv", ".svg")
+    }
+    return content.get("root") == root_digest(content) and all(
+        path.is_file() and file_digest(path) == digest for path, digest in listed.items()
+    )
+
+
 def check_listed(path: Path) -> None:
-    """Whether a table is the one that the verify.json beside it lists, if there is one that does.
+    """Whether a table is the one that the verify.json beside it lists, if both are there.
 
     Raises:
         UserError: it is another one, or verify.json was edited.
     """
     seal = path.with_name(NAME)
-    if not seal.is_file():
+    if not (seal.is_file() and path.is_file()):
         return
     content = read_listing(seal)
     own = results_root_of(str(content.get("plan"))) / path.name

@@ -219,6 +219,20 @@ def test_the_command_prints_the_root_and_makes_a_new_seal(sealed: Plan) -> None:
     assert anew["root"] != root
 
 
+def test_a_page_of_tables_that_were_edited_does_not_say_verified(sealed: Plan) -> None:
+    html.write_report(sealed, PAGE)
+    assert "<b>Verified.</b>" in PAGE.read_text()
+    kept = TABLE.read_text()
+    TABLE.write_text(kept.replace("65.5000", "95.5000"))
+    assert TABLE.read_text() != kept
+    html.write_report(sealed, PAGE)
+    assert "<b>Not verified yet.</b>" in PAGE.read_text()
+    TABLE.write_text(kept)
+    replace(SEAL, '"runs": 8,', '"runs": 800,')
+    html.write_report(sealed, PAGE)
+    assert "<b>Not verified yet.</b>" in PAGE.read_text()
+
+
 def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
     root = json.loads(SEAL.read_text())["root"]
     SEAL.unlink()
