@@ -12,6 +12,7 @@ from diccae.committed import reference_of
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting.compare_runs import compare_runs, has_shards
+from diccae.reporting.listed_files import check_listed
 from diccae.stored_file import MAKE_AGAIN, reading
 
 # tables that stand beside those of the reference, with the columns that name a row
@@ -42,6 +43,7 @@ def against_reference(plan: Plan, folder: Path) -> dict[str, Any] | None:
     try:
         found = compare_runs(plan.results_root(), reference, wanted)
         for name, keys in TABLES.items():
+            check_listed(reference / f"{name}.csv")
             shown[name] = _beside(folder / f"{name}.csv", reference / f"{name}.csv", keys)
     except UserError as error:
         return shown | {"sentences": [f"The committed reference is not compared: {error}."]}

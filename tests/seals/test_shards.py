@@ -182,6 +182,10 @@ def test_compare_clips_reads_shards(sealed: Plan, exported: Path) -> None:
     assert set(found.scores["seeds_here"]) == {2}
     assert (found.scores["here"] == found.scores["there"]).all()
     assert found.changed.empty
+    shutil.copytree(exported, "edited")
+    change(Path("edited/seed1.npz"), lambda _, arrays: arrays["top1"].fill(0))
+    with pytest.raises(UserError, match=r"^edited/seed1.npz, .*metrics.json, says .* the predict"):
+        compare_clips(Path("edited"), ROOT)
     with pytest.raises(UserError, match=r"^small.yaml is not there"):
         compare_clips(exported, Path("small.yaml"))
     Path("empty").mkdir()
