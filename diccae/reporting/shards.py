@@ -164,7 +164,8 @@ def read(path: Path) -> Shard:
 @lru_cache(maxsize=16)
 def _read(path: Path, _place: Path, _state: int) -> Shard:
     about, arrays = read_shard(path)
-    lacking = [key for key in PARTS if key not in about] or [
+    kinds = {"seed": int, "views": list, "runs": list, "degrees": list, "clusters": list}
+    lacking = [key for key in PARTS if not isinstance(about.get(key), kinds.get(key, dict))] or [
         *(
             f"{key}.{name}"
             for key, names in BELOW.items()

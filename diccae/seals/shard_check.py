@@ -68,7 +68,12 @@ def check_run(run: Run, shard: Shard, where: str) -> Iterator[Finding]:
             words = f"{path} is not the file that the run started from"
             yield Finding("stale", where, words)
     if run.spec.scored:
-        yield from _check_numbers(run, shard, name)
+        try:
+            yield from list(_check_numbers(run, shard, name))
+        # a file may be damaged in any way
+        except Exception as error:
+            words = f"its numbers cannot be checked: {type(error).__name__}: {error}"
+            yield Finding("edited", f"{shard.path}, {name}", words)
 
 
 def _check_numbers(run: Run, shard: Shard, name: str) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from diccae.errors import UserError
 from diccae.reporting.shard_agreement import check_agreement
+from diccae.reporting.shard_file import ABOUT, DIGEST, content_digest
 from diccae.reporting.shard_parts import contradictions
-from diccae.reporting.shards import Shard
+from diccae.reporting.shards import Shard, read
+from tests.empty_shard import write_empty_shard
 
 Arrays = dict[str, Any]
 
@@ -75,6 +78,36 @@ def test_parts_that_do_not_fit_together(
     assert list(contradictions(about, arrays)) == []
     edit(about, arrays)
     assert next(contradictions(about, arrays)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"records": []}, "lacks records; copy it again"),
+        ({"seed": "x"}, "lacks seed; copy it again"),
+        ({"format": 1}, "has format 1, this version reads format 2"),
+    ],
+)
+def test_an_about_of_other_kinds_is_refused(
+    tmp_path: Path, about: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "seed0.npz"
+    write_empty_shard(path, seed=0)
+    assert read(path).seed == 0
+    write_empty_shard(path, **{"seed": 0, **about})
+    with pytest.raises(UserError, match=f"seed0.npz {words}"):
+        read(path)
+
+
+def test_an_about_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seed0.npz"
+    for content in (b"[1]", b"{"):
+        members = {ABOUT: content}
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(ABOUT, content)
+            archive.writestr(DIGEST, content_digest(members))
+        with pytest.raises(UserError, match="is not a shard: its about.json states no format"):
+            read(path)
 
 
 @pytest.mark.parametrize("part", ["label", "group"])
