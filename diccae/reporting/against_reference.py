@@ -42,8 +42,9 @@ def against_reference(plan: Plan, folder: Path) -> dict[str, Any] | None:
     wanted = {(run.variant, run.modality, run.seed) for run in plan.scored(plan.needs())}
     try:
         found = compare_runs(plan.results_root(), reference, wanted)
-        for name, keys in TABLES.items():
+        for name in TABLES:
             check_listed(reference / f"{name}.csv")
+        for name, keys in TABLES.items():
             shown[name] = _beside(folder / f"{name}.csv", reference / f"{name}.csv", keys)
     except UserError as error:
         return shown | {"sentences": [f"The committed reference is not compared: {error}."]}
