@@ -164,7 +164,13 @@ def read(path: Path) -> Shard:
 @lru_cache(maxsize=16)
 def _read(path: Path, _place: Path, _state: int) -> Shard:
     about, arrays = read_shard(path)
-    kinds = {"seed": int, "views": list, "runs": list, "degrees": list, "clusters": list}
+    kinds: dict[str, type] = {
+        "seed": int,
+        "views": list,
+        "runs": list,
+        "degrees": list,
+        "clusters": list,
+    }
     lacking = [key for key in PARTS if not isinstance(about.get(key), kinds.get(key, dict))] or [
         *(
             f"{key}.{name}"

@@ -32,7 +32,8 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
     runs = {run.folder for run in with_parents(scored_runs(whole, whole.needs()))}
     expected = {*map(Path, known), seal_path(plan), root / "report.html"}
     # of results that are not computed here, there is no page of results so far
-    expected |= set() if plan.elsewhere else {interim_path(plan)}
+    if not plan.elsewhere:
+        expected.add(interim_path(plan))
     folders = runs.union(*(path.parents for path in (*expected, *runs)))
     unknown: dict[Path, list[Path]] = defaultdict(list)
     for path in _files(root, _foreign(plan), folders):
