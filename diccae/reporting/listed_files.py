@@ -24,6 +24,11 @@ def root_digest(content: Mapping[str, Any]) -> str:
     return text_digest(json.dumps(rest, sort_keys=True))
 
 
+def is_intact(content: Mapping[str, Any]) -> bool:
+    """Whether a verify.json has the root digest that it states."""
+    return bool(content.get("root") == root_digest(content))
+
+
 def read_listing(path: Path) -> dict[str, Any]:
     """Content of a verify.json, which has the root digest that it states.
 
@@ -34,7 +39,7 @@ def read_listing(path: Path) -> dict[str, Any]:
     missing = [key for key in KEYS if key not in content]
     if missing:
         raise UserError(f"{path} lacks the key {missing[0]!r}; {RESTORE}")
-    if content["root"] != root_digest(content):
+    if not is_intact(content):
         raise UserError(
             f"{path} was edited: its content does not have the root digest that it states; "
             f"{RESTORE}"
@@ -51,7 +56,7 @@ def is_current(content: Mapping[str, Any], folder: Path) -> bool:
         for name, digest in content.get("files", {}).items()
         if Path(name).is_relative_to(own) and Path(name).suffix in (".csv", ".svg")
     }
-    return content.get("root") == root_digest(content) and all(
+    return is_intact(content) and all(
         path.is_file() and file_digest(path) == digest for path, digest in listed.items()
     )
 

@@ -15,7 +15,7 @@ from diccae.errors import UserError
 from diccae.plan_name import results_root_of
 from diccae.plans import Plan
 from diccae.reporting.html import read_verdict, render
-from diccae.reporting.listed_files import root_digest
+from diccae.reporting.listed_files import is_intact
 from diccae.reporting.shard_folder import check_known, check_seeds, shard_files, shards_of
 from diccae.whole_file import whole_file
 
@@ -82,7 +82,7 @@ def _verdict_on(plan: Plan, made: dict[Path, Path]) -> dict[str, Any] | None:
     """
     root, own = plan.results_root(), results_root_of(plan.name)
     content = read_verdict(root / "verify.json", plan)
-    if content is None or content["root"] != root_digest(content):
+    if content is None or not is_intact(content):
         return None
     shards = {path.relative_to(root): path for path in shard_files(root)}
     present = {str(own / name): file_digest(path) for name, path in (shards | made).items()}

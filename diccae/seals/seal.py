@@ -18,7 +18,7 @@ from diccae.errors import UserError
 from diccae.jobs import jobs
 from diccae.plan_name import results_root_of
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting.listed_files import root_digest
+from diccae.reporting.listed_files import is_intact
 from diccae.reporting.shard_folder import shard_files
 from diccae.run_graph import Run
 from diccae.seals.data import data_files
@@ -133,7 +133,7 @@ def read_seal(plan: Plan) -> tuple[Seal | None, list[Finding]]:
     if content["plan"] != plan.name:
         words = f"is of plan {content['plan']}, not of {plan.name}; copy that of these results here"
         return Seal(path, {}, intact=False), [Finding("edited", str(path), words)]
-    if content["root"] != root_digest(content):
+    if not is_intact(content):
         words = "its content does not have the root digest that it states"
         return Seal(path, content, intact=False), [Finding("edited", str(path), words)]
     if content["sealed"] == any(found.get("problem", True) for found in content["findings"]):

@@ -53,7 +53,6 @@ from diccae.seals.shard_check import NOT_PROVEN
 from diccae.seals.stated import not_checked
 from diccae.seals.tables import check_tables
 
-OTHER_PAGE = "it is not what the runs give now; build it again"
 # passages of a page that are named one by one
 PASSAGES = 20
 
@@ -103,6 +102,7 @@ class Verification:
                 f"{make_command(plan, self.artifacts[0] + '.csv')}"
             )
         self.files: dict[str, str] = {}
+        self.not_compared: list[str] = []
         self.runs = RunChecks(self.digests, self.listed, self.shards)
 
     def _shards(self) -> dict[int, Shard]:
@@ -128,10 +128,6 @@ class Verification:
         runs = [path for path in self.listed if Path(path).is_relative_to(self.root / "runs")]
         found += check_extras(self.plan, {*self.files, *runs})
         verdict = self._content([*self.of_seal, *self.findings, *found])
-        page = Finding("stale", str(self.page), f"{changed}{OTHER_PAGE}", problem=False)
-        if page in found:
-            words = f"{self.page}: other code rendered it, so its numbers were not compared"
-            verdict["not_checked"].append(words)
         return verdict | {"root": self.intact.content["root"] if self.intact else None}
 
     def seal_anew(self) -> dict[str, Any]:
@@ -189,6 +185,7 @@ class Verification:
                 *not_checked(self.plan, self.clips),
                 *([] if self._needs_data() else [f"the data ({self.plan.manifest}): not here"]),
                 *([NOT_PROVEN] if self.runs.in_shards else []),
+                *self.not_compared,
             ],
         }
 
@@ -271,8 +268,12 @@ class Verification:
             words = "its pictures of clips were not rendered again: the clips are not here as then"
             return [Finding("stale", page, words, problem=False)]
         if changed and same:
-            words = f"{changed}{OTHER_PAGE}"
+            words = f"{changed}it is not what the runs give now; build it again"
             # a page that is kept with its shards is that of the code which its seal names
+            if self.plan.elsewhere:
+                self.not_compared.append(
+                    f"{page}: other code rendered it, so its numbers were not compared"
+                )
             return [Finding("stale", page, words, problem=not self.plan.elsewhere)]
         kind = "stale" if same else "edited"
         found = [
