@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "apptainer.def"
 HEAD = """\
-# Made from the Dockerfile by `python .ci/apptainer.py`; do not edit. Never built nor run so far: no
-# Apptainer could be had during development.
+# Made from the Dockerfile by `python .ci/apptainer.py`; do not edit.
+# docs/cluster.md says what was tried.
 #
 #   commit=$(git describe --always --exclude='*' --abbrev=40 --dirty)
 #   apptainer build --build-arg COMMIT="$commit" diccae-repro.sif apptainer.def

@@ -31,6 +31,7 @@ from diccae.plans import Plan, load_plan
 from diccae.reporting import paper
 from diccae.reporting.data_sets import drop_words
 from diccae.reporting.findings import DIFFERENCE
+from diccae.reporting.listed_files import check_listed
 from diccae.reporting.shard_folder import shard_files
 from diccae.reporting.shards import Shard, read
 from diccae.run_graph import Run, scored_runs, with_parents
@@ -156,6 +157,7 @@ def _result(plan: str, claim: str) -> str:
     path = ROOT / FOLDER / plan / ("control_verdicts.csv" if of_controls else "claims.csv")
     if not path.is_file():
         return ABSENT
+    check_listed(path)
     rows = pd.read_csv(path).set_index("id").to_dict("index")
     if claim not in rows:
         return ABSENT

@@ -33,7 +33,8 @@ def compare(
 
     Where both have the runs or the shards of a plan, the predicted classes of the seeds in common
     are compared. Each table is the same bytes, the same values, within the noise of a seed, or
-    different; tables of other seeds are not compared.
+    different; tables of the same runs have no noise between them, and tables of other seeds are
+    not compared.
     """
     if clips and tolerance:
         raise UserError("--tolerance is for tables; omit it with --clips")
@@ -66,11 +67,11 @@ def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -
     from diccae.reporting.compare_runs import compare_runs, has_runs, has_shards
 
     print(f"here: {mine}; there: {reference}")
-    differ = False
+    differ = same_runs = False
     if has_shards(reference) and has_runs(mine):
         runs = compare_runs(mine, reference)
         print(f"{runs.words()}\n")
-        differ = bool(len(runs.differing))
+        differ, same_runs = bool(len(runs.differing)), runs.same
         if runs.here != runs.there:
             print(
                 f"not compared: tables, which are of {len(runs.here)} seeds here and of "
@@ -81,13 +82,15 @@ def _compare_plan(mine: Path, reference: Path, tolerance: float, single: bool) -
         if without:
             print(f"not compared: tables, which are not in {' and '.join(without)}")
             return differ
-    return _compare_tables(mine, reference, tolerance, single) or differ
+    return _compare_tables(mine, reference, tolerance, single, same_runs) or differ
 
 
-def _compare_tables(mine: Path, reference: Path, tolerance: float, single: bool) -> bool:
+def _compare_tables(
+    mine: Path, reference: Path, tolerance: float, single: bool, same_runs: bool
+) -> bool:
     from diccae.reporting.compare_words import DIFFERENT, WORDS, judge
 
-    tables, apart = judge(mine, reference, tolerance)
+    tables, apart = judge(mine, reference, tolerance, same_runs)
     equal = f"numbers that differ by at most {tolerance:g}" if tolerance else "the same numbers"
     print(f"tolerance {tolerance:g}: {equal} are equal\n")
     for table in tables:
@@ -103,7 +106,9 @@ def _compare_tables(mine: Path, reference: Path, tolerance: float, single: bool)
         print(f"not compared: {words}")
     worst = max((table.word for table in tables), key=WORDS.index)
     count = sum(table.word == worst for table in tables)
-    print(f"{worst}: {count} of {len(tables)} tables")
+    why = "; the runs are the same, so other code or an edit made the difference"
+    why = why if same_runs and worst == DIFFERENT else ""
+    print(f"{worst}: {count} of {len(tables)} tables{why}")
     return worst == DIFFERENT
 
 

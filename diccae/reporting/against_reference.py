@@ -12,6 +12,7 @@ from diccae.committed import reference_of
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting.compare_runs import compare_runs, has_shards
+from diccae.reporting.listed_files import check_listed
 from diccae.stored_file import MAKE_AGAIN, reading
 
 # tables that stand beside those of the reference, with the columns that name a row
@@ -41,6 +42,8 @@ def against_reference(plan: Plan, folder: Path) -> dict[str, Any] | None:
     wanted = {(run.variant, run.modality, run.seed) for run in plan.scored(plan.needs())}
     try:
         found = compare_runs(plan.results_root(), reference, wanted)
+        for name in TABLES:
+            check_listed(reference / f"{name}.csv")
         for name, keys in TABLES.items():
             shown[name] = _beside(folder / f"{name}.csv", reference / f"{name}.csv", keys)
     except UserError as error:

@@ -65,7 +65,12 @@ def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=256)
-def _of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
+def predictions_of_shard(shard: Shard, variant: str, modality: str) -> pd.DataFrame:
+    """`Shard.predictions` of a scored run; the table is not to be changed.
+
+    Raises:
+        UserError: they disagree with the metrics.json in the shard.
+    """
     table = shard.predictions(variant, modality)
     for fold in dict.fromkeys(table["fold"]):
         name = f"{shard.folder(variant, modality, None if fold < 0 else fold)}/metrics.json"
@@ -114,7 +119,11 @@ def predictions(
             or a test clip is in two folds.
     """
     shard = shard_of(plan, variant, seed, modality)
-    parts = [] if shard is None else [_chosen(_of_shard(shard, variant, modality), split, view)]
+    parts = (
+        []
+        if shard is None
+        else [_chosen(predictions_of_shard(shard, variant, modality), split, view)]
+    )
     for fold in plan.folds if shard is None else ():
         path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
         metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)

@@ -61,6 +61,12 @@ class RunComparison:
         rows = self.runs[self.runs["differ"] > 0]
         return rows.sort_values("differ", ascending=False, kind="stable", ignore_index=True)
 
+    @property
+    def same(self) -> bool:
+        """Whether both sides have the same runs with the same predicted classes and scores."""
+        equal = self.differing.empty and bool(self.runs["same_scores"].all())
+        return equal and not self.lacking and self.here == self.there
+
     def sentences(self) -> list[str]:
         """What was found, in words."""
         count, seeds = len(self.runs), f"{_count(len(self.seeds), 'seed')} ({_list(self.seeds)})"

@@ -25,7 +25,8 @@ class Judged:
             do; `within the noise of a seed`: every cell that differs is a number that differs by at
             most the spread over seeds that the reference states for it, see `seed_spread`, or is
             computed from such a cell (`FOLLOWS`); in claims.csv the verdict is the same and the
-            evidence, which repeats other tables, is not; `different`.
+            evidence, which repeats other tables, is not; `different`: anything else, and any
+            difference between tables of the same runs.
         within: number of cells within the noise.
         beyond: the differences that are not.
     """
@@ -36,10 +37,13 @@ class Judged:
     beyond: list[Difference]
 
 
-def judge(mine: Path, reference: Path, tolerance: float = 0.0) -> tuple[list[Judged], list[str]]:
+def judge(
+    mine: Path, reference: Path, tolerance: float = 0.0, same_runs: bool = False
+) -> tuple[list[Judged], list[str]]:
     """One entry for each table, and the plans that were not compared, in words.
 
-    Arguments and errors as in `diccae.reporting.compare.compare`.
+    Arguments and errors as in `diccae.reporting.compare.compare`; `same_runs` says that both sides
+    have the same runs, so that no noise of a seed is between them.
     """
     names, apart = common_tables(mine, reference)
     # claims repeat what other tables say
@@ -47,17 +51,21 @@ def judge(mine: Path, reference: Path, tolerance: float = 0.0) -> tuple[list[Jud
     tables: list[Judged] = []
     for name in order:
         moved = any(table.within or table.beyond for table in tables)
-        tables.append(_judge(mine, reference, name, tolerance, moved))
+        tables.append(_judge(mine, reference, name, tolerance, moved and not same_runs, same_runs))
     return sorted(tables, key=lambda table: names.index(Path(table.file))), apart
 
 
-def _judge(mine: Path, reference: Path, name: Path, tolerance: float, moved: bool) -> Judged:
+def _judge(
+    mine: Path, reference: Path, name: Path, tolerance: float, moved: bool, same_runs: bool
+) -> Judged:
     here, there = mine / name, reference / name
     if here.is_file() and there.is_file() and here.read_bytes() == there.read_bytes():
         return Judged(str(name), SAME_BYTES, 0, [])
     found = list(differences(mine, reference, name, tolerance))
     if not found:
         return Judged(str(name), SAME_VALUES, 0, [])
+    if same_runs:
+        return Judged(str(name), DIFFERENT, 0, found)
     beyond = []
     for _, row in groupby(found, key=lambda difference: difference.row):
         cells = list(row)

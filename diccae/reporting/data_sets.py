@@ -14,12 +14,12 @@ from diccae.functional.verdicts import OPPOSITE, SAME
 from diccae.plans import Plan
 from diccae.reporting import paper
 from diccae.reporting.effects import COLUMNS, OF_TABLE2, printed_effect
+from diccae.reporting.listed_files import RESTORE, check_listed
 from diccae.stored_file import reading
 
 RENDERED, REAL = "rendered", "real"
 # the modality that rendered clips and real sounds have in common
 COMMON = "A"
-RESTORE = "restore it: git checkout -- results/reference"
 HERE = " here"
 
 
@@ -31,12 +31,13 @@ def data_sets(reference: Path = FOLDER) -> pd.DataFrame:
         reference: folder of the committed references.
 
     Raises:
-        UserError: a table is damaged.
+        UserError: a table is damaged, or not the one that the verify.json beside it lists.
     """
     tables = []
     for name, clips in DATA_SETS.items():
         path = reference / name / "effects.csv"
         if path.is_file():
+            check_listed(path)
             with reading(path, RESTORE):
                 table = pd.read_csv(path, usecols=COLUMNS)[COLUMNS]
             table.insert(0, "clips", clips)

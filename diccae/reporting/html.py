@@ -35,6 +35,7 @@ from diccae.reporting.ambiguities import register
 from diccae.reporting.data_sets import page_of_data_sets
 from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
+from diccae.reporting.listed_files import is_current
 from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import (
     counted,
@@ -84,14 +85,16 @@ def _single(plan: Plan) -> set[str]:
 
 
 def write_report(plan: Plan, out: Path) -> None:
-    """Render the report of a plan; it states which sections the plan does not have.
+    """Render the report of a plan; it states which sections the plan does not have, and that
+    nothing was verified where verify.json is not of these tables and figures.
 
     Raises:
         UserError: a run that the report needs is missing, or verify.json is not what
             `diccae verify` writes.
     """
     root = plan.results_root()
-    page = render(plan, root, read_verdict(root / "verify.json", plan))
+    verdict = read_verdict(root / "verify.json", plan)
+    page = render(plan, root, verdict if verdict and is_current(verdict, root) else None)
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

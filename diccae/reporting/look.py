@@ -15,6 +15,7 @@ from diccae.errors import UserError
 from diccae.plan_name import results_root_of
 from diccae.plans import Plan
 from diccae.reporting.html import read_verdict, render
+from diccae.reporting.listed_files import is_intact
 from diccae.reporting.shard_folder import check_known, check_seeds, shard_files, shards_of
 from diccae.whole_file import whole_file
 
@@ -53,7 +54,8 @@ def write_page(plan: Plan, folder: Path) -> dict[str, Any] | None:
 
     Returns:
         The content of verify.json in the results folder of the plan, which the page shows; None
-        where there is none, or where it does not list these shards, tables and figures.
+        where there is none, where it was edited, or where it does not list these shards, tables and
+        figures.
 
     Raises:
         UserError: a shard lacks what a table needs, or a file cannot be written.
@@ -71,7 +73,8 @@ def write_page(plan: Plan, folder: Path) -> dict[str, Any] | None:
 
 
 def _verdict_on(plan: Plan, made: dict[Path, Path]) -> dict[str, Any] | None:
-    """verify.json, where it lists the shards of the plan and these files, and no others.
+    """verify.json, where nobody edited it and it lists the shards of the plan and these files, and
+    no others.
 
     Args:
         plan: the plan.
@@ -79,7 +82,7 @@ def _verdict_on(plan: Plan, made: dict[Path, Path]) -> dict[str, Any] | None:
     """
     root, own = plan.results_root(), results_root_of(plan.name)
     content = read_verdict(root / "verify.json", plan)
-    if content is None:
+    if content is None or not is_intact(content):
         return None
     shards = {path.relative_to(root): path for path in shard_files(root)}
     present = {str(own / name): file_digest(path) for name, path in (shards | made).items()}

@@ -17,10 +17,12 @@ def check_agreement(shards: Sequence[Shard]) -> None:
     """Compare each shard with the first one.
 
     Raises:
-        UserError: it was made from other clips, by other code, with other packages or settings.
+        UserError: it was made from other clips, names another class or group of one, or was made by
+            other code, with other packages or settings.
     """
     for shard in shards[1:]:
         _check_data(shards[0], shard)
+        _check_clips(shards[0], shard)
         _check_runs(shards[0], shard)
 
 
@@ -31,6 +33,25 @@ def _check_data(first: Shard, shard: Shard) -> None:
                 f"{shard.path} was made from other clips than {first.path}: {key} differs; "
                 "remove one of them, or compute its seed again on the same clips"
             )
+
+
+def _check_clips(first: Shard, shard: Shard) -> None:
+    """Class and group of each clip: tables take those of the first shard for all seeds."""
+    here, there = _clips(shard), _clips(first)
+    others = [name for name, clip in here.items() if there.get(name, clip) != clip]
+    if others:
+        (label, group), (own, wanted) = here[others[0]], there[others[0]]
+        raise UserError(
+            f"{shard.path} has other classes or groups of {len(others)} clips than {first.path}, "
+            f"such as {others[0]!r}: class {label}, group {group}, there class {own}, group "
+            f"{wanted}; remove one of them, or compute its seed again on the same clips"
+        )
+
+
+def _clips(shard: Shard) -> dict[str, tuple[int, str]]:
+    """Class and group of each clip, by its id."""
+    clips, labels = shard.about["clips"], shard.arrays["label"].tolist()
+    return dict(zip(clips["id"], zip(labels, clips["group"], strict=True), strict=True))
 
 
 def _check_runs(first: Shard, shard: Shard) -> None:

@@ -59,10 +59,14 @@ def read_shard(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise UserError(f"{path} is not a shard: it has no {ABOUT} and {DIGEST}; remove it")
     if members[DIGEST].decode(errors="replace").strip() != content_digest(members):
         raise UserError(f"{path} was edited: its content has another digest; {COPY_AGAIN}")
-    about = json.loads(members[ABOUT])
-    if about["format"] != FORMAT:
+    try:
+        about = json.loads(members[ABOUT])
+        number = about["format"]
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{path} is not a shard: its {ABOUT} states no format; remove it") from None
+    if number != FORMAT:
         raise UserError(
-            f"{path} has format {about['format']}, this version reads format {FORMAT}; export it "
+            f"{path} has format {number}, this version reads format {FORMAT}; export it "
             "again with this version"
         )
     arrays = {

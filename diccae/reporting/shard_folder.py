@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diccae.errors import UserError
-from diccae.plans import SCORED_STAGE, Plan
+from diccae.plans import SCORED_STAGE, Plan, known_plans, load_plan
 from diccae.reporting.shard_agreement import check_agreement
 from diccae.reporting.shards import Shard, plan_text, read
 from diccae.validation import checked
@@ -141,6 +141,25 @@ def check_known(plan: Plan) -> None:
                 f"{shard.path} holds seed {seed}, which plan {plan.name} does not have "
                 f"({', '.join(map(str, known))}); remove it, or add the seed to the plan"
             )
+
+
+def other_plan(plan: Plan) -> str:
+    """How the plan that the shards of a folder state differs from the one of that name in this
+    checkout, in words; empty where it does not, or where there is none."""
+    if not plan.elsewhere or plan.name not in known_plans():
+        return ""
+    own, stated = load_plan(plan.name), plan.whole.seeds
+    try:
+        for shard in shards_of(plan).values():
+            _check_plan(own, shard)
+    except UserError as error:
+        return str(error)
+    if stated == own.seeds:
+        return ""
+    return (
+        f"its shards state the seeds {', '.join(map(str, stated))}, the plan here has "
+        f"{', '.join(map(str, own.seeds))}: seeds may have been left out"
+    )
 
 
 def _plan_name(shard: Shard) -> str:

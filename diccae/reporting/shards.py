@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE, Plan
 from diccae.reporting.shard_file import COPY_AGAIN, read_shard
+from diccae.reporting.shard_parts import contradictions
 
 # files of a run that a shard holds as they are; the learning curve only of runs of the section
 # `mechanism` and of what they start from
@@ -155,7 +156,7 @@ def read(path: Path) -> Shard:
     """Read a shard; the content is not to be changed, since the next call may return it again.
 
     Raises:
-        UserError: it is damaged, no shard, or lacks a part.
+        UserError: it is damaged, no shard, lacks a part, or contradicts itself.
     """
     return _read(path, Path.cwd(), path.stat().st_mtime_ns if path.is_file() else 0)
 
@@ -163,7 +164,14 @@ def read(path: Path) -> Shard:
 @lru_cache(maxsize=16)
 def _read(path: Path, _place: Path, _state: int) -> Shard:
     about, arrays = read_shard(path)
-    lacking = [key for key in PARTS if key not in about] or [
+    kinds: dict[str, type] = {
+        "seed": int,
+        "views": list,
+        "runs": list,
+        "degrees": list,
+        "clusters": list,
+    }
+    lacking = [key for key in PARTS if not isinstance(about.get(key), kinds.get(key, dict))] or [
         *(
             f"{key}.{name}"
             for key, names in BELOW.items()
@@ -174,6 +182,9 @@ def _read(path: Path, _place: Path, _state: int) -> Shard:
     ]
     if lacking:
         raise UserError(f"{path} lacks {', '.join(lacking)}; {COPY_AGAIN}")
+    wrong = next(contradictions(about, arrays), "")
+    if wrong:
+        raise UserError(f"{path} contradicts itself: {wrong}; {COPY_AGAIN}")
     return Shard(path, about, arrays)
 
 

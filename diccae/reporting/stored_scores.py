@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from diccae.errors import UserError
 from diccae.evaluation import withheld
 from diccae.plans import SCORED_STAGE
+from diccae.reporting.collect import predictions_of_shard
 from diccae.reporting.shard_folder import by_seed, shard_files
 from diccae.reporting.shards import read
 
@@ -76,11 +77,16 @@ class Stored:
         all views.
 
         Raises:
-            UserError: a file cannot be read, or lacks a column.
+            UserError: a file cannot be read or lacks a column, or a shard disagrees with itself.
         """
         kind = withheld.COLUMNS.get(self.modality)
         if kind is None:
-            table = self.predictions()
+            shard = None if self.paths[0].name == FILE else read(self.paths[0])
+            table = (
+                self.predictions()
+                if shard is None
+                else predictions_of_shard(shard, self.variant, self.modality)
+            )
             chosen = table[(table["split"] == "test") & (table["view"] == "multi")]
             chosen = chosen.assign(correct=chosen["top1"] == chosen["label"])
             return chosen[["id", "group", "label", "correct"]]

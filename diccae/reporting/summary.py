@@ -9,12 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from diccae.committed import FOLDER
-from diccae.errors import UserError
 from diccae.reporting import findings, system_findings
 from diccae.reporting.data_sets import (
     REAL,
     RENDERED,
-    RESTORE,
     contradict,
     data_sets,
     differing,
@@ -23,8 +21,9 @@ from diccae.reporting.data_sets import (
     label,
     records,
 )
+from diccae.reporting.listed_files import RESTORE, check_listed, read_listing
 from diccae.reporting.row_words import Row
-from diccae.stored_file import read_json, reading
+from diccae.stored_file import reading
 
 # the plans that are read beside those of the data sets
 CONFIRMATORY, CONTROLS = "embedded", "controls"
@@ -40,7 +39,7 @@ def summary(reference: Path = FOLDER) -> list[str]:
             that this is not computed yet.
 
     Raises:
-        UserError: a table is damaged.
+        UserError: a table or a verify.json is damaged or was edited.
     """
     effects = data_sets(reference)
     seals = sorted(reference.glob("*/verify.json"))
@@ -49,7 +48,7 @@ def summary(reference: Path = FOLDER) -> list[str]:
         _weights(_read(reference / CONTROLS / "control_verdicts.csv")),
         _systems(_read(reference / CONFIRMATORY / "systems.csv")),
         real_sounds(effects),
-        certainty(effects, [_seal(path) for path in seals]),
+        certainty(effects, [read_listing(path) for path in seals]),
     ]
 
 
@@ -134,16 +133,9 @@ def _effect(row: Row) -> str:
     return f"{label(row['claim'])}: {drop_words(row)}"
 
 
-def _seal(path: Path) -> Row:
-    content = read_json(path, RESTORE)
-    missing = [key for key in ("runs", "sealed") if key not in content]
-    if missing:
-        raise UserError(f"{path} lacks the key {missing[0]!r}; {RESTORE}")
-    return content
-
-
 def _read(path: Path) -> list[Row]:
     if not path.is_file():
         return []
+    check_listed(path)
     with reading(path, RESTORE):
         return records(pd.read_csv(path))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diccae.functional.bootstrap import enough_seeds
 from diccae.functional.power import smallest_visible, visible_by_error
 from diccae.functional.two_way import two_way_variance
 from diccae.plans import Plan
@@ -39,10 +40,12 @@ def visible_difference(
         first, second: (S, N) whether each seed classified each clip correctly, or its share.
     """
     if plan.split_into is None:
-        drops = 100 * (first.mean(axis=1) - second.mean(axis=1))
-        return (
-            smallest_visible(float(drops.std(ddof=1)), len(drops)) if len(drops) > 1 else math.nan
-        )
+        sides = 100 * first.mean(axis=1), 100 * second.mean(axis=1)
+        drops = sides[0] - sides[1]
+        # as for the interval: what is left of equal differences is no spread
+        if not enough_seeds(drops, float(np.abs(sides).max())):
+            return math.nan
+        return smallest_visible(float(drops.std(ddof=1)), len(drops))
     values = 100.0 * first - 100.0 * second
     variance = two_way_variance(values, clips["label"], clips["group"])
     return visible_by_error(variance.total**0.5, variance.freedom)

@@ -30,7 +30,10 @@ def check_extras(plan: Plan, known: Iterable[str]) -> list[Finding]:
     # those of seeds that were not asked for are the plan's too
     whole = plan.whole
     runs = {run.folder for run in with_parents(scored_runs(whole, whole.needs()))}
-    expected = {*map(Path, known), seal_path(plan), root / "report.html", interim_path(plan)}
+    expected = {*map(Path, known), seal_path(plan), root / "report.html"}
+    # of results that are not computed here, there is no page of results so far
+    if not plan.elsewhere:
+        expected.add(interim_path(plan))
     folders = runs.union(*(path.parents for path in (*expected, *runs)))
     unknown: dict[Path, list[Path]] = defaultdict(list)
     for path in _files(root, _foreign(plan), folders):

@@ -31,6 +31,12 @@ def page_digest(page: str, root: str) -> str:
     return text_digest(page.replace(root, NO_ROOT))
 
 
+def is_page(page: str, root: str, digest: str | None) -> bool:
+    """Whether a page shows a root digest and has a digest without it. Zeros in its place would
+    have the same one."""
+    return shown_root(page) == root and page_digest(page, root) == digest
+
+
 @dataclass(frozen=True)
 class Passage:
     """A paragraph, heading, caption, picture or row of a table; the cells of a row are apart."""

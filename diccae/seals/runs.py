@@ -16,6 +16,7 @@ from diccae.hashes import lock_hash
 from diccae.jobs import jobs
 from diccae.plans import Plan
 from diccae.reporting.shards import Shard
+from diccae.reporting.stored_scores import FILE as PREDICTIONS
 from diccae.run_graph import Run
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
@@ -235,6 +236,22 @@ def check_mixture(checked: dict[Run, Checked]) -> list[Finding]:
     if dirty:
         message = f"made from a working tree with changes{_as_were(dirty)}"
         findings.append(Finding("mixed", str(dirty[0].folder), message, problem=False))
+    return findings
+
+
+def check_copies(checked: dict[Run, Checked]) -> list[Finding]:
+    """Scored runs that have the scores of another seed to the byte: no two trainings have, so one
+    was copied."""
+    first: dict[tuple[object, ...], Run] = {}
+    findings = []
+    for run, each in checked.items():
+        digest = each.record["files"].get(PREDICTIONS)
+        if digest is None:
+            continue
+        other = first.setdefault((run.variant, run.modality, run.fold, digest), run)
+        if other.seed != run.seed:
+            words = f"{PREDICTIONS} is that of seed {other.seed} to the byte: one is a copy"
+            findings.append(Finding("edited", each.where, words))
     return findings
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from diccae.artifacts import artifacts_of
 from diccae.committed import reference_files
-from diccae.digests import text_digest
 from diccae.errors import UserError
 from diccae.jobs import jobs
 from diccae.plan_name import results_root_of
 from diccae.plans import CONFIG_ROOT, Plan
+from diccae.reporting.listed_files import is_intact
 from diccae.reporting.shard_folder import shard_files
 from diccae.run_graph import Run
 from diccae.seals.data import data_files
@@ -114,12 +115,6 @@ def seal_path(plan: Plan) -> Path:
     return plan.results_root() / "verify.json"
 
 
-def root_digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 over all that a verify.json holds but its `root`, 64 hex digits."""
-    rest = {name: value for name, value in content.items() if name != "root"}
-    return text_digest(json.dumps(rest, sort_keys=True))
-
-
 def seal_text(content: Mapping[str, Any]) -> str:
     """A verify.json as it is written."""
     return json.dumps(content, indent=1) + "\n"
@@ -138,9 +133,12 @@ def read_seal(plan: Plan) -> tuple[Seal | None, list[Finding]]:
     if content["plan"] != plan.name:
         words = f"is of plan {content['plan']}, not of {plan.name}; copy that of these results here"
         return Seal(path, {}, intact=False), [Finding("edited", str(path), words)]
-    if content["root"] != root_digest(content):
+    if not is_intact(content):
         words = "its content does not have the root digest that it states"
         return Seal(path, content, intact=False), [Finding("edited", str(path), words)]
+    if content["sealed"] == any(found.get("problem", True) for found in content["findings"]):
+        words = "it says sealed beside problems, or not sealed without one"
+        return Seal(path, content, intact=True), [Finding("edited", str(path), words)]
     if path.read_bytes() != seal_text(content).encode():
         return Seal(path, content, intact=True), [Finding("edited", str(path), OTHER_BYTES)]
     return Seal(path, content, intact=True), []
@@ -200,7 +198,10 @@ def sealed_files(
     """
     root = plan.results_root()
     shards = shard_files(root, plan.elsewhere)
-    tables = [root / f"{name}{suffix}" for name in names for suffix in (".csv", ".svg")]
+    # a picture of a table that has none is no file of the plan: nothing is compared with it
+    known, built = artifacts_of(plan), list(names)
+    tables = [root / f"{name}.csv" for name in built]
+    tables += [root / f"{name}.svg" for name in built if known[name].draw is not None]
     runs = [
         run.folder / name
         for run, each in checked.items()
@@ -213,6 +214,29 @@ def sealed_files(
     paths = sorted(map(str, kept))
     found = {path: digests.of(path) for path in paths}
     return {path: digest for path, digest in found.items() if digest is not None}
+
+
+def check_counts(
+    seal: Seal, now: Mapping[str, Any], left_out: Collection[str] = ()
+) -> list[Finding]:
+    """The numbers of tables and runs of a seal, and the tables that are not built, which pages and
+    summaries repeat, against those of the files that it lists.
+
+    Args:
+        seal: an intact verify.json.
+        now: what the files give.
+        left_out: keys that are not compared.
+    """
+    return [
+        Finding(
+            "edited",
+            f"{seal.path}, {key}",
+            f"says {seal.content[key]}, these files give {now[key]}; copy that of these results "
+            "here",
+        )
+        for key in ("tables", "runs", "not_built")
+        if key not in left_out and seal.content[key] != now[key]
+    ]
 
 
 def check_files(

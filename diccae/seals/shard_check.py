@@ -6,7 +6,9 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diccae.digests import text_digest
@@ -21,10 +23,12 @@ from diccae.seals.record import doubts
 # what a shard leaves to the digests in its records, in words
 NOT_PROVEN = (
     "of the runs in shards: scores beyond top-1, weights, cluster ids and most learning curves; "
-    "and that top-1, classes and groups of clips, degrees of confusion and weights of pairs are "
-    "those of the files that the records name (accuracies, numbers of clips, and mean and "
-    "variance of the degrees on the test split, are those of metrics.json, and the mean of the "
-    "weights is that of history.csv, which have their digests)"
+    "that top-1, classes and groups of clips, degrees of confusion and weights of pairs are "
+    "those of the files that the records name (accuracies, numbers of clips, and mean, variance "
+    "and quantiles of the degrees on the test split, are those of metrics.json, and the mean of "
+    "the weights is that of history.csv, which have their digests); and which clips were in the "
+    "update set, scores with a modality withheld, quality of clusters, and what shards say of the "
+    "data"
 )
 
 
@@ -64,7 +68,12 @@ def check_run(run: Run, shard: Shard, where: str) -> Iterator[Finding]:
             words = f"{path} is not the file that the run started from"
             yield Finding("stale", where, words)
     if run.spec.scored:
-        yield from _check_numbers(run, shard, name)
+        try:
+            yield from list(_check_numbers(run, shard, name))
+        # a file may be damaged in any way
+        except Exception as error:
+            words = f"its numbers cannot be checked: {type(error).__name__}: {error}"
+            yield Finding("edited", f"{shard.path}, {name}", words)
 
 
 def _check_numbers(run: Run, shard: Shard, name: str) -> Iterator[Finding]:
@@ -102,9 +111,13 @@ def _same_weights(shard: Shard, name: str) -> bool:
     )
 
 
-def _same_degrees(shard: Shard, name: str, stated: dict[str, float]) -> bool:
+def _same_degrees(shard: Shard, name: str, stated: dict[str, Any]) -> bool:
+    """Whether all statistics of `diccae.functional.degree.degree_statistics` that are stated are
+    those of the degrees."""
     values = upper(shard.degree(name))
-    return all(
-        math.isclose(found, stated[key], rel_tol=1e-9, abs_tol=1e-12)
-        for key, found in (("mean", float(values.mean())), ("variance", float(values.var())))
-    )
+    quantiles = stated.get("quantiles", {})
+    pairs = [(stated["mean"], values.mean()), (stated["variance"], values.var())]
+    pairs += [(quantiles[share], np.quantile(values, float(share))) for share in quantiles]
+    if "zero_share" in stated:
+        pairs.append((stated["zero_share"], (values == 0).mean()))
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in pairs)

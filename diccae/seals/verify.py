@@ -18,8 +18,9 @@ from diccae.clips_folder import clips_folder
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import html
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.make_command import make_command
-from diccae.reporting.shard_folder import FOLDER, shards_of
+from diccae.reporting.shard_folder import FOLDER, other_plan, shards_of
 from diccae.reporting.shards import Shard
 from diccae.reporting.timing import timing
 from diccae.run_graph import Run, scored_runs
@@ -28,16 +29,23 @@ from diccae.seals.data import check_data
 from diccae.seals.extras import check_extras
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.finding import Finding
-from diccae.seals.page import NO_ROOT, page_differences, page_digest, shown_root
-from diccae.seals.runs import RunChecks, check_code, check_jobs, check_mixture, check_surroundings
+from diccae.seals.page import NO_ROOT, is_page, page_differences, page_digest, shown_root
+from diccae.seals.runs import (
+    RunChecks,
+    check_code,
+    check_copies,
+    check_jobs,
+    check_mixture,
+    check_surroundings,
+)
 from diccae.seals.seal import (
     changes,
+    check_counts,
     check_files,
     named,
     plan_content,
     read_seal,
     reporting_code,
-    root_digest,
     seal_path,
     sealed_files,
 )
@@ -94,6 +102,7 @@ class Verification:
                 f"{make_command(plan, self.artifacts[0] + '.csv')}"
             )
         self.files: dict[str, str] = {}
+        self.not_compared: list[str] = []
         self.runs = RunChecks(self.digests, self.listed, self.shards)
 
     def _shards(self) -> dict[int, Shard]:
@@ -113,7 +122,11 @@ class Verification:
                 known = [*self.findings, *self.of_seal]
                 self.of_seal += check_files(self.seal, self.files, self.digests, known)
             found = self._check_page(Path(fresh), changed)
-        found += check_extras(self.plan, {*self.files, *self.listed})
+        found += self._check_plan()
+        found += self._check_counts(changed)
+        # a table or picture that verify.json lists although it is none of the plan's is named too
+        runs = [path for path in self.listed if Path(path).is_relative_to(self.root / "runs")]
+        found += check_extras(self.plan, {*self.files, *runs})
         verdict = self._content([*self.of_seal, *self.findings, *found])
         return verdict | {"root": self.intact.content["root"] if self.intact else None}
 
@@ -134,6 +147,7 @@ class Verification:
         self.findings += check_surroundings(plan, runs.checked)
         self.findings += check_jobs(plan, self._as_sealed)
         self.findings += check_code(runs.checked) + check_mixture(runs.checked)
+        self.findings += check_copies(runs.checked)
         self.findings += check_tables(plan, self.built, fresh, changed, self._as_sealed)
         self.files = sealed_files(plan, self.built, runs.checked, self.digests)
 
@@ -171,6 +185,7 @@ class Verification:
                 *not_checked(self.plan, self.clips),
                 *([] if self._needs_data() else [f"the data ({self.plan.manifest}): not here"]),
                 *([NOT_PROVEN] if self.runs.in_shards else []),
+                *self.not_compared,
             ],
         }
 
@@ -195,6 +210,23 @@ class Verification:
         }
         return content | {"root": root_digest(content)}
 
+    def _check_plan(self) -> list[Finding]:
+        """The plan is taken from the shards, so that results of an older one can be checked: a
+        reader should know where it is not the one here."""
+        words = other_plan(self.plan) if self.shards else ""
+        return [Finding("stale", f"plan {self.plan.name}", words, problem=False)] if words else []
+
+    def _check_counts(self, changed: str) -> list[Finding]:
+        """What verify.json counts, where it is of the tables that are here and nothing is wrong
+        with these: `diccae summary` repeats it."""
+        listed = [name for name in self.artifacts if f"{self.root / name}.csv" in self.listed]
+        wrong = any(finding.problem for finding in (*self.findings, *self.of_seal))
+        if self.intact is None or wrong or listed != self.built:
+            return []
+        # other code may have more tables
+        left_out = {"not_built"} if changed else set[str]()
+        return check_counts(self.intact, self._content([]), left_out)
+
     def _check_page(self, fresh: Path, changed: str) -> list[Finding]:
         """The page against verify.json and against the one that is rendered from the tables in
         `fresh`."""
@@ -209,7 +241,7 @@ class Verification:
         same = False
         if self.intact:
             content = dict(self.intact.content)
-            same = page_digest(text, content["root"]) == self.listed.get(page)
+            same = is_page(text, content["root"], self.listed.get(page))
         elif shown is not None:
             content = self._sealed(fresh)
         try:
@@ -238,6 +270,10 @@ class Verification:
         if changed and same:
             words = f"{changed}it is not what the runs give now; build it again"
             # a page that is kept with its shards is that of the code which its seal names
+            if self.plan.elsewhere:
+                self.not_compared.append(
+                    f"{page}: other code rendered it, so its numbers were not compared"
+                )
             return [Finding("stale", page, words, problem=not self.plan.elsewhere)]
         kind = "stale" if same else "edited"
         found = [

@@ -11,8 +11,9 @@ from diccae.audit.draw import Draw, draw, quota
 from diccae.audit.words import of_proof, percent
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.reporting.listed_files import root_digest
 from diccae.run_graph import Run
-from diccae.seals.seal import root_digest, seal_path, seal_text
+from diccae.seals.seal import seal_path, seal_text
 from diccae.seals.shard_check import name_of
 
 ALL = {f"{name}/seed{seed}" for name in ("full", "no_confusion_loss") for seed in (0, 1)}

@@ -208,6 +208,18 @@ def test_the_evidence_of_a_claim_repeats_other_tables(folders: tuple[Path, Path]
     assert word() == "different"
 
 
+def test_tables_of_the_same_runs_have_no_noise_between_them(folders: tuple[Path, Path]) -> None:
+    write(changed(1, "top1", 45.5), folders[0] / "table2.csv")
+    claim = pd.DataFrame({"id": ["text/avgain"], "verdict": ["confirmed"], "evidence": ["+1"]})
+    for folder, evidence in zip(folders, ("+1", "+2"), strict=True):
+        write(claim.assign(evidence=evidence), folder / "claims.csv")
+    words = {table.file: table.word for table in judge(*folders)[0]}
+    assert set(words.values()) == {"within the noise of a seed"}
+    tables, _ = judge(*folders, same_runs=True)
+    assert {table.word for table in tables} == {"different"}
+    assert sum(len(table.beyond) for table in tables) == 2
+
+
 def test_the_command_names_tolerance_differences_and_the_worst_word(
     folders: tuple[Path, Path],
 ) -> None:

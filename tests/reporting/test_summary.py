@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,13 @@ import pytest
 
 from diccae.cli.summary import BEGIN, END, PAGES, with_sentences
 from diccae.committed import DATA_SETS_TABLE, FOLDER
+from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.functional.verdicts import TOO_FEW
 from diccae.plans import load_plan
 from diccae.reporting.data_sets import data_sets, page_of_data_sets, sentences
 from diccae.reporting.effects import COLUMNS
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.summary import real_sounds, summary
 from tests.documents import ROOT
 
@@ -88,8 +91,14 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     write(FOLDER / "embedded", "systems", systems)
     for name, runs, sealed in (("embedded", 1000, True), ("kitchen20", 500, False)):
-        (FOLDER / name / "verify.json").write_text(json.dumps({"runs": runs, "sealed": sealed}))
+        seal(FOLDER / name, runs=runs, sealed=sealed)
     return FOLDER
+
+
+def seal(folder: Path, **content: Any) -> None:
+    """A verify.json with its root digest."""
+    content |= {"root": root_digest(content)}
+    (folder / "verify.json").write_text(json.dumps(content))
 
 
 def test_the_five_sentences(reference: Path) -> None:
@@ -184,6 +193,31 @@ def test_a_reference_that_is_not_computed_is_said_to_be_so(tmp_path: Path) -> No
     (tmp_path / "embedded" / "verify.json").write_text('{"runs": 1}')
     with pytest.raises(UserError, match="verify.json lacks the key 'sealed'; restore it: git che"):
         summary(tmp_path)
+
+
+def test_an_edited_table_or_seal_gives_no_sentence(reference: Path) -> None:
+    folder = reference / "controls"
+    table = folder / "control_verdicts.csv"
+    files = {"results/controls/control_verdicts.csv": file_digest(table)}
+    seal(folder, plan="controls", files=files, runs=80, sealed=True)
+    before = summary()
+    assert "1,580 runs of 3 plans" in before[-1]
+    text = table.read_text()
+    table.write_text(text.replace("+0.1", "+9.1").replace("0.1,", "9.1,"))
+    with pytest.raises(UserError, match="control_verdicts.csv is not the file that .* lists: it w"):
+        summary()
+    table.write_text(text)
+    assert summary() == before
+    effects_of = reference / "kitchen20"
+    files = {"results/kitchen20/effects.csv": "0" * 64}
+    seal(effects_of, plan="kitchen20", files=files, runs=500, sealed=True)
+    with pytest.raises(UserError, match="kitchen20/effects.csv is not the file that"):
+        summary()
+    seal(effects_of, plan="kitchen20", files={}, runs=500, sealed=True)
+    stored = json.loads((folder / "verify.json").read_text())
+    (folder / "verify.json").write_text(json.dumps(stored | {"runs": 8000}))
+    with pytest.raises(UserError, match="controls/verify.json was edited: its content does not"):
+        summary()
 
 
 def test_sentences_go_between_the_marks_of_a_page(tmp_path: Path) -> None:

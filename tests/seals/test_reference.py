@@ -21,6 +21,7 @@ from diccae.reporting.against_reference import against_reference
 from diccae.reporting.compare_runs import compare_runs
 from diccae.reporting.csv_file import save
 from diccae.reporting.data_sets import data_sets
+from diccae.reporting.listed_files import root_digest
 from diccae.seals.finding import Finding
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, RUN, build, change, run
@@ -89,6 +90,18 @@ def test_a_record_that_is_missing_beside_its_predictions(sealed: Plan, shards: P
 
 
 def test_runs_that_are_not_those_of_the_reference_are_counted(sealed: Plan, shards: Path) -> None:
+    for path in ROOT.glob("table2.csv"):
+        (shards / path.name).write_text(path.read_text())
+    # an edit within the spread over seeds is no noise: the runs are the same
+    table = pd.read_csv(shards / "table2.csv", dtype=str, keep_default_na=False)
+    edited = table.assign(top1=[f"{float(value) + 1e-4:.4f}" for value in table["top1"]])
+    edited.to_csv(shards / "table2.csv", index=False)
+    status, said = compare(ROOT, shards)
+    assert status == 1
+    assert "equal the reference in all 4 runs" in said
+    assert "different                   table2.csv\n" in said
+    assert "; the runs are the same, so other code or an edit made the difference" in said
+    (shards / "table2.csv").unlink()
     code_, said = compare(ROOT, shards)
     assert "equal the reference in all 4 runs" in said
     change(shards / "seed0.npz", top1)
@@ -141,6 +154,15 @@ def test_a_reference_that_cannot_be_compared_is_one_sentence(
     shutil.copy(exported / "seed0.npz", change_seed)
     change(change_seed, lambda about, _: about.update(seed=7))
     assert "have no run in common: seeds 0, 1 here, 7 there" in said()
+    change_seed.unlink()
+    shutil.copytree(exported, REFERENCE, dirs_exist_ok=True)
+    for name in ("effects.csv", "claims.csv"):
+        shutil.copy(ROOT / name, REFERENCE)
+    files = {"results/small/claims.csv": "0" * 64}
+    content = {"plan": "small", "runs": 8, "sealed": True, "files": files}
+    seal = content | {"root": root_digest(content)}
+    (REFERENCE / "verify.json").write_text(json.dumps(seal))
+    assert f"{REFERENCE}/claims.csv is not the file that {REFERENCE}/verify.json lists" in said()
 
 
 def test_what_else_differs_is_said_beside_the_comparison(sealed: Plan, shards: Path) -> None:

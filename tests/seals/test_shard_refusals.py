@@ -39,6 +39,10 @@ def _none(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     arrays["top1"][:, np.array(about["clips"]["split"]) == "test", 0] = -1
 
 
+def _no_numbers(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    about["files"][f"{RUN}/metrics.json"] = "{"
+
+
 def _degree(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     metrics = json.loads(about["files"][f"{RUN}/metrics.json"])
     metrics["degrees"] = {"test": {"mean": 9.0, "variance": 9.0}}
@@ -113,6 +117,7 @@ def test_shards_that_do_not_belong_together(lab: Path, edit: Any, words: str) ->
         (_record, "its content does not have the digest that it states"),
         (_history, "is not the file that the run wrote"),
         (_top1, "metrics.json says 80.000 % .*the predictions beside it say"),
+        (_no_numbers, "its numbers cannot be checked: JSONDecodeError: "),
         (_fewer, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 235"),
         (_none, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 0"),
         (_degree, "the degrees of confusion are not those whose statistics"),

@@ -21,11 +21,12 @@ from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.compare_clips import compare_clips
 from diccae.reporting.degrees import degree_of
+from diccae.reporting.listed_files import root_digest
 from diccae.reporting.shard_folder import plan_of_shards
 from diccae.reporting.shards import Shard, read, square, triangle
 from diccae.seals import shard_export
 from diccae.seals.finding import Finding
-from diccae.seals.seal import root_digest, seal_text
+from diccae.seals.seal import seal_text
 from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, RUN, build, change, edit_record, run
@@ -181,6 +182,10 @@ def test_compare_clips_reads_shards(sealed: Plan, exported: Path) -> None:
     assert set(found.scores["seeds_here"]) == {2}
     assert (found.scores["here"] == found.scores["there"]).all()
     assert found.changed.empty
+    shutil.copytree(exported, "edited")
+    change(Path("edited/seed1.npz"), lambda _, arrays: arrays["top1"].fill(0))
+    with pytest.raises(UserError, match=r"^edited/seed1.npz, .*metrics.json, says .* the predict"):
+        compare_clips(Path("edited"), ROOT)
     with pytest.raises(UserError, match=r"^small.yaml is not there"):
         compare_clips(exported, Path("small.yaml"))
     Path("empty").mkdir()

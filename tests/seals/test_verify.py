@@ -16,9 +16,10 @@ from diccae.errors import UserError
 from diccae.hashes import file_hash
 from diccae.plans import Plan
 from diccae.reporting import html, sample_clips
+from diccae.reporting.listed_files import root_digest
 from diccae.seals.data import check_data
 from diccae.seals.finding import Finding
-from diccae.seals.seal import root_digest, seal_text
+from diccae.seals.seal import seal_text
 from diccae.seals.verify import verify
 from tests.seals.conftest import ROOT, build, edit_record
 
@@ -216,6 +217,20 @@ def test_the_command_prints_the_root_and_makes_a_new_seal(sealed: Plan) -> None:
     assert anew["sealed"] is False
     assert anew["root"] in told.output
     assert anew["root"] != root
+
+
+def test_a_page_of_tables_that_were_edited_does_not_say_verified(sealed: Plan) -> None:
+    html.write_report(sealed, PAGE)
+    assert "<b>Verified.</b>" in PAGE.read_text()
+    kept = TABLE.read_text()
+    TABLE.write_text(kept.replace("65.5000", "95.5000"))
+    assert TABLE.read_text() != kept
+    html.write_report(sealed, PAGE)
+    assert "<b>Not verified yet.</b>" in PAGE.read_text()
+    TABLE.write_text(kept)
+    replace(SEAL, '"runs": 8,', '"runs": 800,')
+    html.write_report(sealed, PAGE)
+    assert "<b>Not verified yet.</b>" in PAGE.read_text()
 
 
 def test_a_page_without_a_seal_says_so(sealed: Plan) -> None:
