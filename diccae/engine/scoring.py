@@ -54,6 +54,8 @@ def scored_files(runner: Runner, run: Run, used_ids: np.ndarray) -> dict[str, An
     predictions = _predictions(metric, index, used_ids)
     test = splits == "test"
     arrays, degrees = _degrees(metric.embeddings[test], labels[test], run)
+    if (arrays["test_counts"] < 2).any():
+        runner.logger.warning(unknown_degrees(arrays["test_counts"]))
     reached = accuracies(predictions)
     metrics = {
         "plan": run.plan.name,
@@ -109,6 +111,15 @@ def _degrees(
         "test_counts": circles.counts.numpy(),
     }
     return arrays, {**degree_statistics(degree), "clamped": clamped}
+
+
+def unknown_degrees(counts: np.ndarray) -> str:
+    """What is said of classes without a circle, given the (C,) numbers of test clips."""
+    classes = np.flatnonzero(counts < 2)
+    return (
+        f"fewer than 2 test clips of {len(classes)} of {len(counts)} classes, so that degrees of "
+        f"confusion are unknown, and count as 0: class {', '.join(map(str, classes))}"
+    )
 
 
 def _confusion_matrix(predictions: pd.DataFrame, classes: int) -> np.ndarray:

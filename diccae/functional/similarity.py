@@ -23,7 +23,8 @@ from diccae.functional.precision import wide, wide_rows, without_autocast
 def cosine_matrix(
     first: Float[Tensor, "b d"], second: Float[Tensor, "b2 d"]
 ) -> Float[Tensor, "b b2"]:
-    """Cosines of all pairs of rows, in [-1, 1]; a row of zeros has cosine 0 with every other.
+    """Cosines of all pairs of rows, in [-1, 1]; a row of zeros has cosine 0 with every other, and
+    a gradient of zero.
 
     Raises:
         ArgumentError: features of another shape, or so large that their squares overflow (on a GPU,
@@ -111,6 +112,10 @@ def _checked(
     """
     pair = []
     for argument, features in (("first", first), ("second", second)):
+        if pair and features is first:
+            # one gradient of both, summed in one order
+            pair.append(pair[0])
+            continue
         check_table(argument, features)
         widened = widen(features)
         lengths = torch.linalg.vector_norm(widened.detach(), dim=1)

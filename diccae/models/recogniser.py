@@ -16,6 +16,7 @@ from torch._functorch import config as functorch_config
 from torch.nn import functional as F
 
 from diccae.errors import UserError
+from diccae.functional.precision import wide
 from diccae.models.taken_weights import take_weights
 
 
@@ -129,6 +130,16 @@ class Recogniser(BaseModel):
                     "manifest, or correct the labels of the manifest"
                 )
         return labels
+
+    def cross_entropy(
+        self, logits: Float[Tensor, "b c"], data_samples: list[ActionDataSample]
+    ) -> Float[Tensor, ""]:
+        """The mean cross entropy of logits (B, C) with the labels of a batch, at least in float32.
+
+        Raises:
+            UserError: see `classes`.
+        """
+        return F.cross_entropy(wide(logits), self.classes(data_samples).to(logits.device))
 
     def history(self) -> dict[str, float]:
         """Statistics of the network for the row of an epoch in history.csv."""

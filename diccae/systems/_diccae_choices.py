@@ -32,7 +32,7 @@ class DiccaeChoices(Strict):
     normalize_features: bool
     normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
     weight_range: float = Field(ge=0)
-    diagonal_weight: float | Literal["row_mean"]
+    diagonal_weight: Annotated[float, Field(ge=0)] | Literal["row_mean"]
     weight_floor: float = Field(ge=0)
     unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)

@@ -9,9 +9,7 @@ from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from diccae.functional.precision import wide
 from diccae.functional.weights import static_weights
 from diccae.models.recogniser import Recogniser
 
@@ -107,8 +105,7 @@ class DICCAE(Recogniser):
         if self.classifier or self.confusion_loss or self.supcon:
             fused = self.fuse(features)
             if self.classifier is not None:
-                classes = self.classes(data_samples).to(device)
-                losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused)), classes)
+                losses["loss_cls"] = self.cross_entropy(self.logits(fused), data_samples)
             if self.supcon is not None:
                 losses["loss_supcon"] = self.supcon(fused, labels)
             if self.confusion_loss is not None:
