@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_choice, check_square
+from diccae.functional.arguments import ArgumentError, check_choice, check_count, check_square
 
 NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
 UNMEASURED = ("mean", "zero_degree")
@@ -24,8 +24,8 @@ class WeightSpec:
             degrees at their 99th percentile first; `rank` maps average ranks in their place,
             `log1p` log(1 + M); `mean_one` divides the degrees by their mean.
         weight_range: the largest weight, at least 0; `mean_one` has no bound.
-        diagonal_weight: weight of pairs of one class, or `row_mean` for the mean weight of the
-            class over all other classes.
+        diagonal_weight: weight of pairs of one class, at least 0, or `row_mean` for the mean weight
+            of the class over all other classes.
         weight_floor: no weight of a measured pair of classes is smaller.
         unmeasured_weight: weight of the pairs of a class whose degrees were not measured: a number;
             `mean` for the mean weight of the measured pairs; `zero_degree` to take their degrees as
@@ -47,7 +47,7 @@ class WeightSpec:
             check_choice("diagonal_weight", self.diagonal_weight, ("row_mean",))
         if isinstance(self.unmeasured_weight, str):
             check_choice("unmeasured_weight", self.unmeasured_weight, UNMEASURED)
-        for name in ("weight_range", "weight_floor", "unmeasured_weight"):
+        for name in ("weight_range", "diagonal_weight", "weight_floor", "unmeasured_weight"):
             value = getattr(self, name)
             if not isinstance(value, str) and not value >= 0:
                 raise ArgumentError(name, f"wanted at least 0, got {value}")
@@ -77,9 +77,13 @@ def normalize_degree(
         The (C, C) weights in float32.
 
     Raises:
-        ArgumentError: degrees of another shape, or not finite off the diagonal.
+        ArgumentError: degrees or `valid` of another shape, or degrees not finite off the diagonal.
     """
     check_square("degree", degree)
+    if valid is not None and valid.shape != degree.shape[:1]:
+        raise ArgumentError(
+            "valid", f"wanted shape ({len(degree)},), one a class, got {tuple(valid.shape)}"
+        )
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
     if valid is None or spec.unmeasured_weight == "zero_degree":
         measured = off
@@ -166,8 +170,9 @@ def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"
         (C, C) in torch's default dtype.
 
     Raises:
-        ArgumentError: a negative weight.
+        ArgumentError: a negative weight, or no class.
     """
+    check_count("num_classes", num_classes)
     if not weight >= 0:
         raise ArgumentError("weight", f"wanted at least 0, got {weight}")
     return torch.full((num_classes, num_classes), float(weight))
