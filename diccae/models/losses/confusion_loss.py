@@ -111,9 +111,9 @@ class ConfusionLoss(nn.Module):
             scale = wide(self.log_scale).exp()
             return _by_rows(lambda a, b: forms.rbf_logits(a, b, scale), first, second)
         width = self.scorer[0].in_features // 2
-        if first.shape[1] != width:
+        if first.shape[-1] != width:
             raise ArgumentError(
-                "features", f"wanted width {width} as `feature_dim`, got {first.shape[1]}"
+                "features", f"wanted width {width} as `feature_dim`, got {first.shape[-1]}"
             )
         parameters = {name: wide(value) for name, value in self.scorer.named_parameters()}
 
