@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.model import BaseModel
+from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,6 +28,7 @@ from diccae.models.losses import ConfusionLoss
 NAMES = count()
 
 
+@DATASETS.register_module(name="PointsOfAnotherProject")
 class Points(Dataset):
     def __init__(self, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -79,7 +81,8 @@ class Unprepared(BaseModel):
 def loader(seed: int, **options: Any) -> dict[str, Any]:
     sampler = {"type": "DefaultSampler", "shuffle": False}
     fixed = {"batch_size": 8, "num_workers": 0, "collate_fn": {"type": "default_collate"}}
-    return {"dataset": Points(seed), "sampler": sampler} | fixed | options
+    dataset = {"type": "PointsOfAnotherProject", "seed": seed}
+    return {"dataset": dataset, "sampler": sampler} | fixed | options
 
 
 def runner(folder: Path, epochs: int = 2, **options: Any) -> Runner:
