@@ -105,9 +105,8 @@ def runner(folder: Path, epochs: int = 2, **options: Any) -> Runner:
     [
         {},
         {"accumulative_counts": 2},
-        {"type": "AmpOptimWrapper", "dtype": "bfloat16"},
     ],
-    ids=["plain", "accumulated", "bfloat16"],
+    ids=["plain", "accumulated"],
 )
 def test_the_weights_are_those_of_the_functions(tmp_path: Path, wrapper: dict[str, Any]) -> None:
     options = {"optimizer": {"type": "SGD", "lr": 0.1}} | wrapper
