@@ -13,6 +13,7 @@ from torch import Tensor
 from diccae.functional.arguments import (
     ArgumentError,
     check_choice,
+    check_count,
     check_features,
     check_labels,
 )
@@ -104,16 +105,18 @@ def class_circles(
     the space if it has none.
 
     Args:
-        features: (N, D) features of the update set.
+        features: (N, D) features of the update set, without gradients.
         labels: (N,) classes in [0, num_classes), -1 for none; samples without one are left out.
         num_classes: C.
         spec: how the circles are computed.
 
     Raises:
         ArgumentError: features of another shape, not finite, too large to be squared in float64,
-            or too wide or narrow for the kind of circle; labels outside of the classes, or not one
-            a sample.
+            or too wide or narrow for the kind of circle; labels that are no integers, outside of
+            the classes, or not one a sample; no class.
     """
+    check_count("num_classes", num_classes)
+    features = features.detach()
     check_features("features", features)
     spec.check_width(features.shape[1])
     check_labels("labels", labels, num_classes, lowest=-1)

@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from diccae.functional.arguments import FLOAT32, ArgumentError, check_choice, check_features
+from diccae.functional.arguments import (
+    FLOAT32,
+    ArgumentError,
+    check_choice,
+    check_count,
+    check_features,
+)
 from diccae.functional.greedy_starts import greedy_starts, reduced
 from diccae.functional.scratch import BLOCK, empty_rows
 
@@ -84,13 +90,16 @@ def kmeans(
 
     Raises:
         ArgumentError: fewer samples than clusters, features of another shape, not finite or too
-            large, a seed that faiss cannot take, an unknown option, or `always` without a GPU.
+            large, no restart or iteration, a seed that faiss cannot take, an unknown option, or
+            `always` without a GPU.
         OSError: no room for the scaled copy of large features, see `empty_rows`.
     """
     import faiss
 
     if k < 1:
         raise ArgumentError("k", f"wanted at least 1 cluster, got {k}")
+    check_count("restarts", restarts)
+    check_count("iterations", iterations)
     if not -(2**31) <= seed < 2**31:
         raise ArgumentError("seed", f"wanted -2147483648 to 2147483647, got {seed}")
     check_choice("init", init, STARTS)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_choice, check_square
+from diccae.functional.arguments import ArgumentError, check_choice, check_count, check_square
 
 NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
 UNMEASURED = ("mean", "zero_degree")
@@ -79,9 +79,13 @@ def normalize_degree(
         The (C, C) weights in float32.
 
     Raises:
-        ArgumentError: degrees of another shape, or not finite off the diagonal.
+        ArgumentError: degrees or `valid` of another shape, or degrees not finite off the diagonal.
     """
     check_square("degree", degree)
+    if valid is not None and valid.shape != degree.shape[:1]:
+        raise ArgumentError(
+            "valid", f"wanted shape ({len(degree)},), one a class, got {tuple(valid.shape)}"
+        )
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
     if valid is None or spec.unmeasured_weight == "zero_degree":
         measured = off
@@ -168,8 +172,9 @@ def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"
         (C, C) in torch's default dtype.
 
     Raises:
-        ArgumentError: a negative weight.
+        ArgumentError: a negative weight, or no class.
     """
+    check_count("num_classes", num_classes)
     if not weight >= 0:
         raise ArgumentError("weight", f"wanted at least 0, got {weight}")
     return torch.full((num_classes, num_classes), float(weight))

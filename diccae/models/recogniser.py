@@ -42,6 +42,9 @@ class Recogniser(BaseModel):
             None for nothing.
         on_losses: called with the losses by name of each batch that is trained on, before the
             backward pass; None for nothing.
+
+    Raises:
+        UserError: an unknown modality, or one without an encoder.
     """
 
     separate_encoders: ClassVar[bool] = False
@@ -63,6 +66,17 @@ class Recogniser(BaseModel):
         self.on_features: Callable[[dict[str, Tensor]], None] | None = None
         self.on_losses: Callable[[dict[str, Tensor]], None] | None = None
         configs = {"audio": audio_encoder, "video": video_encoder}
+        for name in self.modalities:
+            if name not in configs:
+                raise UserError(
+                    "modalities of a model: wanted ('audio',), ('video',) or both, got "
+                    f"{modalities!r}"
+                )
+            if configs[name] is None:
+                raise UserError(
+                    f"{name}_encoder: the model has the modality {name} and no encoder for it; "
+                    "give it one, or leave the modality out"
+                )
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
         # sizes of the features, by modality
@@ -180,8 +194,10 @@ class Recogniser(BaseModel):
         in mode `tensor`.
 
         Raises:
-            UserError: the inputs lack a modality.
+            UserError: the inputs lack a modality, or an unknown mode.
         """
+        if mode not in ("loss", "predict", "tensor"):
+            raise UserError(f"mode of a model: wanted loss, predict or tensor, got {mode!r}")
         lacking = [name for name in self.modalities if name not in inputs]
         if lacking:
             raise UserError(

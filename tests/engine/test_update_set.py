@@ -43,7 +43,8 @@ def runner_in(epoch: int) -> Any:
     update_set = UpdateSet(loader)
     for hook in hooks:
         hook.update_set = update_set
-    runner: Any = SimpleNamespace(hooks=hooks, epoch=epoch)
+    model = SimpleNamespace(num_classes=2, confusion_weights=torch.ones(2, 2), embed=None)
+    runner: Any = SimpleNamespace(hooks=hooks, epoch=epoch, model=model)
     hooks[1].before_train(runner)
     return runner
 

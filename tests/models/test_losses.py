@@ -184,6 +184,18 @@ def test_degenerate_batches_have_finite_gradients(similarity: str) -> None:
             assert torch.isfinite(leaf.grad).all()
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32])
+def test_any_integers_are_labels(kind: torch.dtype) -> None:
+    wanted = confusion()(points(), LABELS, WEIGHTS)
+    assert torch.equal(confusion()(points(), LABELS.to(kind), WEIGHTS), wanted)
+
+
+def test_weights_are_constants() -> None:
+    weights = WEIGHTS.clone().requires_grad_()
+    confusion()(points().requires_grad_(), LABELS, weights).backward()
+    assert weights.grad is None
+
+
 def test_unlabelled_rows_are_left_out() -> None:
     module = confusion()
     more, labels = torch.cat([points(), points(7)]), torch.cat([LABELS, torch.full((6,), -1)])
@@ -213,6 +225,18 @@ def test_unlabelled_rows_are_left_out() -> None:
         (
             lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)),
             r"weights: wanted shape \(3, 3\), got \(2, 2\)",
+        ),
+        (
+            lambda: ConfusionLoss(3)(torch.ones(2, 4), LABELS),
+            "labels: wanted 2 as in the features, got 6",
+        ),
+        (
+            lambda: ConfusionLoss(3, pairs="intra_modal")(points(), LABELS, other=points()[:5]),
+            "other: wanted 6 as in the features, got 5",
+        ),
+        (
+            lambda: ConfusionLoss(3, similarity="mlp", feature_dim=8)(points(), LABELS),
+            "features: wanted width 8 as `feature_dim`, got 4",
         ),
     ],
 )

@@ -27,7 +27,7 @@ TERM = "loss_"
 class HistoryHook(Hook):
     """Collects one row for each epoch in `rows`, which become history.csv, and the mean of the
     weights of pairs over the epochs, which becomes `mean_weight` of confusion.npz; both are part of
-    the checkpoint. Stops a run whose loss is not finite."""
+    the checkpoint. Stops a run whose loss is not finite. The model is a `Recogniser`."""
 
     # after the hooks that change labels and weights, before the checkpoint is written
     priority = "LOW"

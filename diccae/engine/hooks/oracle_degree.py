@@ -48,7 +48,6 @@ class OracleDegreeHook(ConfusionDegreeHook):
         Raises:
             UserError: the classes of the data are not those of the design.
         """
-        super().before_train(runner)
         found = list(runner.train_dataloader.dataset.metainfo["classes"])
         wanted = [activity.name for activity in self.design.activities]
         if found != wanted:
@@ -57,6 +56,7 @@ class OracleDegreeHook(ConfusionDegreeHook):
                 f"{self.design.name}, {', '.join(wanted)}, got {', '.join(found)}; render the "
                 "benchmark of this plan into a data_root of its own"
             )
+        super().before_train(runner)
         self.confusion = torch.from_numpy(bayes(self.design).confusion[self.modality])
 
     def _degree(self, circles: Circles, labels: Tensor) -> tuple[Tensor, int]:
