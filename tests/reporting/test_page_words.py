@@ -125,10 +125,14 @@ def test_all_machines_are_named(fake: Plan) -> None:
     path = fake.run_folder("full", fake.seeds[1], modality="AV") / "record.json"
     record = json.loads(path.read_text())
     record["hardware"] = {"cpu": "Other", "cores": 96, "gpu": "H100"}
+    record |= {"peak_rss_mb": 4321.0, "commit": "fedcba9876543210", "dirty": True}
     path.write_text(json.dumps(record))
     page = page_of(fake)
     assert "Other, 96 cores, H100; test cpu, 2 cores, no GPU; peak memory" in page
     assert "Other, H100; test cpu, no GPU · commit" in page
+    assert "0123456789" in page
+    assert "fedcba9876 with uncommitted changes" in page
+    assert "peak memory of a job 4321 MB" in page
 
 
 def test_a_drop_that_the_paper_does_not_print_has_no_mark() -> None:
