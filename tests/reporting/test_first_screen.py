@@ -152,6 +152,7 @@ def test_claims_are_counted_by_verdict_and_every_word_is_explained() -> None:
     [
         ("drop", "+1.25 (2 seeds, 4 are needed: no interval)", "+1.25 points (2 seeds, 4 are"),
         ("order", "A over B: -1.50 [-2.00, -1.00] (95 %)", "−1.50 [−2.00, −1.00] points (95 %)"),
+        ("gaps", "mbt A over avcl A: -1.50 [-2.00, -1.00]", "A: −1.50 [−2.00, −1.00] points"),
         ("change", "fall of +0.65 [-0.10, +1.40] (95 %)", "mean degree without − with: +0.65 [−0"),
         ("change", "fall of the logarithm of -0.19", "logarithm of the variance without − with: −"),
         ("absolute", "measured 8.8 % on VGGSound", "measured 8.8 % on VGGSound"),
