@@ -111,6 +111,51 @@ def test_variances_are_compared_by_their_logarithm(
     assert found[0] == ("same direction here" if small else verdicts.TOO_FEW)
 
 
+def test_a_fall_is_held_against_the_printed_one(
+    fake: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = fake.model_copy(update={"seeds": [0, 1, 2, 3]})
+    pairs = zip((1.0, 1.0, 1.0, 1.0), (1.5, 1.51, 1.49, 1.52), strict=True)
+    rows = [
+        {"model": f"{name} DICCAE", "seed": seed, "mean": value}
+        for seed, pair in enumerate(pairs)
+        for name, value in zip(("with", "without"), pair, strict=True)
+    ]
+    monkeypatch.setattr(claims, "figure2", lambda plan: pd.DataFrame(rows))
+    for printed, verdict in (
+        (-2.0, "same direction, smaller than printed here"),
+        (-0.2, "same direction here"),
+    ):
+        claim = {"statistic": "mean", "value": printed}
+        assert claims.RULES["change"](plan, claim)[0] == verdict
+
+
+def test_accuracies_of_the_papers_data_set_are_held_against_the_printed_ones(fake: Plan) -> None:
+    plan = four_seeds(fake, ("full",)).model_copy(update={"dataset": "vggsound"})
+    # 80 %, and a clip more with each seed
+    claim = {"variant": "full", "modality": "AV", "value": 100 * (0.8 + 1.5 / N)}
+    close = verdicts.paper.claims()["tolerance"]["absolute"]
+    for away, verdict in ((0.9, claims.REPRODUCED), (1.1, claims.CONTRADICTED)):
+        for sign in (-1, 1):
+            printed = claim | {"value": claim["value"] + sign * away * close}
+            assert claims.RULES["absolute"](plan, printed)[0] == verdict
+    few = plan.model_copy(update={"seeds": [0, 1, 2]})
+    assert claims.RULES["absolute"](few, claim)[0] == verdicts.TOO_FEW
+
+
+def test_the_variant_that_costs_least_is_above_all_others(fake: Plan) -> None:
+    plan = four_seeds(fake)
+    write_run(plan, "no_refinement", "AV", 3, SKILL["no_refinement"] + 3 / N)
+    claim = {"test": "smallest", "modality": "AV"}
+    least, other = (
+        claims.RULES["order"](plan, claim | {"variant": name})
+        for name in ("no_refinement", "no_infonce")
+    )
+    # the lowest drop of all is that of the highest accuracy
+    assert (least[0], other[0]) == ("confirmed here", "contradicted here")
+    assert other[1].endswith("holds in 0 % of the resamplings")
+
+
 def four_seeds(plan: Plan, variants: tuple[str, ...] = tuple(SKILL)) -> Plan:
     """Tables 1 and 2 of the plan with four seeds, whose drops differ by a few clips; the runs of
     some variants."""
