@@ -154,3 +154,10 @@ def test_a_difference_of_zero_is_not_below_zero() -> None:
     nan = float("nan")
     assert drop_words({"drop": stored, "low": nan, "high": nan}) == "+0.0"
     assert interval_words(Interval(noise, -1.0, 1.0), 0.95) == "+0.00 [-1.00, +1.00] (95 %)"
+
+
+def test_an_end_of_an_interval_that_is_not_0_is_not_written_as_0() -> None:
+    ends = {(0.0254, 1.0593): "[+0.03, +1.1]", (-1.2, -0.0004): "[-1.2, -0.0004]"}
+    ends |= {(-1.0, 0.0): "[-1.0, +0.0]", (0.06, 0.3): "[+0.1, +0.3]"}
+    for (low, high), words in ends.items():
+        assert drop_words({"drop": 0.5, "low": low, "high": high}) == f"+0.5 {words}"

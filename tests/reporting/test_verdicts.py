@@ -10,8 +10,10 @@ import pytest
 import yaml
 from scipy import stats
 
+from diccae.functional.bootstrap import Interval
+from diccae.functional.two_way import two_way_interval
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, verdicts
+from diccae.reporting import claims, collect, verdicts
 from tests.reporting.conftest import SKILL, N, expected, make, write_run
 
 OTHER_SECTIONS = (
@@ -187,6 +189,35 @@ def test_four_seeds_have_paired_intervals(fake: Plan, tmp_path: Path) -> None:
     assert row["drop_low"] == pytest.approx(interval.low, abs=1e-3)
     assert row["drop_high"] == pytest.approx(interval.high, abs=1e-3)
     assert row["drop_clip_low"] < row["drop"] < row["drop_clip_high"]
+
+
+def test_an_order_that_is_not_contradicted_shows_the_interval_that_failed_to(fake: Plan) -> None:
+    gap, wider = Interval(-1.9, -3.1, -0.7), Interval(-1.9, -3.9, 0.04)
+    other, both = Interval(2.0, 1.0, 3.0), Interval(2.0, 0.5, 3.5)
+    found = verdicts.judge_order(fake, [other, gap], [both, wider], ["a over b", "c over b"])
+    assert found == (verdicts.TOO_FEW, "c over b: -1.90 [-3.90, +0.04] (97.5 %)")
+    # a gap that the order leaves open keeps the interval that would confirm it
+    open_gap = Interval(0.5, -0.2, 1.2)
+    found = verdicts.judge_order(fake, [other, open_gap], [both, wider], ["a over b", "c over b"])
+    assert found == (verdicts.TOO_FEW, "c over b: +0.50 [-0.20, +1.20] (90 %)")
+
+
+def test_primary_rows_have_an_interval_for_other_clips_too(fake: Plan, tmp_path: Path) -> None:
+    plan = four_seeds(fake)
+    assert plan.table2
+    table = make(plan, "table2", tmp_path).set_index(["variant", "modality"])
+    row = table.loc["no_infonce", "AV"]
+    full, own = collect.hits_of(plan, ("full", "AV"), ("no_infonce", "AV"))
+    values, labels = 100.0 * full - 100.0 * own, collect.labels(plan, "no_infonce", "AV")
+    level = 1 - 0.05 / row["family_size"]
+    wanted = two_way_interval(values, labels, np.arange(values.shape[1]), level)
+    assert [row["two_way_low"], row["two_way_high"]] == pytest.approx(wanted[1:], abs=1e-3)
+    # other clips add to it, and it decides nothing
+    assert row["two_way_low"] < row["simultaneous_low"]
+    assert row["two_way_high"] > row["simultaneous_high"]
+    few = make(plan.model_copy(update={"seeds": [0, 1, 2]}), "table2", tmp_path)
+    assert few["two_way_low"].isna().all()
+    assert "two_way_low" not in make(plan, "ablations/no_infonce", tmp_path)
 
 
 def test_every_claim_has_a_rule_and_every_alias_a_target() -> None:
