@@ -105,6 +105,15 @@ def test_a_plan_that_is_impossible_is_refused_and_blocks_no_other(
     )
 
 
+def test_jobs_start_seed_by_seed_and_first_what_others_wait_for() -> None:
+    flow, root = Workflow([load_plan("smoke")]), "results/smoke"
+    order = sorted(flow.jobs(root), key=flow.priority, reverse=True)
+    seeds = [folder.rpartition("/")[2] for folder in order]
+    assert seeds == sorted(seeds)
+    # its warm-up is what most variants start from
+    assert order[0] == f"{root}/runs/full/seed200"
+
+
 def test_a_folder_in_which_no_plan_trains_is_named() -> None:
     flow = Workflow([load_plan("smoke")])
     with pytest.raises(SystemExit, match="^diccae: .*ful/seed200: .* variant, .*runs/full/seed200"):

@@ -151,7 +151,13 @@ def drop_words(row: Mapping[str, Any], names: Sequence[str] = ("drop", "low", "h
     """A drop with its interval, in words; `names` are the columns of both."""
     # without the sign of a zero below zero
     value, low, high = (row[name] + 0.0 for name in names)
-    return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} [{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    """An end of an interval, whose sign decides: one that is not 0 is not rounded to 0."""
+    words = f"{value:+.1f}"
+    return words if float(words) or not value else f"{value:+.1g}"
 
 
 def visible_words(row: dict[str, Any]) -> str:

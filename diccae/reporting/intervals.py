@@ -98,6 +98,31 @@ def difference_interval(
     return two_way_interval(values, clips["label"], clips["group"], level, limits=DIFFERENCE)
 
 
+def over_seeds_and_clips(
+    plan: Plan,
+    clips: pd.DataFrame,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    level: float = 0.95,
+) -> Interval:
+    """The two-way interval of first - second in percentage points for other seeds and other test
+    clips at once, each clip independent; arguments as in `accuracy_interval`.
+
+    The interval over seeds holds for the test clips that all seeds share. Both ends are NaN where
+    that has none.
+
+    Raises:
+        ValueError: a plan with folds, whose intervals are two-way over groups already.
+    """
+    if plan.split_into is not None:
+        raise ValueError("over_seeds_and_clips: wanted a plan without folds")
+    interval = difference_interval(plan, clips, first, second, level)
+    if not np.isfinite(interval.low):
+        return interval
+    values = 100.0 * first - 100.0 * second
+    return two_way_interval(values, clips["label"], np.arange(len(clips)), level, limits=DIFFERENCE)
+
+
 def log_odds(percent: Any, clips: float = math.inf) -> Any:
     """Log-odds of accuracies in percent; of so many clips, half a clip is added to those that are
     right and to those that are wrong, so that they are finite."""

@@ -23,11 +23,14 @@ from diccae.reporting.data_sets import (
 )
 from diccae.reporting.listed_files import RESTORE, check_listed, read_listing
 from diccae.reporting.row_words import Row
+from diccae.reporting.verdicts import level_words
 from diccae.stored_file import reading
 
 # the plans that are read beside those of the data sets
 CONFIRMATORY, CONTROLS = "embedded", "controls"
 ABSENT = "not computed yet."
+# nothing corrects for the number of these intervals
+EXPLORATORY = "exploratory, 95 % intervals"
 
 
 def summary(reference: Path = FOLDER) -> list[str]:
@@ -56,14 +59,19 @@ def _parts(effects: Sequence[Row]) -> str:
     rows = [row for row in effects if row["family"] == "primary"]
     if not rows:
         return f"Parts of the method: {ABSENT}"
-    return f"Parts of the method, {_seeds(rows)}: {findings.parts(rows)}."
+    together = (
+        f", {level_words(rows[0]['level'] / 100)} % intervals, which hold together in 95 % of cases"
+        if pd.notna(rows[0]["low"])
+        else ""
+    )
+    return f"Parts of the method, {_seeds(rows)}{together}: {findings.parts(rows)}."
 
 
 def _weights(controls: Sequence[Row]) -> str:
     said = findings.weights([], controls)
     if not said:
         return f"Which pairs are weighted: {ABSENT}"
-    return f"Which pairs are weighted, {_seeds(controls)}: {said}."
+    return f"Which pairs are weighted, {_seeds(controls)}, {EXPLORATORY}: {said}."
 
 
 def _systems(rows: Sequence[Row]) -> str:
@@ -72,7 +80,7 @@ def _systems(rows: Sequence[Row]) -> str:
         return f"Other systems: {ABSENT}"
     # with too few seeds both say so
     own = own.removesuffix("; " + others.partition("; ")[0])
-    return f"Other systems, {_seeds(rows)}, exploratory: {own}; {others}."
+    return f"Other systems, {_seeds(rows)}, {EXPLORATORY}: {own}; {others}."
 
 
 def _seeds(rows: Sequence[Row]) -> str:
@@ -95,16 +103,18 @@ def real_sounds(effects: pd.DataFrame) -> str:
 def _compared(effects: pd.DataFrame, real: pd.DataFrame) -> str:
     found, compared = differing(effects)
     opposite = sum(contradict(*pair) for pair in found)
-    shown = [row for row in records(real) if direction(row["verdict"])]
+    known = real[real["low"].notna()]
+    shown = [row for row in records(known) if direction(row["verdict"])]
     names = "; ".join(f"{row['plan']}, {_effect(row)}" for row in shown)
     listed = f" (in points: {names})" if names else ""
     rotations = real.groupby("plan", sort=False)["seeds"].first()
     plans = ", ".join(f"{plan} with {count} rotations" for plan, count in rotations.items())
     return (
-        f"Real sounds ({plans}): {len(found)} of {compared} "
+        f"Real sounds ({plans}), {EXPLORATORY}: {len(found)} of {compared} "
         f"verdicts in audio are not those on rendered clips, {opposite or 'none'} of them with the "
-        f"opposite direction; {len(shown) or 'none'} of {len(real)} differences there "
-        f"{'has' if len(shown) == 1 else 'have'} a direction{listed}."
+        f"opposite direction, which is no test of a difference; {len(shown) or 'none'} of "
+        f"{len(known)} differences there {'has' if len(shown) == 1 else 'have'} a direction, which "
+        f"5 % of such intervals or more have by chance{listed}."
     )
 
 
@@ -122,8 +132,12 @@ def certainty(effects: pd.DataFrame, seals: Sequence[Row]) -> str:
     runs, bad = sum(seal["runs"] for seal in seals), sum(not seal["sealed"] for seal in seals)
     state = f", {bad} of them with findings" if bad else ""
     plans = f"{len(seals)} plan{'s' if len(seals) > 1 else ''}"
+    # the intervals of the primary verdicts are wider than those that the sizes are about
+    primary = int((effects["family"] == "primary").sum())
+    wider = ", the wider ones of the parts of the method a larger one" if primary > 1 else ""
     return (
-        f"What can be seen with 80 % power: a true difference of {' and of '.join(seen)}; every "
+        f"What can be seen: with 80 % power, 95 % intervals show a true difference of "
+        f"{' and of '.join(seen)}{wider}; every "
         f"number follows from {runs:,} runs of {plans}, whose shards are in "
         f"results/reference and are verified by `diccae verify`{state}."
     )

@@ -22,6 +22,7 @@ from diccae.reporting.intervals import (
     difference_interval,
     kind_of,
     log_odds,
+    over_seeds_and_clips,
 )
 from diccae.reporting.visible import visible_difference
 
@@ -113,8 +114,9 @@ def row_beside_paper(plan: Plan, variant: str, modality: str) -> dict[str, Any]:
 def table2(plan: Plan) -> pd.DataFrame:
     """Table 2; `family` is `primary` or `exploratory`.
 
-    The `family_size` primary rows have a simultaneous interval and a verdict for each of the
-    smallest effect sizes of interest in configs/claims.yaml.
+    The `family_size` primary rows have a simultaneous interval, a verdict for each of the smallest
+    effect sizes of interest in configs/claims.yaml, and, without folds, the two-way interval over
+    seeds and clips at the same level, which decides nothing.
     """
     section = section_of(plan, "table2")
     rows = [
@@ -144,9 +146,21 @@ def _primary(plan: Plan, variant: str) -> dict[str, Any]:
         "family_size": len(verdicts.primary_rows(plan)),
         "simultaneous_low": interval.low,
         "simultaneous_high": interval.high,
+        **_for_other_clips(plan, variant, level),
         "verdict": judged[first],
         **{f"verdict_at_{size:g}": judged[size] for size in others},
     }
+
+
+def _for_other_clips(plan: Plan, variant: str, level: float) -> dict[str, float]:
+    """The ends of the two-way interval of a primary row, which stands beside the one that decides;
+    none with folds, where that one is two-way."""
+    if plan.split_into is not None:
+        return {}
+    modality = paper.claims()["primary"]["modality"]
+    pair = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
+    _, low, high = over_seeds_and_clips(plan, collect.clips(plan, variant, modality), *pair, level)
+    return {"two_way_low": low, "two_way_high": high}
 
 
 def section_of(plan: Plan, name: str) -> Any:

@@ -131,8 +131,9 @@ def judge_order(
         names: of the gaps, in words.
 
     Returns:
-        Verdict and evidence, in words: the gap that contradicts the order most clearly, or else the
-        one that confirms it least.
+        Verdict and evidence, in words: the gap that contradicts the order most clearly, or comes
+        nearest to that, where one lies below 0 in its two-sided interval; or else the one that
+        confirms it least.
     """
     low, high = (
         np.array([getattr(gap, end) for gap in gaps])
@@ -141,7 +142,8 @@ def judge_order(
     found = judge_gaps(low, high)
     # a gap without an interval comes first, since it leaves the order open
     place, gaps, level = int(np.argmin(low)), one_sided, 1 - 2 * error()
-    if found[CONTRADICTED]:
+    # beside an interval below 0, only the one that contradicts, or fails to, explains the verdict
+    if found[CONTRADICTED] or any(gap.high < 0 for gap in one_sided):
         place, gaps = int(np.nanargmin(high)), simultaneous
         level = simultaneous_level(len(names), error())
     gap = gaps[place]

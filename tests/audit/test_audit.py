@@ -192,16 +192,44 @@ def _clusters(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     about["clusters"][0]["purity"] = 0.99
 
 
+def _compute(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """A cheaper training than it was."""
+    record = about["records"][RUN]
+    record["compute"]["training_tflop"] /= 2
+    record["digest"] = record_digest(record)
+
+
+def _update(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    arrays["in_update"][0] ^= True
+
+
+def _withheld(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    scored = arrays["withheld"] >= 0
+    arrays["withheld"][scored] = 1 - arrays["withheld"][scored]
+
+
 @pytest.mark.parametrize(
     ("forge", "run", "words"),
     [
+        (_compute, "finetune full AV seed 0", "record.json: it states other parameters, operat"),
+        (_update, "finetune full AV seed 0", "name the same class, other columns differ"),
+        (_withheld, "finetune full AV seed 0", "which clips are right with a modality withheld"),
         (_predictions, "finetune full AV seed 0", "predictions name another class; accuracy on"),
         (_other_errors, "finetune full AV seed 0", "predictions: 2 of 144 predictions name anoth"),
         (_parent, "warmup full seed 0", "assignments.npz: its digest is not the one in"),
         (_degrees, "finetune full AV seed 0", "shards/seed0.npz: degrees of confusion"),
         (_clusters, "pretrain full seed 0", "purity, mutual information or inertia of its clus"),
     ],
-    ids=["predictions", "other_errors", "parent", "degrees", "clusters"],
+    ids=[
+        "compute",
+        "update",
+        "withheld",
+        "predictions",
+        "other_errors",
+        "parent",
+        "degrees",
+        "clusters",
+    ],
 )
 def test_a_forged_shard_that_is_sealed_again_is_met(
     audited: Plan, forge: Callable[..., None], run: str, words: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +96,21 @@ def test_clips_that_cannot_be_decoded_count_for_nothing(
         write_meta(out_dir, {"settings": settings, "manifest_sha256": file_digest(manifest)})
 
     monkeypatch.setattr("diccae.datasets.clip_cache.build_cache", build)
-    with pytest.raises(UserError, match="'rain' has 0 clips in split test.*14 usable of 15 clips"):
-        data.cache("mine.yaml", jobs=1)
-    assert built == [own.manifest]
+    timing = Path("data/timing.json")
+    for noted in ({}, {"cache": {"wall_seconds": 100.0, "cpu_seconds": 50.0}}):
+        timing.write_text(json.dumps(noted))
+        words = "'rain' has 0 clips in split test.*14 usable of 15 clips"
+        with pytest.raises(UserError, match=words):
+            data.cache("mine.yaml", jobs=1)
+    # a command that finds its work done does not say that it took no time
+    assert json.loads(timing.read_text()) == noted
+    assert built == [own.manifest] * 2
     table = pd.read_parquet(own.manifest)
     table[table["split"] != "test"].to_parquet(own.manifest)
     # before anything is decoded
     with pytest.raises(UserError, match="no clip in split test"):
         data.cache("mine.yaml", jobs=1)
-    assert built == [own.manifest]
+    assert built == [own.manifest] * 2
 
 
 def test_clips_of_held_out_splits_of_other_sources_are_counted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,16 @@ def test_a_disk_too_small_for_the_plan_is_a_problem(plan: Plan) -> None:
     check = folders.disk(plan, lambda: DISK | {"clips": 9 * 10**16})
     assert check.status == "problem"
     assert "about 90000000.0 GB still to write" in check.message
+
+
+def test_a_disk_that_the_plan_nearly_fills_is_a_warning(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = sum(DISK.values())
+    for free, status in ((need - 1, "problem"), (1.2 * need, "warning"), (1.3 * need, "ok")):
+        usage = shutil.disk_usage("/")._replace(free=free)
+        monkeypatch.setattr(folders.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        assert folders.disk(plan, lambda: DISK).status == status
 
 
 def test_disk_space_that_is_not_known_yet_is_a_warning(plan: Plan) -> None:
@@ -174,6 +185,8 @@ def test_results_are_stale_when_their_config_or_source_or_lock_changed(plan: Pla
     check = results.stale_runs(plan)
     assert check.status == "warning"
     assert check.message == "1 of 1 finished runs are stale (changed since: config 1, lock 1)"
+    write_record(plan, weights={"vit.pth": "0"})
+    assert "(changed since: weights 1)" in results.stale_runs(plan).message
     write_record(plan, variant="no_such_variant")
     assert "(changed since: not in the plan 1)" in results.stale_runs(plan).message
     path.write_text("{")

@@ -26,6 +26,22 @@ def test_a_machine_without_gpu_suits_plans_in_single_precision() -> None:
     assert "--gpus all" in check.way_out
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_driver_without_a_gpu_that_torch_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    plan = load_plan("smoke")
+    for driver, status in ((None, "ok"), ("525.60.13", "ok"), ("470.256.02", "warning")):
+        monkeypatch.setattr(machine, "driver_version", lambda version=driver: version)
+        check = machine.cuda()
+        assert check.status == status
+        assert check.message == f"torch is built for CUDA 12.8, driver {driver or 'none'}"
+        assert machine.gpus(plan).status == ("ok" if driver is None else "warning")
+    assert check.way_out.startswith("install an NVIDIA driver >= 525")
+    assert "the driver (470.256.02) is installed" in machine.gpus(plan).message
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert machine.cuda().way_out == "install torch from requirements.lock: make setup"
+
+
 def test_shared_memory_matters_only_with_loader_workers(plan: Plan, tmp_path: Path) -> None:
     assert machine.shared_memory(plan, tmp_path / "none").status == "ok"
     busy = with_overrides(plan, **{"schedule.num_workers": 4})
@@ -49,7 +65,9 @@ def test_an_unknown_uid_needs_a_name_in_the_environment(monkeypatch: pytest.Monk
     assert machine.user(0) == Check("user", "ok", "0 (root); Snakemake needs a user with a name")
 
 
-def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
+def test_installed_versions_are_compared_with_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = tmp_path / "requirements.lock"
     hashes = " \\\n    --hash=sha256:00\n    # via diccae\n"
     elsewhere = f"only-there==1 ; sys_platform == 'win32'{hashes}"
@@ -57,6 +75,11 @@ def test_installed_versions_are_compared_with_the_lock(tmp_path: Path) -> None:
     assert installation.versions(lock) == Check(
         "versions", "ok", "all 1 packages as in requirements.lock"
     )
+    # what names the hardware of a build is no other version
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0+cu128")
+    lock.write_text(f"torch==1.0{hashes}")
+    assert installation.versions(lock).status == "ok"
+    monkeypatch.undo()
     lock.write_text(f"torch==0.1{hashes}no-such-package==1{hashes}")
     check = installation.versions(lock)
     assert check.status == "warning"

@@ -30,7 +30,15 @@ def test_on_a_gpu_every_loader_pins_its_batches(
         config[name].pin_memory
         for name in ("train_dataloader", "update_dataloader", "test_dataloader")
     )
-    assert MODELS.build(config.model.data_preprocessor)._non_blocking
+    preprocessor, waits = MODELS.build(config.model.data_preprocessor), []
+
+    def to(tensor: torch.Tensor, device: torch.device, non_blocking: bool = False) -> torch.Tensor:
+        waits.append(not non_blocking)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    preprocessor.cast_data(torch.zeros(1))
+    assert waits == [False]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

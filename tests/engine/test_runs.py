@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from mmengine.runner import Runner
 
 from diccae import registry  # noqa: F401
+from diccae.cli.main import main
+from diccae.engine.hooks.progress import ProgressHook
 from diccae.engine.runs import execute
 from diccae.errors import UserError
 from diccae.evaluation.withheld import KINDS
@@ -23,20 +27,19 @@ from diccae.plans import Plan
 from diccae.run_graph import Run, with_parents
 from tests.conftest import COUNTS, tiny_plan
 
-# Runs the command line in a process that kills itself at the end of an epoch.
-KILLED = """
-import os, signal, sys
-from diccae.cli import main
-from diccae.engine.hooks.progress import ProgressHook
 
-def kill(self, runner):
-    if runner.epoch + 1 == {epoch}:
-        os.kill(os.getpid(), signal.SIGKILL)
+def run_killed(epoch: int, arguments: list[str]) -> None:
+    """Run the command line in this process, which kills itself at the end of an epoch."""
 
-ProgressHook.after_train_epoch = kill
-sys.argv = ['diccae', *{arguments}]
-main.main()
-"""
+    def kill(self: ProgressHook, runner: Runner) -> None:
+        if runner.epoch + 1 == epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    # those of pytest's test stay in the memory of this process
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    ProgressHook.after_train_epoch = kill
+    sys.argv = ["diccae", *arguments]
+    main()
 
 
 def pretrained(plan: Plan, variant: str) -> Run:
@@ -94,12 +97,12 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     folder = run.folder
     unbroken, computed = contents(folder), compute(run)
     shutil.rmtree(folder)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED.format(epoch=epoch, arguments=arguments)],
-        capture_output=True,
-        text=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # CUDA does not survive a fork, which saves the imports
+    context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
+    process = context.Process(target=run_killed, args=(epoch, arguments))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not folder.exists()
     execute(run)
     assert "resuming from epoch_" in capsys.readouterr().out

@@ -77,6 +77,16 @@ def test_p_is_uniform_where_weights_and_errors_have_nothing_to_do_with_each_othe
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.075), level
 
 
+def test_p_is_too_small_where_errors_of_heavy_pairs_differ_most() -> None:
+    """As documented: a pair that is easily confused has a large weight and errors that differ from
+    one training to the next, also where the weights do nothing."""
+    rng, found = RNG(6), []
+    for _ in range(200):
+        weights = np.abs(symmetric(rng, 1, 8, 8)) ** 3
+        found.append(mantel_pvalue(weights, weights * symmetric(rng, 1, 8, 8), 99, rng))
+    assert np.mean(np.array(found) <= 0.05) > 0.15
+
+
 def test_equal_weights_have_no_slope() -> None:
     weights, change = np.full((4, 4), 0.3), symmetric(RNG(0), 4, 4)
     # rounding of a mean over folds

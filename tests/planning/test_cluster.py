@@ -98,6 +98,13 @@ def test_hours_add_up_and_the_longest_chain_is_named(plan: Plan) -> None:
     assert list(wall) == [1, 2, 3, 4, 8, 16]
     assert wall[16] == pytest.approx(share + full + other)
     assert wall[8] == pytest.approx(2 * share + full + other)
+    busy = {row["devices"]: row["busy"] for row in cost["wall"]}
+    assert busy[1] == pytest.approx(1)
+    assert busy[16] == pytest.approx((training + encoding) / (16 * wall[16]))
+    # three processes that load clips, and the run itself
+    loading = plan.overrides | {"schedule.num_workers": 3}
+    more = cost_of(plan.model_copy(update={"overrides": loading}), seconds=60.0)
+    assert more["cpu_hours"] == pytest.approx(4 * cost["device_hours"])
 
 
 def test_jobs_that_ran_here_take_what_they_took(plan: Plan) -> None:

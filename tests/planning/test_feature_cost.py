@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from diccae.cli.feature_lines import feature_lines
 from diccae.feature_jobs import FeatureJobs
+from diccae.planning.assumed import GPU_FLOPS
 from diccae.planning.features import feature_cost
 from diccae.plans import Plan, load_plan
 from diccae.settings import plan_settings
@@ -31,6 +33,20 @@ def test_operations_of_a_vit_are_those_of_its_layers() -> None:
     assert cost.flops == pytest.approx(vit(512, 1, 0) + 10 * vit(197, 3, 1), rel=1e-3)
     assert (cost.clips, cost.done, cost.seconds, cost.hours) == (1000, False, None, None)
     assert feature_cost(load_plan("smoke"), 1000, gpu=False, seconds=None) is None
+
+
+def test_the_lines_state_hours_of_all_clips() -> None:
+    cost = {"clips": 7200, "done": False, "flops": GPU_FLOPS, "seconds": 2.0, "hours": 4.0}
+    answer = {"features": cost, "devices": {"kind": "core"}}
+    on_gpu, here = feature_lines(answer)
+    # a clip a second
+    assert on_gpu.startswith("stored features: 7,200 clips are encoded once, 100,000 GFLOP each")
+    assert ": 2.0 h on a GPU that sustains 100 TFLOP/s" in on_gpu
+    assert here.startswith("  timed here: 2 s a clip, 4.0 h on one core; decoding is not included")
+    assert feature_lines({"features": cost | {"done": True}}) == ["stored features: complete"]
+    read = "stored features: vectors of 7,200 clips are read, none is encoded"
+    assert feature_lines({"features": cost | {"flops": 0.0}}) == [read]
+    assert feature_lines({"features": None}) == []
 
 
 def test_a_set_is_computed_from_manifest_and_cache_or_from_the_manifest_alone(plan: Plan) -> None:

@@ -105,6 +105,22 @@ def write_run(plan: Plan, variant: str, modality: str, seed: int, skill: float) 
     write_record(folder, plan, variant, modality, seed)
 
 
+def set_right(plan: Plan, variant: str, modality: str, split: str, view: str, clips: int) -> None:
+    """Edit the runs of a variant, so that each seed gets so many clips of a split right in a
+    view."""
+    for seed in plan.seeds:
+        folder = plan.run_folder(variant, seed, modality=modality)
+        table = pd.read_parquet(folder / "predictions.parquet")
+        chosen = (table["split"] == split) & (table["view"] == view)
+        labels = table.loc[chosen, "label"].to_numpy()
+        right = np.arange(len(labels)) < clips
+        table.loc[chosen, "top1"] = np.where(right, labels, (labels + 1) % CLASSES)
+        table.to_parquet(folder / "predictions.parquet", index=False)
+        stated = json.loads((folder / "metrics.json").read_text())
+        stated["accuracy"][split][f"top1_{view}"] = 100 * float(right.mean())
+        (folder / "metrics.json").write_text(json.dumps(stated))
+
+
 def write_weights(folder: Path, seed: int) -> dict[str, NDArray[Any]]:
     """Write the learning curve of one fine-tuning run of two epochs; the arrays of pairs of its
     confusion.npz."""

@@ -9,10 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 
+from diccae.reporting.clip_copy import still_frames
 from diccae.reporting.clip_file import BYTES, CLIPS, LARGEST, playable
 from diccae.reporting.clip_pairs import one_of_each_kind
 from diccae.reporting.clip_sound import SAMPLE_RATE
 from diccae.sections import Modality
+
+LATE = {"start": 6.0, "end": 7.0}
 
 
 def write_clip(
@@ -21,13 +24,14 @@ def write_clip(
     seconds: int = 1,
     brighter: bool = False,
     loud: float = 0.0,
+    sound: str = "aac",
 ) -> Path:
     """A grey clip, which is `brighter` by 20 with every second, with noise as `loud` as that."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=12)
         video.width = video.height = 32
         video.pix_fmt = "yuv420p"
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        audio = container.add_stream(sound, rate=SAMPLE_RATE, layout="mono")
         for number in range(12 * seconds):
             value = 20 * (number // 12) + 20 if brighter else 127
             grey = np.full((32, 32, 3), value, np.uint8)
@@ -70,7 +74,7 @@ def copied(path: Path, clip: dict[str, float], modality: Modality) -> tuple[list
 
 def test_a_part_of_a_file_plays_as_a_copy_of_this_part(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", seconds=8, brighter=True)
-    for clip, seconds, first in (({"start": 1.0}, 5, 1), ({"start": 6.0, "end": 7.0}, 1, 6)):
+    for clip, seconds, first in (({"start": 1.0}, 5, 1), ({"end": 2.0}, 2, 0), (LATE, 1, 6)):
         frames, _ = copied(path, clip, "AV")
         assert len(frames) == 10 * seconds
         wanted = [20 * (first + number // 10) + 20 for number in range(10 * seconds)]
@@ -84,6 +88,13 @@ def test_what_browsers_do_not_play_is_copied(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "b.mp4", "mpeg4", loud=0.5)
     assert copied(path, {}, "AV")[1] == ["aac"]
     assert copied(path, {}, "V")[1] == []
+    assert copied(write_clip(tmp_path / "c.mp4", loud=0.5, sound="mp2"), {}, "AV")[1] == ["aac"]
+
+
+def test_a_small_picture_is_not_enlarged(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4")
+    sizes = [still_frames(path, 0.0, 1.0, 1, height)[0].shape[:2] for height in (160, 16)]
+    assert sizes == [(32, 32), (16, 16)]
 
 
 def test_all_clips_of_a_page_have_two_megabytes(tmp_path: Path) -> None:

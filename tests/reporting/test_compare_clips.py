@@ -57,8 +57,8 @@ def labs(tmp_path: Path) -> tuple[Path, Path]:
     for seed in (0, 10):
         write_run(here, rng.random(40) < 0.8, names(range(40)), seed)
     write_run(there, rng.random(36) < 0.5, names(range(4, 40)))
-    # four clips of there alone, all right
-    path = write_run(there, [True] * 4, names(range(40, 44)))
+    # five clips of there alone, all right
+    path = write_run(there, [True] * 5, names(range(40, 45)))
     extra = pd.read_parquet(path)
     write_run(there, rng.random(36) < 0.5, names(range(4, 40)))
     pd.concat([pd.read_parquet(path), extra]).to_parquet(path, index=False)
@@ -91,7 +91,7 @@ def test_common_clips_are_scored_as_in_a_loop(labs: tuple[Path, Path]) -> None:
     own, other = slow_means(labs[0], (0, 10)), slow_means(labs[1], (0,))
     common = sorted(own.keys() & other.keys())
     (row,) = found.scores.to_dict("records")
-    assert (row["clips"], row["only_here"], row["only_there"]) == (36, 4, 4)
+    assert (row["clips"], row["only_here"], row["only_there"]) == (36, 4, 5)
     assert (row["seeds_here"], row["seeds_there"]) == (2, 1)
     first, second = (np.array([side[c] for c in common]) for side in (own, other))
     assert row["here"] == pytest.approx(100 * first.mean())
@@ -113,6 +113,9 @@ def test_common_clips_are_scored_as_in_a_loop(labs: tuple[Path, Path]) -> None:
             100 * np.mean([own[c] - other[c] for c in members])
         )
     assert found.skipped == [f"no_infonce AV: {labs[1]} has no run of it"]
+    # here is better in most classes: a class that is worse differs too
+    for pair in (found, compare_clips(*labs[::-1])):
+        assert "Differences of 4 classes\n" in pair.words()
 
 
 def test_clips_of_one_recording_are_not_independent(labs: tuple[Path, Path]) -> None:

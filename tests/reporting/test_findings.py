@@ -158,7 +158,9 @@ def test_what_can_be_seen() -> None:
     assert findings.visible(rows).startswith(
         f"{said}, by the spread of each row; the wider intervals of the verdicts need a larger one;"
     )
-    # the interval that decides an exploratory verdict is this one
+    # of a single primary row, the interval that decides is this one, as of exploratory rows
+    alone = findings.visible(rows[:1])
+    assert "a true A-V drop of 2.0 points or more, by the spread of each row; a smaller" in alone
     exploratory = [row | {"family": "exploratory"} for row in rows]
     assert findings.visible(exploratory).startswith(f"{said}, by the spread of each row; a smaller")
     few = [effect("no_infonce", 2.0, np.nan, seeds=1)]

@@ -12,7 +12,10 @@ import pytest
 from diccae.artifacts import TABLES
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.reporting import mechanism as mechanism_module
 from diccae.reporting import pairs
+from diccae.reporting.clusters import first_and_last
+from diccae.reporting.histories import History
 from diccae.reporting.mechanism import mechanism
 from diccae.validation import checked
 from tests.reporting.conftest import write_record
@@ -103,6 +106,36 @@ def test_each_epoch_of_both_stages_is_a_mean_over_seeds(plan: Plan) -> None:
     assert np.isnan(first["low"])
     # not measured in the second epoch
     assert ("finetune", 2, "grad_share_cls") not in table.index
+
+
+def test_the_folds_of_a_seed_count_as_one(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def histories(plan: Plan, variant: str, seed: int, modality: str, fold: int) -> list[History]:
+        curve = pd.DataFrame({"epoch": [1], "weight_mean": [seed + 0.5 * fold]})
+        return [History("finetune", "full/seed0", curve)]
+
+    monkeypatch.setattr(Plan, "folds", (1, 2))
+    monkeypatch.setattr(mechanism_module, "histories", histories)
+    (row,) = mechanism(plan).to_dict("records")
+    assert (row["seeds"], row["mean"]) == (4, 1.5 + 0.75)
+
+
+def test_the_purity_of_the_first_and_of_the_last_clusters(plan: Plan) -> None:
+    ids = np.array(list("abcdef"))
+    truth = pd.DataFrame({"id": ids, "label": [0, 0, 0, 1, 1, 1]})
+    truth.to_parquet("data/truth.parquet")
+    clusters = {"assign_0": [0, 0, 1, 1, 1, 1], "assign_4": [0, 0, 0, 1, 1, 1], "assign_2": [0] * 6}
+    for seed in SLOPES:
+        path = plan.run_folder("full", seed, "pretrain") / "assignments.npz"
+        more = {"ids": ids, "epochs": [0, 2, 4], "inertia": [3.0, 2.0, 1.0]}
+        np.savez(path, **clusters, **more)
+    (row,) = first_and_last(plan)
+    assert row["variant"] == "full"
+    assert row["purity_first"] == pytest.approx(5 / 6)
+    assert row["purity_last"] == row["mutual_information_last"] == 1
+    assert 0 < row["mutual_information_first"] < 1
+    table = mechanism(plan).query("quantity == 'purity'")
+    assert table["epoch"].tolist() == [0, 2, 4]
+    assert table["mean"].tolist() == pytest.approx([5 / 6, 1 / 2, 1])
 
 
 def test_the_slope_of_each_seed_and_of_all(plan: Plan) -> None:

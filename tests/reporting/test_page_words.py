@@ -14,7 +14,7 @@ from diccae.functional.bootstrap import Interval
 from diccae.plans import Plan, load_plan
 from diccae.reporting import forest, html
 from diccae.reporting.data_sets import drop_words
-from diccae.reporting.intervals import number_of_seeds
+from diccae.reporting.intervals import number_of_seeds, too_few
 from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import counted, number, significant
 from diccae.reporting.verdict_words import meanings
@@ -41,6 +41,7 @@ def test_one_seed_is_one() -> None:
     assert number_of_seeds(one.whole.first_seeds(2)) == "the first 2 of 6 rotations"
     few = "1 rotation gives no interval; 4 are needed"
     assert meanings(one)["too few seeds"] == few
+    assert too_few(one.whole.first_seeds(4)) == ""
     assert [counted(number, "seed") for number in (0, 1, 2)] == ["0 seeds", "1 seed", "2 seeds"]
 
 
@@ -125,10 +126,14 @@ def test_all_machines_are_named(fake: Plan) -> None:
     path = fake.run_folder("full", fake.seeds[1], modality="AV") / "record.json"
     record = json.loads(path.read_text())
     record["hardware"] = {"cpu": "Other", "cores": 96, "gpu": "H100"}
+    record |= {"peak_rss_mb": 4321.0, "commit": "fedcba9876543210", "dirty": True}
     path.write_text(json.dumps(record))
     page = page_of(fake)
     assert "Other, 96 cores, H100; test cpu, 2 cores, no GPU; peak memory" in page
     assert "Other, H100; test cpu, no GPU · commit" in page
+    assert "0123456789" in page
+    assert "fedcba9876 with uncommitted changes" in page
+    assert "peak memory of a job 4321 MB" in page
 
 
 def test_a_drop_that_the_paper_does_not_print_has_no_mark() -> None:
@@ -149,3 +154,10 @@ def test_a_difference_of_zero_is_not_below_zero() -> None:
     nan = float("nan")
     assert drop_words({"drop": stored, "low": nan, "high": nan}) == "+0.0"
     assert interval_words(Interval(noise, -1.0, 1.0), 0.95) == "+0.00 [-1.00, +1.00] (95 %)"
+
+
+def test_an_end_of_an_interval_that_is_not_0_is_not_written_as_0() -> None:
+    ends = {(0.0254, 1.0593): "[+0.03, +1.1]", (-1.2, -0.0004): "[-1.2, -0.0004]"}
+    ends |= {(-1.0, 0.0): "[-1.0, +0.0]", (0.06, 0.3): "[+0.1, +0.3]"}
+    for (low, high), words in ends.items():
+        assert drop_words({"drop": 0.5, "low": low, "high": high}) == f"+0.5 {words}"

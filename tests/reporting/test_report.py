@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from diccae.artifacts import artifacts_of
-from diccae.plans import Plan
+from diccae.plans import Plan, load_plan
 from diccae.reporting import claims, html, verdicts
 from diccae.reporting.ambiguities import ambiguities
 from tests.reporting.conftest import write_all
@@ -38,9 +41,19 @@ class _Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
+@pytest.fixture(scope="module")
+def written(synthetic_results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tables and figures of the synthetic results, made once for all tests, which only read
+    them."""
+    root = tmp_path_factory.mktemp("written")
+    with contextlib.chdir(synthetic_results):
+        write_all(load_plan("fake.yaml"), root)
+    return root
+
+
+def test_the_report_is_a_single_file_of_valid_html(fake: Plan, written: Path) -> None:
     root = fake.results_root()
-    write_all(fake, root)
+    shutil.copytree(written, root, dirs_exist_ok=True)
     html.write_report(fake, root / "report.html")
     page = (root / "report.html").read_text()
     reader = _Reader()
@@ -87,15 +100,14 @@ def test_the_report_is_a_single_file_of_valid_html(fake: Plan) -> None:
     )
 
 
-def test_artifacts_are_the_same_bytes_twice(fake: Plan, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_all(fake, tmp_path / name)
-    files = [path for path in (tmp_path / "one").rglob("*.*") if path.is_file()]
+def test_artifacts_are_the_same_bytes_twice(fake: Plan, written: Path, tmp_path: Path) -> None:
+    write_all(fake, tmp_path / "two")
+    files = [path for path in written.rglob("*.*") if path.is_file()]
     assert len(files) == len(artifacts_of(fake)) + sum(
         artifact.draw is not None for artifact in artifacts_of(fake).values()
     )
     for path in files:
-        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        other = tmp_path / "two" / path.relative_to(written)
         assert path.read_bytes() == other.read_bytes(), path.name
 
 

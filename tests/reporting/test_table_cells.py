@@ -13,8 +13,8 @@ import pytest
 from diccae.errors import UserError
 from diccae.plans import Plan
 from diccae.reporting import verdicts
-from diccae.sections import Tuning
-from tests.reporting.conftest import SKILL, N, expected, make
+from diccae.sections import Section, Tuning
+from tests.reporting.conftest import SKILL, N, expected, make, set_right, write_run
 
 
 def test_table2_cells(fake: Plan, tmp_path: Path) -> None:
@@ -49,9 +49,79 @@ def test_leakage_arms_are_scored_on_clips_that_neither_used_as_update_set(
     fake: Plan, tmp_path: Path
 ) -> None:
     table = make(fake, "leakage", tmp_path).set_index("arm")
-    assert table.loc["train_holdout", "n_test"] == N - N // 5
-    assert table.loc["test_overlap, its update clips", "n_test"] == N // 5
-    assert np.isfinite(table.loc["test_portion", "gain"])
+    used = np.arange(N) % 5 == 0
+    reached = {
+        name: [right(fake, variant, seed)[clips].mean() for seed in fake.seeds]
+        for name, variant, clips in (
+            ("train_holdout", "full", ~used),
+            ("test_portion", "test_portion", ~used),
+            ("train_holdout, the same clips", "full", used),
+            ("test_overlap, its update clips", "test_portion", used),
+        )
+    }
+    assert set(table.index) == set(reached)
+    for name, values in reached.items():
+        assert table.loc[name, "n_test"] == (N // 5 if "clips" in name else N - N // 5)
+        assert table.loc[name, "top1"] == pytest.approx(100 * np.mean(values), abs=1e-3)
+    for name, other in (
+        ("test_portion", "train_holdout"),
+        ("test_overlap, its update clips", "train_holdout, the same clips"),
+    ):
+        gain = 100 * np.mean(np.subtract(reached[name], reached[other]))
+        assert abs(gain) > 1
+        assert table.loc[name, "gain"] == pytest.approx(gain, abs=1e-3)
+
+
+def right(plan: Plan, variant: str, seed: int) -> np.ndarray:
+    """Whether each test clip is right in A-V, in all views together, read from the file."""
+    path = plan.run_folder(variant, seed, modality="AV") / "predictions.parquet"
+    table = pd.read_parquet(path).query("split == 'test' and view == 'multi'").sort_values("id")
+    return (table["top1"] == table["label"]).to_numpy()
+
+
+def test_splits_and_views_are_told_apart(fake: Plan, tmp_path: Path) -> None:
+    fewer = {"table1": fake.table1.model_copy(update={"variants": ["full"]})}
+    plan = fake.model_copy(update=fewer)
+    for variant, modality in (("full", "AV"), ("full@lr=0.002", "AV"), ("no_infonce", "AV")):
+        for split, view, clips in (
+            ("test", "multi", 120),
+            ("test", "single", 96),
+            ("validation", "multi", 72),
+            ("validation", "single", 48),
+        ):
+            set_right(plan, variant, modality, split, view, clips)
+    row = make(plan, "ablations/no_infonce", tmp_path).set_index(["variant", "modality"])
+    assert row.loc[("no_infonce", "AV"), ["top1", "top1_single_view"]].tolist() == [50, 40]
+    measured = make(plan, "table1", tmp_path).iloc[-1]
+    assert measured[["AV", "AV_single_view"]].tolist() == [50, 40]
+    rates = make(plan, "learning_rates", tmp_path).set_index(["variant", "lr"])
+    assert rates.loc[("full", 0.002), ["validation", "test"]].tolist() == [30, 50]
+
+
+def test_a_spread_is_a_standard_deviation_over_seeds(fake: Plan, tmp_path: Path) -> None:
+    row = make(fake, "ablations/no_infonce", tmp_path).set_index(["variant", "modality"])
+    # accuracies of three seeds that are one clip apart
+    assert row["seed_std"].tolist() == pytest.approx([100 / N] * len(row), abs=1e-3)
+    # bootstrap intervals over clips would pass for the whole uncertainty
+    ends = [column for column in row if "clip_" in column]
+    assert len(ends) == 4
+    assert row[ends].isna().all(axis=None)
+
+
+def test_rows_with_cluster_ids_as_classes_are_compared_with_their_own_reference(
+    fake: Plan, tmp_path: Path
+) -> None:
+    names = ["full", "no_confusion_loss", "full_ce", "no_confusion_loss_ce"]
+    section = Section(variants=names, modalities=["AV"])
+    plan = fake.model_copy(update={"cluster_ce": section})
+    for variant, skill in zip(names, (0.8, 0.7, 0.6, 0.55), strict=True):
+        for seed in plan.seeds:
+            write_run(plan, variant, "AV", seed, skill)
+    table = make(plan, "cluster_ce", tmp_path).set_index(["cluster_cross_entropy", "variant"])
+    drops = table["drop"].dropna()
+    assert drops["no", "no_confusion_loss"] == pytest.approx(10, abs=1e-3)
+    assert drops["yes", "no_confusion_loss_ce"] == pytest.approx(5, abs=1e-3)
+    assert len(drops) == 2
 
 
 def test_tuning_reads_validation_only(fake: Plan, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from scipy import stats
 
+from diccae.functional.bootstrap import Interval
+from diccae.functional.two_way import two_way_interval
 from diccae.plans import CONFIG_ROOT, Plan
-from diccae.reporting import claims, verdicts
+from diccae.reporting import claims, collect, verdicts
 from tests.reporting.conftest import SKILL, N, expected, make, write_run
 
 OTHER_SECTIONS = (
@@ -111,6 +113,51 @@ def test_variances_are_compared_by_their_logarithm(
     assert found[0] == ("same direction here" if small else verdicts.TOO_FEW)
 
 
+def test_a_fall_is_held_against_the_printed_one(
+    fake: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = fake.model_copy(update={"seeds": [0, 1, 2, 3]})
+    pairs = zip((1.0, 1.0, 1.0, 1.0), (1.5, 1.51, 1.49, 1.52), strict=True)
+    rows = [
+        {"model": f"{name} DICCAE", "seed": seed, "mean": value}
+        for seed, pair in enumerate(pairs)
+        for name, value in zip(("with", "without"), pair, strict=True)
+    ]
+    monkeypatch.setattr(claims, "figure2", lambda plan: pd.DataFrame(rows))
+    for printed, verdict in (
+        (-2.0, "same direction, smaller than printed here"),
+        (-0.2, "same direction here"),
+    ):
+        claim = {"statistic": "mean", "value": printed}
+        assert claims.RULES["change"](plan, claim)[0] == verdict
+
+
+def test_accuracies_of_the_papers_data_set_are_held_against_the_printed_ones(fake: Plan) -> None:
+    plan = four_seeds(fake, ("full",)).model_copy(update={"dataset": "vggsound"})
+    # 80 %, and a clip more with each seed
+    claim = {"variant": "full", "modality": "AV", "value": 100 * (0.8 + 1.5 / N)}
+    close = verdicts.paper.claims()["tolerance"]["absolute"]
+    for away, verdict in ((0.9, claims.REPRODUCED), (1.1, claims.CONTRADICTED)):
+        for sign in (-1, 1):
+            printed = claim | {"value": claim["value"] + sign * away * close}
+            assert claims.RULES["absolute"](plan, printed)[0] == verdict
+    few = plan.model_copy(update={"seeds": [0, 1, 2]})
+    assert claims.RULES["absolute"](few, claim)[0] == verdicts.TOO_FEW
+
+
+def test_the_variant_that_costs_least_is_above_all_others(fake: Plan) -> None:
+    plan = four_seeds(fake)
+    write_run(plan, "no_refinement", "AV", 3, SKILL["no_refinement"] + 3 / N)
+    claim = {"test": "smallest", "modality": "AV"}
+    least, other = (
+        claims.RULES["order"](plan, claim | {"variant": name})
+        for name in ("no_refinement", "no_infonce")
+    )
+    # the lowest drop of all is that of the highest accuracy
+    assert (least[0], other[0]) == ("confirmed here", "contradicted here")
+    assert other[1].endswith("holds in 0 % of the resamplings")
+
+
 def four_seeds(plan: Plan, variants: tuple[str, ...] = tuple(SKILL)) -> Plan:
     """Tables 1 and 2 of the plan with four seeds, whose drops differ by a few clips; the runs of
     some variants."""
@@ -142,6 +189,35 @@ def test_four_seeds_have_paired_intervals(fake: Plan, tmp_path: Path) -> None:
     assert row["drop_low"] == pytest.approx(interval.low, abs=1e-3)
     assert row["drop_high"] == pytest.approx(interval.high, abs=1e-3)
     assert row["drop_clip_low"] < row["drop"] < row["drop_clip_high"]
+
+
+def test_an_order_that_is_not_contradicted_shows_the_interval_that_failed_to(fake: Plan) -> None:
+    gap, wider = Interval(-1.9, -3.1, -0.7), Interval(-1.9, -3.9, 0.04)
+    other, both = Interval(2.0, 1.0, 3.0), Interval(2.0, 0.5, 3.5)
+    found = verdicts.judge_order(fake, [other, gap], [both, wider], ["a over b", "c over b"])
+    assert found == (verdicts.TOO_FEW, "c over b: -1.90 [-3.90, +0.04] (97.5 %)")
+    # a gap that the order leaves open keeps the interval that would confirm it
+    open_gap = Interval(0.5, -0.2, 1.2)
+    found = verdicts.judge_order(fake, [other, open_gap], [both, wider], ["a over b", "c over b"])
+    assert found == (verdicts.TOO_FEW, "c over b: +0.50 [-0.20, +1.20] (90 %)")
+
+
+def test_primary_rows_have_an_interval_for_other_clips_too(fake: Plan, tmp_path: Path) -> None:
+    plan = four_seeds(fake)
+    assert plan.table2
+    table = make(plan, "table2", tmp_path).set_index(["variant", "modality"])
+    row = table.loc["no_infonce", "AV"]
+    full, own = collect.hits_of(plan, ("full", "AV"), ("no_infonce", "AV"))
+    values, labels = 100.0 * full - 100.0 * own, collect.labels(plan, "no_infonce", "AV")
+    level = 1 - 0.05 / row["family_size"]
+    wanted = two_way_interval(values, labels, np.arange(values.shape[1]), level)
+    assert [row["two_way_low"], row["two_way_high"]] == pytest.approx(wanted[1:], abs=1e-3)
+    # other clips add to it, and it decides nothing
+    assert row["two_way_low"] < row["simultaneous_low"]
+    assert row["two_way_high"] > row["simultaneous_high"]
+    few = make(plan.model_copy(update={"seeds": [0, 1, 2]}), "table2", tmp_path)
+    assert few["two_way_low"].isna().all()
+    assert "two_way_low" not in make(plan, "ablations/no_infonce", tmp_path)
 
 
 def test_every_claim_has_a_rule_and_every_alias_a_target() -> None:

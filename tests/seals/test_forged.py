@@ -8,14 +8,22 @@ from typing import Any
 import pytest
 
 from diccae.plans import Plan, load_plan
-from diccae.reporting.listed_files import root_digest
+from diccae.reporting.listed_files import is_intact, root_digest
 from diccae.reporting.shard_folder import other_plan
 from diccae.run_graph import Run
 from diccae.seals.extras import check_extras
 from diccae.seals.file_digests import FileDigests
 from diccae.seals.page import NO_ROOT, is_page, page_digest
+from diccae.seals.record import read_object
 from diccae.seals.runs import Checked, check_copies
-from diccae.seals.seal import check_counts, read_seal, seal_text, sealed_files
+from diccae.seals.seal import (
+    changes,
+    check_counts,
+    plan_content,
+    read_seal,
+    seal_text,
+    sealed_files,
+)
 
 
 @pytest.fixture
@@ -59,6 +67,23 @@ def test_counts_of_a_seal_are_those_of_the_files(controls: Plan) -> None:
     ]
     assert len(check_counts(seal, now, {"not_built"})) == 1
     assert check_counts(seal, dict(seal.content)) == []
+
+
+def test_every_key_of_a_seal_is_in_its_root_digest(controls: Plan) -> None:
+    write_seal(controls)
+    content = read_object(controls.results_root() / "verify.json")
+    assert is_intact(content)
+    for key in content:
+        assert not is_intact(content | {key: "another"}), key
+
+
+def test_a_number_of_seeds_is_advised_where_the_seal_is_of_the_first_ones(controls: Plan) -> None:
+    whole = controls.first_seeds(len(controls.seeds))
+    for seeds, advised in ((whole.seeds[:4], True), (whole.seeds[1:5], False)):
+        write_seal(controls, plan_content=plan_content(whole) | {"seeds": seeds})
+        changed, (finding,) = changes(read_seal(controls)[0], whole)
+        assert changed == "the plan changed: "
+        assert finding.message.endswith("with --seeds 4") == advised
 
 
 @pytest.mark.parametrize(("sealed", "problem"), [(True, True), (False, False)])

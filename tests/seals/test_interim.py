@@ -110,7 +110,12 @@ def test_a_seed_in_a_shard_is_complete_and_the_page_is_no_part_of_the_results(
     (ROOT / "shards").mkdir()
     shutil.copy(exported / "seed1.npz", ROOT / "shards")
     write_interim(sealed, 0)
-    assert "Interim: 2 of 2 seeds" in PAGE.read_text()
+    page = PAGE.read_text()
+    assert "Interim: 2 of 2 seeds" in page
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    first, second = collect.accuracy(sealed, "full", "AV")
+    assert f"{first:.1f}" != f"{(first + second) / 2:.1f}"
+    assert re.search(rf"full +{(first + second) / 2:.1f} ", text)
     assert interim_page.interim_path(sealed) == PAGE
     found = [str(Finding(**each)) for each in verify(sealed)["findings"]]
     assert not [each for each in found if "interim" in each]

@@ -16,7 +16,9 @@ import pytest
 from diccae.cli.main import main
 from diccae.errors import UserError
 from diccae.plans import Plan
+from diccae.reporting.degrees import upper
 from diccae.reporting.shard_folder import check_seeds, plan_of_shards, shards_of
+from diccae.reporting.shards import square
 from diccae.seals.finding import Finding
 from diccae.seals.shard_export import export_shard
 from diccae.seals.verify import verify
@@ -47,6 +49,24 @@ def _degree(about: dict[str, Any], arrays: dict[str, Any]) -> None:
     metrics = json.loads(about["files"][f"{RUN}/metrics.json"])
     metrics["degrees"] = {"test": {"mean": 9.0, "variance": 9.0}}
     about["files"][f"{RUN}/metrics.json"] = json.dumps(metrics)
+
+
+def _state_degrees(about: dict[str, Any], arrays: dict[str, Any], **changes: Any) -> None:
+    """The statistics of the degrees that are there, but for some."""
+    values = upper(square(arrays["degree"][about["degrees"].index(RUN)]))
+    stated = {"mean": values.mean(), "variance": values.var(), "zero_share": 0.0}
+    stated["quantiles"] = {"0.9": np.quantile(values, 0.9)}
+    metrics = json.loads(about["files"][f"{RUN}/metrics.json"])
+    metrics["degrees"] = {"test": stated | changes}
+    about["files"][f"{RUN}/metrics.json"] = json.dumps(metrics)
+
+
+def _quantile(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    _state_degrees(about, arrays, quantiles={"0.9": 9.0})
+
+
+def _zeros(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    _state_degrees(about, arrays, zero_share=0.5)
 
 
 def _record(about: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -121,6 +141,8 @@ def test_shards_that_do_not_belong_together(lab: Path, edit: Any, words: str) ->
         (_fewer, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 235"),
         (_none, r"metrics.json says 240 clips \(test, multi\), the predictions .* have 0"),
         (_degree, "the degrees of confusion are not those whose statistics"),
+        (_quantile, "the degrees of confusion are not those whose statistics"),
+        (_zeros, "the degrees of confusion are not those whose statistics"),
         (_weights, "the mean of the weights of pairs is not that of history.csv"),
     ],
 )
