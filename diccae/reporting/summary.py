@@ -23,7 +23,7 @@ from diccae.reporting.data_sets import (
 )
 from diccae.reporting.listed_files import RESTORE, check_listed, read_listing
 from diccae.reporting.row_words import Row
-from diccae.reporting.verdicts import level_words
+from diccae.reporting.verdicts import error, level_words
 from diccae.stored_file import reading
 
 # the plans that are read beside those of the data sets
@@ -59,11 +59,10 @@ def _parts(effects: Sequence[Row]) -> str:
     rows = [row for row in effects if row["family"] == "primary"]
     if not rows:
         return f"Parts of the method: {ABSENT}"
-    together = (
-        f", {level_words(rows[0]['level'] / 100)} % intervals, which hold together in 95 % of cases"
-        if pd.notna(rows[0]["low"])
-        else ""
-    )
+    together = ""
+    if pd.notna(rows[0]["low"]):
+        level, all_of_them = level_words(rows[0]["level"] / 100), level_words(1 - error())
+        together = f", {level} % intervals, which hold together in {all_of_them} % of cases"
     return f"Parts of the method, {_seeds(rows)}{together}: {findings.parts(rows)}."
 
 

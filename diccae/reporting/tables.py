@@ -158,9 +158,10 @@ def _for_other_clips(plan: Plan, variant: str, level: float) -> dict[str, float]
     if plan.split_into is not None:
         return {}
     modality = paper.claims()["primary"]["modality"]
-    pair = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
-    _, low, high = over_seeds_and_clips(plan, collect.clips(plan, variant, modality), *pair, level)
-    return {"two_way_low": low, "two_way_high": high}
+    full, without = collect.hits_of(plan, (plan.reference, modality), (variant, modality))
+    clips = collect.clips(plan, variant, modality)
+    interval = over_seeds_and_clips(plan, clips, full, without, level)
+    return {"two_way_low": interval.low, "two_way_high": interval.high}
 
 
 def section_of(plan: Plan, name: str) -> Any:
