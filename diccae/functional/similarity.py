@@ -110,7 +110,7 @@ def _checked(
     On a GPU, rows whose squares overflow become NaN: to raise, the CPU would have to wait until the
     GPU has computed them.
     """
-    pair = []
+    pair: list[Tensor] = []
     for argument, features in (("first", first), ("second", second)):
         if pair and features is first:
             # one gradient of both, summed in one order

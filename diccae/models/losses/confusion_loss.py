@@ -88,6 +88,7 @@ class ConfusionLoss(nn.Module):
         self.loss_weight = loss_weight
         self.gather = gather
         self.by_own_loss = by_own_loss
+        self.feature_dim = feature_dim
         if similarity == "sigmoid_cosine":
             self.scale = nn.Parameter(torch.tensor(float(scale)))
             self.bias = nn.Parameter(torch.tensor(float(bias)))
@@ -110,10 +111,10 @@ class ConfusionLoss(nn.Module):
         if self.similarity == "rbf":
             scale = wide(self.log_scale).exp()
             return _by_rows(lambda a, b: forms.rbf_logits(a, b, scale), first, second)
-        width = self.scorer[0].in_features // 2
-        if first.shape[-1] != width:
+        if first.shape[-1] != self.feature_dim:
             raise ArgumentError(
-                "features", f"wanted width {width} as `feature_dim`, got {first.shape[-1]}"
+                "features",
+                f"wanted width {self.feature_dim} as `feature_dim`, got {first.shape[-1]}",
             )
         parameters = {name: wide(value) for name, value in self.scorer.named_parameters()}
 
