@@ -112,8 +112,8 @@ def _compared(effects: pd.DataFrame, real: pd.DataFrame) -> str:
         f"Real sounds ({plans}), {EXPLORATORY}: {len(found)} of {compared} "
         f"verdicts in audio are not those on rendered clips, {opposite or 'none'} of them with the "
         f"opposite direction, which is no test of a difference; {len(shown) or 'none'} of "
-        f"{len(known)} differences there {'has' if len(shown) == 1 else 'have'} a direction, which "
-        f"5 % of such intervals or more have by chance{listed}."
+        f"{len(known)} differences there {'has' if len(shown) == 1 else 'have'} a direction"
+        f"{listed}; by chance alone 5 % of such intervals or more have one."
     )
 
 
@@ -133,7 +133,9 @@ def certainty(effects: pd.DataFrame, seals: Sequence[Row]) -> str:
     plans = f"{len(seals)} plan{'s' if len(seals) > 1 else ''}"
     # the intervals of the primary verdicts are wider than those that the sizes are about
     primary = int((effects["family"] == "primary").sum())
-    wider = ", the wider ones of the parts of the method a larger one" if primary > 1 else ""
+    wider = (
+        "; the wider intervals of the parts of the method need a larger one" if primary > 1 else ""
+    )
     return (
         f"What can be seen: with 80 % power, 95 % intervals show a true difference of "
         f"{' and of '.join(seen)}{wider}; every "

@@ -119,14 +119,14 @@ def test_the_five_sentences(reference: Path) -> None:
         "(AVCL: +0.5 [-0.5, +1.5]).",
         "Real sounds (kitchen20 with 12 rotations), exploratory, 95 % intervals: 2 of 3 verdicts "
         "in audio are not those on rendered clips, 1 of them with the opposite direction, which is "
-        "no test of a difference; 1 of 3 differences there has a direction, which 5 % of such "
-        "intervals or more have by chance (in points: kitchen20, without InfoNCE: -2.0 [-3.2, "
-        "-0.8]).",
+        "no test of a difference; 1 of 3 differences there has a direction (in points: kitchen20, "
+        "without InfoNCE: -2.0 [-3.2, -0.8]); by chance alone 5 % of such intervals or more have "
+        "one.",
         "What can be seen: with 80 % power, 95 % intervals show a true difference of 0.6 to 3.0 "
-        "points in A-V on rendered clips and of 2.5 to 4.0 points in audio on real sounds, the "
-        "wider ones of the parts of the method a larger one; every number follows from 1,500 runs "
-        "of 2 plans, whose shards are in results/reference and are verified by `diccae verify`, 1 "
-        "of them with findings.",
+        "points in A-V on rendered clips and of 2.5 to 4.0 points in audio on real sounds; the "
+        "wider intervals of the parts of the method need a larger one; every number follows from "
+        "1,500 runs of 2 plans, whose shards are in results/reference and are verified by `diccae "
+        "verify`, 1 of them with findings.",
     ]
 
 
