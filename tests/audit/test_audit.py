@@ -220,16 +220,6 @@ def _withheld(about: dict[str, Any], arrays: dict[str, Any]) -> None:
         (_degrees, "finetune full AV seed 0", "shards/seed0.npz: degrees of confusion"),
         (_clusters, "pretrain full seed 0", "purity, mutual information or inertia of its clus"),
     ],
-    ids=[
-        "compute",
-        "update",
-        "withheld",
-        "predictions",
-        "other_errors",
-        "parent",
-        "degrees",
-        "clusters",
-    ],
 )
 def test_a_forged_shard_that_is_sealed_again_is_met(
     audited: Plan, forge: Callable[..., None], run: str, words: str
