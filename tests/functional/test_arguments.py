@@ -155,7 +155,10 @@ def test_degrees_and_weights_that_mean_nothing() -> None:
             lambda: normalize_degree(square, valid=torch.ones(4, dtype=torch.bool)),
             r"valid: wanted shape \(3,\), one a class, got \(4,\)",
         ),
-        (lambda: WeightSpec(diagonal_weight=-1), "diagonal_weight: wanted a finite number of at least 0"),
+        (
+            lambda: WeightSpec(diagonal_weight=-1),
+            "diagonal_weight: wanted a finite number of at least 0",
+        ),
         (lambda: degree_statistics(square[:1, :1]), "degree: wanted at least two classes, got 1"),
         (lambda: smooth_degree(square, square, 1.0), r"share: wanted a share in \[0, 1\), got 1.0"),
         (lambda: smooth_degree(square[:2], square, 0.5), r"previous: wanted shape \(3, 3\)"),
