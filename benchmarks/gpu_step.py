@@ -20,7 +20,6 @@ from gpu_machine import peak_of, product_rate
 from gpu_step_checks import (
     cudnn_attention,
     kernels,
-    leave_out_checks,
     same_weights_again,
     use_deterministic,
 )
@@ -139,11 +138,6 @@ def main() -> None:
         help="a trial: encoders in bfloat16, with float32 weights in the optimiser alone",
     )
     parser.add_argument(
-        "--no-checks",
-        action="store_true",
-        help="a trial: without the checks of the losses' arguments that wait for the GPU",
-    )
-    parser.add_argument(
         "--profile", action="store_true", help="list the kernels of the fastest batch size"
     )
     parser.add_argument(
@@ -158,8 +152,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.deterministic:
         use_deterministic()
-    if options.no_checks:
-        leave_out_checks()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     size = FULL if device.type == "cuda" else TINY
@@ -178,7 +170,6 @@ def main() -> None:
             *(["cuDNN's attention"] if options.cudnn_attention else []),
             *(["deterministic"] if options.deterministic else []),
             *(["encoders in bfloat16"] if options.bfloat16_encoders else []),
-            *(["no checks that wait"] if options.no_checks else []),
         ]
     )
     out = Measured(options.json)

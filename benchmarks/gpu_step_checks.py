@@ -13,9 +13,6 @@ from torch.autograd import DeviceType
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
-from diccae.functional import contrastive, similarity
-from diccae.models.losses import confusion_loss
-
 BATCH, STEPS, LISTED = 8, 5, 15
 CUDNN_FIRST = [
     SDPBackend.CUDNN_ATTENTION,
@@ -40,14 +37,6 @@ def use_deterministic() -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
-
-
-def leave_out_checks() -> None:
-    """Replace the checks of arguments that read a value from the GPU, and so wait for it, by none:
-    a trial of what the losses cost without them."""
-    similarity._checked = lambda first, second, widen: (widen(first), widen(second))
-    for module in (contrastive, confusion_loss):
-        module.check_labels = lambda *arguments, **options: None
 
 
 def same_weights_again(size: Size, device: torch.device) -> bool:

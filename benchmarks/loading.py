@@ -1,11 +1,11 @@
 """How many clips a second one core loads for training, where the time goes, and what faster ways
 would gain.
 
-The data set is that of a run of the plan `vggsound`: files are decoded on access, ten frames are
-resized to 224 pixels, one of them is drawn, and sound becomes log-mels. All times are CPU time of
-this process. The ways take turns, each loads a clip once for each of its frames, and the median of
-the repetitions is printed; gains are ratios to the pipeline of the plan in the same run. Frames are
-compared with those of the pipeline, at 224 pixels.
+The data set is that of a run of the plan `vggsound`: files are decoded on access, one frame of ten
+is drawn and resized to 224 pixels, and sound becomes log-mels. All times are CPU time of this
+process. The ways take turns, each loads a clip once for each of its frames, and the median of the
+repetitions is printed; gains are ratios to decoding all frames in the same run. Frames are compared
+with those where all are decoded, at 224 pixels.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ import numpy as np
 import torch
 from loading_decode import frame_error
 from loading_files import Case, case_of, datasets, like_vggsound
-from loading_ways import OneFrame, Way, drawn, suits, ways
+from loading_ways import Way, suits, ways
 from mmengine.dataset import pseudo_collate
 
 from diccae import registry  # noqa: F401
-from diccae.datasets import live_clips, pyav_media
+from diccae.datasets import frame_alone, live_clips, pyav_media
 from diccae.engine.records import hardware
 from diccae.planning.speeds import kinds
 from diccae.plans import load_plan
@@ -43,6 +43,8 @@ from diccae.settings import plan_settings
 # left out of the caller's
 STAGES: list[tuple[Any, str, str]] = [
     (live_clips, "decode_frames", "picture: decode"),
+    (frame_alone, "upright", "to RGB"),
+    (frame_alone, "fit", "resize"),
     (pyav_media, "upright", "to RGB"),
     (pyav_media, "fit", "resize"),
     (live_clips, "decode_sound", "sound: decode, resample"),
@@ -90,10 +92,11 @@ def load(dataset: Any, row: int) -> Any:
 
 
 def epochs_of(dataset: Any, row: int, frames: int) -> list[int]:
-    """For each frame of a clip, an epoch that draws it."""
+    """For each frame of a clip, an epoch in which `RandomFrames` draws it, one of `frames`."""
     found: dict[int, int] = {}
     for epoch in range(10_000):
-        found.setdefault(drawn(dataset, row, epoch, frames), epoch)
+        rng = np.random.default_rng((dataset.augmentation_seed, epoch, row))
+        found.setdefault(int(rng.integers(frames)), epoch)
     return [found[number] for number in range(frames)]
 
 
@@ -121,21 +124,20 @@ def show_ways(
     case: Case, row: int, dataset: Any, choices: list[Way], epochs: list[int], repeats: int
 ) -> None:
     """Print time, gain and error of each way."""
-    reference, plain = dataset.cache, dataset.cache
-    frames, fbank = reference.frames[row], reference.fbank[row].astype(np.float32)
+    plain = dataset.cache
+    frames, fbank = np.asarray(plain.frames[row]), plain.fbank[row].astype(np.float32)
     caches, errors = {}, {}
     for way in choices:
-        images = frames if way.image is None else _images(way, row, len(frames))
-        errors[way.name] = (
-            frame_error(images, frames),
-            0.0
-            if way.fbank is None
-            else float(np.abs(way.fbank[row].astype(np.float32) - fbank).max()),
-        )
-        caches[way.name] = replace(
+        cache = replace(
             plain,
-            frames=plain.frames if way.image is None else OneFrame(way.image, dataset, len(frames)),
+            frames=plain.frames if way.frames is None else way.frames,
             fbank=plain.fbank if way.fbank is None else way.fbank,
+        )
+        images = [cache.frames[row][[number]] for number in range(len(frames))]
+        mels = float(np.abs(cache.fbank[row].astype(np.float32) - fbank).max())
+        caches[way.name], errors[way.name] = (
+            cache,
+            (frame_error(np.concatenate(images), frames), mels),
         )
     times: dict[str, list[float]] = {way.name: [] for way in choices}
     for _ in range(repeats):
@@ -153,11 +155,6 @@ def show_ways(
             + f"{mels:.3g} | {'-' if way.disk is None else f'{way.disk(row) / 1000:.0f}'} |",
             flush=True,
         )
-
-
-def _images(way: Way, row: int, frames: int) -> np.ndarray:
-    assert way.image is not None
-    return np.stack([way.image(row, number) for number in range(frames)])
 
 
 def main() -> None:
@@ -187,13 +184,14 @@ def main() -> None:
         if options.like_vggsound:
             cases += like_vggsound(*options.like_vggsound, folder)
         config = kinds(plan)[0].config().train_dataloader.dataset
-        live, stored = datasets(cases, folder / "caches", settings, config)
+        live, stored, packed = datasets(cases, folder / "caches", settings, config)
         print(
             f"{hardware()['cpu']}, PyAV {av.__version__}, OpenCV {cv2.__version__}, "
             f"torch {torch.__version__}, {date.today()}; one core, CPU time\n"
         )
-        print(f"| clip | ms | clips/s | {' | '.join([stage for *_, stage in STAGES] + [REST])} |")
-        print("|---" * (len(STAGES) + 4) + "|")
+        names = [*Stages().spent]
+        print(f"| clip | ms | clips/s | {' | '.join(names)} |")
+        print("|---" * (len(names) + 3) + "|")
         for row, case in enumerate(cases):
             load(live, row)
             show_stages(case, live, row, epochs_of(live, row, frames) * options.repeats)
@@ -201,7 +199,7 @@ def main() -> None:
             return
         if find_spec("torchcodec") is None:
             print("\ntorchcodec is not installed, so it is not compared")
-        choices = ways(cases, live, stored, settings, folder)
+        choices = ways(cases, live, stored, packed, settings, folder)
         for row, case in enumerate(cases):
             print(f"\n{case.name}\n")
             print(

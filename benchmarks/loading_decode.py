@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from diccae.datasets.containers import CLOSE, beginning, open_media, upright
 
-JPEG_QUALITY, CRF = 95, 18
+CRF = 18
 # row, number of a frame -> uint8 (H, W, 3)
 Image = Callable[[int, int], np.ndarray]
 
@@ -34,18 +32,13 @@ def frame_error(images: np.ndarray, reference: np.ndarray) -> tuple[float, float
 
 
 def frame_at(
-    path: Path,
-    moment: float,
-    skip: bool = False,
-    key: bool = False,
-    options: dict[str, str] | None = None,
+    path: Path, moment: float, key: bool = False, options: dict[str, str] | None = None
 ) -> np.ndarray:
     """The frame on screen at a moment, from the key frame before it on.
 
     Args:
         path: the file.
         moment: in seconds of the file.
-        skip: leave out frames that no other refers to, before the one that is wanted; not in AVI.
         key: take the key frame instead.
         options: of the decoder.
     """
@@ -57,25 +50,18 @@ def frame_at(
         # AVI has no presentation times
         by_order = container.format.name == "avi"
         latest = (moment + CLOSE + zero) / base
-        wanted = None
         if key:
             stream.codec_context.skip_frame = "NONKEY"
-        if skip:
-            container.seek(int((moment + zero) / base), stream=stream)
-            wanted = _last_stamp(container, stream, latest)
         container.seek(int((moment + zero) / base), stream=stream)
         last, now = None, -1
-        for packet in container.demux(stream):
-            if wanted is not None:
-                stream.codec_context.skip_frame = "DEFAULT" if packet.pts == wanted else "NONREF"
-            for frame in packet.decode():
-                stamp = frame.dts if by_order and frame.dts is not None else frame.pts
-                now = now + 1 if stamp is None else stamp
-                if now > latest:
-                    return upright(last or frame)
-                last = frame
-                if key or now == wanted:
-                    return upright(frame)
+        for frame in container.decode(stream):
+            stamp = frame.dts if by_order and frame.dts is not None else frame.pts
+            now = now + 1 if stamp is None else stamp
+            if now > latest:
+                return upright(last or frame)
+            last = frame
+            if key:
+                return upright(frame)
         return upright(last)
 
 
@@ -92,37 +78,6 @@ def frame_of_all(path: Path, moment: float, threads: int) -> np.ndarray:
         for frame in container.decode(stream):
             last = frame if last is None or frame.pts <= latest else last
         return upright(last)
-
-
-def _last_stamp(container: Any, stream: Any, latest: float) -> int:
-    """The time stamp of the frame on screen, from packets alone."""
-    found = 0
-    for packet in container.demux(stream):
-        # in the order of decoding; no frame is decoded more than a second before it is shown
-        if packet.dts is None or packet.dts > latest + 1 / stream.time_base:
-            break
-        if packet.pts is not None and packet.pts <= latest:
-            found = max(found, packet.pts)
-    return found
-
-
-def jpegs(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:
-    """Stored JPEGs: a function that reads one, and bytes by row."""
-
-    def path(row: int, number: int) -> Path:
-        return folder / f"{row}-{number}.jpg"
-
-    for row, clip in enumerate(frames):
-        for number, image in enumerate(clip):
-            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(path(row, number)), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-
-    def read(row: int, number: int) -> np.ndarray:
-        return cv2.imread(str(path(row, number)), cv2.IMREAD_COLOR_RGB)
-
-    return read, lambda row: sum(
-        path(row, number).stat().st_size for number in range(len(frames[row]))
-    )
 
 
 def intra(frames: np.ndarray, folder: Path) -> tuple[Image, Callable[[int], int]]:

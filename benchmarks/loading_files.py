@@ -92,8 +92,9 @@ def _samples(path: Path) -> np.ndarray:
 
 def datasets(
     cases: list[Case], folder: Path, settings: dict[str, Any], config: ConfigDict
-) -> tuple[Any, Any]:
-    """The training data set of a run over some clips, decoded on access and stored.
+) -> tuple[Any, Any, Any]:
+    """The training data set of a run over some clips: decoded on access, stored, and stored with
+    frames as JPEG.
 
     Args:
         cases: a clip for each row.
@@ -116,9 +117,11 @@ def datasets(
     )
     folder.mkdir()
     rows.to_parquet(folder / "manifest.parquet")
-    found = []
-    for mode in ("live", "stored"):
-        kept = {**settings, "mode": mode, "max_bad_share": 0.0}
-        build_cache(folder / "manifest.parquet", folder / mode, **kept, jobs=1, progress=False)
-        found.append(synthetic_dataset(config, folder / mode))
-    return found[0], found[1]
+
+    def made(mode: str, form: str) -> Any:
+        kept = {**settings, "mode": mode, "format": form, "max_bad_share": 0.0}
+        out = folder / f"{mode}-{form}"
+        build_cache(folder / "manifest.parquet", out, **kept, jobs=1, progress=False)
+        return synthetic_dataset(config, out)
+
+    return made("live", "raw"), made("stored", "raw"), made("stored", "jpeg")

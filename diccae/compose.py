@@ -51,7 +51,7 @@ def compose(settings: Settings, run: RunContext[Any], cache_dir: str) -> Config:
             ),
             optim_wrapper=system.optimizer(run),
             param_scheduler=system.param_schedulers(run),
-            randomness=dict(seed=run.stream_seed, deterministic=False),
+            randomness=dict(seed=run.stream_seed, deterministic=run.runtime.deterministic),
             runtime=run.runtime.model_dump(),
             custom_hooks=_hooks(system.hooks(run), run, use),
             update_dataloader=update and clips.frozen_loader(update),

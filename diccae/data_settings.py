@@ -74,6 +74,7 @@ class Cache(Strict):
     """How clips are decoded; see `build_cache`."""
 
     mode: Literal["stored", "live"] = "stored"
+    format: Literal["raw", "jpeg"] = "raw"
     decoder: Literal["pyav", "torchcodec"]
     frame_size: int = Field(ge=1)
     num_frames: int = Field(ge=1)
@@ -119,7 +120,19 @@ def checked_sections(config: dict[str, Any], where: str) -> dict[str, Any]:
     sections = checked(_Sections, content, where)
     result = sections.model_dump(exclude_unset=True)
     _check_sizes(result, where)
+    _check_format(result["cache"], where)
     return result
+
+
+def _check_format(cache: dict[str, Any], where: str) -> None:
+    """JPEG is for stored frames; the default is left out, as where the key is not set."""
+    if cache.get("format") == "jpeg" and cache.get("mode") == "live":
+        raise UserError(
+            f"{where}: cache.format is jpeg, but cache.mode live stores no frames; set cache.mode: "
+            "stored, or leave cache.format out"
+        )
+    if cache.get("format") == "raw":
+        del cache["format"]
 
 
 def _check_sizes(config: dict[str, Any], where: str) -> None:

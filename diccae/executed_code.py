@@ -11,9 +11,9 @@ from diccae.source import SourceTree
 def is_code_of(tree: SourceTree, run: Run, digest: str) -> bool:
     """Whether the `source_hash` of a record is that of the modules that its run executes.
 
-    Two systems declare a class of the name of their network (GBlend, Attn AV). A digest covers the
-    one of them that the file system listed last, which differs between machines, so the digests for
-    both orders are those of the same code.
+    Two systems declare a class of the name of their network (GBlend, Attn AV). The digest of an
+    older record covers the one of them that the file system listed last, which differs between
+    machines, so the digests for both orders are those of the same code.
     """
     config, system = run.config(), run.settings.system.name
     return any(each.digest(config, system) == digest for each in _orders(tree))

@@ -30,8 +30,11 @@ AVX2 = {
 }
 # MKL chooses its kernels by the vendor of the processor unless it is told not to
 PORTABLE = {"MKL_CBWR": "COMPATIBLE"}
+# without it, torch refuses products of cuBLAS among deterministic algorithms
+DETERMINISTIC = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # further variables that change numbers or threads, and that no plan sets
 UNSET = (
+    "CUBLAS_WORKSPACE_CONFIG",
     "DNNL_MAX_CPU_ISA",
     "DNNL_DEFAULT_FPMATH_MODE",
     "GOTO_NUM_THREADS",
@@ -65,19 +68,24 @@ def has_avx2(
     return False
 
 
-def environment(kernels: Kernels, threads: int, avx2: bool | None = None) -> dict[str, str | None]:
+def environment(
+    kernels: Kernels, threads: int, deterministic: bool = False, *, avx2: bool | None = None
+) -> dict[str, str | None]:
     """The environment variables that the libraries must be loaded with; None for those to unset.
 
     Args:
         kernels: `portable` for the same numbers on every x86-64 processor with AVX2, `fastest` to
             let MKL choose by the processor.
         threads: threads of one run.
+        deterministic: whether a GPU is to compute with deterministic algorithms alone.
         avx2: whether the processor has AVX2, without which the threads alone are fixed; None to ask
             it.
     """
     avx2 = has_avx2() if avx2 is None else avx2
     wanted: dict[str, str | None] = dict.fromkeys([*UNSET, *AVX2])
     wanted |= dict.fromkeys(THREADS, str(threads))
+    if deterministic:
+        wanted |= DETERMINISTIC
     if avx2:
         wanted |= AVX2 | (PORTABLE if kernels == "portable" else {})
     return wanted
@@ -101,7 +109,7 @@ def check_processor(kernels: Kernels, avx2: bool | None = None) -> None:
         )
 
 
-def fix(kernels: Kernels = "portable", threads: int = 1) -> None:
+def fix(kernels: Kernels = "portable", threads: int = 1, deterministic: bool = False) -> None:
     """Set the environment for the libraries, whatever it was before.
 
     Where a library is loaded already, in a notebook for example, nothing is changed, since it would
@@ -109,7 +117,7 @@ def fix(kernels: Kernels = "portable", threads: int = 1) -> None:
     """
     if loaded(sys.modules):
         return
-    for name, value in environment(kernels, threads).items():
+    for name, value in environment(kernels, threads, deterministic).items():
         if value is None:
             os.environ.pop(name, None)
         else:

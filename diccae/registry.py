@@ -3,14 +3,11 @@
 `custom_imports = dict(imports=['diccae.registry'])` in a config is enough.
 """
 
-from functools import partialmethod
-
 from diccae import compat
 
 compat.apply()
 
 from mmaction.registry import MODELS  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
 
 from diccae.datasets import av_clip_dataset, samplers, transforms  # noqa: E402, F401
 from diccae.datasets.features import transforms as feature_transforms  # noqa: E402, F401
@@ -25,7 +22,6 @@ from diccae.engine.hooks import (  # noqa: E402, F401
     termination,
     update_set,
 )
-from diccae.engine.lean_runner import LeanRunner  # noqa: E402
 from diccae.evaluation import prediction_metric  # noqa: E402, F401
 from diccae.models import (  # noqa: E402, F401
     av_preprocessor,
@@ -40,7 +36,3 @@ from diccae.models.systems import diccae  # noqa: E402, F401
 MODELS.register_module(module=ConfusionLoss)
 MODELS.register_module(module=InfoNCELoss)
 MODELS.register_module(module=SupConLoss)
-
-# Hooks read what they keep in a checkpoint with NumPy, and mmengine would load it onto the GPU.
-# This stands here and not in LeanRunner, because the committed reference was made with its code.
-LeanRunner.resume = partialmethod(Runner.resume, map_location="cpu")

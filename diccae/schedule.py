@@ -44,6 +44,15 @@ class StageSchedule(Strict):
     average_from: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
+    def _optimizer_is_named(self) -> StageSchedule:
+        if not isinstance(self.optimizer.get("type"), str):
+            raise ValueError(
+                "wanted the name of an optimiser as optimizer.type, such as Adam, got "
+                f"{self.optimizer.get('type', 'none')}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _epochs_fit(self) -> StageSchedule:
         if self.steps is not None and self.epochs != 1:
             raise ValueError(f"wanted epochs 1 beside steps, got epochs {self.epochs}")

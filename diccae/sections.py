@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from diccae.kernels import Kernels
 from diccae.schedule import Strict
@@ -31,16 +37,27 @@ class Scored(NamedTuple):
 
 
 class Runtime(Strict):
-    """How the processor computes; both decide the last digits of every number.
+    """How the processor computes, which decides the last digits of every number.
 
     Attributes:
         kernels: `portable` for the same numbers on every x86-64 processor with AVX2, `fastest` to
             let MKL choose by the processor (`diccae.kernels`).
         threads: of one run.
+        deterministic: whether a GPU computes with deterministic algorithms alone, so that the same
+            GPU gives the same numbers again; K-means is then left to the CPU.
     """
 
     kernels: Kernels = "portable"
     threads: int = Field(default=1, ge=1)
+    deterministic: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # the committed reference is older than this key, and its configs are hashed
+        values: dict[str, Any] = handler(self)
+        if not self.deterministic:
+            del values["deterministic"]
+        return values
 
 
 class Section(Strict):

@@ -126,6 +126,8 @@ def _override(plan: Plan, config: dict[str, Any], system: System[Any]) -> None:
         if key == "data.drop_duplicates":
             # in no base config, so that the records of plans without it stay the same
             config["data"].setdefault(name, None)
+        if key == "cache.format":
+            config["cache"].setdefault(name, "raw")
         if part == "method" and name not in system.choices.model_fields and _some_system_has(name):
             continue
         _set(config, key, value, f"plan {plan.name}, overrides")

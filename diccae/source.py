@@ -119,7 +119,9 @@ def present_tree() -> SourceTree:
     return SourceTree(
         {
             module_name(path.relative_to(root.parent).as_posix()): path.read_text()
-            for path in root.rglob("*.py")
+            # Of two classes of one name the last counts: the network in `models`, and not the
+            # system in `systems`, whose module a run executes anyway.
+            for path in sorted(root.rglob("*.py"), reverse=True)
         }
     )
 

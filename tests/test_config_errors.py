@@ -11,6 +11,7 @@ from diccae import settings
 from diccae.config_file import read_config
 from diccae.data_settings import checked_sections
 from diccae.errors import UserError
+from diccae.planned_job import data_key
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import check
 from diccae.seed_sets import MAX_SEED
@@ -222,3 +223,35 @@ def test_a_section_that_nothing_reads() -> None:
     config = plan_settings(load_plan("smoke"))
     with pytest.raises(UserError, match="assigns 'cahce', which nothing reads; did you mean 'cach"):
         checked_sections(config | {"cahce": {}}, "here")
+
+
+def test_stored_frames_as_jpeg_need_a_cache_that_stores() -> None:
+    with pytest.raises(UserError) as error:
+        plan_settings(with_overrides("vggsound", **{"cache.format": "jpeg"}))
+    assert str(error.value).endswith(
+        "cache.format is jpeg, but cache.mode live stores no frames; set cache.mode: stored, or "
+        "leave cache.format out"
+    )
+    stored = {"cache.mode": "stored", "cache.format": "jpeg"}
+    cache = plan_settings(with_overrides("vggsound", **stored))["cache"]
+    assert cache["format"] == "jpeg"
+    with pytest.raises(UserError, match=r"cache.format: .*'raw' or 'jpeg', got 'png'"):
+        plan_settings(with_overrides("ucf101", **{"cache.format": "png"}))
+
+
+def test_the_default_format_is_no_part_of_settings_and_hashes() -> None:
+    plan = load_plan("embedded")
+    chosen = with_overrides("embedded", **{"cache.format": "raw"})
+    packed = with_overrides("embedded", **{"cache.format": "jpeg"})
+    assert "format" not in plan_settings(plan)["cache"]
+    assert plan_settings(chosen) == plan_settings(plan)
+    # the workflow makes the cache of another format anew
+    assert data_key(chosen) == data_key(plan) != data_key(packed)
+
+
+def test_an_optimiser_without_a_name_is_refused() -> None:
+    stage: dict[str, Any] = dict(epochs=2, batch_size=16, lr=0.1, weight_decay=0.0, steps=None)
+    stage["optimizer"] = {"betas": [0.9, 0.95]}
+    plan = with_overrides("embedded", **{"schedule.finetune": stage})
+    with pytest.raises(UserError, match="finetune.*the name of an optimiser as optimizer.type"):
+        settings_of(plan, "finetune", "full")

@@ -104,10 +104,31 @@ def test_the_record_tells_threads_and_instructions() -> None:
     assert found["environment"]["MKL_CBWR"] == "COMPATIBLE"
 
 
-def test_both_choices_change_the_key_of_every_run() -> None:
-    plans = [with_runtime(), with_runtime(kernels="fastest"), with_runtime(threads=2)]
+def test_every_choice_changes_the_key_of_every_run() -> None:
+    choices: list[dict[str, object]] = [{}, {"kernels": "fastest"}, {"threads": 2}]
+    plans = [with_runtime(**each) for each in [*choices, {"deterministic": True}]]
     for stage in ("warmup", "pretrain", "finetune"):
-        assert len({Run(plan, stage, "full", 0).config_hash for plan in plans}) == 3
+        assert len({Run(plan, stage, "full", 0).config_hash for plan in plans}) == 4
+
+
+def test_deterministic_algorithms_are_asked_of_torch_and_of_cublas() -> None:
+    runtime = Runtime(deterministic=True)
+    assert Run(with_runtime(deterministic=True), "finetune", "full", 0).config().randomness == {
+        "seed": Run(with_runtime(), "finetune", "full", 0).config().randomness.seed,
+        "deterministic": True,
+    }
+    # as torch's documentation of use_deterministic_algorithms says
+    assert kernels.environment("portable", 1, True)["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert kernels.environment("portable", 1)["CUBLAS_WORKSPACE_CONFIG"] is None
+    with pytest.raises(UserError, match=r"is not set instead of :4096:8; .*deterministic=True\)"):
+        require(runtime)
+
+
+def test_the_key_is_stated_only_where_it_is_set() -> None:
+    """Records of the committed reference are older than it."""
+    assert Runtime().model_dump() == {"kernels": "portable", "threads": 1}
+    assert Runtime(deterministic=True).model_dump()["deterministic"] is True
+    assert "deterministic" not in held(Runtime())
 
 
 def test_portable_takes_no_square_root_of_mkl() -> None:

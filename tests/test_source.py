@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from diccae.executed_code import is_code_of
-from diccae.plans import load_plan
+from diccae.plans import CONFIG_ROOT, load_plan
 from diccae.run_graph import Run
 from diccae.source import SourceTree, present_tree, source_hash, tree_of_commit
 
@@ -89,3 +91,19 @@ def test_the_code_is_the_same_in_whatever_order_files_are_listed(variant: str) -
 
 def test_a_commit_that_is_not_here_has_no_tree() -> None:
     assert tree_of_commit("0" * 40) is None
+
+
+@pytest.mark.parametrize("variant", ["gblend", "attn_av"])
+def test_a_changed_network_counts_in_whatever_order_files_are_listed(
+    variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system and its network have a class of one name."""
+    found = sorted((CONFIG_ROOT.parent / "diccae").rglob("*.py"))
+    for listed in (found, found[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda self, pattern, listed=listed: iter(listed))
+        present_tree.cache_clear()
+        tree = present_tree()
+        run = Run(load_plan("embedded"), "finetune", variant, 0, "AV")
+        modules = tree.closure(tree.roots(run.config(), variant))
+        assert {f"diccae.models.systems.{variant}", f"diccae.systems.{variant}"} <= set(modules)
+    present_tree.cache_clear()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from diccae.audit.stored import StoredRun
 from diccae.evaluation import withheld
-from diccae.hashes import file_hash
+from diccae.hashes import file_hash, run_key
 from diccae.reporting.clusters import clusterings
 from diccae.reporting.degrees import degree_of, pair_array_of
 from diccae.reporting.shards import Shard
@@ -40,8 +40,10 @@ def differences(stored: StoredRun, again: Path) -> list[str]:
             words.append(f"{name}: {_how_much(stored, name, again)}")
     if record["compute"] != found["compute"]:
         words.append("record.json: it states other parameters, operations or numbers of clips")
-    if not words and record["key"] != found["key"]:
-        words.append(f"record.json: its key is {record['key']}, trained again it is {found['key']}")
+    # the code may have changed since
+    key = run_key(found | {"source_hash": record["source_hash"]})
+    if not words and record["key"] != key:
+        words.append(f"record.json: its key is {record['key']}, trained again it is {key}")
     return words + _of_shard(stored, again)
 
 

@@ -8,19 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 
+from diccae.audit.later_code import checkout_of
 from diccae.audit.stored import StoredRun
 from diccae.clips_folder import clips_command
 from diccae.clips_hash import clips_hash
 from diccae.engine.held_kernels import held
 from diccae.engine.records import hardware
 from diccae.errors import UserError
-from diccae.executed_code import is_code_of
 from diccae.hashes import lock_hash, weight_hashes
 from diccae.kernels import has_avx2
 from diccae.plans import Plan
 from diccae.run_graph import Run
 from diccae.seals.data import check_data
-from diccae.source import present_tree
 from diccae.systems._optimizers import FUSED_IN_PORTABLE
 
 
@@ -153,7 +152,7 @@ def _not_promised(run: Run) -> Iterator[str]:
 
 
 def _of_origin(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
-    there = _checkout_of(record)
+    there = f"use {checkout_of(record)}"
     if record["lock_hash"] != lock_hash():
         yield Obstacle("made with another requirements.lock", f"{there} and run `make setup` there")
     # the lock allows several versions of Python, and no number depends on it
@@ -166,8 +165,6 @@ def _of_origin(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
         )
     if record["config_hash"] != run.config_hash:
         yield Obstacle("the configs or the plan give another config today", there)
-    elif not is_code_of(present_tree(), run, record["source_hash"]):
-        yield Obstacle("the code that these runs execute is another one today", there)
     if record["data_hash"] != clips_hash(run.plan):
         yield Obstacle(
             f"the clips of {run.plan.data_root} are not those that the runs were made from",
@@ -179,15 +176,6 @@ def _of_origin(run: Run, record: dict[str, Any]) -> Iterator[Obstacle]:
         yield Obstacle(
             f"{names} is not the file of weights that the runs read", "put that file there"
         )
-
-
-def _checkout_of(record: dict[str, Any]) -> str:
-    """How to get the code of a run, in words."""
-    commit = record["commit"]
-    if commit == "unknown":
-        return "use the checkout that the results were made in: their records name no commit"
-    more = ", with the changes that its working tree had then" if record["dirty"] else ""
-    return f"use a checkout of commit {commit[:10]}{more}"
 
 
 def _installed(name: str) -> str | None:

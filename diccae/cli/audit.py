@@ -82,6 +82,7 @@ class Retraining:
 
     def __init__(self, plan: Plan, count: int, word: str, work: Path | None, clips: bool) -> None:
         from diccae.audit.draw import draw
+        from diccae.audit.later_code import of_later_code
         from diccae.audit.obstacles import require_data, require_same_bytes
         from diccae.audit.stored import require_stored
         from diccae.audit.words import of_draw
@@ -93,6 +94,7 @@ class Retraining:
         self.stored = {run: require_stored(run) for run in with_parents(self.last)}
         require_data(plan, clips)
         require_same_bytes(self.stored.values())
+        self.note = of_later_code([*self.stored.values()])
         self.work = work
         if work is not None:
             require_empty(work)
@@ -111,6 +113,8 @@ class Retraining:
             }
         for run, words in found.items():
             print(_verdict(run, words))
+        if self.note is not None:
+            print(self.note)
         if any(found.values()):
             return False
         print(*of_proof(self.draw, len(found)), sep="\n")
@@ -125,12 +129,14 @@ class Rescoring:
     """
 
     def __init__(self, plan: Plan, clips: bool) -> None:
+        from diccae.audit.later_code import of_later_code
         from diccae.audit.obstacles import require_data, require_same_bytes
         from diccae.audit.rescore import runs_with_weights
 
         self.runs, self.in_shards = runs_with_weights(plan)
         require_data(plan, clips)
         require_same_bytes(self.runs)
+        self.note = of_later_code(self.runs)
 
     def run(self) -> bool:
         """Score and compare; whether all runs are equal."""
@@ -142,6 +148,8 @@ class Rescoring:
             print(_verdict(stored.run, words), flush=True)
         more = f"; {self.in_shards} more are in shards, without weights" if self.in_shards else ""
         print(f"{len(self.runs)} runs scored again from their weights: {differ} differ{more}")
+        if self.note is not None:
+            print(self.note)
         if not differ:
             print(
                 "This proves that these predictions are those of these weights. That the weights "

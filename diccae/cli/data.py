@@ -100,7 +100,8 @@ def cache(plan: PlanName = "embedded", jobs: Jobs = CORES) -> None:
     """Decode every clip of the manifest to frames (uint8) and log-mels (float16).
 
     For a plan on sound or pictures alone, only these are decoded. Prints how many clips cannot be
-    used and why. With cache.mode live, clips are only checked. It ends with an error if the clips,
+    used and why. With cache.format jpeg, frames are kept as JPEG; with cache.mode live, clips are
+    only checked. It ends with an error if the clips,
     before or after decoding, do not suit the plan.
     """
     from diccae.clips_of_plan import count_in_manifest

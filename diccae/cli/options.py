@@ -71,7 +71,8 @@ def _fix_kernels(name: str) -> str:
     """Set threads and instruction sets as the plan says, before a command imports a library that
     reads them; then check the keys that the name changes."""
     plan = load_plan(name)
-    kernels.fix(plan.runtime.kernels, plan.runtime.threads)
+    runtime = plan.runtime
+    kernels.fix(runtime.kernels, runtime.threads, runtime.deterministic)
     if plan.unchanged is not plan:
         from diccae.changed_plan import check_keys
 

@@ -18,7 +18,6 @@ from diccae.cli.plan_variants import print_variants
 from diccae.cli.seed_lines import power, seeds_needed
 from diccae.doctor.folders import existing
 from diccae.plans import Plan, load_plan
-from diccae.sections import Modality
 
 GB = 1e9
 
@@ -85,7 +84,7 @@ def _lines(chosen: Plan, answer: dict[str, Any]) -> list[str]:
         *_hours(answer),
         *loading_lines(answer),
         "",
-        *_disk(answer, chosen.modality),
+        *_disk(answer, chosen),
         "",
         *seeds_needed(chosen, answer["seeds"]),
         *power(answer["power"]),
@@ -171,19 +170,21 @@ def _duration(timing: dict[str, Any]) -> str:
     )
 
 
-def _disk(answer: dict[str, Any], modality: Modality) -> list[str]:
+def _disk(answer: dict[str, Any], plan: Plan) -> list[str]:
     from diccae.datasets.modalities import arrays_of
+    from diccae.settings import plan_settings
 
-    need = answer["disk"]
-    live = need["cache"] == 0
+    need, packed = answer["disk"], plan_settings(plan)["cache"].get("format") == "jpeg"
+    live, pictures = need["cache"] == 0, "V" in plan.modality
     when = "for the features" if need["features"] else "while training"
     cache = (
         f"none, decoded {when}; it would take {need['cache_stored'] / GB:,.1f} GB"
+        + (f", or {need['cache_jpeg'] / GB:,.1f} GB as JPEG (cache.format)" if pictures else "")
         if live
-        else f"{need['cache'] / GB:,.2f} GB"
+        else f"{'about ' if packed else ''}{need['cache'] / GB:,.2f} GB"
     )
-    held = {"frames": "frames uint8", "fbank": "log-mels float16"}
-    arrays = ", ".join(held[name] for name in arrays_of(modality))
+    held = {"frames": f"frames {'JPEG' if packed else 'uint8'}", "fbank": "log-mels float16"}
+    arrays = ", ".join(held[name] for name in arrays_of(plan.modality))
     return [
         f"disk: {need['total'] / GB:,.2f} GB",
         *([f"  rendered clips {need['clips'] / GB:,.2f} GB"] if need["clips"] else []),

@@ -44,6 +44,8 @@ def train(
     ]
     # after the errors above, because torch takes seconds to import
     require_gpus()
+    from mmengine.dist import is_main_process
+
     from diccae import registry  # noqa: F401
     from diccae.clips_hash import clips_hash
     from diccae.data_check import check_data
@@ -63,7 +65,7 @@ def train(
     for job, runs in wanted:
         for run in runs:
             execute(run)
-        if job is not None:
+        if job is not None and is_main_process():
             with whole_file(job.stamp) as temporary:
                 temporary.write_text(job.stamp_text)
             write_interim(chosen, job.seed)

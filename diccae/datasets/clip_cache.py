@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
+from diccae.datasets.alone import alone
 from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.clips import ClipCache, ClipSettings, modality_of, read_meta
 from diccae.datasets.decoders import Backend, require_backend
@@ -33,6 +34,7 @@ def build_cache(
     jobs: int,
     decoder: Backend = "pyav",
     mode: str = "stored",
+    format: str = "raw",
     modality: Modality = "AV",
     progress: bool = True,
 ) -> Path:
@@ -53,6 +55,8 @@ def build_cache(
         decoder: library that decodes the clips, `pyav` or `torchcodec`.
         mode: `stored` keeps the decoded clips; `live` keeps the status of each clip only, and
             training decodes.
+        format: how mode `stored` keeps frames: `raw` as an array, `jpeg` in about a tenth of the
+            bytes, with a small error (see `packed_frames`).
         modality: what a clip must have: sound (A), picture (V) or both. Nothing else of it is
             decoded or stored, and a cache that was made for another modality is made anew.
         progress: whether to show a progress bar.
@@ -63,7 +67,8 @@ def build_cache(
     Raises:
         UserError: the manifest is missing or empty, the decoder is not installed, more than
             `max_bad_share` of the clips or all of them are unusable (with the reasons), the disk
-            is too small or full, or the folder cannot be written.
+            is too small or full, the folder cannot be written, or another process builds a cache
+            there.
     """
     settings = ClipSettings(
         frame_size=frame_size,
@@ -73,6 +78,9 @@ def build_cache(
         decoder=decoder,
         modality=modality,
     )
+    # the settings of other caches are as they were before there was a choice
+    if mode == "stored" and format == "jpeg" and "V" in modality:
+        settings["format"] = "jpeg"
     require_backend(decoder)
     if not manifest.is_file():
         raise UserError(
@@ -83,15 +91,16 @@ def build_cache(
     build = build_live if mode == "live" else build_stored
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        return build(
-            manifest,
-            out_dir,
-            settings,
-            file_digest(manifest),
-            max_bad_share=max_bad_share,
-            jobs=jobs,
-            progress=progress,
-        )
+        with alone(out_dir, "diccae data cache"):
+            return build(
+                manifest,
+                out_dir,
+                settings,
+                file_digest(manifest),
+                max_bad_share=max_bad_share,
+                jobs=jobs,
+                progress=progress,
+            )
     except OSError as error:
         raise write_error(out_dir, error) from None
 

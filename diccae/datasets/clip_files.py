@@ -27,6 +27,26 @@ class Stamp(NamedTuple):
 
 
 ABSENT = Stamp(-1, -1)
+# of another file than the one that the cache was made from
+OTHER = Stamp(-2, -2)
+
+
+def clip_path(folder: Path | str, name: str) -> Path:
+    """The file of a clip.
+
+    Args:
+        folder: of the manifest.
+        name: its path in the manifest, absolute or relative to that folder.
+    """
+    path = os.path.join(folder, name)
+    # `..` goes back along the names, as in `write_manifest`; the system would follow the link
+    return Path(os.path.normpath(path) if _is_linked(os.path.abspath(folder)) else path)
+
+
+@lru_cache
+def _is_linked(folder: str) -> bool:
+    """Whether a symbolic link is in the absolute path of a folder."""
+    return os.path.realpath(folder) != folder
 
 
 def stamp(path: Path | str) -> Stamp:
@@ -69,25 +89,38 @@ def is_replaced(path: Path | str, known: Stamp, sha256: str) -> bool:
     return digest_of(str(path), now) != sha256
 
 
-def known_stamps(cache: Path, clips: int) -> np.ndarray:
+def known_stamps(cache: Path, digests: pd.Series) -> np.ndarray:
     """Size and modification time of the files of a cache's clips when they were decoded.
 
+    They are those of progress.json or the ledger, which may be newer than the cache: the ledger is
+    that of the manifest, and each check of the clips updates it.
+
+    Args:
+        cache: folder of the cache.
+        digests: (N,) SHA-256 of the files when they were decoded, from the index.
+
     Returns:
-        (clips, 2) int64; -1 where they are unknown, as in a cache that was copied without its
-        progress.json and the ledger.
+        (N, 2) int64; OTHER where the stamp is that of a file with another digest, -1 where it is
+        unknown, as in a cache that was copied without its progress.json and the ledger.
     """
     progress, ledger = cache / "progress.json", cache.parent / "ledger.parquet"
+    names = [*Stamp._fields, "sha256"]
     try:
-        known = (
-            pd.DataFrame({name: json.loads(progress.read_text())[name] for name in Stamp._fields})
-            if progress.is_file()
-            else pd.read_parquet(ledger, columns=list(Stamp._fields))
-        )
+        if progress.is_file():
+            saved = json.loads(progress.read_text())
+            known = pd.DataFrame({name: saved[name] for name in Stamp._fields})
+            known["sha256"] = saved["file_sha256"]
+            # clips that an interrupted build had yet to decode
+            known["sha256"] = known["sha256"].where(known["sha256"] != "", digests.to_numpy())
+        else:
+            known = pd.read_parquet(ledger, columns=names)
     except (OSError, ValueError, KeyError):
         known = pd.DataFrame()
-    if len(known) != clips:
-        return np.full((clips, 2), -1)
-    return known.fillna(-1).to_numpy(np.int64, copy=True)
+    if len(known) != len(digests):
+        return np.full((len(digests), 2), -1)
+    stamps = known[[*Stamp._fields]].fillna(-1).to_numpy(np.int64, copy=True)
+    stamps[known["sha256"].fillna("").to_numpy() != digests.to_numpy()] = OTHER
+    return stamps
 
 
 def replaced_clips(cache: Path) -> list[str]:
@@ -104,16 +137,21 @@ def replaced_clips(cache: Path) -> list[str]:
         index = pd.read_parquet(cache / "index.parquet", columns=["path", "file_sha256"])
     except (OSError, ValueError):
         return []
-    stamps = map(Stamp._make, known_stamps(cache, len(index)).tolist())
-    paths = (os.path.join(cache.parent, name) for name in index["path"])
+    stamps = map(Stamp._make, known_stamps(cache, index["file_sha256"]).tolist())
+    paths = (str(clip_path(cache.parent, name)) for name in index["path"])
     changed = [
         (path, known, digest, now)
         for path, digest, known in zip(paths, index["file_sha256"], stamps, strict=True)
         if digest and known != ABSENT and (now := stamp(path)) not in (known, ABSENT)
     ]
-    read = sum(now.bytes for _, known, _, now in changed if now.bytes == known.bytes) <= QUICK_BYTES
+    read = sum(now.bytes for _, known, _, now in changed if _may_be(known, now)) <= QUICK_BYTES
     return [
         path
         for path, known, digest, now in changed
-        if now.bytes != known.bytes or (read and digest_of(path, now) != digest)
+        if not _may_be(known, now) or (read and digest_of(path, now) != digest)
     ]
+
+
+def _may_be(known: Stamp, now: Stamp) -> bool:
+    """Whether a file may have the digest in the index, as far as its size says."""
+    return known == OTHER or known.bytes == now.bytes

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ class ClipSettings(TypedDict):
         fbank_frames: time frames of the spectrogram.
         decoder: `pyav` or `torchcodec`.
         modality: what a clip must have; the cache holds nothing else.
+        format: `jpeg` where a stored cache holds frames as JPEG, absent where it does not.
     """
 
     frame_size: int
@@ -47,6 +48,7 @@ class ClipSettings(TypedDict):
     fbank_frames: int
     decoder: Backend
     modality: Modality
+    format: NotRequired[Literal["jpeg"]]
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,13 @@ class ClipCache:
     """An open cache of N clips.
 
     Attributes:
-        frames: uint8 (N, T, H, W, 3), an array or an object that is indexed by row; None where the
-            cache holds no frames.
-        fbank: float16 (N, frames, n_mels), likewise.
+        frames: uint8 (N, T, H, W, 3), an array or an object whose rows are `ClipFrames`; None where
+            the cache holds no frames.
+        fbank: float16 (N, frames, n_mels), an array or an object that is indexed by row; None where
+            the cache holds no log-mels.
         index: the manifest with the columns `status`, `message`, `file_sha256` (digest of the
             clip's file when it was decoded) and, in a stored cache, `decoder` (the library that
-            decoded it) and the checksums of its rows.
+            decoded it), the checksums of its rows and, with frames as JPEG, where they lie.
         meta: the content of meta.json: settings, counts, statistics and digests.
         checked: names of the arrays whose rows this process has checked.
     """

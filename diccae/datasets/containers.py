@@ -37,7 +37,8 @@ class VideoSpan:
     """The frames of a span of a video stream.
 
     Attributes:
-        images: one upright image, uint8 (H, W, 3), for each part of [start, stop).
+        images: one upright image, uint8 (H, W, 3), for each part of [start, stop), or for the one
+            that was asked for.
         stop: end of the span in seconds.
         last: time of the last decoded frame in seconds.
         leaves: when the last decoded frame leaves the screen, in seconds.

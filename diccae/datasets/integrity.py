@@ -19,6 +19,7 @@ from diccae.datasets.clip_files import (
     ABSENT,
     Stamp,
     clip_digest,
+    clip_path,
     is_replaced,
     known_stamps,
     stamp,
@@ -27,6 +28,7 @@ from diccae.datasets.clips import OK, read_index, read_meta
 from diccae.datasets.ledger_files import is_edited
 from diccae.datasets.list_changes import list_changes
 from diccae.datasets.modalities import ARRAYS
+from diccae.datasets.packed_frames import stored_rows
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import Plan
@@ -73,9 +75,13 @@ def data_problems(plan: Plan, *, settings: dict[str, Any], clips: bool = False) 
         words = "is not the manifest that the cache was built from"
         found.append(Problem(str(plan.manifest), words, again))
     asked = {**settings, "modality": plan.modality}
+    made = dict(meta.get("settings", {}))
+    if made and "V" in plan.modality and meta.get("mode") != "live":
+        # absent where it is the default
+        asked, made = {"format": "raw", **asked}, {"format": "raw", **made}
     other = {
         name: (value, asked[name])
-        for name, value in meta.get("settings", {}).items()
+        for name, value in made.items()
         if name in asked and asked[name] != value
     }
     if other:
@@ -138,7 +144,8 @@ def _first_damaged(path: Path, index: pd.DataFrame | None) -> str:
     usable = np.flatnonzero(index["status"] == OK)
     try:
         array = np.asarray(np.load(path, mmap_mode="r"))
-        rows = damaged_rows(array, index[column(path.stem)].to_numpy(), usable)
+        stated = index[column(path.stem)].to_numpy()
+        rows = damaged_rows(stored_rows(array, index), stated, usable)
     except (OSError, ValueError, IndexError):
         return ": it is no array of these clips"
     if not rows:
@@ -159,7 +166,8 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     if index is None or not {"path", "file_sha256"} <= set(index):
         return []
     root = plan.manifest.parent
-    stamps = [Stamp(*known) for known in known_stamps(plan.cache_dir, len(index)).tolist()]
+    known = known_stamps(plan.cache_dir, index["file_sha256"])
+    stamps = [Stamp(*each) for each in known.tolist()]
     # the spans of a long recording follow each other
     read = lru_cache(64)(clip_digest)
     found, gone, arrived, used = [], [], [], 0
@@ -167,7 +175,7 @@ def _clips(plan: Plan, meta: dict[str, Any], again: str, *, every: bool) -> list
     for row, (name, status, digest) in enumerate(columns):
         if not name:
             continue
-        path = root / name
+        path = clip_path(root, name)
         now = stamp(path)
         if status == "missing" and now != ABSENT:
             arrived.append(path)

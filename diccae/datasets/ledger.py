@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from diccae.datasets.alone import alone
 from diccae.datasets.ledger_files import Known, first_line, gather, merge, read_ledger
 from diccae.datasets.ledger_workers import count_rows, make_tasks, run_tasks
 from diccae.digests import file_digest
@@ -76,8 +77,8 @@ def check(
         progress: whether to show a progress bar.
 
     Raises:
-        UserError: the manifest or the ledger lacks a column or is no parquet file, or the ledger
-            cannot be written.
+        UserError: the manifest or the ledger lacks a column or is no parquet file, the ledger
+            cannot be written, or another process checks clips for it.
     """
     if not manifest.is_file():
         raise UserError(
@@ -87,15 +88,16 @@ def check(
     parts = out.with_name(out.name + ".parts")
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        known = Known(gather(out, parts, modality))
-        rows, probed, seconds = count_rows(manifest), 0, 0.0
-        with tqdm(
-            total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1
-        ) as bar:
-            for done in run_tasks(make_tasks(manifest, known, parts, modality), jobs):
-                probed, seconds = probed + done.probed, seconds + done.seconds
-                bar.update(done.rows)
-        merge(parts, out, file_digest(manifest), modality)
+        with alone(parts, "diccae data check"):
+            known = Known(gather(out, parts, modality))
+            rows, probed, seconds = count_rows(manifest), 0, 0.0
+            with tqdm(
+                total=rows, desc="checking", unit="clip", disable=not progress, mininterval=1
+            ) as bar:
+                for done in run_tasks(make_tasks(manifest, known, parts, modality), jobs):
+                    probed, seconds = probed + done.probed, seconds + done.seconds
+                    bar.update(done.rows)
+            merge(parts, out, file_digest(manifest), modality)
     except pa.ArrowException as error:
         raise UserError(
             f"{manifest}: {first_line(error)}; make the manifest again with `diccae data lists`"

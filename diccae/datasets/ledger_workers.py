@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diccae.datasets.clip_files import digest_of, stamp
+from diccae.datasets.clip_files import clip_path, digest_of, stamp
 from diccae.datasets.ledger_files import NAMES, SCHEMA, Known, write_rows
 from diccae.datasets.probe import UNKNOWN, probe_clip
+from diccae.datasets.worker_pool import end_with_parent
 from diccae.errors import UserError
 from diccae.sections import Modality
 
@@ -137,16 +136,7 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    parent = multiprocessing.parent_process()
-
-    # a parent that is killed cannot end its workers, which would write into the next run
-    if parent is not None:
-
-        def end_with_parent() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
 def run_task(task: Task, isolated: bool = False) -> Done:
@@ -158,7 +148,7 @@ def run_task(task: Task, isolated: bool = False) -> Done:
     """
     rows, probed, seconds = [], 0, 0.0
     for names, known in zip(task.shard.to_pylist(), task.known.to_pylist(), strict=True):
-        path = Path(task.root, names["path"])
+        path = clip_path(task.root, names["path"])
         found = stamp(path)
         now = names | found._asdict()
         # equal hashes of another path or span are rejected here; the id may differ (a renamed clip)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from diccae.datasets import ledger
-from diccae.datasets.clip_files import ABSENT, ALTERED, Stamp, is_replaced, known_stamps, stamp
+from diccae.datasets.clip_files import (
+    ABSENT,
+    ALTERED,
+    Stamp,
+    clip_path,
+    is_replaced,
+    known_stamps,
+    stamp,
+)
+from diccae.datasets.clip_frames import ClipFrames
 from diccae.datasets.clips import (
     OK,
     SAMPLE_RATE,
@@ -47,10 +56,10 @@ class _Files:
             index["file_sha256"],
             index[["start", "end"]].to_numpy(np.float64),
         )
-        self.stamps = known_stamps(cache, len(index))
+        self.stamps = known_stamps(cache, self.digests)
 
     def read(self, row: int, decode: Callable[..., Any]) -> Any:
-        path = self.root / self.paths.iloc[row]
+        path = clip_path(self.root, self.paths.iloc[row])
         self._require_same(row, path)
         try:
             return decode(path, **span(*self.spans[row]))
@@ -76,21 +85,30 @@ class _Files:
 
 
 class LiveFrames:
-    """Frames that are decoded on access: `frames[row]` is uint8 (T, H, W, 3)."""
+    """Frames that are decoded on access: `frames[row]` is a `ClipFrames`.
+
+    A frame that is taken alone, as in training on one frame of a clip, is decoded alone.
+    """
 
     def __init__(self, files: _Files, settings: ClipSettings) -> None:
         self.files, self.settings = files, settings
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __getitem__(self, row: int) -> ClipFrames:
+        return ClipFrames(self.settings["num_frames"], partial(self._decode, row))
+
+    def _decode(self, row: int, numbers: Sequence[int]) -> np.ndarray:
         settings = self.settings
+        only = numbers[0] if len(numbers) == 1 else None
         decode = partial(
             decode_frames,
             num_frames=settings["num_frames"],
             size=(settings["frame_size"],) * 2,
             backend=settings["decoder"],
             modality=settings["modality"],
+            only=only,
         )
-        return np.stack(self.files.read(row, decode).images)
+        images = self.files.read(row, decode).images
+        return np.stack(images if only is not None else [images[number] for number in numbers])
 
 
 class LiveFbank:

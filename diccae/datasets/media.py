@@ -104,6 +104,7 @@ def decode_frames(
     size: tuple[int, int] = (36, 36),
     backend: Backend = "pyav",
     modality: Modality = "AV",
+    only: int | None = None,
 ) -> VideoSpan:
     """Decode frames of the span [start, end) of the first video stream of a file.
 
@@ -118,6 +119,8 @@ def decode_frames(
         size: height and width of the frames in pixels.
         backend: the library that decodes the files that it takes (see `decoders.decoder_of`).
         modality: what the file must have.
+        only: the number of the frame to return alone, the same as among all; None for all. No more
+            is decoded than it takes, so that damage elsewhere in the file is not noticed.
 
     Raises:
         MediaError: the file is missing, empty or no media file, lacks a stream, or its picture
@@ -130,7 +133,7 @@ def decode_frames(
         start,
         end,
         lambda: module_for(path, backend, modality).decode_video(
-            path, start, end, num_frames, size, modality
+            path, start, end, num_frames, size, modality, only
         ),
     )
     if video is None:
@@ -199,6 +202,9 @@ def _read(path: Path, start: float, end: float | None, decode: Callable[[], Part
         return decode()
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise unreadable(path, error) from None
+    except OverflowError:
+        words = "its span begins later than a file can count"
+        raise MediaError(path, "unreadable", words) from None
 
 
 def _describe_span(start: float, end: float | None) -> str:

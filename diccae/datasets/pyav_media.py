@@ -17,6 +17,7 @@ from diccae.datasets.containers import (
     fit,
     upright,
 )
+from diccae.datasets.frame_alone import frame_alone
 from diccae.datasets.sound_mix import extend, mix
 from diccae.datasets.timed_frames import Shown, timed_frames
 from diccae.sections import Modality
@@ -42,6 +43,7 @@ def decode_video(
     num_frames: int,
     size: tuple[int, int],
     modality: Modality,
+    only: int | None = None,
 ) -> VideoSpan | None:
     """Decode the frames of a span; see `media.decode_frames` for the arguments.
 
@@ -54,6 +56,10 @@ def decode_video(
         MediaError: a stream is missing.
         av.FFmpegError: PyAV cannot decode the file.
     """
+    if only is not None:
+        alone = frame_alone(path, start, end, only, num_frames, size, modality)
+        if alone is not None:
+            return alone
     stop, kept = (end, None) if end is not None else _to_the_end(path, start, modality)
     moments = centres(start, stop, num_frames).tolist()
     chosen: list[Shown] = []
@@ -71,10 +77,15 @@ def decode_video(
             ):
                 chosen.append(last)
             last, count = shown, count + 1
+            # a picture may end before half of the span
+            if only is not None and len(chosen) > only and 2 * shown.time > start + stop:
+                ended = False
+                break
     # a span after the end of the stream meets only a frame that has left the screen
     if last is None or (ended and count == 1 and last.leaves <= start):
         return None
     chosen += [last] * (num_frames - len(chosen))
+    chosen = chosen if only is None else [chosen[only]]
     converted = {
         shown.time: fit(upright(shown.frame), size)
         for shown in {shown.time: shown for shown in chosen}.values()

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from diccae.datasets.checksums import column, damaged_rows
-from diccae.datasets.clip_files import ABSENT, Stamp, digest_of, stamp
-from diccae.datasets.clips import OK, ClipCache
+from diccae.datasets.clip_files import ABSENT, Stamp, clip_path, digest_of, stamp
+from diccae.datasets.clips import OK, ClipCache, ClipSettings
 from diccae.datasets.modalities import arrays_of
+from diccae.datasets.packed_frames import PackedFrames, stored_rows
 from diccae.datasets.stored_files import forget
 from diccae.errors import UserError
-from diccae.sections import Modality
 
 
 def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
@@ -24,7 +24,8 @@ def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
     """
     usable = np.flatnonzero(cache.index["status"] == OK)
     array = getattr(cache, name)
-    bad = damaged_rows(array, cache.index[column(name)].to_numpy(), usable)
+    rows = array.records if isinstance(array, PackedFrames) else array
+    bad = damaged_rows(rows, cache.index[column(name)].to_numpy(), usable)
     if bad:
         raise UserError(
             f"{folder}/{name}.npy: {len(bad)} of {len(usable)} clips are not as they were decoded, "
@@ -34,7 +35,7 @@ def require_undamaged(folder: Path, cache: ClipCache, name: str) -> None:
 
 
 def forget_changed(
-    root: Path, table: pd.DataFrame, status: pd.DataFrame, out_dir: Path, modality: Modality
+    root: Path, table: pd.DataFrame, status: pd.DataFrame, out_dir: Path, settings: ClipSettings
 ) -> None:
     """Mark decoded clips for another decoding where the file was replaced since, or where their
     rows of the arrays are damaged; prints how many there are."""
@@ -42,7 +43,7 @@ def forget_changed(
     paths, known = table["path"].to_numpy(), status[[*Stamp._fields, "file_sha256"]].to_numpy()
     replaced = []
     for row in done:
-        path, (size, mtime, digest) = str(root / paths[row]), known[row]
+        path, (size, mtime, digest) = str(clip_path(root, paths[row])), known[row]
         now = stamp(path)
         if now in ((size, mtime), ABSENT):
             continue
@@ -53,9 +54,9 @@ def forget_changed(
     damaged = sorted(
         {
             row
-            for name in arrays_of(modality)
+            for name in arrays_of(settings["modality"])
             for row in damaged_rows(
-                np.asarray(np.load(out_dir / f"{name}.npy", mmap_mode="r")),
+                stored_rows(np.asarray(np.load(out_dir / f"{name}.npy", mmap_mode="r")), status),
                 status[column(name)].to_numpy(),
                 done,
             )
@@ -65,4 +66,4 @@ def forget_changed(
         if rows:
             first = table["id"][rows[0]]
             print(f"{out_dir}: {len(rows)} clips {words}, {first} first, are decoded again")
-            forget(status, rows)
+            forget(status, rows, settings)

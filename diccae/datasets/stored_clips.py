@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from diccae.datasets.clip_files import Stamp
+from diccae.datasets.clip_files import Stamp, clip_path
 from diccae.datasets.clips import (
     OK,
     ClipCache,
@@ -25,6 +26,15 @@ from diccae.datasets.clips import (
     write_meta,
 )
 from diccae.datasets.modalities import arrays_of
+from diccae.datasets.packed_frames import (
+    SIZE,
+    START,
+    PackedFrames,
+    Records,
+    is_packed,
+    record_file,
+    sort_records,
+)
 from diccae.datasets.stored_checks import forget_changed
 from diccae.datasets.stored_files import (
     TODO,
@@ -37,7 +47,7 @@ from diccae.datasets.stored_files import (
     save_progress,
 )
 from diccae.datasets.stored_workers import Row, decode_rows
-from diccae.datasets.worker_pool import worker_pool
+from diccae.datasets.worker_pool import in_processes
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import CACHE_AGAIN, MAKE_AGAIN, reading
@@ -83,10 +93,10 @@ def build_stored(
     shapes = array_shapes(len(table), settings)
     status = load_progress(out_dir, digest, settings, len(table))
     if status is None:
-        create_arrays(out_dir, shapes)
-        status = new_status(len(table), settings["modality"])
+        create_arrays(out_dir, len(table), settings)
+        status = new_status(len(table), settings)
     else:
-        forget_changed(manifest.parent, table, status, out_dir, settings["modality"])
+        forget_changed(manifest.parent, table, status, out_dir, settings)
     without_file = table["path"] == ""
     status.loc[without_file, "status"] = "missing"
     status.loc[without_file, "message"] = (
@@ -96,11 +106,19 @@ def build_stored(
     save()
     _decode(manifest.parent, table, status, out_dir, settings, save, jobs=jobs, progress=progress)
     check_share(manifest, status, max_bad_share, settings["modality"])
+    packed = is_packed(settings)
+    if packed:
+        sort_records(out_dir / "frames.npy", status)
+        save()
     others = (status["status"] == OK) & (status["decoder"] != settings["decoder"])
     if others.any():
         print(
             f"{others.sum()} of {len(table)} clips were decoded by pyav: {settings['decoder']} "
-            + ("would give other frames" if "frames" in shapes else "reads clips with a picture")
+            + (
+                "would give other frames"
+                if "V" in settings["modality"]
+                else "reads clips with a picture"
+            )
             + f"; first: {table['id'][others].iloc[0]}"
         )
     # stamps of files differ between machines, so the index does not hold them
@@ -117,9 +135,12 @@ def build_stored(
         "counts": dict(sorted(Counter(status["status"]).items())),
         "fbank_mean": mean,
         "fbank_std": std,
-        "bytes": array_bytes(shapes),
+        "bytes": array_bytes(shapes) + (int(status[SIZE].sum()) if packed else 0),
         "sha256": {
-            **{name: file_digest(out_dir / f"{name}.npy") for name in shapes},
+            **{
+                name: file_digest(out_dir / f"{name}.npy")
+                for name in arrays_of(settings["modality"])
+            },
             "index": index_digest,
         },
     }
@@ -128,14 +149,19 @@ def build_stored(
 
 def open_stored(folder: Path, meta: dict[str, Any]) -> ClipCache:
     """Open a stored cache; those of `frames` and `fbank` that are there are read-only memory
-    maps."""
+    maps, or `PackedFrames`."""
     # as plain arrays: slices of np.memmap objects are slow
-    arrays = {}
-    for name in arrays_of(meta["settings"]["modality"]):
-        if (folder / f"{name}.npy").is_file():
-            with reading(folder / f"{name}.npy", CACHE_AGAIN):
-                arrays[name] = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-    return ClipCache(arrays.get("frames"), arrays.get("fbank"), read_index(folder), meta)
+    arrays: dict[str, Any] = {}
+    index, settings = read_index(folder), meta["settings"]
+    for name in arrays_of(settings["modality"]):
+        path = folder / f"{name}.npy"
+        if path.is_file():
+            with reading(path, CACHE_AGAIN):
+                arrays[name] = np.asarray(np.load(path, mmap_mode="r"))
+    if "frames" in arrays and is_packed(settings):
+        records = Records(arrays["frames"], index)
+        arrays["frames"] = PackedFrames(folder / "frames.npy", records, settings["num_frames"])
+    return ClipCache(arrays.get("frames"), arrays.get("fbank"), index, meta)
 
 
 def _decode(
@@ -159,7 +185,7 @@ def _decode(
     rows = [
         Row(
             int(row),
-            str(root / columns[row][0]),
+            str(clip_path(root, columns[row][0])),
             float(columns[row][1]),
             float(columns[row][2]),
             listed.iloc[row],
@@ -170,24 +196,36 @@ def _decode(
         (str(out_dir), rows[start : start + CHUNK], settings)
         for start in range(0, len(rows), CHUNK)
     ]
-    with tqdm(
-        total=len(table),
-        initial=len(table) - len(todo),
-        desc="caching",
-        unit="clip",
-        disable=not progress,
-        mininterval=1,
-    ) as bar:
-        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
+    if not tasks:
+        return
+    path = out_dir / "frames.npy"
+    with (
+        record_file(path, status) if is_packed(settings) else nullcontext() as records,
+        closing(in_processes(decode_rows, tasks, jobs)) as done,
+        tqdm(
+            total=len(table),
+            initial=len(table) - len(todo),
+            desc="caching",
+            unit="clip",
+            disable=not progress,
+            mininterval=1,
+        ) as bar,
+    ):
+
+        def keep() -> None:
+            if records:
+                records.save()
+            save()
+
         try:
-            for count, results in enumerate(
-                pool.imap_unordered(decode_rows, tasks) if pool else map(decode_rows, tasks)
-            ):
-                note(status, [row for row, _ in results], [found for _, found in results])
+            # in the order of the rows, so that records lie in it
+            for count, results in enumerate(done):
+                for _, known, record in results:
+                    if records and record is not None:
+                        known |= {START: records.append(record), SIZE: len(record)}
+                note(status, [row for row, *_ in results], [known for _, known, _ in results])
                 if count % 16 == 15:
-                    save()
+                    keep()
                 bar.update(len(results))
         finally:
-            if pool:
-                pool.terminate()
-            save()
+            keep()

@@ -14,8 +14,8 @@ import pandas as pd
 from diccae.datasets.checksums import column
 from diccae.datasets.clips import OK, ClipSettings
 from diccae.datasets.modalities import ARRAYS, arrays_of
+from diccae.datasets.packed_frames import SIZE, START, has_records, is_packed, jpeg_bytes
 from diccae.errors import UserError
-from diccae.sections import Modality
 from diccae.stored_file import json_or_nothing
 from diccae.whole_file import whole_file
 
@@ -26,9 +26,10 @@ Known = dict[str, str | int]
 Shapes = dict[str, tuple[tuple[int, ...], type]]
 
 
-def unknown(modality: Modality) -> Known:
+def unknown(settings: ClipSettings) -> Known:
     """What is known of a clip that is not decoded yet: its status, the stamp and the digest of its
-    file, the library that decoded it, and the checksums of its rows in the arrays."""
+    file, the library that decoded it, the checksums of its rows in the arrays, and the place of
+    frames that are stored as JPEG."""
     return {
         "status": TODO,
         "message": "",
@@ -36,19 +37,22 @@ def unknown(modality: Modality) -> Known:
         "mtime_ns": -1,
         "file_sha256": "",
         "decoder": "",
-        **{column(name): 0 for name in arrays_of(modality)},
+        **{column(name): 0 for name in arrays_of(settings["modality"])},
+        **({START: -1, SIZE: 0} if is_packed(settings) else {}),
     }
 
 
 def array_shapes(clips: int, settings: ClipSettings) -> Shapes:
-    """Shape and dtype of the arrays, `frames`, `fbank` or both, of a cache of `clips` clips."""
+    """Shape and dtype of the arrays, `frames`, `fbank` or both, of a cache of `clips` clips;
+    without those of frames that are stored as JPEG, whose size is not known before."""
     size = settings["frame_size"]
     frames, fbank = (
         (clips, settings["num_frames"], size, size, 3),
         (clips, settings["fbank_frames"], settings["n_mels"]),
     )
     shapes: Shapes = {"frames": (frames, np.uint8), "fbank": (fbank, np.float16)}
-    return {name: shapes[name] for name in arrays_of(settings["modality"])}
+    names = arrays_of(settings["modality"])
+    return {name: shapes[name] for name in names if name != "frames" or not is_packed(settings)}
 
 
 def array_bytes(shapes: Shapes) -> int:
@@ -56,8 +60,9 @@ def array_bytes(shapes: Shapes) -> int:
     return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in shapes.values())
 
 
-def create_arrays(out_dir: Path, shapes: Shapes) -> None:
-    """Create the arrays, filled with zeros, in place of those of an older cache.
+def create_arrays(out_dir: Path, clips: int, settings: ClipSettings) -> None:
+    """Create the arrays of a cache of `clips` clips, filled with zeros, in place of those of an
+    older cache.
 
     Raises:
         UserError: the disk is too small.
@@ -66,17 +71,21 @@ def create_arrays(out_dir: Path, shapes: Shapes) -> None:
     # a process that still maps the old arrays keeps them; what marks clips as done goes first
     for name in ("meta.json", "progress.json", *(f"{name}.npy" for name in ARRAYS.values())):
         (out_dir / name).unlink(missing_ok=True)
-    clips, free = next(iter(shapes.values()))[0][0], shutil.disk_usage(out_dir).free
-    needed = array_bytes(shapes)
-    larger = "cache.frame_size" if "frames" in shapes else "cache.fbank_frames"
+    shapes, free = array_shapes(clips, settings), shutil.disk_usage(out_dir).free
+    needed, packed = array_bytes(shapes), is_packed(settings)
+    if packed:
+        needed += clips * settings["num_frames"] * jpeg_bytes(settings["frame_size"])
+    about = "about " if packed else ""
+    smaller = "set cache.format: jpeg, or " if "frames" in shapes else ""
+    larger = "cache.frame_size" if "V" in settings["modality"] else "cache.fbank_frames"
     print(
         f"cache of {clips} clips in {out_dir}: "
-        f"{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
+        f"{about}{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
     )
     if needed > free:
         raise UserError(
-            f"{out_dir}: the cache needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            f"free some space or set {larger} lower"
+            f"{out_dir}: the cache needs {about}{needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are "
+            f"free; free some space, or {smaller}set {larger} lower"
         )
     for name, (shape, dtype) in shapes.items():
         create_array(out_dir / f"{name}.npy", shape, dtype)
@@ -102,9 +111,9 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: type) -> None:
                 raise
 
 
-def new_status(clips: int, modality: Modality) -> pd.DataFrame:
+def new_status(clips: int, settings: ClipSettings) -> pd.DataFrame:
     """What is known of each clip before it is decoded: one row per clip."""
-    return pd.DataFrame({name: [value] * clips for name, value in unknown(modality).items()})
+    return pd.DataFrame({name: [value] * clips for name, value in unknown(settings).items()})
 
 
 def load_progress(
@@ -117,7 +126,7 @@ def load_progress(
     Returns:
         None where there is no build of this manifest (by its SHA-256) with these settings.
     """
-    path, columns = out_dir / "progress.json", list(unknown(settings["modality"]))
+    path, columns = out_dir / "progress.json", list(unknown(settings))
     saved = json_or_nothing(path, "every clip is decoded again")
     if saved is None:
         return None
@@ -135,7 +144,9 @@ def load_progress(
     ):
         return None
     status = pd.DataFrame({name: saved[name] for name in columns})
-    forget(status, np.flatnonzero(status["status"] != OK).tolist())
+    if is_packed(settings) and not has_records(out_dir / "frames.npy", status):
+        return None
+    forget(status, np.flatnonzero(status["status"] != OK).tolist(), settings)
     return status
 
 
@@ -145,10 +156,9 @@ def note(status: pd.DataFrame, rows: list[int], found: list[Known]) -> None:
         status.loc[rows, name] = pd.Series([known[name] for known in found], rows)
 
 
-def forget(status: pd.DataFrame, rows: list[int]) -> None:
+def forget(status: pd.DataFrame, rows: list[int], settings: ClipSettings) -> None:
     """Mark clips as not decoded."""
-    new = {name: value for name, value in unknown("AV").items() if name in status}
-    note(status, rows, [new] * len(rows))
+    note(status, rows, [unknown(settings)] * len(rows))
 
 
 def save_progress(out_dir: Path, status: pd.DataFrame, digest: str, settings: ClipSettings) -> None:

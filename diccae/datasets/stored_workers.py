@@ -12,8 +12,8 @@ from diccae.datasets.clip_files import ALTERED, digest_of, stamp
 from diccae.datasets.clips import OK, SAMPLE_RATE, ClipSettings, clip_log_mels, span
 from diccae.datasets.containers import MediaError
 from diccae.datasets.media import decode_clip
-from diccae.datasets.modalities import arrays_of
-from diccae.datasets.stored_files import Known, unknown
+from diccae.datasets.packed_frames import is_packed, pack
+from diccae.datasets.stored_files import Known, array_shapes, unknown
 
 
 class Row(NamedTuple):
@@ -28,19 +28,20 @@ class Row(NamedTuple):
 
 def decode_rows(
     task: tuple[str, list[Row], ClipSettings],
-) -> list[tuple[int, Known]]:
+) -> list[tuple[int, Known, np.ndarray | None]]:
     """Decode the clips of a task (folder of the cache, clips, settings) into the arrays.
 
     Returns:
-        The row of each clip, and what is now known of it (see `stored_files.unknown`).
+        The row of each clip, what is now known of it (see `stored_files.unknown`), and its record
+        where frames are stored as JPEG: only one process can append to a file.
     """
     import torch
 
     torch.set_num_threads(1)
     folder, rows, settings = task
-    modality = settings["modality"]
     arrays = {
-        name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in arrays_of(modality)
+        name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+")
+        for name in array_shapes(0, settings)
     }
     results = []
     for clip in rows:
@@ -52,7 +53,8 @@ def decode_rows(
             values, found = {}, {"status": error.reason, "message": str(error)}
         for name, array in arrays.items():
             array[clip.row] = values.get(name, 0)
-        results.append((clip.row, {**unknown(modality), **found}))
+        record = values.get("frames") if is_packed(settings) else None
+        results.append((clip.row, {**unknown(settings), **found}, record))
     for array in arrays.values():
         array.flush()
     return results
@@ -76,7 +78,7 @@ def _decode(row: Row, settings: ClipSettings) -> tuple[dict[str, np.ndarray], Kn
     )
     values = {}
     if clip.frames is not None:
-        values["frames"] = clip.frames
+        values["frames"] = pack(clip.frames) if is_packed(settings) else clip.frames
     if clip.audio is not None:
         values["fbank"] = clip_log_mels(row.path, clip.audio, settings)
     digest = digest_of(row.path, now)

@@ -27,6 +27,7 @@ def decode_video(
     num_frames: int,
     size: tuple[int, int],
     modality: Modality,
+    only: int | None = None,
 ) -> containers.VideoSpan | None:
     """Decode the frames of a span; see `media.decode_frames` for the arguments.
 
@@ -57,6 +58,8 @@ def decode_video(
             )
             + zero
         )
+        if only is not None:
+            moments = moments[only : only + 1]
         batch = decoder.get_frames_played_at(moments.tolist())
     except (RuntimeError, IndexError) as error:
         raise ValueError(str(error)) from None

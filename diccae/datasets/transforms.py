@@ -25,14 +25,15 @@ class LoadCachedClip(BaseTransform):
     """Read one row of the cache, for the modalities of the run.
 
     Adds `frames`, uint8 (T, H, W, 3), and `fbank`, float16 (frames, n_mels), where the run has
-    them; with a stored cache these are read-only views.
+    them. With a stored cache these are read-only views; frames that are not stored decoded are
+    `ClipFrames`, of which the next transform takes some.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the arrays of `results['row']` of `results['cache']`.
 
         Raises:
-            UserError: a clip of a live cache cannot be decoded.
+            UserError: the sound of a clip of a live cache cannot be decoded.
         """
         cache, row = results["cache"], results["row"]
         if "video" in results["modalities"]:
@@ -54,11 +55,16 @@ class RandomFrames(BaseTransform):
         self.num_frames = num_frames
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """`frames` (T, H, W, 3) -> (1, num_frames, H, W, 3); the first axis counts views."""
+        """`frames` (T, H, W, 3) -> (1, num_frames, H, W, 3); the first axis counts views.
+
+        Raises:
+            UserError: frames of a live cache cannot be decoded.
+        """
         if "frames" in results:
             stride = max(1, len(results["frames"]) // self.num_frames)
             start = int(_generator(results).integers(stride))
-            results["frames"] = results["frames"][start::stride][None, : self.num_frames]
+            taken = slice(start, start + stride * self.num_frames, stride)
+            results["frames"] = results["frames"][taken][None]
         return results
 
 
@@ -75,13 +81,20 @@ class FrameViews(BaseTransform):
         self.num_frames, self.views = num_frames, views
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """`frames` (T, H, W, 3) -> (V, num_frames, H, W, 3), V at most `views`."""
+        """`frames` (T, H, W, 3) -> (V, num_frames, H, W, 3), V at most `views`.
+
+        Raises:
+            UserError: frames of a live cache cannot be decoded.
+        """
         if "frames" in results:
-            stride = max(1, len(results["frames"]) // self.num_frames)
-            starts = range(min(self.views, stride))
-            results["frames"] = np.stack(
-                [results["frames"][start::stride][: self.num_frames] for start in starts]
-            )
+            frames = results["frames"]
+            stride = max(1, len(frames) // self.num_frames)
+            numbers = np.arange(len(frames))
+            taken = [
+                numbers[start::stride][: self.num_frames]
+                for start in range(min(self.views, stride))
+            ]
+            results["frames"] = frames[np.stack(taken)]
         return results
 
 

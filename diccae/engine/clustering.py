@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from diccae.engine.explain import explained
 from diccae.functional.kmeans import kmeans, nearest_centroid
@@ -53,6 +54,8 @@ def cluster(
             seed=seed,
             spherical=options.spherical,
             init=options.init,
+            # on a GPU, faiss adds up in any order
+            use_gpu="never" if torch.are_deterministic_algorithms_enabled() else "auto",
         )
     with explained("clusters of the update clips"):
         nearest = nearest_centroid(update, clustering.centroids, spherical=options.spherical)

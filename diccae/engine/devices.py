@@ -61,9 +61,10 @@ def use_processes(config: Config, processes: int) -> None:
         processes: number of processes.
     """
     config.launcher = "pytorch"
-    if config.train_dataloader.dataset.get("limit"):
+    for loader in (config.train_dataloader, config.get("extract_dataloader")):
         # a budget in steps: in each step every process takes a batch of its own
-        config.train_dataloader.dataset.limit *= processes
+        if loader is not None and loader.dataset.get("limit"):
+            loader.dataset.limit *= processes
     # warm-up, for example, does not use the fusion
     config.find_unused_parameters = True
     if torch.cuda.is_available():

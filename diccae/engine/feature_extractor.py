@@ -23,7 +23,7 @@ def unwrap(runner: Runner) -> Any:
     return runner.model.module if is_distributed() else runner.model
 
 
-def preprocessed(model: Any, loader: DataLoader) -> Iterator[dict[str, Tensor]]:
+def preprocessed(model: Any, loader: DataLoader) -> Iterator[Any]:
     """Batches of a loader as input of the network, without augmentation."""
     for batch in loader:
         yield model.data_preprocessor(batch, False)["inputs"]

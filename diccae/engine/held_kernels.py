@@ -15,7 +15,7 @@ from diccae.sections import Runtime
 def held(runtime: Runtime) -> dict[str, Any]:
     """What the record of a run states: the plan's choice, torch's threads and instruction set, and
     the environment variables that were set for it."""
-    wanted = environment(runtime.kernels, runtime.threads)
+    wanted = _environment(runtime)
     return {
         **runtime.model_dump(),
         "torch_threads": torch.get_num_threads(),
@@ -32,7 +32,7 @@ def require(runtime: Runtime) -> None:
             plan says; names the way out.
     """
     check_processor(runtime.kernels)
-    wanted = environment(runtime.kernels, runtime.threads)
+    wanted = _environment(runtime)
     other = differences(wanted, os.environ)
     if torch.get_num_threads() != runtime.threads:
         other.append(f"torch uses {torch.get_num_threads()} threads instead of {runtime.threads}")
@@ -40,9 +40,14 @@ def require(runtime: Runtime) -> None:
     if wanted["ATEN_CPU_CAPABILITY"] is not None and instructions != "AVX2":
         other.append(f"torch uses {instructions} instead of AVX2")
     if other:
+        last = ", deterministic=True" if runtime.deterministic else ""
         raise UserError(
             f"runtime: the plan wants kernels {runtime.kernels} and {runtime.threads} threads, but "
             f"in this process {other[0]}{', ...' if other[1:] else ''}; train with `diccae train`, "
-            f"or call diccae.kernels.fix({runtime.kernels!r}, {runtime.threads}) before torch and "
-            "numpy are imported"
+            f"or call diccae.kernels.fix({runtime.kernels!r}, {runtime.threads}{last}) before "
+            "torch and numpy are imported"
         )
+
+
+def _environment(runtime: Runtime) -> dict[str, str | None]:
+    return environment(runtime.kernels, runtime.threads, runtime.deterministic)

@@ -6,6 +6,7 @@ format the text of the config.
 
 from __future__ import annotations
 
+from functools import partialmethod
 from typing import Any
 
 from mmaction.registry import VISUALIZERS
@@ -41,6 +42,9 @@ class UnformattedConfig(Config):
 class LeanRunner(Runner):
     """A `Runner` that does not log the environment, tests the averaged weights of a run that has
     them, and can end the workers of its loaders."""
+
+    # hooks read what they keep in a checkpoint with NumPy, and mmengine would load it onto the GPU
+    resume = partialmethod(Runner.resume, map_location="cpu")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._loaders: list[DataLoader] = []

@@ -12,7 +12,7 @@ from mmengine.utils import import_modules_from_strings
 from diccae import compat
 from diccae.engine import devices, held_kernels
 from diccae.engine.feature_extractor import unwrap
-from diccae.engine.hooks.update_set import UpdateSetHook, update_ids
+from diccae.engine.hooks.update_set import UpdateSetHook, used_ids
 from diccae.engine.lean_runner import lean_runner
 from diccae.engine.scoring import scored_files
 from diccae.errors import UserError
@@ -54,18 +54,19 @@ def score_again(run: Run, weights: Path, work: Path) -> dict[str, Any]:
     except (RuntimeError, TypeError, AttributeError) as error:
         words = " ".join(str(error).split())[:200]
         raise UserError(f"{weights} does not hold the weights of {run}: {words}") from None
-    files = scored_files(runner, run, _update_ids(runner))
+    files = scored_files(runner, run, _used_ids(runner))
     runner.end_workers()
     return files
 
 
-def _update_ids(runner: Runner) -> Any:
-    """(N,) ids of the update set at the end of training."""
+def _used_ids(runner: Runner) -> Any:
+    """(M,) ids of the clips that the update set had in any epoch of the training."""
     for hook in runner.hooks:
         if isinstance(hook, UpdateSetHook):
             hook.before_train(runner)
             if hook.update_set is not None and any(
                 getattr(other, "redraw", False) for other in runner.hooks
             ):
-                hook.update_set.redraw(runner.max_epochs - 1)
-    return update_ids(runner)
+                for epoch in range(runner.max_epochs):
+                    hook.update_set.redraw(epoch)
+    return used_ids(runner)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from diccae.whole_file import write_error
 
@@ -26,12 +28,20 @@ def sole_trainer(work: Path) -> Iterator[None]:
         UserError: the file cannot be written.
     """
     path = work.with_name(f"{work.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "a")  # noqa: SIM115
-    except OSError as error:
-        raise write_error(path, error) from None
-    with handle:
+    with _locked(path):
+        yield
+        # who waits opens a new file
+        path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> IO[str]:
+    """The open file at `path`, whose lock this process holds."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = open(path, "a")  # noqa: SIM115
+        except OSError as error:
+            raise write_error(path, error) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -40,6 +50,15 @@ def sole_trainer(work: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-        yield
-        # who waits holds the same file open and finds the run finished
-        path.unlink(missing_ok=True)
+        # that of a removed file would not keep out those that come later
+        if _lies_at(path, handle):
+            return handle
+        handle.close()
+
+
+def _lies_at(path: Path, handle: IO[str]) -> bool:
+    """Whether an open file is the one that lies at a path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
+    except OSError:
+        return False

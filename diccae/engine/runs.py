@@ -24,9 +24,9 @@ from diccae.clip_modality import require_modality
 from diccae.clips_hash import clips_hash
 from diccae.engine import devices, held_kernels
 from diccae.engine.compute import compute_of
-from diccae.engine.feature_extractor import unwrap
+from diccae.engine.feature_extractor import of_main_process, unwrap
 from diccae.engine.hooks.history import HistoryHook
-from diccae.engine.hooks.update_set import update_ids
+from diccae.engine.hooks.update_set import used_ids
 from diccae.engine.lean_runner import LeanRunner, lean_runner
 from diccae.engine.records import build_record, write_atomically
 from diccae.engine.run_lock import sole_trainer
@@ -80,14 +80,14 @@ def execute(run: Run) -> None:
     # mmengine does this for a config that is read from a file
     import_modules_from_strings(**config.custom_imports)
     origin = origin_of(run, config, processes)
-    if _finished(run, origin):
+    # the main process decides for all, also while another process writes the files of this run
+    if of_main_process(lambda: _finished(run, origin)):
         return
     held_kernels.require(run.settings.runtime)
     work = work_dir(origin.key)
     with sole_trainer(work) if is_main_process() else nullcontext():
         # the others wait for the main process, and all of them for a process that trains this run
-        barrier()
-        if not _finished(run, origin):
+        if not of_main_process(lambda: _finished(run, origin)):
             _execute(run, config, origin, work)
         # no process starts the next run before these files exist
         barrier()
@@ -208,7 +208,7 @@ def collect(runner: Runner, run: Run) -> dict[str, Any]:
 
     The validation and test clips are scored if the stage is a scored one.
     """
-    used = update_ids(runner)
+    used = used_ids(runner)
     files = scored_files(runner, run, used) if run.spec.scored else {}
     if not is_main_process():
         return {}
@@ -225,8 +225,11 @@ def collect(runner: Runner, run: Run) -> dict[str, Any]:
 def _final_weights(runner: Runner) -> dict[str, Any]:
     """The state dict that was scored; that of the averaged weights if the run averages them."""
     average = next((hook for hook in runner.hooks if isinstance(hook, EMAHook)), None)
-    model = unwrap(runner) if average is None else average.ema_model.module
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    weights = unwrap(runner).state_dict()
+    if average is not None:
+        # the parameters alone: EMAHook leaves buffers as they are in the model
+        weights |= dict(average.ema_model.module.named_parameters(remove_duplicate=False))
+    return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
 def publish(

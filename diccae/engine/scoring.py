@@ -20,13 +20,13 @@ from diccae.functional.degree import confusion_degree, degree_statistics
 from diccae.run_graph import Run
 
 
-def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, Any]:
+def scored_files(runner: Runner, run: Run, used_ids: np.ndarray) -> dict[str, Any]:
     """Score a trained run.
 
     Args:
         runner: its runner, after training.
         run: the run.
-        update_ids: (N,) ids of the run's update set; test clips among them are marked.
+        used_ids: (M,) ids of the clips of the run's update set; test clips among them are marked.
 
     Returns:
         Contents of metrics.json and predictions.parquet, the test arrays of confusion.npz and, for
@@ -51,9 +51,11 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
     # of the fold, if there is one, and the rows of each view are in this order
     splits = metric.predictions["split"].to_numpy()[: len(metric.rows)]
     labels = index["label"].to_numpy()[metric.rows].astype(np.int64)
-    predictions = _predictions(metric, index, update_ids)
+    predictions = _predictions(metric, index, used_ids)
     test = splits == "test"
     arrays, degrees = _degrees(metric.embeddings[test], labels[test], run)
+    if (arrays["test_counts"] < 2).any():
+        runner.logger.warning(unknown_degrees(arrays["test_counts"]))
     reached = accuracies(predictions)
     metrics = {
         "plan": run.plan.name,
@@ -78,13 +80,13 @@ def scored_files(runner: Runner, run: Run, update_ids: np.ndarray) -> dict[str, 
 
 
 def _predictions(
-    metric: PredictionMetric, index: pd.DataFrame, update_ids: np.ndarray
+    metric: PredictionMetric, index: pd.DataFrame, used_ids: np.ndarray
 ) -> pd.DataFrame:
     rows = metric.predictions["row"]
     predictions = metric.predictions.assign(
         **{name: index[name].to_numpy()[rows] for name in ("id", "group")}
     )
-    used = predictions["id"].isin(set(update_ids))
+    used = predictions["id"].isin(set(used_ids))
     predictions["in_update"] = used & (predictions["split"] == "test")
     return predictions.drop(columns="row").sort_values(["split", "view", "id"], ignore_index=True)
 
@@ -109,6 +111,15 @@ def _degrees(
         "test_counts": circles.counts.numpy(),
     }
     return arrays, {**degree_statistics(degree), "clamped": clamped}
+
+
+def unknown_degrees(counts: np.ndarray) -> str:
+    """What is said of classes without a circle, given the (C,) numbers of test clips."""
+    classes = np.flatnonzero(counts < 2)
+    return (
+        f"fewer than 2 test clips of {len(classes)} of {len(counts)} classes, so that degrees of "
+        f"confusion are unknown, and count as 0: class {', '.join(map(str, classes))}"
+    )
 
 
 def _confusion_matrix(predictions: pd.DataFrame, classes: int) -> np.ndarray:

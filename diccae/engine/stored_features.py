@@ -209,10 +209,13 @@ def _compute(work: _Work, name: str, progress: bool) -> None:
     def write(clips: int) -> None:
         nonlocal done, waiting
         both = np.concatenate(waiting)
-        part, waiting = both[:clips], [both[clips:]]
+        part = both[:clips]
+        # if it cannot be written, what comes after it must not be written in its place below
+        waiting = []
         rows = work.rows[done : done + len(part)]
         write_part(work.folder, part, [work.keys[row] for row in rows], work.made_from)
         done += len(part)
+        waiting = [both[clips:]]
 
     try:
         with bar:

@@ -45,6 +45,12 @@ def check_positive(argument: str, value: Any) -> None:
         raise ArgumentError(argument, f"wanted a number above 0, got {float(value)}")
 
 
+def check_count(argument: str, value: int) -> None:
+    """Raise `ArgumentError` unless a number of classes or of repetitions is at least 1."""
+    if value < 1:
+        raise ArgumentError(argument, f"wanted at least 1, got {value}")
+
+
 def check_table(argument: str, values: Any) -> None:
     """Raise `ArgumentError` unless an array or tensor is (N, D) with D at least 1."""
     if values.ndim != 2 or values.shape[1] < 1:
@@ -94,8 +100,19 @@ def check_square(argument: str, matrix: Any) -> None:
         raise ArgumentError(argument, f"wanted shape (C, C), got {tuple(matrix.shape)}")
 
 
+def check_batch_labels(argument: str, labels: Any, classes: int | None) -> None:
+    """As `check_labels` with -1 for none, where `labels` is a tensor of a training step.
+
+    On a GPU only the shape is checked, since the CPU would wait until the GPU has come to this step
+    to read a label. There, the losses count each negative label as none, and PyTorch stops at one
+    that is too large for the weights.
+    """
+    if labels.ndim != 1 or labels.device.type == "cpu":
+        check_labels(argument, labels, classes, lowest=-1)
+
+
 def check_labels(argument: str, labels: Any, classes: int | None, lowest: int = 0) -> None:
-    """Raise `ArgumentError` unless labels are (N,) and in [lowest, classes).
+    """Raise `ArgumentError` unless labels are integers, (N,) and in [lowest, classes).
 
     Args:
         argument: name of the argument.
@@ -105,6 +122,8 @@ def check_labels(argument: str, labels: Any, classes: int | None, lowest: int = 
     """
     if labels.ndim != 1:
         raise ArgumentError(argument, f"wanted shape (N,), got {tuple(labels.shape)}")
+    if "float" in str(labels.dtype):
+        raise ArgumentError(argument, f"wanted integers, got {labels.dtype}")
     if not len(labels):
         return
     smallest, largest = int(labels.min()), int(labels.max())

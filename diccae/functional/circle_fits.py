@@ -19,7 +19,7 @@ def geometric_median(
     Args:
         points: (N, D), N at least 1.
         iterations: of Weiszfeld's algorithm, at most.
-        tolerance: relative step below which it ends.
+        tolerance: step, as a share of the mean distance, below which it ends.
 
     Raises:
         ArgumentError: points of another shape, none, not finite or too large to be squared.
@@ -27,9 +27,21 @@ def geometric_median(
     _check(points)
     center = points.mean(0)
     for _ in range(iterations):
-        weights = 1 / (points - center).norm(dim=1).clamp(min=1e-12)
-        moved = (weights[:, None] * points).sum(0) / weights.sum()
-        if (moved - center).norm() <= tolerance * (1 + center.norm()):
+        distances = (points - center).norm(dim=1)
+        nearest = points[distances.argmin()]
+        # Weiszfeld's step creeps up to a median that is one of the points, and never leaves a
+        # point. The others pull at it, each with a force of 1, and its own weight holds it.
+        offsets, apart = points - nearest, (points != nearest).any(1)
+        inverse = 1 / offsets[apart].norm(dim=1)
+        pull, weight = (inverse[:, None] * offsets[apart]).sum(0), int((~apart).sum())
+        if pull.norm() < weight - 1e-9:
+            return nearest
+        if distances.min() <= 1e-9 * distances.mean():
+            # the step of Vardi and Zhang (2000)
+            moved = nearest + (1 - weight / pull.norm()).clamp(min=0) * pull / inverse.sum()
+        else:
+            moved = ((1 / distances)[:, None] * points).sum(0) / (1 / distances).sum()
+        if (moved - center).norm() <= tolerance * distances.mean():
             return moved
         center = moved
     return center
@@ -53,17 +65,19 @@ def min_enclosing(
     if points.shape[1] != 2:
         raise ArgumentError("points", f"wanted shape (N, 2), got {tuple(points.shape)}")
     rows = [complex(x, y) for x, y in points.tolist()]
+    # what rounding adds to the distance of a point on the boundary
+    slack = 1e-15 * max(map(abs, rows))
     center, radius = rows[0], 0.0
     for i, p in enumerate(rows):
-        if abs(p - center) <= radius * (1 + 1e-12) + 1e-15:
+        if abs(p - center) <= radius * (1 + 1e-12) + slack:
             continue
         center, radius = p, 0.0
         for j, q in enumerate(rows[:i]):
-            if abs(q - center) <= radius * (1 + 1e-12) + 1e-15:
+            if abs(q - center) <= radius * (1 + 1e-12) + slack:
                 continue
             center, radius = (p + q) / 2, abs(p - q) / 2
             for r in rows[:j]:
-                if abs(r - center) > radius * (1 + 1e-12) + 1e-15:
+                if abs(r - center) > radius * (1 + 1e-12) + slack:
                     center, radius = _through(p, q, r)
     return points.new_tensor([center.real, center.imag]), points.new_tensor(radius)
 
@@ -72,7 +86,8 @@ def _through(p: complex, q: complex, r: complex) -> tuple[complex, float]:
     """The circle through three points; of points on a line, the one over the two farthest apart."""
     a, b = q - p, r - p
     cross = 2 * (a.real * b.imag - a.imag * b.real)
-    if abs(cross) < 1e-18:
+    # what rounding leaves of points on a line
+    if abs(cross) <= 1e-12 * abs(a) * abs(b):
         first, second = max(((p, q), (p, r), (q, r)), key=lambda pair: abs(pair[0] - pair[1]))
         return (first + second) / 2, abs(first - second) / 2
     offset = (

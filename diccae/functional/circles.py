@@ -13,6 +13,7 @@ from torch import Tensor
 from diccae.functional.arguments import (
     ArgumentError,
     check_choice,
+    check_count,
     check_features,
     check_labels,
 )
@@ -31,7 +32,8 @@ class CircleSpec:
     Deviation: the paper leaves open how PCA and circle fitting work together. By default the
     features of all classes are projected onto their two leading principal components, so that
     distances between centroids are taken in one plane, and the radius is a quantile of the
-    distances to the centroid, which covers exactly the stated share.
+    distances to the centroid, interpolated between neighbours: of N samples the circle covers
+    floor(coverage (N - 1)) + 1, which of a few is less than the stated share (9 of 10).
 
     Args:
         centroid: `mean`, or `geometric_median`, which minimises the sum of distances.
@@ -103,16 +105,18 @@ def class_circles(
     the space if it has none.
 
     Args:
-        features: (N, D) features of the update set.
+        features: (N, D) features of the update set, without gradients.
         labels: (N,) classes in [0, num_classes), -1 for none; samples without one are left out.
         num_classes: C.
         spec: how the circles are computed.
 
     Raises:
         ArgumentError: features of another shape, not finite, too large to be squared in float64,
-            or too wide or narrow for the kind of circle; labels outside of the classes, or not one
-            a sample.
+            or too wide or narrow for the kind of circle; labels that are no integers, outside of
+            the classes, or not one a sample; no class.
     """
+    check_count("num_classes", num_classes)
+    features = features.detach()
     check_features("features", features)
     spec.check_width(features.shape[1])
     check_labels("labels", labels, num_classes, lowest=-1)
@@ -217,7 +221,8 @@ def _fit(
     radius = torch.quantile(distances, spec.coverage)
     if spec.circle == "quantile":
         return center, radius
-    return FITS[spec.circle](members[distances <= radius])
+    # the mean of two samples lies as far from both, but for rounding
+    return FITS[spec.circle](members[distances <= radius * (1 + 1e-12)])
 
 
 def _pair_distances(centers: Float[Tensor, "c d"]) -> Float[Tensor, "c c"]:

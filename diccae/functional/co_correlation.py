@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from diccae.functional.arguments import ArgumentError, check_choice
-from diccae.functional.precision import wide, without_autocast
+from diccae.functional.precision import wide, wide_rows, without_autocast
 
 LEVELS = ("locations", "pooled")
 
@@ -76,7 +75,8 @@ def alignment_loss(
         wanted = wide(own) @ wide(bridge)
         if level == "pooled":
             rebuilt, wanted = rebuilt.mean(1), wanted.mean(1)
-        terms.append(1 - (_unit(wanted) * _unit(rebuilt)).sum(-1).mean())
+        cosines = F.normalize(wide_rows(wanted), dim=-1) * F.normalize(wide_rows(rebuilt), dim=-1)
+        terms.append(1 - cosines.sum(-1).mean())
     return (terms[0] + terms[1]) / 2
 
 
@@ -94,10 +94,3 @@ def attention_fusion(
     """
     shares = wide(scores).softmax(1)
     return (shares[..., None] * wide(features)).sum(1)
-
-
-def _unit(rows: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-    """Rows scaled to unit length. A row of zeros, as a ReLU can leave, stays and has no gradient,
-    which would otherwise be divided by a length of 1e-12."""
-    zero = (rows == 0).all(-1, keepdim=True)
-    return F.normalize(torch.where(zero, rows.detach(), rows), dim=-1)

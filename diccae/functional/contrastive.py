@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from diccae.functional.arguments import (
     ArgumentError,
+    check_batch_labels,
     check_choice,
-    check_labels,
     check_positive,
 )
 from diccae.functional.precision import wide, without_autocast
@@ -58,7 +58,8 @@ def weighted_confusion_loss(
         logits: (B, B') logits of F_p, see `diccae.functional.similarity`.
         labels_i, labels_j: (B,), (B',) classes in [0, C), -1 for none; pairs with a clip without
             class are left out.
-        weights: (C, C) weight of each pair of classes (Eq. 3); None for 1.
+        weights: (C, C) weight of each pair of classes (Eq. 3), at least 0; None for 1. They are
+            constants: no gradient flows through them.
         mask: (B, B') the pairs to take; None for all.
         reduction: `balanced` (a kind of pair that the batch lacks counts 0), `plain_mean` over all
             pairs, or `sum`.
@@ -68,8 +69,8 @@ def weighted_confusion_loss(
         A scalar in float32, or float64 for such logits; 0 with gradients of 0 if there is no pair.
 
     Raises:
-        ArgumentError: an unknown reduction, a label outside of the classes of the weights, or
-            labels of another number than the rows or columns of the logits.
+        ArgumentError: an unknown reduction, a label that is no integer or outside of the classes of
+            the weights, or labels of another number than the rows or columns of the logits.
     """
     check_choice("reduction", reduction, REDUCTIONS)
     if weights is not None and (weights.ndim != 2 or weights.shape[0] != weights.shape[1]):
@@ -78,7 +79,7 @@ def weighted_confusion_loss(
         ("labels_i", labels_i, logits.shape[0]),
         ("labels_j", labels_j, logits.shape[1]),
     ):
-        check_labels(argument, labels, None if weights is None else len(weights), lowest=-1)
+        check_batch_labels(argument, labels, None if weights is None else len(weights))
         if len(labels) != size:
             raise ArgumentError(argument, f"wanted {size} as in the logits, got {len(labels)}")
     same = labels_i[:, None] == labels_j[None]
@@ -90,8 +91,9 @@ def weighted_confusion_loss(
     if by_own_loss:
         losses = losses * own_loss_weights(losses, kinds)
     if weights is not None:
-        rows, columns = labels_i.clamp(min=0)[:, None], labels_j.clamp(min=0)[None]
-        losses = losses * weights.to(losses.dtype)[rows, columns]
+        # long: PyTorch takes uint8 for a mask, and no int16
+        rows, columns = labels_i.clamp(min=0).long()[:, None], labels_j.clamp(min=0).long()[None]
+        losses = losses * weights.detach().to(losses.dtype)[rows, columns]
     losses = torch.where(taken, losses, torch.zeros_like(losses))
     if reduction == "sum":
         return losses.sum()

@@ -73,7 +73,8 @@ def degree_statistics(degree: Float[Tensor, "c c"]) -> dict[str, Any]:
 
     Returns:
         `mean`, `variance` (of the population), `zero_share` (share of exact zeros) and `quantiles`
-        (0.5, 0.9, 0.99) of the upper triangle.
+        (0.5, 0.9, 0.99) of the upper triangle. Pairs of a class with fewer than two samples have
+        the degree 0 of `confusion_degree` and count as such.
 
     Raises:
         ArgumentError: degrees of another shape; fewer than two classes.

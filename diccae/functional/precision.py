@@ -18,15 +18,13 @@ def wide(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return values if values.dtype in (torch.float32, torch.float64) else values.float()
 
 
-def wide_rows(features: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+def wide_rows(features: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
     """As `wide`, for features whose rows are scaled to unit length.
 
-    A row of zeros has no direction, and its gradient, divided by a length of at least 1e-12, does
-    not fit into a half type: such a row of a half type has a gradient of zero.
+    A row of zeros, as a ReLU can leave, has no direction, and so a gradient of zero; it would
+    otherwise be divided by a length of 1e-12.
     """
     widened = wide(features)
-    if widened is features:
-        return features
     return torch.where((features == 0).all(-1, keepdim=True), widened.detach(), widened)
 
 

@@ -7,6 +7,7 @@ loss of digits. Half types are computed in float32, also under autocast.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -22,10 +23,12 @@ from diccae.functional.precision import wide, wide_rows, without_autocast
 def cosine_matrix(
     first: Float[Tensor, "b d"], second: Float[Tensor, "b2 d"]
 ) -> Float[Tensor, "b b2"]:
-    """Cosines of all pairs of rows, in [-1, 1]; a row of zeros has cosine 0 with every other.
+    """Cosines of all pairs of rows, in [-1, 1]; a row of zeros has cosine 0 with every other, and
+    a gradient of zero.
 
     Raises:
-        ArgumentError: features of another shape, or so large that their squares overflow.
+        ArgumentError: features of another shape, or so large that their squares overflow (on a GPU,
+            cosines of such rows are NaN).
     """
     first, second = _checked(first, second, wide_rows)
     return F.normalize(first, dim=1) @ F.normalize(second, dim=1).T
@@ -102,14 +105,25 @@ def _wide(value: Tensor | float) -> Tensor | float:
 def _checked(
     first: Tensor, second: Tensor, widen: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Both sets of features in float32 or float64, after a check of their shapes and sizes."""
-    pair = []
+    """Both sets of features in float32 or float64, after a check of their shapes and sizes.
+
+    On a GPU, rows whose squares overflow become NaN: to raise, the CPU would have to wait until the
+    GPU has computed them.
+    """
+    pair: list[Tensor] = []
     for argument, features in (("first", first), ("second", second)):
+        if pair and features is first:
+            # one gradient of both, summed in one order
+            pair.append(pair[0])
+            continue
         check_table(argument, features)
         widened = widen(features)
         lengths = torch.linalg.vector_norm(widened.detach(), dim=1)
         # features that are infinite themselves stay: a scaler of gradients looks for them
-        if bool((lengths.isinf() & ~widened.detach().isinf().any(1)).any()):
+        overflow = lengths.isinf() & ~widened.detach().isinf().any(1)
+        if widened.device.type != "cpu":
+            widened = widened.masked_fill(overflow[:, None], math.nan)
+        elif overflow.any():
             raise ArgumentError(
                 argument,
                 f"the squares of some rows overflow {widened.dtype}; scale the features down",

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_labels, check_positive
+from diccae.functional.arguments import ArgumentError, check_batch_labels, check_positive
 from diccae.functional.precision import without_autocast
 from diccae.functional.similarity import cosine_matrix
 
@@ -40,7 +40,7 @@ def supervised_contrast(
         ArgumentError: a temperature of 0 or below, or labels of another number than the features.
     """
     check_positive("temperature", temperature)
-    check_labels("labels", labels, None, lowest=-1)
+    check_batch_labels("labels", labels, None)
     if len(labels) != len(features):
         raise ArgumentError(
             "labels", f"wanted {len(features)} as in the features, got {len(labels)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from diccae.functional.arguments import ArgumentError, check_choice, check_square
+from diccae.functional.arguments import ArgumentError, check_choice, check_count, check_square
 
 NORMALIZATIONS = ("literal", "robust", "rank", "log1p", "mean_one")
 UNMEASURED = ("mean", "zero_degree")
@@ -24,8 +25,8 @@ class WeightSpec:
             degrees at their 99th percentile first; `rank` maps average ranks in their place,
             `log1p` log(1 + M); `mean_one` divides the degrees by their mean.
         weight_range: the largest weight, at least 0; `mean_one` has no bound.
-        diagonal_weight: weight of pairs of one class, or `row_mean` for the mean weight of the
-            class over all other classes.
+        diagonal_weight: weight of pairs of one class, at least 0, or `row_mean` for the mean weight
+            of the class over all other classes.
         weight_floor: no weight of a measured pair of classes is smaller.
         unmeasured_weight: weight of the pairs of a class whose degrees were not measured: a number;
             `mean` for the mean weight of the measured pairs; `zero_degree` to take their degrees as
@@ -47,10 +48,10 @@ class WeightSpec:
             check_choice("diagonal_weight", self.diagonal_weight, ("row_mean",))
         if isinstance(self.unmeasured_weight, str):
             check_choice("unmeasured_weight", self.unmeasured_weight, UNMEASURED)
-        for name in ("weight_range", "weight_floor", "unmeasured_weight"):
+        for name in ("weight_range", "diagonal_weight", "weight_floor", "unmeasured_weight"):
             value = getattr(self, name)
-            if not isinstance(value, str) and not value >= 0:
-                raise ArgumentError(name, f"wanted at least 0, got {value}")
+            if not isinstance(value, str) and not 0 <= value < math.inf:
+                raise ArgumentError(name, f"wanted a finite number of at least 0, got {value}")
 
 
 def normalize_degree(
@@ -62,7 +63,8 @@ def normalize_degree(
     """Eq. 3: (M_ij - min M) / (max M - min M) * 2, the weights of Eq. 4.
 
     Deviation: the diagonal, infinite in Eq. 2, takes no part in minimum and maximum and gets
-    `spec.diagonal_weight`. If all other degrees are equal, Eq. 3 is 0 / 0, and every weight is 1.
+    `spec.diagonal_weight`. If all other degrees are equal, as those of two classes always are,
+    Eq. 3 is 0 / 0, and every weight is 1.
     Deviation: a class with fewer than two samples has no circle and no degree. With `valid` its
     pairs stay out of Eq. 3, so that an unknown degree does not decide the range, and get
     `spec.unmeasured_weight`: by default the mean, which is also the mean of all pairs.
@@ -77,9 +79,13 @@ def normalize_degree(
         The (C, C) weights in float32.
 
     Raises:
-        ArgumentError: degrees of another shape, or not finite off the diagonal.
+        ArgumentError: degrees or `valid` of another shape, or degrees not finite off the diagonal.
     """
     check_square("degree", degree)
+    if valid is not None and valid.shape != degree.shape[:1]:
+        raise ArgumentError(
+            "valid", f"wanted shape ({len(degree)},), one a class, got {tuple(valid.shape)}"
+        )
     off = ~torch.eye(len(degree), dtype=torch.bool, device=degree.device)
     if valid is None or spec.unmeasured_weight == "zero_degree":
         measured = off
@@ -166,8 +172,9 @@ def static_weights(num_classes: int, weight: float = 1.0) -> Float[Tensor, "c c"
         (C, C) in torch's default dtype.
 
     Raises:
-        ArgumentError: a negative weight.
+        ArgumentError: a negative weight, or no class.
     """
+    check_count("num_classes", num_classes)
     if not weight >= 0:
         raise ArgumentError("weight", f"wanted at least 0, got {weight}")
     return torch.full((num_classes, num_classes), float(weight))

@@ -28,7 +28,8 @@ class AVPreprocessor(BaseDataPreprocessor):
         video_input: `rgb`, or `motion` for grey frames minus their mean over the clip, which
             removes a still background.
         two_views: in training, add `second_audio` (other masks) and `second_video` (another crop
-            and mirror image) for the contrast within a modality.
+            and perhaps the mirror image, the same for all clips of a batch) for the contrast within
+            a modality.
         non_blocking: copy to the GPU asynchronously (for batches in pinned memory).
 
     Raises:

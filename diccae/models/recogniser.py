@@ -16,6 +16,7 @@ from torch._functorch import config as functorch_config
 from torch.nn import functional as F
 
 from diccae.errors import UserError
+from diccae.functional.precision import wide
 from diccae.models.taken_weights import take_weights
 
 
@@ -41,6 +42,9 @@ class Recogniser(BaseModel):
             None for nothing.
         on_losses: called with the losses by name of each batch that is trained on, before the
             backward pass; None for nothing.
+
+    Raises:
+        UserError: an unknown modality, or one without an encoder.
     """
 
     separate_encoders: ClassVar[bool] = False
@@ -62,6 +66,17 @@ class Recogniser(BaseModel):
         self.on_features: Callable[[dict[str, Tensor]], None] | None = None
         self.on_losses: Callable[[dict[str, Tensor]], None] | None = None
         configs = {"audio": audio_encoder, "video": video_encoder}
+        for name in self.modalities:
+            if name not in configs:
+                raise UserError(
+                    "modalities of a model: wanted ('audio',), ('video',) or both, got "
+                    f"{modalities!r}"
+                )
+            if configs[name] is None:
+                raise UserError(
+                    f"{name}_encoder: the model has the modality {name} and no encoder for it; "
+                    "give it one, or leave the modality out"
+                )
         encoders: dict[str, Any] = {name: MODELS.build(configs[name]) for name in self.modalities}
         self.encoders = nn.ModuleDict(encoders)
         # sizes of the features, by modality
@@ -130,6 +145,16 @@ class Recogniser(BaseModel):
                 )
         return labels
 
+    def cross_entropy(
+        self, logits: Float[Tensor, "b c"], data_samples: list[ActionDataSample]
+    ) -> Float[Tensor, ""]:
+        """The mean cross entropy of logits (B, C) with the labels of a batch, at least in float32.
+
+        Raises:
+            UserError: see `classes`.
+        """
+        return F.cross_entropy(wide(logits), self.classes(data_samples).to(logits.device))
+
     def history(self) -> dict[str, float]:
         """Statistics of the network for the row of an epoch in history.csv."""
         return {}
@@ -169,8 +194,10 @@ class Recogniser(BaseModel):
         in mode `tensor`.
 
         Raises:
-            UserError: the inputs lack a modality.
+            UserError: the inputs lack a modality, or an unknown mode.
         """
+        if mode not in ("loss", "predict", "tensor"):
+            raise UserError(f"mode of a model: wanted loss, predict or tensor, got {mode!r}")
         lacking = [name for name in self.modalities if name not in inputs]
         if lacking:
             raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diccae.datasets.packed_frames import jpeg_bytes
 from diccae.feature_settings import features_bytes
 from diccae.planning.speeds import Calibration, Kind, kind_of
 from diccae.planning.work import Work
@@ -31,6 +32,7 @@ class Disk:
         clips: the rendered clips; 0 if the plan reads lists.
         cache: the clip cache; 0 if clips are decoded while training.
         cache_stored: the clip cache if clips are stored.
+        cache_jpeg: the same with frames as JPEG, about.
         features: stored features.
         weights: final weights of all runs.
         tables: predictions and cluster assignments of all runs.
@@ -40,6 +42,7 @@ class Disk:
     clips: int
     cache: int
     cache_stored: int
+    cache_jpeg: int
     features: int
     weights: int
     tables: int
@@ -101,15 +104,18 @@ def disk(
             whose file is missing; None for `clips`.
     """
     cache = plan_settings(plan)["cache"]
-    frames = 3 * cache["num_frames"] * cache["frame_size"] ** 2 if "V" in plan.modality else 0
+    size, count = cache["frame_size"], cache["num_frames"] if "V" in plan.modality else 0
     fbank = 2 * cache["n_mels"] * cache["fbank_frames"] if "A" in plan.modality else 0
-    stored = (clips if listed is None else listed) * (frames + fbank)
+    room = clips if listed is None else listed
+    raw, jpeg = (room * (count * frame + fbank) for frame in (3 * size**2, jpeg_bytes(size)))
+    stored = jpeg if cache.get("format") == "jpeg" else raw
     sizes = {run: FLOAT_BYTES * parameters[kind_of(run)] for run in work}
     at_once = sorted(sizes.values(), reverse=True)[:devices]
     return Disk(
         clips=clips * CLIP_BYTES if plan.dataset == "embedded" else 0,
         cache=0 if cache.get("mode", "stored") == "live" else stored,
         cache_stored=stored,
+        cache_jpeg=jpeg,
         features=clips * features_bytes(plan_settings(plan)),
         weights=sum(sizes.values()),
         # scores of one view and of all views

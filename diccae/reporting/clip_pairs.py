@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diccae.datasets.clip_files import clip_path
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.sample_clips import shown, usable_clips
@@ -33,7 +34,7 @@ def clip_pairs(plan: Plan) -> list[dict[str, Any]]:
     second = {
         clip["label"]: (row, clip)
         for row, clip in usable.groupby("label").nth(1).iterrows()
-        if (plan.manifest.parent / clip["path"]).is_file()
+        if clip_path(plan.manifest.parent, clip["path"]).is_file()
     }
     if not second:
         return []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diccae.datasets.clip_files import clip_path
 from diccae.datasets.containers import MediaError
 from diccae.datasets.duplicates.list_file import DIGITS, read_list
 from diccae.datasets.media import decode_frames
@@ -88,7 +89,7 @@ def _images(plan: Plan, table: pd.DataFrame, frames: int, size: int) -> dict[str
         end = float(clip["end"])
         try:
             video = decode_frames(
-                plan.manifest.parent / clip["path"],
+                clip_path(plan.manifest.parent, clip["path"]),
                 start=float(clip["start"]),
                 end=end if math.isfinite(end) else None,
                 num_frames=frames,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diccae.datasets.clip_files import clip_path
 from diccae.datasets.containers import unreadable
 from diccae.plans import Plan
 from diccae.reporting import sources
@@ -73,7 +74,7 @@ def shown(plan: Plan, row: Any, clip: pd.Series) -> dict[str, Any] | None:
     Raises:
         UserError: the file cannot be decoded any more.
     """
-    path = plan.manifest.parent / clip["path"]
+    path = clip_path(plan.manifest.parent, clip["path"])
     if not path.is_file():
         return None
     result: dict[str, Any] = {"name": clip["label_name"], "id": clip["id"], "video": None}

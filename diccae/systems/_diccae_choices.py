@@ -32,7 +32,7 @@ class DiccaeChoices(Strict):
     normalize_features: bool
     normalization: Literal["literal", "robust", "rank", "log1p", "mean_one"]
     weight_range: float = Field(ge=0)
-    diagonal_weight: float | Literal["row_mean"]
+    diagonal_weight: Annotated[float, Field(ge=0)] | Literal["row_mean"]
     weight_floor: float = Field(ge=0)
     unmeasured_weight: Annotated[float, Field(ge=0)] | Literal["mean", "zero_degree"]
     smoothing: float = Field(ge=0, lt=1)
@@ -49,7 +49,7 @@ class DiccaeChoices(Strict):
     kmeans_k: int = Field(ge=2)
     kmeans_restarts: int = Field(ge=1)
     kmeans_spherical: bool
-    kmeans_init: Literal["random", "k-means++", "afk_mc2"]
+    kmeans_init: Literal["random", "k-means++", "afk_mc2", "greedy-k-means++"]
     refine_every: int = Field(ge=0)
     cluster_ids: Literal["kmeans", "random"]
     initial_features: Literal["warmup", "warmup_weights"]

@@ -39,6 +39,10 @@ class Stage:
         return self.budget_of or self.name
 
 
+PRETRAIN = Stage("pretrain")
+FINETUNE = Stage("finetune", labelled=True, scored=True)
+
+
 @dataclass(frozen=True)
 class Parent:
     """A file that a run starts from: of the same variant and seed, of another stage or modality;

@@ -13,9 +13,8 @@ from diccae.systems._infonce import (
     initial_weights,
     pretraining,
 )
-from diccae.systems.spec import Parent, RunContext, Stage, System
+from diccae.systems.spec import FINETUNE, Parent, RunContext, Stage, System
 
-FINETUNE = Stage("finetune", labelled=True, scored=True)
 MODELS = {"audio": Parent("finetune", "A"), "video": Parent("finetune", "V")}
 
 

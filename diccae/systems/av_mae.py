@@ -11,10 +11,7 @@ from diccae.errors import UserError
 from diccae.schedule import Strict
 from diccae.systems.mbt import SYSTEM as MBT
 from diccae.systems.mbt import MBTChoices
-from diccae.systems.spec import Parent, RunContext, Stage, System
-
-PRETRAIN = Stage("pretrain")
-FINETUNE = Stage("finetune", labelled=True, scored=True)
+from diccae.systems.spec import FINETUNE, PRETRAIN, Parent, RunContext, Stage, System
 
 
 class AvMaeChoices(Strict):
@@ -71,8 +68,8 @@ class AvMae(System[AvMaeChoices]):
         """The autoencoders, or MBT on the means of tokens, which starts from their encoders.
 
         Raises:
-            UserError: fine-tuning has a modality that pre-training lacked, or the encoders or the
-                layers of fusion do not fit, see MBT.
+            UserError: the encoders do not work on tokens, fine-tuning has a modality that
+                pre-training lacked, or the encoders or the layers of fusion do not fit, see MBT.
         """
         needs_video = run.modality == "V" or (run.stage == FINETUNE and run.modality == "AV")
         if run.choices.pretrain_on == "audio" and needs_video:
@@ -81,8 +78,9 @@ class AvMae(System[AvMaeChoices]):
                 f"{run.modality} start from; score the variant in A alone"
             )
         fixed = {
-            key: run.base[key] | dict(positions="sinusoidal")
-            for key in ("audio_encoder", "video_encoder")
+            name: encoder | dict(positions="sinusoidal")
+            for name, encoder in run.token_encoders(self.name).items()
+            if encoder
         }
         run = replace(run, base=run.base | fixed)
         if run.stage == PRETRAIN:

@@ -9,10 +9,7 @@ from pydantic import Field
 from diccae.errors import UserError
 from diccae.feature_settings import features_of
 from diccae.schedule import Strict
-from diccae.systems.spec import Parent, RunContext, Stage, System
-
-PRETRAIN = Stage("pretrain")
-FINETUNE = Stage("finetune", labelled=True, scored=True)
+from diccae.systems.spec import FINETUNE, PRETRAIN, Parent, RunContext, Stage, System
 
 
 class AvclChoices(Strict):

@@ -7,10 +7,7 @@ from typing import Any
 from diccae.errors import UserError
 from diccae.systems._cav_mae_choices import CavMaeChoices
 from diccae.systems._released_cav_mae import check_released
-from diccae.systems.spec import Parent, RunContext, Stage, System
-
-PRETRAIN = Stage("pretrain")
-FINETUNE = Stage("finetune", labelled=True, scored=True)
+from diccae.systems.spec import FINETUNE, PRETRAIN, Parent, RunContext, Stage, System
 
 
 class CavMaeSystem(System[CavMaeChoices]):
@@ -51,7 +48,7 @@ class CavMaeSystem(System[CavMaeChoices]):
             data_preprocessor=run.preprocessor(),
             **{
                 name: encoder and _own_blocks(encoder, choices.joint_depth)
-                for name, encoder in run.encoders().items()
+                for name, encoder in run.token_encoders(self.name).items()
             },
         )
         if run.stage == FINETUNE:
@@ -62,11 +59,6 @@ class CavMaeSystem(System[CavMaeChoices]):
 
 def _own_blocks(encoder: dict[str, Any], joint_depth: int) -> dict[str, Any]:
     """The encoder of a modality without the joint blocks."""
-    if "depth" not in encoder:
-        raise UserError(
-            f"cav_mae: wanted encoders on tokens, got {encoder['type']}; leave `inputs` out of the "
-            'variant, or set inputs = "tokens"'
-        )
     if joint_depth >= encoder["depth"]:
         raise UserError(
             f"method.joint_depth: {joint_depth} of {encoder['depth']} blocks leave none for each "

@@ -9,12 +9,10 @@ from diccae.schedule import StageSchedule
 from diccae.systems._diccae_choices import DiccaeChoices
 from diccae.systems._diccae_hooks import degree_hook
 from diccae.systems._diccae_losses import info_nce, pair_loss
-from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
+from diccae.systems.spec import FINETUNE, PRETRAIN, DataUse, Parent, RunContext, Stage, System
 
 ASSIGNMENTS = "assignments.npz"
 WARMUP = Stage("warmup", shared=True)
-PRETRAIN = Stage("pretrain")
-FINETUNE = Stage("finetune", labelled=True, scored=True)
 
 
 class Diccae(System[DiccaeChoices]):
@@ -92,9 +90,8 @@ class Diccae(System[DiccaeChoices]):
             sources=sources,
             update="held_out",
             clusters=True,
-            clusterings=sum(epoch % every == 0 for epoch in range(1, budget.epochs))
-            if every
-            else 0,
+            # after every so many epochs, but not after the last
+            clusterings=max(0, budget.epochs - 1) // every if every else 0,
             update_passes=budget.epochs if degrees else 0,
         )
 

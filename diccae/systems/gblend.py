@@ -18,11 +18,10 @@ from diccae.systems._infonce import (
     initial_weights,
     pretraining,
 )
-from diccae.systems.spec import DataUse, Parent, RunContext, Stage, System
+from diccae.systems.spec import FINETUNE, DataUse, Parent, RunContext, Stage, System
 
 BLEND = "blend.json"
 COPIES = 2  # passes of the network that one pass of all copies costs
-FINETUNE = Stage("finetune", labelled=True, scored=True)
 ESTIMATE = Stage("estimate", labelled=True, budget_of="finetune")
 
 

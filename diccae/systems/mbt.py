@@ -14,9 +14,7 @@ from diccae.systems._infonce import (
     initial_weights,
     pretraining,
 )
-from diccae.systems.spec import Parent, RunContext, Stage, System
-
-FINETUNE = Stage("finetune", labelled=True, scored=True)
+from diccae.systems.spec import FINETUNE, Parent, RunContext, Stage, System
 
 
 class MBTChoices(InitialEncoders):
@@ -69,7 +67,7 @@ class Mbt(System[MBTChoices]):
         """
         if run.stage == PRETRAIN:
             return pretraining(run)
-        encoders = run.encoders()
+        encoders = run.token_encoders(self.name)
         model = dict(
             type="MBT",
             modalities=run.modalities,
@@ -91,12 +89,6 @@ class Mbt(System[MBTChoices]):
 
 def _depth(encoders: list[dict[str, Any]]) -> int:
     """Number of layers of the encoders."""
-    for encoder in encoders:
-        if "depth" not in encoder:
-            raise UserError(
-                f"mbt: wanted encoders on tokens, got {encoder['type']}; leave `inputs` out of the "
-                'variant, or set inputs = "tokens"'
-            )
     for key in ("width", "depth"):
         values = [encoder[key] for encoder in encoders]
         if len(set(values)) > 1:

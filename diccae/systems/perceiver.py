@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from diccae.errors import UserError
 from diccae.systems._infonce import (
     PRETRAIN,
     InitialEncoders,
@@ -14,9 +13,7 @@ from diccae.systems._infonce import (
     initial_weights,
     pretraining,
 )
-from diccae.systems.spec import Parent, RunContext, Stage, System
-
-FINETUNE = Stage("finetune", labelled=True, scored=True)
+from diccae.systems.spec import FINETUNE, Parent, RunContext, Stage, System
 
 
 class PerceiverChoices(InitialEncoders):
@@ -106,15 +103,10 @@ class Perceiver(System[PerceiverChoices]):
         """
         if run.stage == PRETRAIN:
             return pretraining(run)
-        encoders = run.encoders()
-        for name in run.modalities:
-            encoder = encoders[f"{name}_encoder"]
-            if "patch" not in encoder:
-                raise UserError(
-                    f"perceiver: wanted encoders on tokens, got {encoder['type']}; leave `inputs` "
-                    'out of the variant, or set inputs = "tokens"'
-                )
-            encoders[f"{name}_encoder"] = dict(encoder, depth=0)
+        encoders = {
+            name: encoder and dict(encoder, depth=0)
+            for name, encoder in run.token_encoders(self.name).items()
+        }
         return dict(
             type="PerceiverIO",
             modalities=run.modalities,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from diccae.errors import UserError
 from diccae.feature_settings import (
     features_of,
     require_features,
@@ -19,6 +20,8 @@ from diccae.schedule import Schedule, StageSchedule, Strict
 from diccae.sections import Runtime
 from diccae.seed_sets import MAX_SEED
 from diccae.systems._optimizers import optim_wrapper, param_schedulers
+from diccae.systems._stages import FINETUNE as FINETUNE
+from diccae.systems._stages import PRETRAIN as PRETRAIN
 from diccae.systems._stages import WEIGHTS as WEIGHTS
 from diccae.systems._stages import DataUse as DataUse
 from diccae.systems._stages import Parent as Parent
@@ -90,6 +93,21 @@ class RunContext(Generic[Choices]):
             for name in ("audio", "video")
         }
 
+    def token_encoders(self, system: str) -> dict[str, Any]:
+        """As `encoders`, for the system of that name, which works on tokens.
+
+        Raises:
+            UserError: see `encoders`, or an encoder is not on tokens.
+        """
+        encoders = self.encoders()
+        for encoder in filter(None, encoders.values()):
+            if "patch" not in encoder:
+                raise UserError(
+                    f"{system}: wanted encoders on tokens, got {encoder['type']}; leave `inputs` "
+                    'out of the variant, or set inputs = "tokens"'
+                )
+        return encoders
+
     def preprocessor(self, two_views: bool = False) -> dict[str, Any]:
         """The data preprocessor, the same for all systems; `two_views` adds a second view of each
         clip.
@@ -131,7 +149,7 @@ class System(Generic[Choices]):
     name: ClassVar[str]
     title: ClassVar[str] = ""
     choices: ClassVar[type[Strict]] = Strict
-    stages: ClassVar[tuple[Stage, ...]] = (Stage("finetune", labelled=True, scored=True),)
+    stages: ClassVar[tuple[Stage, ...]] = (FINETUNE,)
     imports: ClassVar[tuple[str, ...]] = ()
     input_family: ClassVar[str] = "pooled"
     label_use: ClassVar[str] = "none"

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
+from diccae.audit import later_code
 from diccae.audit.compare import differences
 from diccae.audit.retrain import train_again
 from diccae.audit.stored import require_stored
@@ -25,6 +26,7 @@ from diccae.plans import Plan
 from diccae.reporting.shard_file import read_shard, write_shard
 from diccae.reporting.shard_folder import plan_of_shards
 from diccae.run_graph import Run, scored_runs, with_parents
+from diccae.source import SourceTree, present_tree
 from tests.audit.conftest import seal
 
 SHARD = Path("shards/seed0.npz")
@@ -95,6 +97,33 @@ def test_weights_give_the_predictions(
     assert "2 runs scored again from their weights: 2 differ" in out
     # training again meets both as well
     assert audit(audited).keys() == {"finetune full AV seed 0", "finetune from_scratch AV seed 0"}
+
+
+def test_results_of_earlier_code_are_audited_by_todays(
+    audited: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    run = Run(audited, "finetune", "full", 0, "AV")
+    stored = require_stored(run)
+    stored.record["source_hash"] = "0" * 16
+    stored.record["key"] = run_key(stored.record)
+    assert differences(stored, Path("work") / run.folder) == []
+    # a module that every run executes changes
+    tree = present_tree()
+    changed = {"diccae.engine.runs": tree.texts["diccae.engine.runs"] + "CHANGED = True\n"}
+    monkeypatch.setattr(later_code, "present_tree", lambda: SourceTree({**tree.texts, **changed}))
+    for wanted in (0, 1):
+        code, out, _ = said("--plan tiny.yaml --rescore", monkeypatch, capsys)
+        assert (code, "0 differ" in out) == (wanted, not wanted)
+        assert (
+            "note: the code that 2 of 2 runs execute has changed since they were made. Equal bytes "
+            "show that today's code gives them too; if a run differs, the change may be why: "
+            f"repeat the audit in a checkout of commit {stored.record['commit'][:10]}"
+        ) in out
+        _confuse(pd.read_parquet(run.folder / "predictions.parquet")).to_parquet(
+            run.folder / "predictions.parquet", index=False
+        )
+        _name_again(run, "predictions.parquet")
+        seal(audited)
 
 
 def _name_again(run: Run, name: str) -> None:

@@ -39,19 +39,15 @@ Edit = Callable[[dict[str, Any]], Any]
         ),
         (lambda r: r.update(processes=2), "2 processes trained together", "none for these"),
         (
-            lambda r: r.update(lock_hash="0" * 16),
+            lambda r: r.update(lock_hash="0" * 16, dirty=True),
             "made with another requirements.lock",
-            "use a checkout of commit 0000000000 and run `make setup` there",
+            "use a checkout of commit 0000000000, with the changes that its working tree had then, "
+            "and run `make setup` there",
         ),
         (
             lambda r: r["versions"].update(numpy="1.0", python="3.11.0"),
             r"made with numpy 1.0 \(here 2[.0-9]+\)",
             "run `make setup`, which installs the lock",
-        ),
-        (
-            lambda r: r.update(source_hash="0" * 16, dirty=True),
-            "the code that these runs execute is another one today",
-            "use a checkout of commit 0000000000, with the changes that its working tree had then",
         ),
         (
             lambda r: r.update(config_hash="0" * 16, commit="unknown"),

@@ -19,7 +19,14 @@ from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.benchmark.spec import BenchmarkSpec
 from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import load_cache
-from diccae.datasets.transforms import LoadCachedClip, PackAVInputs, RandomCropFlip, RandomFrames  # noqa: F401
+from diccae.datasets.transforms import (  # noqa: F401
+    CentreCrop,
+    FrameViews,
+    LoadCachedClip,
+    PackAVInputs,
+    RandomCropFlip,
+    RandomFrames,
+)
 from diccae.errors import UserError
 from tests.datasets.clip_cache.conftest import build as build_clips
 from tests.datasets.clip_cache.conftest import clip_path
@@ -30,6 +37,15 @@ TRAINING = [
     {"type": "RandomCropFlip", "size": 16},
     {"type": "PackAVInputs"},
 ]
+
+
+def scored(num_frames: int, views: int) -> list[dict[str, Any]]:
+    return [
+        {"type": "LoadCachedClip"},
+        {"type": "FrameViews", "num_frames": num_frames, "views": views},
+        {"type": "CentreCrop", "size": 16},
+        {"type": "PackAVInputs"},
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +78,7 @@ def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
     columns = [name for name in live.index if name != "message"]
     pd.testing.assert_frame_equal(live.index[columns], stored.index[columns])
     for row in range(12):
-        frames, fbank = live.frames[row], live.fbank[row]
+        frames, fbank = np.asarray(live.frames[row]), live.fbank[row]
         assert np.array_equal(frames, stored.frames[row])
         assert frames.dtype == np.uint8
         assert np.array_equal(fbank, stored.fbank[row])
@@ -72,6 +88,51 @@ def test_values_are_those_of_the_stored_cache(manifest: Path) -> None:
         assert live.meta[key] == stored.meta[key]
     # the ten clips of unlabelled and train, and the spans of one of them
     assert live.meta["statistics_clips"] == 10
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "alone"),
+    [
+        (TRAINING, True),
+        ([*TRAINING[:1], {"type": "RandomFrames", "num_frames": 2}, *TRAINING[2:]], False),
+        # features, and the update set
+        (scored(1, 1), True),
+        (scored(2, 1), False),
+        (scored(1, 4), False),
+        (scored(2, 9), False),
+    ],
+)
+def test_samples_are_those_of_the_stored_cache(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, pipeline: list[dict[str, Any]], alone: bool
+) -> None:
+    asked: list[int | None] = []
+    decode = live_clips.decode_frames
+
+    def noting(path: Path, **settings: Any) -> Any:
+        asked.append(settings["only"])
+        return decode(path, **settings)
+
+    monkeypatch.setattr(live_clips, "decode_frames", noting)
+    folders = {}
+    for mode in ("stored", "live"):
+        folders[mode] = str(manifest.parent / mode)
+        shutil.move(build(manifest, mode), folders[mode])
+    stored, live = (
+        AVClipDataset(folders[mode], ["unlabelled", "train", "test"], pipeline, seed=3)
+        for mode in ("stored", "live")
+    )
+    for epoch in range(3):
+        stored.set_epoch(epoch)
+        live.set_epoch(epoch)
+        for index in range(12):
+            ours, theirs = live[index], stored[index]
+            for name in ("audio", "video"):
+                assert torch.equal(ours["inputs"][name], theirs["inputs"][name])
+    # each clip is decoded once
+    assert len(asked) == 36
+    assert all((number is not None) == alone for number in asked)
+    if pipeline is TRAINING:
+        assert set(asked) == {0, 1, 2, 3}
 
 
 @pytest.fixture
@@ -239,6 +300,6 @@ def test_other_settings_are_taken_without_probing_again(manifest: Path) -> None:
     book = manifest.with_name("ledger.parquet")
     probed = pd.read_parquet(book)
     cache = load_cache(build(manifest, num_frames=2, n_mels=8))
-    assert cache.frames[3].shape == (2, 20, 20, 3)
+    assert np.asarray(cache.frames[3]).shape == (2, 20, 20, 3)
     assert cache.fbank[3].shape == (24, 8)
     pd.testing.assert_frame_equal(pd.read_parquet(book), probed)

@@ -6,8 +6,12 @@ import json
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from mmengine.hooks import EMAHook
 
 from diccae import compat
 from diccae.engine import runs
@@ -94,6 +98,32 @@ def test_a_second_process_waits_until_the_run_is_trained(
     assert list((tmp_path / "work").iterdir()) == []
 
 
+def test_a_third_process_waits_for_the_second_which_waited_for_the_first(tmp_path: Path) -> None:
+    """Another plan may have the same run: a second process trains it too, after the first."""
+    work = tmp_path / "work" / "key"
+    names = ("second", "third")
+    entered, leave = ({name: threading.Event() for name in names} for _ in range(2))
+
+    def train(name: str) -> None:
+        with sole_trainer(work):
+            entered[name].set()
+            leave[name].wait(60)
+
+    second, third = (threading.Thread(target=train, args=(name,)) for name in names)
+    with sole_trainer(work):
+        second.start()
+        assert not entered["second"].wait(0.1)
+    assert entered["second"].wait(60)
+    third.start()
+    assert not entered["third"].wait(0.2)
+    leave["second"].set()
+    assert entered["third"].wait(60)
+    leave["third"].set()
+    for thread in (second, third):
+        thread.join(timeout=60)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
 def test_a_mistake_of_the_user_is_one_sentence_in_the_tools_of_mmaction2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -116,3 +146,18 @@ def test_a_hook_of_torch_before_ours_does_not_call_itself(
     compat.apply()
     sys.excepthook(ValueError, ValueError("a defect"), None)
     assert capsys.readouterr().err.count("a defect") == 1
+
+
+def test_averaged_weights_are_kept_with_the_buffers_they_are_scored_with() -> None:
+    """EMAHook copies buffers after each step, and SyncBuffersHook changes those of the network
+    after that."""
+    network = torch.nn.BatchNorm1d(2)
+    hook = EMAHook(ema_type="StochasticWeightAverage")
+    runner: Any = SimpleNamespace(model=network, hooks=[hook])
+    hook.before_run(runner)
+    with torch.no_grad():
+        network.weight.fill_(3.0)
+        network.running_mean.fill_(5.0)
+    weights = runs._final_weights(runner)
+    assert weights["weight"].tolist() == [1.0, 1.0]
+    assert weights["running_mean"].tolist() == [5.0, 5.0]

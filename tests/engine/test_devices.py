@@ -59,6 +59,19 @@ def test_a_budget_in_steps_keeps_its_steps_with_several_processes(
     assert config.train_dataloader.dataset.limit == 5 * 16
     devices.use_processes(config, 3)
     assert config.train_dataloader.dataset.limit == 3 * 5 * 16
+    assert config.extract_dataloader is None  # nothing is clustered
+
+
+def test_with_a_budget_in_steps_all_processes_cluster_what_they_train_on(
+    workspace: Path, tiny_data: Path
+) -> None:
+    plan = tiny_plan(
+        workspace, tiny_data, **{"schedule.warmup.epochs": 1, "schedule.warmup.steps": 2}
+    )
+    config = Run(plan, "warmup", "full", 0).config()
+    devices.use_processes(config, 3)
+    for loader in (config.train_dataloader, config.extract_dataloader):
+        assert loader.dataset.limit == 3 * 2 * 16
 
 
 @pytest.mark.skipif(

@@ -134,6 +134,27 @@ def test_an_error_loses_nothing_that_was_computed(
     assert path.is_file()
 
 
+def test_a_part_that_cannot_be_written_gives_no_clip_the_features_of_another(
+    built: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_on(copy, built)
+    folder = copy / "data" / "features" / "tiny"
+    shutil.rmtree(folder)
+    # so that clips of a batch are left over when a part is full
+    monkeypatch.setattr(parts, "CLIPS", 40)
+    write = parts.write_part
+
+    def full(place: Path, features: np.ndarray, *arguments: Any) -> Any:
+        if len(features) == 40:
+            raise UserError("the disk is full")
+        return write(place, features, *arguments)
+
+    monkeypatch.setattr(stored_features, "write_part", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        build_features(plan, progress=False)
+    assert not list(folder.rglob("*.json"))
+
+
 def test_a_new_order_of_classes_costs_nothing(
     built: Path, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,8 +18,8 @@ from diccae.functional.kmeans import kmeans, nearest_centroid
 from diccae.functional.matching import match_clusters
 from diccae.functional.pca import principal_axes, project
 from diccae.functional.similarity import cosine_matrix, mlp_pair_features, rbf_logits
-from diccae.functional.weights import normalize_degree, static_weights
-from diccae.models.losses import ConfusionLoss, InfoNCELoss
+from diccae.functional.weights import WeightSpec, normalize_degree, static_weights
+from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss
 
 ZEROS = torch.zeros(6, dtype=torch.long)
 # each with features in the type in which its squares are computed
@@ -107,6 +107,31 @@ def test_labels_outside_of_the_classes(label: int, none: str) -> None:
             call()
 
 
+def test_labels_that_are_no_integers() -> None:
+    features, labels = torch.ones(3, 2), torch.tensor([0, 1, 0.5])
+    for call in (
+        lambda: ConfusionLoss(3)(features, labels),
+        lambda: SupConLoss()(features, labels),
+        lambda: class_circles(features, labels, 3),
+        lambda: match_clusters(labels.numpy(), labels.numpy(), 2),
+    ):
+        with pytest.raises(ArgumentError, match=r"wanted integers, got (torch\.)?float32"):
+            call()
+
+
+def test_numbers_of_classes_and_repetitions_are_at_least_one() -> None:
+    features, none = torch.ones(3, 2), torch.full((3,), -1)
+    for call, name in (
+        (lambda: ConfusionLoss(0), "num_classes"),
+        (lambda: class_circles(features, none, 0), "num_classes"),
+        (lambda: static_weights(0), "num_classes"),
+        (lambda: kmeans(features.numpy(), 2, restarts=0), "restarts"),
+        (lambda: kmeans(features.numpy(), 2, iterations=0), "iterations"),
+    ):
+        with pytest.raises(ArgumentError, match=f"{name}: wanted at least 1, got 0"):
+            call()
+
+
 def test_cluster_ids_that_cannot_be_matched() -> None:
     good = np.array([0, 1, 1])
     for old, new, message in (
@@ -126,6 +151,14 @@ def test_degrees_and_weights_that_mean_nothing() -> None:
     for call, message in (
         (lambda: normalize_degree(broken), "degree: 1 of 6 pairs of classes are not finite"),
         (lambda: normalize_degree(square[:2]), r"degree: wanted shape \(C, C\), got \(2, 3\)"),
+        (
+            lambda: normalize_degree(square, valid=torch.ones(4, dtype=torch.bool)),
+            r"valid: wanted shape \(3,\), one a class, got \(4,\)",
+        ),
+        (
+            lambda: WeightSpec(diagonal_weight=-1),
+            "diagonal_weight: wanted a finite number of at least 0",
+        ),
         (lambda: degree_statistics(square[:1, :1]), "degree: wanted at least two classes, got 1"),
         (lambda: smooth_degree(square, square, 1.0), r"share: wanted a share in \[0, 1\), got 1.0"),
         (lambda: smooth_degree(square[:2], square, 0.5), r"previous: wanted shape \(3, 3\)"),

@@ -21,17 +21,51 @@ def test_geometric_median_resists_an_outlier() -> None:
     # of three points of which one angle exceeds 120 degrees the median is that corner; here all are
     # on a line
     line = torch.tensor([[0.0, 0], [1, 0], [100, 0]], dtype=torch.float64)
-    torch.testing.assert_close(
-        geometric_median(line, iterations=5000),
-        torch.tensor([1.0, 0], dtype=torch.float64),
-        atol=1e-3,
-        rtol=0,
-    )
+    assert geometric_median(line).tolist() == [1, 0]
     features, labels = torch.cat([line, line + 3]), torch.tensor([0, 0, 0, 1, 1, 1])
     centers = class_circles(
         features, labels, 2, CircleSpec(pca_dim=None, centroid="geometric_median")
     ).centers
     assert centers[0, 0] < 2 < line.mean(0)[0]
+
+
+def test_a_mean_that_is_one_of_the_points_need_not_be_the_median() -> None:
+    points = torch.tensor([[0.0], [-9], [1], [2], [3], [3]], dtype=torch.float64)
+    for scale in (1e-9, 1.0, 1e9):
+        median = geometric_median(points * scale).item()
+        assert 1 <= median / scale <= 2
+    corner = torch.tensor([[0.0, 0], [2, 1], [2, -1], [-4, 0]], dtype=torch.float64)
+    # inside of a triangle of the others, so that it is the median
+    assert geometric_median(corner).tolist() == [0, 0]
+    assert geometric_median(corner[:1]).tolist() == [0, 0]
+    # each point between two of them is a median
+    assert geometric_median(corner[:2]).tolist() == [1, 0.5]
+
+
+def test_no_point_near_the_geometric_median_has_a_smaller_sum_of_distances() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for size in range(3, 40):
+        points = torch.randn(size, 2, generator=generator, dtype=torch.float64)
+        median = geometric_median(points, iterations=2000)
+        around = median + 1e-4 * torch.randn(50, 2, generator=generator, dtype=torch.float64)
+        sums = torch.cdist(torch.cat([median[None], points, around]), points).sum(1)
+        assert sums.argmin() == 0 or sums.min() == pytest.approx(sums[0].item(), rel=1e-6)
+
+
+def test_the_smallest_circle_does_not_depend_on_the_unit() -> None:
+    points = torch.randn(8, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    radius = min_enclosing(points)[1].item()
+    assert min_enclosing(1e-10 * points)[1].item() == pytest.approx(1e-10 * radius)
+
+
+def test_the_circle_of_two_samples_passes_through_both() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        # their mean lies as far from both, but for rounding, which must not leave one out
+        pair = 1 + torch.randn(2, 2, generator=generator, dtype=torch.float64)
+        labels = torch.zeros(2, dtype=torch.long)
+        circles = class_circles(pair, labels, 1, CircleSpec(circle="min_enclosing"))
+        assert circles.radii.item() == pytest.approx((pair[0] - pair[1]).norm().item() / 2)
 
 
 def test_min_enclosing_closed_forms() -> None:

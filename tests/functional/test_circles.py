@@ -108,6 +108,12 @@ def test_minimal_enclosing_circles_need_a_plane() -> None:
         min_enclosing(features)
 
 
+def test_circles_carry_no_gradients() -> None:
+    features = torch.randn(8, 3, requires_grad=True)
+    circles = class_circles(features, torch.arange(8) % 2, 2)
+    assert not circles.radii.requires_grad
+
+
 def test_a_label_outside_of_the_classes() -> None:
     features, labels = blobs()
     with pytest.raises(ArgumentError, match="labels: wanted 0 to 2 for 3 classes, got 4"):

@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 
 from diccae.functional.arguments import ArgumentError
 from diccae.functional.cluster_quality import cluster_purity, mutual_information
-from diccae.functional.kmeans import kmeans, nearest_centroid
+from diccae.functional.kmeans import GREEDY, STARTS, kmeans, nearest_centroid
 
 
 def groups(
@@ -51,13 +51,41 @@ def test_inertia_far_from_the_origin_survives_rounding() -> None:
     assert far.inertia == pytest.approx(near.inertia, rel=0.05)
 
 
-@pytest.mark.parametrize("init", ["k-means++", "afk_mc2"])
+@pytest.mark.parametrize("init", ["k-means++", "afk_mc2", GREEDY])
 def test_a_good_start_beats_random_clips_on_separated_groups(init: str) -> None:
     features, _ = groups(classes=20, spread=0.01)
     assert (
         kmeans(features, 20, restarts=5, init=init).inertia
         < 0.5 * kmeans(features, 20, restarts=5, init="random").inertia
     )
+
+
+@pytest.mark.parametrize("width", [12, 300])
+@pytest.mark.parametrize("spread", [0.3, 2.0])
+def test_greedy_starts_reach_the_inertia_of_scikit_learn(width: int, spread: float) -> None:
+    features, _ = groups(clips=1500, classes=40, width=width, spread=spread)
+    reference = KMeans(40, n_init=5, max_iter=20, random_state=0).fit(features).inertia_
+    assert kmeans(features, 40, restarts=5, init=GREEDY).inertia <= 1.01 * reference
+
+
+def test_greedy_starts_find_a_few_far_clips_among_more_than_are_drawn_from() -> None:
+    features, _ = groups(clips=70_000, classes=5, width=3)
+    features[::5000] += 100
+    far = kmeans(features, 6, restarts=1, init=GREEDY).assignments
+    assert len(set(far[::5000])) == 1
+    assert (far == far[0]).sum() == 14
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+def test_greedy_starts_same_seed_same_bits(spherical: bool) -> None:
+    features, _ = groups(width=300, spread=1.5)
+    first, again, other = (
+        kmeans(features, 9, restarts=2, seed=seed, spherical=spherical, init=GREEDY)
+        for seed in (-5, -5, 6)
+    )
+    assert first.centroids.tobytes() == again.centroids.tobytes()
+    assert first.assignments.tobytes() == again.assignments.tobytes()
+    assert first.centroids.tobytes() != other.centroids.tobytes()
 
 
 def test_separated_groups_are_found_whatever_their_order() -> None:
@@ -106,10 +134,11 @@ def test_threads_are_put_back() -> None:
     assert faiss.omp_get_max_threads() == before
 
 
-def test_spherical_ignores_length() -> None:
+@pytest.mark.parametrize("init", ["k-means++", GREEDY])
+def test_spherical_ignores_length(init: str) -> None:
     features, truth = groups(spread=0.05)
     lengths = np.random.default_rng(0).uniform(0.1, 50, size=(len(features), 1)).astype(np.float32)
-    got = kmeans(features * lengths, 9, spherical=True, init="k-means++")
+    got = kmeans(features * lengths, 9, spherical=True, init=init)
     assert mutual_information(got.assignments, truth) == pytest.approx(1)
     np.testing.assert_allclose(np.linalg.norm(got.centroids, axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(
@@ -122,14 +151,17 @@ def test_nearest_centroid() -> None:
     assert nearest_centroid(np.array([[1.0, 5], [9, 1]]), centroids).tolist() == [0, 1]
 
 
-def test_identical_clips_and_as_many_clips_as_clusters() -> None:
-    same = kmeans(np.ones((40, 3)), 6, restarts=2)
+@pytest.mark.parametrize("init", STARTS)
+def test_identical_clips_and_as_many_clips_as_clusters(init: str) -> None:
+    same = kmeans(np.ones((40, 3)), 6, restarts=2, init=init)
     assert same.inertia < 1e-2
     assert set(same.assignments) <= set(range(6))
     features, _ = groups(clips=9)
-    alone = kmeans(features, 9, restarts=2)
+    alone = kmeans(features, 9, restarts=2, init=init)
     assert sorted(alone.assignments) == list(range(9))
     assert alone.inertia == pytest.approx(0, abs=1e-6)
+    few = kmeans(np.repeat(features[:3], 20, axis=0), 5, restarts=2, init=init)
+    assert set(few.assignments) <= set(range(5))
 
 
 def test_errors_say_what_and_the_way_out() -> None:

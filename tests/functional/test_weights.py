@@ -147,9 +147,12 @@ def test_without_two_measured_classes_every_weight_is_one() -> None:
             "normalization: wanted one of literal, .*mean_one, got 'softmax'",
         ),
         ({"diagonal_weight": "mean"}, "diagonal_weight: wanted one of row_mean, got 'mean'"),
-        ({"weight_range": -1.0}, "weight_range: wanted at least 0, got -1.0"),
-        ({"weight_floor": -0.1}, "weight_floor: wanted at least 0, got -0.1"),
-        ({"unmeasured_weight": -1.0}, "unmeasured_weight: wanted at least 0, got -1.0"),
+        ({"weight_range": -1.0}, "weight_range: wanted a finite number of at least 0, got -1.0"),
+        ({"weight_range": float("inf")}, "weight_range: wanted a finite number .*, got inf"),
+        # clips of one class would be pushed apart
+        ({"diagonal_weight": -1.0}, "diagonal_weight: wanted a finite number .*, got -1.0"),
+        ({"weight_floor": -0.1}, "weight_floor: wanted a finite number .*, got -0.1"),
+        ({"unmeasured_weight": -1.0}, "unmeasured_weight: wanted a finite number .*, got -1.0"),
         ({"unmeasured_weight": "one"}, "wanted one of mean, zero_degree, got 'one'"),
     ],
 )

@@ -130,3 +130,35 @@ def test_labels_that_the_classifier_has_no_class_for(workspace: Path, tiny_data:
         message = f"has the label {label}, and the model the classes 0 to {last}; set data.num_cl"
         with pytest.raises(UserError, match=message):
             model.loss({"audio": torch.zeros(2, 1, 64, 64)}, samples)
+
+
+ENCODER = dict(type="ConvEncoder", in_channels=1, widths=(4, 8))
+BOTH = dict(
+    type="DICCAE",
+    modalities=("audio", "video"),
+    num_classes=3,
+    embedding_dim=8,
+    audio_encoder=ENCODER,
+    video_encoder=ENCODER,
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"modalities": "audio"}, r"wanted \('audio',\), \('video',\) or both, got 'audio'"),
+        ({"video_encoder": None}, "video_encoder: the model has the modality video and no encoder"),
+        (
+            {"modalities": ("audio",), "info_nce": dict(type="InfoNCELoss")},
+            "info_nce: contrast cross_modal needs both modalities; choose intra_modal",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_built(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        MODELS.build(BOTH | options)
+
+
+def test_an_unknown_mode() -> None:
+    with pytest.raises(UserError, match="wanted loss, predict or tensor, got 'losses'"):
+        MODELS.build(BOTH)({"audio": torch.zeros(1), "video": torch.zeros(1)}, mode="losses")

@@ -1,4 +1,5 @@
-"""The losses in half precision and under autocast, against float64 and closed forms."""
+"""The losses in half precision and under autocast, against float64 and closed forms, and rows of
+zeros in every type."""
 
 from __future__ import annotations
 
@@ -78,16 +79,16 @@ def test_the_supervised_contrastive_loss_in_half_is_that_of_float64(kind: torch.
     assert torch.allclose(got.double()[rows], exact[rows], rtol=0, atol=limit)
 
 
-@pytest.mark.parametrize("kind", HALF)
+@pytest.mark.parametrize("kind", [*HALF, torch.float32, torch.float64])
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_row_of_zeros_has_finite_gradients(similarity: str, kind: torch.dtype) -> None:
+def test_a_row_of_zeros_has_no_large_gradient(similarity: str, kind: torch.dtype) -> None:
     module = confusion(kind, similarity=similarity)
     features = points(kind)
     features[3] = 0
     features.requires_grad_()
     loss = module(features, LABELS) + InfoNCELoss()(features, features.flip(0))
     assert math.isfinite(loss.item())
-    assert torch.isfinite(gradient(loss, features)).all()
+    assert gradient(loss, features).abs().max() < 100
     assert all(torch.isfinite(value.grad).all() for value in module.parameters())
     # of a distance, zero is a point like any other
     assert bool(features.grad[3].any()) == (similarity in ("rbf", "mlp"))

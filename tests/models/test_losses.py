@@ -14,6 +14,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from diccae.functional.arguments import ArgumentError
 from diccae.models.losses import ConfusionLoss, InfoNCELoss, SupConLoss
 
 SIMILARITIES = ["sigmoid_cosine", "half_cosine", "rbf", "mlp"]
@@ -183,6 +184,18 @@ def test_degenerate_batches_have_finite_gradients(similarity: str) -> None:
             assert torch.isfinite(leaf.grad).all()
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32])
+def test_any_integers_are_labels(kind: torch.dtype) -> None:
+    wanted = confusion()(points(), LABELS, WEIGHTS)
+    assert torch.equal(confusion()(points(), LABELS.to(kind), WEIGHTS), wanted)
+
+
+def test_weights_are_constants() -> None:
+    weights = WEIGHTS.clone().requires_grad_()
+    confusion()(points().requires_grad_(), LABELS, weights).backward()
+    assert weights.grad is None
+
+
 def test_unlabelled_rows_are_left_out() -> None:
     module = confusion()
     more, labels = torch.cat([points(), points(7)]), torch.cat([LABELS, torch.full((6,), -1)])
@@ -213,11 +226,47 @@ def test_unlabelled_rows_are_left_out() -> None:
             lambda: ConfusionLoss(3)(torch.ones(2, 4), torch.tensor([0, 1]), torch.ones(2, 2)),
             r"weights: wanted shape \(3, 3\), got \(2, 2\)",
         ),
+        (
+            lambda: ConfusionLoss(3)(torch.ones(2, 4), LABELS),
+            "labels: wanted 2 as in the features, got 6",
+        ),
+        (
+            lambda: ConfusionLoss(3, pairs="intra_modal")(points(), LABELS, other=points()[:5]),
+            "other: wanted 6 as in the features, got 5",
+        ),
+        (
+            lambda: ConfusionLoss(3, similarity="mlp", feature_dim=8)(points(), LABELS),
+            "features: wanted width 8 as `feature_dim`, got 4",
+        ),
     ],
 )
 def test_error_texts(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("pairs", ["fused", "intra_modal", "cross_modal"])
+def test_losses_read_no_value_of_another_device(pairs: str) -> None:
+    # tensors of the device "meta" have no values: to read one is an error. On a GPU it is a wait
+    first, second = (torch.empty(6, 4, device="meta", requires_grad=True) for _ in range(2))
+    labels, weights = LABELS.to("meta"), WEIGHTS.to("meta")
+    loss = ConfusionLoss(3, pairs=pairs).to("meta")(first, labels, weights, second)
+    total = loss + InfoNCELoss(temperature=0.1).to("meta")(first, second)
+    total.backward()
+    assert first.grad is not None
+    assert first.grad.shape == first.shape
+
+
+def test_the_shape_of_labels_is_checked_on_every_device() -> None:
+    features, labels = torch.empty(6, 4, device="meta"), torch.empty(6, 1, device="meta")
+    with pytest.raises(ArgumentError, match=r"labels: wanted shape \(N,\), got \(6, 1\)"):
+        ConfusionLoss(3).to("meta")(features, labels)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_features_that_overflow_on_a_gpu_give_nan() -> None:
+    features = torch.full((6, 4), 1e30, device="cuda")
+    assert ConfusionLoss(3).cuda()(features, LABELS.cuda()).isnan()
 
 
 def test_registered_for_configs() -> None:
@@ -237,6 +286,7 @@ import torch
 from diccae.functional.circles import class_circles
 from diccae.functional.degree import confusion_degree
 from diccae.functional.weights import normalize_degree
+from diccae.functional.arguments import ArgumentError
 from diccae.models.losses import ConfusionLoss, InfoNCELoss
 import diccae.functional.bootstrap, diccae.functional.kmeans, diccae.functional.matching
 torch.manual_seed(0)

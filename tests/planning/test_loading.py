@@ -10,7 +10,7 @@ import pytest
 from diccae.cli.loading_lines import loading_lines
 from diccae.planning.assumed import GPU_FLOPS
 from diccae.planning.features import FeatureCost
-from diccae.planning.loading import RECORDED, Feed, encoder_flops, feed
+from diccae.planning.loading import FRAME, RECORDED, Feed, encoder_flops, feed
 from diccae.planning.speeds import Calibration, Speed, Timing, kind_of, kinds
 from diccae.plans import load_plan
 from diccae.run_graph import Run
@@ -45,9 +45,15 @@ def test_without_timings_both_numbers_are_estimates_that_name_their_source(
     assert need.gpu_clips == pytest.approx(100)
     for kind, seconds in RECORDED.items():
         # a core that loads for 1 s a clip and 100 clips/s are 100 cores
-        assert need.cores[kind] == math.ceil(100 * (seconds["A"] + seconds["V"]))
+        assert need.cores[kind] == math.ceil(100 * (seconds["A"] + seconds[FRAME]))
     assert "assumed 100 TFLOP/s" in need.gpu_source
     assert "recorded on" in need.core_source
+    # a view of eight of sixteen frames decodes all
+    live = load_plan("ucf101").model_copy(update={"overrides": {"cache.mode": "live"}})
+    need = feed(live, None, None, timed=False)
+    assert need is not None
+    for kind, seconds in RECORDED.items():
+        assert need.core_clips[kind] == pytest.approx(1 / (seconds["A"] + seconds["V"]))
 
 
 def test_timings_on_a_gpu_take_the_place_of_estimates() -> None:
@@ -72,6 +78,8 @@ def test_features_are_encoded_once_and_then_nothing_is_decoded() -> None:
     need = feed(FROZEN, cost, None, timed=False)
     assert need is not None
     assert (need.work, need.gpu_clips) == ("encoding features", pytest.approx(50))
+    for kind, seconds in RECORDED.items():
+        assert need.core_clips[kind] == pytest.approx(1 / (seconds["A"] + seconds["V"]))
     assert feed(FROZEN, replace(cost, done=True), None, timed=False) is None
     assert feed(FROZEN, replace(cost, flops=0.0), None, timed=False) is None
 

@@ -11,6 +11,7 @@ import pytest
 from diccae.clip_counts import Clips
 from diccae.clips_of_plan import count_each
 from diccae.datasets.clips import write_meta
+from diccae.datasets.packed_frames import jpeg_bytes
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.planning import costs
@@ -268,5 +269,10 @@ def test_disk_of_stored_and_of_live_clips(smoke: Plan) -> None:
     assert listed.total - need.total == need.cache // 2
     live = costs.disk(load_plan("vggsound"), 199_467, work, {kind: 1000}, devices=1)
     assert live.cache == 0
-    # 380 GB for VGGSound alone, as configs/base/vggsound/data.py says
+    # as docs/data.md says for VGGSound alone
     assert live.cache_stored == pytest.approx(352e9, rel=0.01)
+    assert live.cache_jpeg == pytest.approx(94e9, rel=0.01)
+    packed = smoke.model_copy(update={"overrides": {**smoke.overrides, "cache.format": "jpeg"}})
+    less = costs.disk(packed, 100, work, {kind: 1000}, devices=2)
+    assert less.cache == less.cache_stored == less.cache_jpeg == need.cache_jpeg
+    assert less.cache_jpeg == 100 * (16 * jpeg_bytes(36) + 2 * 64 * 64)

@@ -3,6 +3,7 @@ what fine-tuning takes from it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from diccae.plans import Plan, load_plan
 from diccae.reporting.ambiguities import ambiguities
 from diccae.run_graph import Run
 from diccae.settings import settings_of
-from diccae.systems.av_mae import AvMaeChoices
+from diccae.systems.av_mae import SYSTEM, AvMaeChoices
 from diccae.validation import checked
 from tests.systems.slow_av_mae import MASKED, autoencoders, batch, slow_error
 
@@ -166,6 +167,14 @@ def test_pre_training_on_audio_alone(plan: Plan) -> None:
             UserError, match=f"models in {modality} start from; score .* in A alone"
         ):
             Run(plan, "finetune", "av_mae_audio", 0, modality).config()
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_encoders_that_are_not_on_tokens_are_refused(plan: Plan, stage: str) -> None:
+    run = Run(plan, stage, "av_mae", 0, "AV").context()
+    base = run.base | {"audio_encoder": {"type": "ConvEncoder"}}
+    with pytest.raises(UserError, match="av_mae: wanted encoders on tokens, got ConvEncoder"):
+        SYSTEM.model(replace(run, base=base))
 
 
 def test_the_heads_of_the_decoder_divide_its_width(plan: Plan) -> None:

@@ -102,3 +102,10 @@ def test_supcon_has_no_weights_of_pairs(key: str, value: object, wanted: object)
     message = f"pair_loss supcon .* wanted {key} {wanted}, got {value}.*; set {key} to {wanted}"
     with pytest.raises(UserError, match=message):
         Run(plan, "finetune", "full", 0, "AV").config()
+
+
+def test_pairs_of_one_class_are_never_pushed_apart() -> None:
+    overrides = {"method.diagonal_weight": -1}
+    plan = load_plan("embedded-full").model_copy(update={"overrides": overrides})
+    with pytest.raises(UserError, match="diagonal_weight"):
+        Run(plan, "finetune", "full", 0, "AV").config()

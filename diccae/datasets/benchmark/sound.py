@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.signal import butter, fftconvolve, lfilter
 
 from diccae.datasets.benchmark.scene import SECONDS, Scene
 
@@ -16,6 +15,9 @@ SINGLE = ("rustle", "thud")
 
 
 def _band(noise: np.ndarray, low: float, high: float) -> np.ndarray:
+    # imported here, since every run that has a control knows the scenes, and few render sound
+    from scipy.signal import butter, lfilter
+
     b, a = butter(2, [max(low, 20.0) / (RATE / 2), min(high, 7800.0) / (RATE / 2)], btype="band")
     return lfilter(b, a, noise)
 
@@ -130,6 +132,8 @@ def render_audio(scene: Scene) -> np.ndarray:
         * rng.normal(size=int(0.25 * RATE))
         * 0.05
     )
+    from scipy.signal import fftconvolve
+
     event = event + fftconvolve(event, tail)[:samples]
     peak = np.sqrt(np.mean(np.sort(event**2)[-samples // 10 :])) + 1e-9
     mixed = background if scene.deaf else event / peak + background * 10 ** (-snr / 20)

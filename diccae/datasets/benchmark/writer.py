@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from diccae.datasets.benchmark.scene import SPLITS, Scene, draw_scene
 from diccae.datasets.benchmark.sound import RATE, render_audio
 from diccae.datasets.benchmark.spec import BenchmarkSpec, as_described, clip_id, tables
 from diccae.datasets.benchmark.truth import truth
-from diccae.datasets.worker_pool import worker_pool
+from diccae.datasets.worker_pool import in_processes
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.stored_file import json_or_nothing
@@ -123,30 +124,27 @@ def _render_all(spec: BenchmarkSpec, root: Path, jobs: int, progress: bool) -> P
             _write_json((root / "clips" / split).with_suffix(".json"), {})
         _write_json(marker, described)
     total = sum(spec.counts.values())
-    with tqdm(
-        total=total,
-        initial=total - sum(len(task[3]) for task in tasks),
-        desc="rendering",
-        unit="clip",
-        disable=not progress,
-        mininterval=1,
-    ) as bar:
-        pool = worker_pool(min(jobs, len(tasks))) if jobs > 1 and len(tasks) > 1 else None
-        try:
-            results = pool.imap(_render_chunk, tasks) if pool else map(_render_chunk, tasks)
-            for task, digests in zip(tasks, results, strict=True):
-                split, folder = task[2], Path(task[4])
-                known[split].update(
-                    {
-                        name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size}
-                        for name, digest in digests.items()
-                    }
-                )
-                _write_json(folder.with_suffix(".json"), known[split])
-                bar.update(len(digests))
-        finally:
-            if pool:
-                pool.terminate()
+    with (
+        closing(in_processes(_render_chunk, tasks, jobs)) as results,
+        tqdm(
+            total=total,
+            initial=total - sum(len(task[3]) for task in tasks),
+            desc="rendering",
+            unit="clip",
+            disable=not progress,
+            mininterval=1,
+        ) as bar,
+    ):
+        for task, digests in zip(tasks, results, strict=True):
+            split, folder = task[2], Path(task[4])
+            known[split].update(
+                {
+                    name: {"sha256": digest, "bytes": (folder / f"{name}.mp4").stat().st_size}
+                    for name, digest in digests.items()
+                }
+            )
+            _write_json(folder.with_suffix(".json"), known[split])
+            bar.update(len(digests))
     _write_json(root / "truth.json", truth(spec.design))
     return _write_manifest(spec, root, known)
 

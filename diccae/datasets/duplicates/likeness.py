@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.duplicates import picture, sound
 from diccae.datasets.duplicates.search import Likeness
 from diccae.datasets.modalities import arrays_of
-from diccae.datasets.worker_pool import worker_pool
+from diccae.datasets.worker_pool import in_processes
 from diccae.sections import Modality
 
 Rows = NDArray[np.int64]
@@ -114,7 +115,7 @@ def likenesses(folder: Path, rows: Rows, modality: Modality, jobs: int = 1) -> l
         found.append(
             PictureLikeness(
                 described["still"],
-                lambda number: picture.looked_at(frames[int(rows[number])]),
+                lambda number: picture.looked_at(np.asarray(frames[int(rows[number])])),
                 described["crops"],
                 described["seen"],
             )
@@ -138,23 +139,15 @@ def _describe(folder: Path, rows: Rows, modality: Modality, jobs: int) -> dict[s
         (folder, rows[start : start + CHUNK], modality) for start in range(0, len(rows), CHUNK)
     ]
     parts = []
-    with tqdm(total=len(rows), desc="comparing", unit="clip", mininterval=1) as bar:
-        for part in _run(tasks, jobs):
+    with (
+        closing(in_processes(_described, tasks, jobs)) as done,
+        tqdm(total=len(rows), desc="comparing", unit="clip", mininterval=1) as bar,
+    ):
+        for part in done:
             parts.append(part)
             bar.update(len(next(iter(part.values()))))
     parts = parts or [_described((folder, rows, modality))]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _run(tasks: list[tuple[Path, Rows, Modality]], jobs: int) -> Iterator[dict[str, NDArray]]:
-    if jobs == 1 or len(tasks) < 2:
-        yield from map(_described, tasks)
-        return
-    pool = worker_pool(min(jobs, len(tasks)))
-    try:
-        yield from pool.imap(_described, tasks)
-    finally:
-        pool.terminate()
 
 
 def _described(task: tuple[Path, Rows, Modality]) -> dict[str, NDArray]:
@@ -168,7 +161,8 @@ def _described(task: tuple[Path, Rows, Modality]) -> dict[str, NDArray]:
         found["windows"] = np.array([*map(sound.windows, patches)], np.float32).reshape(-1, *size)
         found["heard"] = np.array([*map(sound.changes, patches)], bool)
     if "V" in modality:
-        stills = [picture.still(picture.looked_at(cache.frames[int(row)])) for row in rows]
+        clips = (np.asarray(cache.frames[int(row)]) for row in rows)
+        stills = [picture.still(picture.looked_at(frames)) for frames in clips]
         size = len(picture.SEARCHED) + 2, 3 * picture.COARSE**2
         found["still"] = np.array(stills, np.uint8)
         found["crops"] = np.array([*map(picture.crops, stills)], np.float32).reshape(-1, *size)

@@ -57,6 +57,8 @@ def stated(modality: str, source: FeatureSource, cache: dict[str, Any]) -> dict[
     keys = {"encoder", "model", "steps", "patches"}
     keys |= {"mean", "std"} if modality == "audio" else set()
     decoded = {f"cache.{key}": cache[key] for key in DECODED[modality]}
+    if modality == "video" and cache.get("format") == "jpeg":
+        decoded["cache.format"] = "jpeg"
     return source.model_dump(include=keys) | decoded | {"weights": Path(source.weights or "").name}
 
 

@@ -221,7 +221,7 @@ def require_same_clips(folder: Path, meta: dict[str, Any], manifest: bool = True
     if manifest and file_digest(path) != meta["manifest_sha256"]:
         raise UserError(
             f"{folder}: its features were listed for another {path}, with other clips, classes or "
-            f"an other order; {AGAIN}"
+            f"another order; {AGAIN}"
         )
     if file_digest(folder / "index.parquet") != meta["sha256"]["index"]:
         raise UserError(

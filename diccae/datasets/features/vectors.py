@@ -53,6 +53,11 @@ class Vectors:
     def _read(self, source: FeatureSource) -> list[str]:
         with reading(self.path, AGAIN):
             content = np.load(self.path, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                raise UserError(
+                    f"{self.path}: wanted a .npz file with vectors and the names of their clips, "
+                    f"or a folder of .npy files, got a single array; correct {self.where}.file"
+                )
             for key, name in (("array", source.array), ("ids", source.ids)):
                 if name not in content:
                     raise UserError(
@@ -60,6 +65,11 @@ class Vectors:
                         f"of {', '.join(content.files)}"
                     )
             self.array, names = content[source.array], content[source.ids]
+        if names.ndim != 1 or self.array.ndim == 0:
+            raise UserError(
+                f"{self.path}: wanted {source.ids} of shape (N,) and N vectors in {source.array}, "
+                f"got the shapes {names.shape} and {self.array.shape}; make it again"
+            )
         if len(names) != len(self.array):
             raise UserError(
                 f"{self.path}: {source.ids} has {len(names)} names and {source.array} "

@@ -19,8 +19,8 @@ from diccae.datasets.readers.checks import (
     numbers,
     place,
 )
-from diccae.datasets.readers.classes import add_labels, order_by_index, read_classes
-from diccae.datasets.readers.columns import join, map_text, text
+from diccae.datasets.readers.classes import add_labels, alike, order_by_index, read_classes
+from diccae.datasets.readers.columns import arrow, join, map_text, text
 from diccae.datasets.readers.list_files import read_lists, read_table
 from diccae.datasets.readers.manifest import manifest
 from diccae.datasets.readers.split_words import check_splits
@@ -107,6 +107,7 @@ def read(
                 f"{classes}, counted from 0"
             ),
         )
+    notes = _alike_groups(rows)
     # one group, however its path is spelled
     rows["group"] = map_text(
         rows["group"].where(rows["group"] != "", rows["video"]),
@@ -133,7 +134,8 @@ def read(
             f"{place(rows, rows.iloc[gone])}: {_absence(absolute[gone])} (path counts from the "
             f"folder {media})"
         )
-        rows.attrs["notes"] = [rows.attrs["missing"]]
+        notes.append(rows.attrs["missing"])
+    rows.attrs["notes"] = notes
     # spans are those of the file
     alone = rows["video"] == rows["file"]
     rows["begin"], rows["finish"] = rows["start"].where(alone), rows["end"].where(alone)
@@ -156,6 +158,19 @@ def _order(rows: pd.DataFrame) -> list[str] | None:
             "column label, or give a class list"
         )
     return names
+
+
+def _alike_groups(rows: pd.DataFrame) -> list[str]:
+    """A note on names of groups that a reader takes for one, if there are any."""
+    pairs = alike(arrow(rows["group"]).unique().to_pylist())
+    if not pairs:
+        return []
+    one, other, difference = pairs[0]
+    return [
+        f"names of groups that differ from another by case, blanks or Unicode form only: "
+        f"{len(pairs)}, first {other!r} from {one!r} by {difference}; they count as two groups, so "
+        "write both alike if they are one"
+    ]
 
 
 def _absence(path: str) -> str:

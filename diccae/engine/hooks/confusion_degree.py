@@ -16,6 +16,7 @@ from torch import Tensor
 from diccae.engine.explain import explained
 from diccae.engine.feature_extractor import of_main_process, unwrap
 from diccae.engine.hooks.update_set import UpdateSet
+from diccae.errors import UserError
 from diccae.functional.arguments import check_choice
 from diccae.functional.circles import Circles, CircleSpec, class_circles
 from diccae.functional.controls import CONTROLS, controlled_weights
@@ -27,6 +28,10 @@ from diccae.functional.weights import WeightSpec, normalize_degree
 class ConfusionDegreeHook(Hook):
     """Computes circles, degrees (Eq. 2) and weights (Eq. 3) from features of the update set after
     each epoch, and sets the model's `confusion_weights`.
+
+    Works with any model of mmengine that has `num_classes` (C), a buffer `confusion_weights` (C, C)
+    for its loss, and a method `embed` that computes features (B, D) of the `inputs` that its
+    `data_preprocessor` returns. It needs `UpdateSetHook`, and a training loop in epochs.
 
     Args:
         circles: options of `CircleSpec`.
@@ -57,6 +62,29 @@ class ConfusionDegreeHook(Hook):
         self.weighting, self.seed = weighting, tuple(seed)
         self.state: dict[str, Tensor] = {}
         self.update_set: UpdateSet | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Draw the update sets of the epochs before a resumed one again: all clips that weights
+        came from are known at the end, as in an uninterrupted run.
+
+        Raises:
+            UserError: there is no `UpdateSetHook`, or the model lacks what this hook needs.
+        """
+        if self.update_set is None:
+            raise UserError(
+                f"{type(self).__name__} needs an update set; add dict(type='UpdateSetHook') to "
+                "custom_hooks"
+            )
+        model = unwrap(runner)
+        for name in ("num_classes", "confusion_weights", "embed"):
+            if not hasattr(model, name):
+                raise UserError(
+                    f"{type(self).__name__} needs a model with `{name}`, which "
+                    f"{type(model).__name__} lacks; its docstring says what it is"
+                )
+        if self.redraw:
+            for epoch in range(runner.epoch):
+                self.update_set.redraw(epoch)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Set the weights of the next epoch.
@@ -119,7 +147,9 @@ class ConfusionDegreeHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore degrees, weights and circles."""
-        self.state = dict(checkpoint.get("confusion_degree", {}))
+        kept = checkpoint.get("confusion_degree", {})
+        # mmengine's own Runner loads it onto the GPU
+        self.state = {name: value.cpu() for name, value in kept.items()}
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
         """Arrays of confusion.npz: degrees, weights and circles of the last epoch."""

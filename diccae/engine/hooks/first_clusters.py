@@ -11,11 +11,15 @@ from mmengine.runner import Runner
 
 from diccae.engine.clustering import ClusterOptions, cluster
 from diccae.engine.feature_extractor import extract, of_main_process, preprocessed, unwrap
-from diccae.engine.hooks.update_set import UpdateSet
+from diccae.engine.hooks.update_set import UpdateSet, ordered_loader
 
 
 class ClusteringHook(Hook):
     """Base of hooks that cluster the features of all training clips.
+
+    They need `UpdateSetHook` and, in the config, an `extract_dataloader` of the training clips
+    without augmentation. Datasets have `ids`, (N,) text; models have the method that computes
+    features (B, D) of the `inputs` that their `data_preprocessor` returns.
 
     Args:
         seed: of the initial centroids.
@@ -44,16 +48,23 @@ class ClusteringHook(Hook):
         return clips.numpy(), update.numpy()
 
     def loader(self, runner: Runner) -> Any:
-        """A loader of the training clips in the order of the dataset, without augmentation."""
+        """A loader of the training clips in the order of the dataset, without augmentation.
+
+        Raises:
+            UserError: the config has no `extract_dataloader`, or one that changes the order.
+        """
         if not hasattr(self, "_loader"):
-            self._loader = runner.build_dataloader(runner.cfg.extract_dataloader)
+            self._loader = ordered_loader(runner, "extract_dataloader")
         return self._loader
 
 
 @HOOKS.register_module()
 class FirstClustersHook(ClusteringHook):
     """The first clustering (Sec. 2.3-1), at the end of the warm-up, of the concatenated unit-length
-    audio and video features.
+    audio and video features, the model's `joint_features`.
+
+    `diccae train` writes `result_files` beside the run; in a Runner of your own, write
+    `assignments.npz` with `numpy.savez` after training.
 
     Args:
         seed: of the initial centroids.

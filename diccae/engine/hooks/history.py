@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import all_reduce_params
+from mmengine.dist import all_reduce, all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ TERM = "loss_"
 class HistoryHook(Hook):
     """Collects one row for each epoch in `rows`, which become history.csv, and the mean of the
     weights of pairs over the epochs, which becomes `mean_weight` of confusion.npz; both are part of
-    the checkpoint. Stops a run whose loss is not finite."""
+    the checkpoint. Stops a run whose loss is not finite. The model is a `Recogniser`."""
 
     # after the hooks that change labels and weights, before the checkpoint is written
     priority = "LOW"
@@ -91,6 +91,8 @@ class HistoryHook(Hook):
             "lr": runner.optim_wrapper.get_lr()["lr"][0],
         }
         for key, total in self._sums.items():
+            # over the clips of all processes
+            all_reduce(total, op="mean")
             row[key] = float(total) / self._count
             if not torch.isfinite(total):
                 raise UserError(
@@ -113,7 +115,9 @@ class HistoryHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore rows and weights."""
         self.rows = list(checkpoint.get("history", []))
-        self.weight_sum = checkpoint.get("weight_sum")
+        total = checkpoint.get("weight_sum")
+        # mmengine's own Runner loads it onto the GPU
+        self.weight_sum = None if total is None else total.cpu()
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:
         """`mean_weight` (C, C) of confusion.npz, the mean over epochs of the weights that the loss

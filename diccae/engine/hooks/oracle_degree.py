@@ -56,6 +56,7 @@ class OracleDegreeHook(ConfusionDegreeHook):
                 f"{self.design.name}, {', '.join(wanted)}, got {', '.join(found)}; render the "
                 "benchmark of this plan into a data_root of its own"
             )
+        super().before_train(runner)
         self.confusion = torch.from_numpy(bayes(self.design).confusion[self.modality])
 
     def _degree(self, circles: Circles, labels: Tensor) -> tuple[Tensor, int]:

@@ -31,10 +31,15 @@ class PseudoLabelHook(ClusteringHook):
     ones, and the update clips are assigned to the nearest centroid. Degrees of confusion are
     computed after that, with the new ids.
 
+    The model has `embed`, and `classifier`, a linear layer of `k` outputs or None. The datasets of
+    training and update set have `ids`, (N,) text, and `set_labels`, which replaces all labels by
+    (N,) int64, also in running workers.
+
     Args:
         refine_every: epochs between clusterings; 0 keeps the first clusters (w/o Refinement).
         seed: of the initial centroids; the epoch is added to it.
-        initial: path of `assignments.npz` of the warm-up run with this seed.
+        initial: path of `assignments.npz` of the warm-up run with this seed: `ids`, (M,) text, and
+            `assign_0`, (M,) their clusters, see `FirstClustersHook`.
         reinit_head: rows of the classifier to initialise again after a clustering: those of
             `unmatched` ids, or `all`.
         shuffled: a control: each clip has the cluster id of another clip, so that clusters keep
@@ -138,7 +143,9 @@ class PseudoLabelHook(ClusteringHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore the clusterings."""
         if "pseudo_labels" in checkpoint:
-            self.assignments = dict(checkpoint["pseudo_labels"]["assignments"])
+            kept = checkpoint["pseudo_labels"]["assignments"]
+            # mmengine's own Runner loads them onto the GPU
+            self.assignments = {part: ids.cpu() for part, ids in kept.items()}
             self.inertia = dict(checkpoint["pseudo_labels"]["inertia"])
 
     def result_files(self, runner: Runner) -> dict[str, dict[str, np.ndarray]]:

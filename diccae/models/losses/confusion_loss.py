@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from diccae.functional import similarity as forms
-from diccae.functional.arguments import ArgumentError, check_choice, check_labels
+from diccae.functional.arguments import (
+    ArgumentError,
+    check_batch_labels,
+    check_choice,
+    check_count,
+)
 from diccae.functional.contrastive import REDUCTIONS, weighted_confusion_loss
 from diccae.functional.precision import wide, wide_rows, without_autocast
 from diccae.models.losses.gather import gather_rows
@@ -41,7 +46,7 @@ class ConfusionLoss(nn.Module):
     Deviation: Eq. 4 is a sum over pairs; the default reduction is `balanced`.
 
     Args:
-        num_classes: C, the size of the weight matrix.
+        num_classes: C, the number of classes and the size of the weight matrix.
         similarity: `sigmoid_cosine`, `half_cosine`, `rbf` (learned scale) or `mlp` (a learned
             scorer of |f_i - f_j| and f_i f_j), see `diccae.functional.similarity`.
         pairs: `fused` (all i < j of one feature per clip), `intra_modal` (i < j within each of two
@@ -55,7 +60,7 @@ class ConfusionLoss(nn.Module):
         by_own_loss: weight pairs by their own loss too, see `own_loss_weights`.
 
     Raises:
-        ArgumentError: an unknown option, or `mlp` without `feature_dim`.
+        ArgumentError: no class, an unknown option, or `mlp` without `feature_dim`.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class ConfusionLoss(nn.Module):
         by_own_loss: bool = False,
     ) -> None:
         super().__init__()
+        check_count("num_classes", num_classes)
         check_choice("similarity", similarity, SIMILARITIES)
         check_choice("pairs", pairs, PAIRS)
         check_choice("reduction", reduction, REDUCTIONS)
@@ -82,6 +88,7 @@ class ConfusionLoss(nn.Module):
         self.loss_weight = loss_weight
         self.gather = gather
         self.by_own_loss = by_own_loss
+        self.feature_dim = feature_dim
         if similarity == "sigmoid_cosine":
             self.scale = nn.Parameter(torch.tensor(float(scale)))
             self.bias = nn.Parameter(torch.tensor(float(bias)))
@@ -96,7 +103,7 @@ class ConfusionLoss(nn.Module):
     def logits(
         self, first: Float[Tensor, "b d"], second: Float[Tensor, "b2 d"]
     ) -> Float[Tensor, "b b2"]:
-        """Logits of F_p for every pair of rows."""
+        """Logits of F_p for every pair of rows: (B, D), (B', D) -> (B, B')."""
         if self.similarity == "sigmoid_cosine":
             return forms.sigmoid_cosine_logits(first, second, self.scale, self.bias)
         if self.similarity == "half_cosine":
@@ -104,6 +111,11 @@ class ConfusionLoss(nn.Module):
         if self.similarity == "rbf":
             scale = wide(self.log_scale).exp()
             return _by_rows(lambda a, b: forms.rbf_logits(a, b, scale), first, second)
+        if first.shape[-1] != self.feature_dim:
+            raise ArgumentError(
+                "features",
+                f"wanted width {self.feature_dim} as `feature_dim`, got {first.shape[-1]}",
+            )
         parameters = {name: wide(value) for name, value in self.scorer.named_parameters()}
 
         def score(a: Tensor, b: Tensor) -> Tensor:
@@ -125,17 +137,24 @@ class ConfusionLoss(nn.Module):
         Args:
             features: (B, D) fused features, or those of the first modality.
             labels: (B,) classes in [0, C), -1 for none.
-            weights: (C, C) weights of Eq. 4; None for 1.
+            weights: (C, C) weights of Eq. 4, at least 0; None for 1. They are constants: no
+                gradient flows through them.
             other: (B, D) features of the second modality, for `intra_modal` and `cross_modal`;
                 without it, as in a run of one modality, the pairs of `features` are taken.
 
         Raises:
-            ArgumentError: weights of another shape, or labels outside of the classes.
+            ArgumentError: weights of another shape, labels that are no integers or outside of the
+                classes, or `labels` or `other` of another number than the features.
         """
         wanted = (self.num_classes, self.num_classes)
         if weights is not None and weights.shape != wanted:
             raise ArgumentError("weights", f"wanted shape {wanted}, got {tuple(weights.shape)}")
-        check_labels("labels", labels, self.num_classes, lowest=-1)
+        check_batch_labels("labels", labels, self.num_classes)
+        for argument, rows in (("labels", labels), ("other", other)):
+            if rows is not None and len(rows) != len(features):
+                raise ArgumentError(
+                    argument, f"wanted {len(features)} as in the features, got {len(rows)}"
+                )
         widen = wide_rows if self.similarity in COSINES else wide
         features, other = widen(features), None if other is None else widen(other)
         if self.gather:

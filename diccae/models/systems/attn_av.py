@@ -85,8 +85,8 @@ class AttnAV(LateFusion):
         self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
     ) -> dict[str, Float[Tensor, ""]]:
         """Cross entropy of the combination."""
-        logits = wide(self.logits(self.fuse(self.encode(inputs))))
-        return {"loss_cls": F.cross_entropy(logits, self.classes(data_samples).to(logits.device))}
+        logits = self.logits(self.fuse(self.encode(inputs)))
+        return {"loss_cls": self.cross_entropy(logits, data_samples)}
 
     def init_weights(self) -> None:
         """Take encoder and classifier of each modality from the model of that modality alone, or

@@ -9,10 +9,8 @@ from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from diccae.errors import UserError
-from diccae.functional.precision import wide
 from diccae.models.losses.co_correlation_loss import CoCorrelationLoss
 from diccae.models.recogniser import Recogniser
 from diccae.models.systems.avcl_contrast import TwoViewContrast
@@ -115,8 +113,7 @@ class AVCL(Recogniser):
         if self.selfcl is not None:
             losses["loss_selfcl"] = self.selfcl(*fused)
         if self.classifier is not None:
-            classes = self.classes(data_samples).to(fused[0].device)
-            losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused[0])), classes)
+            losses["loss_cls"] = self.cross_entropy(self.logits(fused[0]), data_samples)
         return losses
 
     def locations(

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from diccae.errors import UserError
 from diccae.functional.arguments import ArgumentError
@@ -20,7 +19,6 @@ from diccae.functional.masking import (
     random_masks,
     visible_count,
 )
-from diccae.functional.precision import wide
 from diccae.models.cav_mae_network import EPS, CavMaeNetwork
 from diccae.models.joint_decoder import JointDecoder
 
@@ -85,8 +83,8 @@ class CavMae(CavMaeNetwork):
         self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
     ) -> dict[str, Float[Tensor, ""]]:
         """Cross entropy."""
-        logits = wide(self.logits(self.fuse(self.encode(inputs))))
-        return {"loss_cls": F.cross_entropy(logits, self.classes(data_samples).to(logits.device))}
+        logits = self.logits(self.fuse(self.encode(inputs)))
+        return {"loss_cls": self.cross_entropy(logits, data_samples)}
 
 
 @MODELS.register_module()

@@ -9,9 +9,8 @@ from jaxtyping import Float
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from diccae.functional.precision import wide
+from diccae.errors import UserError
 from diccae.functional.weights import static_weights
 from diccae.models.recogniser import Recogniser
 
@@ -24,7 +23,8 @@ class DICCAE(Recogniser):
     an MLP that fuses the features, the confusion loss and the classifier.
 
     Args:
-        modalities: with a single one, the MLP reads only its feature and there is no InfoNCE.
+        modalities: with a single one, the MLP reads only its feature, and InfoNCE can only contrast
+            two views of it (`intra_modal`).
         num_classes: C, number of classes in fine-tuning, of clusters in pre-training.
         embedding_dim: E, size of the fused feature and of the InfoNCE projections.
         confusion_loss, info_nce: registered losses; None to train without.
@@ -34,6 +34,9 @@ class DICCAE(Recogniser):
         static_weight: one weight for all pairs instead of dynamic weights (w/o M_ij, Fig. 3); None
             for dynamic weights.
         **recogniser: see `Recogniser`.
+
+    Raises:
+        UserError: InfoNCE between modalities of which there is only one; or see `Recogniser`.
     """
 
     separate_encoders = True
@@ -60,6 +63,12 @@ class DICCAE(Recogniser):
             nn.Linear(2 * embedding_dim, embedding_dim),
         )
         self.info_nce = MODELS.build(info_nce) if info_nce else None
+        contrast = self.info_nce.contrast if self.info_nce is not None else "intra_modal"
+        if len(self.modalities) == 1 and contrast != "intra_modal":
+            raise UserError(
+                f"info_nce: contrast {contrast} needs both modalities; choose intra_modal, or "
+                "leave info_nce out"
+            )
         self.confusion_loss = MODELS.build(confusion_loss) if confusion_loss else None
         self.supcon = MODELS.build(supcon) if supcon else None
         self.pairs_by_modality = (
@@ -107,8 +116,7 @@ class DICCAE(Recogniser):
         if self.classifier or self.confusion_loss or self.supcon:
             fused = self.fuse(features)
             if self.classifier is not None:
-                classes = self.classes(data_samples).to(device)
-                losses["loss_cls"] = F.cross_entropy(wide(self.logits(fused)), classes)
+                losses["loss_cls"] = self.cross_entropy(self.logits(fused), data_samples)
             if self.supcon is not None:
                 losses["loss_supcon"] = self.supcon(fused, labels)
             if self.confusion_loss is not None:

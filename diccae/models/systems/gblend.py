@@ -96,9 +96,8 @@ class GBlend(LateFusion):
     ) -> dict[str, Float[Tensor, ""]]:
         """The weighted cross entropy w_k L_k of each classifier."""
         every = self.all_logits(self.fuse(self.encode(inputs)))
-        labels = self.classes(data_samples).to(self.loss_weights.device)
         return {
-            f"loss_{name}": weight * F.cross_entropy(wide(logits), labels)
+            f"loss_{name}": weight * self.cross_entropy(logits, data_samples)
             for weight, (name, logits) in zip(self.loss_weights, every.items(), strict=True)
         }
 

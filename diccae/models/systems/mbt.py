@@ -11,7 +11,6 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diccae.functional.precision import wide
 from diccae.models.recogniser import Recogniser
 from diccae.models.tokens import TokenEncoder
 
@@ -105,8 +104,7 @@ class MBT(Recogniser):
         features = self.encode(inputs)
         fused = self.fuse(features)
         scored = [fused] if self.objective == "mean_logits" else list(features.values())
-        classes = self.classes(data_samples).to(fused.device)
-        terms = [F.cross_entropy(wide(self.logits(feature)), classes) for feature in scored]
+        terms = [self.cross_entropy(self.logits(feature), data_samples) for feature in scored]
         return {"loss_cls": torch.stack(terms).mean()}
 
     def _embed(self, name: str, inputs: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:

@@ -11,7 +11,6 @@ from mmaction.structures import ActionDataSample
 from mmengine.logging import print_log
 from timm.layers import lecun_normal_
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers.models.perceiver.configuration_perceiver import PerceiverConfig
 from transformers.models.perceiver.modeling_perceiver import (
     PerceiverBasicDecoder,
@@ -20,7 +19,6 @@ from transformers.models.perceiver.modeling_perceiver import (
 )
 
 from diccae.errors import UserError
-from diccae.functional.precision import wide
 from diccae.models.recogniser import Recogniser
 from diccae.models.released_perceiver import load_released
 from diccae.models.tokens import TokenEncoder
@@ -180,9 +178,8 @@ class PerceiverIO(Recogniser):
         self, inputs: dict[str, Float[Tensor, "b ..."]], data_samples: list[ActionDataSample]
     ) -> dict[str, Float[Tensor, ""]]:
         """Cross entropy."""
-        logits = wide(self.logits(self.fuse(self.encode(inputs))))
-        classes = self.classes(data_samples).to(logits.device)
-        return {"loss_cls": F.cross_entropy(logits, classes)}
+        logits = self.logits(self.fuse(self.encode(inputs)))
+        return {"loss_cls": self.cross_entropy(logits, data_samples)}
 
     def _encoder(self, name: str) -> TokenEncoder:
         encoder: Any = self.encoders[name]

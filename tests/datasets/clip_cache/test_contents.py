@@ -14,8 +14,11 @@ import pytest
 from diccae.datasets import decoders, pyav_media
 from diccae.datasets.av_clip_dataset import AVClipDataset
 from diccae.datasets.clip_cache import load_cache
+from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.clips import fbank_statistics, log_mels, training_rows
 from diccae.datasets.media import decode_clip
+from diccae.datasets.readers import plain_csv
+from diccae.datasets.readers.manifest import write_manifest
 from diccae.errors import UserError
 from tests.datasets.clip_cache.conftest import build, clip_path
 
@@ -194,3 +197,32 @@ def test_a_decoder_that_is_unknown_or_not_installed_is_an_error(
     with pytest.raises(UserError, match="torchcodec cannot be imported .*cache.decoder to pyav"):
         build(manifest, decoder="torchcodec")
     assert not (manifest.parent / "cache").exists()
+
+
+@pytest.mark.parametrize("mode", ["stored", "live"])
+def test_clips_beside_a_data_folder_that_is_a_link(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    disk, project = tmp_path / "disk" / "deep" / "results", tmp_path / "project"
+    for folder in (disk, project):
+        folder.mkdir(parents=True)
+    (project / "results").symlink_to(disk)
+    clips = [str(project / "media" / f"{number}.mp4") for number in range(2)]
+    (project / "media").mkdir()
+    for number, clip in enumerate(clips):
+        shutil.copy(clip_path(manifest, number), clip)
+    monkeypatch.chdir(project)
+    linked = Path("results/data/manifest.parquet")
+    (project / "list.csv").write_text("path,label_name\n0.mp4,one\n1.mp4,other\n")
+    write_manifest(plain_csv.read([Path("list.csv")], Path("media")), linked)
+    # on every machine the same, wherever a link leads to
+    assert pd.read_parquet(linked)["path"][0] == "../../media/0.mp4"
+    cache = load_cache(build(linked, mode=mode))
+    assert cache.meta["counts"] == {"ok": 2}
+    assert np.asarray(cache.frames[1]).any()
+    shutil.copy(clips[0], clips[1])
+    if mode == "stored":
+        assert replaced_clips(linked.parent / "cache") == ["media/1.mp4"]
+    else:
+        with pytest.raises(UserError, match="media/1.mp4: it was replaced by another file"):
+            np.asarray(cache.frames[1])

@@ -18,6 +18,7 @@ from diccae.datasets import ledger, stored_workers
 from diccae.datasets.benchmark.spec import BenchmarkSpec
 from diccae.datasets.benchmark.writer import render_benchmark
 from diccae.datasets.clip_cache import load_cache
+from diccae.datasets.clip_files import replaced_clips
 from diccae.datasets.integrity import Problem, data_problems
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
@@ -154,6 +155,38 @@ def test_a_clip_of_the_same_size_and_time_is_found_where_every_clip_is_read(mani
     os.utime(clip, ns=(time, time))
     assert problems(manifest) == []
     assert [problem.where for problem in problems(manifest, clips=True)] == [str(clip)]
+
+
+def test_a_clip_that_was_replaced_and_checked_is_not_that_of_the_live_cache(manifest: Path) -> None:
+    without_digests(manifest)
+    folder = build(manifest, mode="live")
+    shutil.copy(clip_path(manifest, 2), clip_path(manifest, 6))
+    # the ledger knows the new file from now on
+    ledger.check(manifest, manifest.with_name("ledger.parquet"), jobs=1, progress=False)
+    assert [problem.where for problem in problems(manifest)] == [str(clip_path(manifest, 6))]
+    cache = load_cache(folder, ARRAYS)
+    for array in (cache.frames, cache.fbank):
+        np.asarray(array[2])
+        with pytest.raises(UserError, match="replaced by another file .*`diccae data cache --plan"):
+            np.asarray(array[6])
+    cache = load_cache(build(manifest, mode="live"), ARRAYS)
+    assert np.array_equal(cache.fbank[6], cache.fbank[2])
+    assert problems(manifest) == []
+
+
+def test_the_stamps_of_an_older_stored_cache_are_not_those_of_a_live_one(manifest: Path) -> None:
+    without_digests(manifest)
+    clip = clip_path(manifest, 6)
+    old = shutil.copy2(clip, manifest.parent / "old.mp4")
+    folder = build(manifest)
+    clip.write_bytes(clip_path(manifest, 2).read_bytes())
+    cache = load_cache(build(manifest, mode="live"), ARRAYS)
+    np.asarray(cache.frames[6])
+    assert problems(manifest) == []
+    # the workflow does not make it again
+    assert replaced_clips(folder) == []
+    shutil.copy2(old, clip)
+    assert [problem.where for problem in problems(manifest)] == [str(clip)]
 
 
 @pytest.mark.parametrize("mode", ["stored", "live"])

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from diccae.datasets import stored_clips, stored_files, stored_workers
+from diccae.datasets.alone import alone
 from diccae.datasets.clip_cache import load_cache
 from diccae.datasets.media import decode_clip
 from diccae.errors import UserError
@@ -56,6 +57,14 @@ def test_nothing_is_decoded_twice(manifest: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         stored_workers, "decode_clip", lambda *_, **__: pytest.fail("decoded again")
     )
+    build(manifest)
+
+
+def test_one_process_at_a_time(manifest: Path) -> None:
+    folder = build(manifest)
+    words = "another `diccae data cache` works there; wait until it has ended"
+    with alone(folder, "diccae data cache"), pytest.raises(UserError, match=words):
+        build(manifest)
     build(manifest)
 
 

@@ -67,6 +67,7 @@ def test_names_with_dots_in_a_folder(tmp_path: Path) -> None:
     [
         ({"id": ["a"], "x": np.ones((1, 2))}, {}, "no array 'features'; set features.audio.array"),
         ({"id": ["a"], "features": np.ones((2, 2))}, {}, "id has 1 names and features 2 vectors"),
+        ({"id": "a", "features": np.ones((1, 2))}, {}, r"wanted id of shape \(N,\) and N vectors"),
         ({"id": ["m/a", "n/a"], "features": np.ones((2, 2))}, {"match": "stem"}, "1 names stand"),
         ({"id": ["x-1"], "features": np.array([[np.nan]])}, {}, "not finite in float16"),
         ({"id": ["x-1"], "features": np.array([[7e4]])}, {}, "the largest is 65504"),
@@ -92,6 +93,8 @@ def test_damaged_files_and_shapes_that_differ(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder has no .npy file"):
         Vectors("audio", source(folder))
     np.save(folder / "a.npy", np.ones(3))
+    with pytest.raises(UserError, match=r"a\.npy: wanted a \.npz file .* got a single array"):
+        Vectors("audio", source(folder / "a.npy"))
     np.save(folder / "b.npy", np.ones(4))
     with pytest.raises(UserError, match=r"different shapes, \(1, 1, 3\) and \(1, 1, 4\)"):
         Vectors("audio", source(folder)).read(np.array([0, 1]))

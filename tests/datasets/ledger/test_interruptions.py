@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from diccae.datasets import ledger_workers
+from diccae.datasets.alone import alone
 from diccae.datasets.ledger import check, summarise
 from diccae.datasets.ledger_files import gather
+from diccae.errors import UserError
 from tests.datasets.ledger.conftest import MOVING, manifest_of, rows_of
 from tests.datasets.media.samples import write
 
@@ -127,3 +129,14 @@ def test_a_process_that_dies_takes_no_other_clip_with_it(tmp_path: Path, start: 
     (tmp_path / "go").touch()
     assert running.wait() == 0
     assert summarise(out).used == 12 * ledger_workers.SHARD
+
+
+def test_one_check_at_a_time(tmp_path: Path) -> None:
+    manifest, out = many(tmp_path, 3), tmp_path / "ledger.parquet"
+    parts = tmp_path / "ledger.parquet.parts"
+    parts.mkdir()
+    words = "another `diccae data check` works there; wait until it has ended"
+    # its parts would be taken for those of an interrupted check
+    with alone(parts, "diccae data check"), pytest.raises(UserError, match=words):
+        check(manifest, out, jobs=1, progress=False)
+    assert not out.exists()

@@ -89,6 +89,11 @@ def test_span_after_the_end(plain: Path) -> None:
     refused(plain, "no_video", "no frame between 7.0 s and 9.0 s", start=7.0, end=9.0)
 
 
+def test_span_at_a_time_that_no_file_has(plain: Path) -> None:
+    # nanoseconds in place of seconds
+    refused(plain, "unreadable", "begins later than a file can count", start=1.6e18, end=1.7e18)
+
+
 @pytest.mark.parametrize(("start", "end"), [(1.0, 1.0), (2.0, 1.0)])
 def test_empty_span(plain: Path, start: float, end: float) -> None:
     refused(plain, "empty_span", "is empty", start=start, end=end)

@@ -170,3 +170,13 @@ def test_bad_folds(write: Write, fold: str) -> None:
     path = write("my.csv", "path,fold", "x.mp4,1", f"y.mp4,{fold}")
     with pytest.raises(UserError, match=f"{path}, line 3: .*wanted a .*, got '{fold}'"):
         read([path], None)
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [("zo\u00eb 1", "case"), ("Zo\u00eb\u00a01", "blanks"), ("Zoe\u0308 1", "Unicode form")],
+)
+def test_groups_that_look_alike_are_noted(write: Write, other: str, difference: str) -> None:
+    rows = ("a.mp4,x,train,Zo\u00eb 1", f"b.mp4,x,test,{other}", "c.mp4,x,test,", "C.mp4,x,test,")
+    (note,) = read([write("my.csv", "path,label_name,split,group", *rows)], None).attrs["notes"]
+    assert f"only: 1, first {other!r} from 'Zo\u00eb 1' by {difference};" in note
