@@ -27,7 +27,7 @@ def summary(
         ),
     ] = False,
 ) -> None:
-    """Print what the committed references say, in five sentences, and where real sounds and
+    """Print what the committed references say, in six sentences, and where real sounds and
     rendered clips have other verdicts."""
     from diccae.committed import DATA_SETS_TABLE
     from diccae.reporting.csv_file import save

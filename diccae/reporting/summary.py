@@ -1,4 +1,4 @@
-"""Five sentences on what the committed references say. The rules that a page shares are in
+"""Six sentences on what the committed references say. The rules that a page shares are in
 `diccae.reporting.findings` and `diccae.reporting.system_findings`."""
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ from diccae.reporting.data_sets import (
     records,
 )
 from diccae.reporting.listed_files import RESTORE, check_listed, read_listing
-from diccae.reporting.row_words import Row
+from diccae.reporting.row_words import MODALITIES, Row, no_verdict, widest
 from diccae.reporting.verdicts import error, level_words
 from diccae.stored_file import reading
 
 # the plans that are read beside those of the data sets
-CONFIRMATORY, CONTROLS = "embedded", "controls"
+CONFIRMATORY, CONTROLS, READINGS = "embedded", "controls", "embedded-full"
 ABSENT = "not computed yet."
 # nothing corrects for the number of these intervals
 EXPLORATORY = "exploratory, 95 % intervals"
+BY_CHANCE = "by chance alone 5 % of such intervals or more have a direction"
+READING_DROP = ("drop", "drop_low", "drop_high")
 
 
 def summary(reference: Path = FOLDER) -> list[str]:
-    """Five sentences: parts of the method, which pairs are weighted, other systems, real sounds,
-    and what the numbers can show.
+    """Six sentences: parts of the method, which pairs are weighted, readings of what the paper
+    leaves open, other systems, real sounds, and what the numbers can show.
 
     Args:
         reference: folder of the committed references. A sentence about a plan that it lacks says
@@ -49,6 +51,7 @@ def summary(reference: Path = FOLDER) -> list[str]:
     return [
         _parts(records(effects[effects["plan"] == CONFIRMATORY])),
         _weights(_read(reference / CONTROLS / "control_verdicts.csv")),
+        _readings(_read(reference / READINGS / "sensitivity.csv")),
         _systems(_read(reference / CONFIRMATORY / "systems.csv")),
         real_sounds(effects),
         certainty(effects, [read_listing(path) for path in seals]),
@@ -71,6 +74,35 @@ def _weights(controls: Sequence[Row]) -> str:
     if not said:
         return f"Which pairs are weighted: {ABSENT}"
     return f"Which pairs are weighted, {_seeds(controls)}, {EXPLORATORY}: {said}."
+
+
+def _readings(rows: Sequence[Row]) -> str:
+    rows = [row for row in widest(rows) if pd.notna(row["drop"])]
+    if not rows:
+        return f"Readings of open choices: {ABSENT}"
+    few = no_verdict(rows, READING_DROP, "seed")
+    if few:
+        return f"Readings of open choices: {few}."
+
+    def words(row: Row) -> str:
+        return f"{row['variant']}: {drop_words(row, READING_DROP)}"
+
+    kinds = {
+        "worse": [row for row in rows if row["drop_low"] > 0],
+        "better": [row for row in rows if row["drop_high"] < 0],
+    }
+    told = "".join(
+        f"; {len(own)} {'does' if len(own) == 1 else 'do'} {kind} "
+        f"(drops in points: {'; '.join(map(words, own))})"
+        for kind, own in kinds.items()
+        if own
+    )
+    rest = len(rows) - sum(map(len, kinds.values()))
+    return (
+        f"Readings of open choices, {_seeds(rows)}, {EXPLORATORY}: {rest} of {len(rows)} in "
+        f"{MODALITIES[rows[0]['modality']]} {'is' if rest == 1 else 'are'} not told apart from the "
+        f"method as it runs here{told}; {BY_CHANCE}."
+    )
 
 
 def _systems(rows: Sequence[Row]) -> str:
@@ -113,7 +145,7 @@ def _compared(effects: pd.DataFrame, real: pd.DataFrame) -> str:
         f"verdicts in audio are not those on rendered clips, {opposite or 'none'} of them with the "
         f"opposite direction, which is no test of a difference; {len(shown) or 'none'} of "
         f"{len(known)} differences there {'has' if len(shown) == 1 else 'have'} a direction"
-        f"{listed}; by chance alone 5 % of such intervals or more have one."
+        f"{listed}; {BY_CHANCE}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the committed references say together: data sets side by side, and the five sentences."""
+"""What the committed references say together: data sets side by side, and the six sentences."""
 
 from __future__ import annotations
 
@@ -68,6 +68,19 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for key, values in judged.items()
     ]
     write(FOLDER / "controls", "control_verdicts", rules)
+    readings = {
+        "full": (np.nan, np.nan, np.nan),
+        "rank": (0.4, -0.5, 1.3),
+        "pair_sum": (14.8, 12.0, 17.6),
+        "full@k=12": (-0.8, -1.5, -0.1),
+    }
+    sensitivity = [
+        {"variant": name, "modality": modality, "seeds": 4}
+        | dict(zip(("drop", "drop_low", "drop_high"), values, strict=True))
+        for name, values in readings.items()
+        for modality in ("A", "AV")
+    ]
+    write(FOLDER / "embedded-full", "sensitivity", sensitivity)
     ends = {
         "full": (np.nan, 8.0),
         "from_scratch@lr=0.004": (-5.0, np.nan),
@@ -102,7 +115,7 @@ def seal(folder: Path, **content: Any) -> None:
     (folder / "verify.json").write_text(json.dumps(content))
 
 
-def test_the_five_sentences(reference: Path) -> None:
+def test_the_six_sentences(reference: Path) -> None:
     assert summary() == [
         "Parts of the method, rendered clips, 12 seeds, 98.8 % intervals, which hold together in "
         "95 % of cases: of 4 A-V drops, in points: 1 in the claimed direction (without the "
@@ -112,6 +125,10 @@ def test_the_five_sentences(reference: Path) -> None:
         "Which pairs are weighted, rendered clips, 12 seeds, exploratory, 95 % intervals: "
         "undecided whether weights from the truth are better (+0.5 [-0.5, +1.5] points); which "
         "pair does not matter (+0.1 [-0.2, +0.4] points).",
+        "Readings of open choices, rendered clips, 4 seeds, exploratory, 95 % intervals: 1 of 3 in "
+        "A-V is not told apart from the method as it runs here; 1 does worse (drops in points: "
+        "pair_sum: +14.8 [+12.0, +17.6]); 1 does better (drops in points: full@k=12: -0.8 [-1.5, "
+        "-0.1]); by chance alone 5 % of such intervals or more have a direction.",
         "Other systems, rendered clips, 12 seeds, exploratory, 95 % intervals: DICCAE reaches "
         "80.0 % [79.0, 81.0] in A-V and is better than its encoders trained from scratch (+8.0 "
         "[+7.0, +9.0] points); of 3 systems beside DICCAE in A-V, differences in points: 1 worse "
@@ -121,13 +138,20 @@ def test_the_five_sentences(reference: Path) -> None:
         "in audio are not those on rendered clips, 1 of them with the opposite direction, which is "
         "no test of a difference; 1 of 3 differences there has a direction (in points: kitchen20, "
         "without InfoNCE: -2.0 [-3.2, -0.8]); by chance alone 5 % of such intervals or more have "
-        "one.",
+        "a direction.",
         "What can be seen: with 80 % power, 95 % intervals show a true difference of 0.6 to 3.0 "
         "points in A-V on rendered clips and of 2.5 to 4.0 points in audio on real sounds; the "
         "wider intervals of the parts of the method need a larger one; every number follows from "
         "1,500 runs of 2 plans, whose shards are in results/reference and are verified by `diccae "
         "verify`, 1 of them with findings.",
     ]
+
+
+def test_readings_with_too_few_seeds_have_no_verdict(reference: Path) -> None:
+    table = reference / "embedded-full" / "sensitivity.csv"
+    rows = pd.read_csv(table).assign(seeds=2, drop_low=np.nan, drop_high=np.nan)
+    rows.to_csv(table, index=False)
+    assert "Readings of open choices: no verdict with 2 seeds (4 are needed)." in summary()
 
 
 def test_other_verdicts_on_real_sounds_are_said_first(reference: Path) -> None:
