@@ -14,7 +14,7 @@ from diccae.whole_file import whole_file
 # between these lines a page has the sentences
 BEGIN, END = "<!-- diccae summary: begin -->\n", "<!-- diccae summary: end -->\n"
 LINES: dict[str, Any] = {"width": 100, "subsequent_indent": "  ", "break_on_hyphens": False}
-PAGES = (Path("README.md"), Path("results/reference/README.md"))
+README, REFERENCE = Path("README.md"), Path("results/reference/README.md")
 
 
 def summary(
@@ -27,25 +27,33 @@ def summary(
         ),
     ] = False,
 ) -> None:
-    """Print what the committed references say, in six sentences, and where real sounds and
-    rendered clips have other verdicts."""
+    """Print what the committed references say, in five sentences and one on open choices, and where
+    real sounds and rendered clips have other verdicts."""
     from diccae.committed import DATA_SETS_TABLE
     from diccae.reporting.csv_file import save
     from diccae.reporting.data_sets import data_sets, sentences
-    from diccae.reporting.summary import summary as in_words
 
-    found, table = in_words(), data_sets()
-    print("\n".join(found))
+    said, table = said_on(), data_sets()
+    print("\n".join(said[REFERENCE]))
     print("\n".join(["", *sentences(table)]))
     if write:
-        pages = {page: with_sentences(page, found) for page in PAGES}
+        pages = {page: with_sentences(page, found) for page, found in said.items()}
         if len(table):
             save(table, DATA_SETS_TABLE)
         for page, text in pages.items():
             with whole_file(page) as temporary:
                 temporary.write_text(text)
         written = [DATA_SETS_TABLE] if len(table) else []
-        print(f"\nwrote {', '.join(map(str, [*written, *PAGES]))}")
+        print(f"\nwrote {', '.join(map(str, [*written, *pages]))}")
+
+
+def said_on() -> dict[Path, list[str]]:
+    """The sentences on each page."""
+    from diccae.reporting.summary import open_choices
+    from diccae.reporting.summary import summary as five
+
+    found = five()
+    return {README: found, REFERENCE: [*found, open_choices()]}
 
 
 def with_sentences(page: Path, found: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Six sentences on what the committed references say. The rules that a page shares are in
+"""Sentences on what the committed references say. The rules that a page shares are in
 `diccae.reporting.findings` and `diccae.reporting.system_findings`."""
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ READING_DROP = ("drop", "drop_low", "drop_high")
 
 
 def summary(reference: Path = FOLDER) -> list[str]:
-    """Six sentences: parts of the method, which pairs are weighted, readings of what the paper
-    leaves open, other systems, real sounds, and what the numbers can show.
+    """Five sentences: parts of the method, which pairs are weighted, other systems, real sounds,
+    and what the numbers can show.
 
     Args:
         reference: folder of the committed references. A sentence about a plan that it lacks says
@@ -51,7 +51,6 @@ def summary(reference: Path = FOLDER) -> list[str]:
     return [
         _parts(records(effects[effects["plan"] == CONFIRMATORY])),
         _weights(_read(reference / CONTROLS / "control_verdicts.csv")),
-        _readings(_read(reference / READINGS / "sensitivity.csv")),
         _systems(_read(reference / CONFIRMATORY / "systems.csv")),
         real_sounds(effects),
         certainty(effects, [read_listing(path) for path in seals]),
@@ -76,8 +75,17 @@ def _weights(controls: Sequence[Row]) -> str:
     return f"Which pairs are weighted, {_seeds(controls)}, {EXPLORATORY}: {said}."
 
 
-def _readings(rows: Sequence[Row]) -> str:
-    rows = [row for row in widest(rows) if pd.notna(row["drop"])]
+def open_choices(reference: Path = FOLDER) -> str:
+    """A sentence on the readings of what the paper leaves open, for the page of the references.
+
+    Args:
+        reference: see `summary`.
+
+    Raises:
+        UserError: see `summary`.
+    """
+    table = _read(reference / READINGS / "sensitivity.csv")
+    rows = [row for row in widest(table) if pd.notna(row["drop"])]
     if not rows:
         return f"Readings of open choices: {ABSENT}"
     few = no_verdict(rows, READING_DROP, "seed")
