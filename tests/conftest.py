@@ -24,6 +24,17 @@ import yaml
 from diccae.plans import CONFIG_ROOT, Plan, load_plan
 
 COUNTS = {"unlabelled": 144, "train": 48, "update": 48, "validation": 24, "test": 48}
+# settings of a plan that trains on as many
+SMALL = {
+    "benchmark.counts": COUNTS,
+    "data.train_per_class": 4,
+    "data.update_per_class": 3,
+    "data.update_unlabelled": 48,
+    "method.kmeans_k": 6,
+    "schedule.pretrain.batch_size": 16,
+    "schedule.warmup.batch_size": 16,
+    "schedule.finetune.batch_size": 16,
+}
 # The files that take longest. They start first, so that no process of pytest-xdist is left alone
 # with one of them at the end.
 LONGEST = (
@@ -120,16 +131,7 @@ def tiny_plan(folder: Path, data: Path, **overrides: object) -> Plan:
     content |= {"name": "tiny", "data_root": str(data), "seeds": [0, 1]}
     # an override may not suit its opponents of the method
     content["controls"] = None
-    content["overrides"] |= {
-        "data.train_per_class": 4,
-        "data.update_per_class": 3,
-        "data.update_unlabelled": 48,
-        "method.kmeans_k": 6,
-        "schedule.pretrain.batch_size": 16,
-        "schedule.warmup.batch_size": 16,
-        "schedule.finetune.batch_size": 16,
-        **overrides,
-    }
+    content["overrides"] |= SMALL | overrides
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content))
     return load_plan(path)

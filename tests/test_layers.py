@@ -40,6 +40,8 @@ def test_contributing_names_every_layer() -> None:
             "from diccae.reporting import crate, diagnostics, html",
             {"torch", "faiss", "mmengine", "mmaction"},
         ),
+        # at the end of every job of training
+        ("import diccae.interim", {"torch", "scipy.stats", "matplotlib"}),
         (
             "import diccae.cli.main, diccae.reporting.look; from diccae.artifact import _function;"
             " from diccae.artifacts import TABLES;"
@@ -47,9 +49,9 @@ def test_contributing_names_every_layer() -> None:
             {"torch", "faiss", "mmengine", "mmaction", "sklearn", "av", "cv2", "snakemake"},
         ),
     ],
-    ids=["workflow", "reporting", "look"],
+    ids=["workflow", "reporting", "interim page", "look"],
 )
-def test_workflow_reporting_and_look_load_no_torch(code: str, absent: set[str]) -> None:
+def test_what_runs_without_training_or_statistics_does_not_load_their_libraries(code: str, absent: set[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print({absent} & sys.modules.keys())"],
         cwd=ROOT,

@@ -43,8 +43,8 @@ def look(
     a GPU. Nothing is verified; the page shows the verify.json that lies beside the shards, if it is
     of these files."""
     from diccae.committed import FOLDER
-    from diccae.reporting.intervals import number_of_seeds
     from diccae.reporting.look import PAGE, seeds_to_show, write_page
+    from diccae.reporting.repetitions import number_of_seeds
     from diccae.reporting.shard_folder import plan_of_shards, shard_files
 
     folder = results or FOLDER / (plan or DEFAULT_PLAN)

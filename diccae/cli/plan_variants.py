@@ -11,7 +11,7 @@ ALONE = {"A": "sound", "V": "pictures"}
 
 def print_variants(chosen: Plan) -> None:
     """Print what each variant of a plan scores and what it starts from."""
-    from diccae.reporting.intervals import number_of_seeds
+    from diccae.reporting.repetitions import number_of_seeds
     from diccae.run_graph import Run, with_parents
 
     seed, variants = chosen.seeds[0], chosen.variants()

@@ -12,12 +12,8 @@ from matplotlib import pyplot as plt
 from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.figures import BLUE, GREEN, GREY, STYLE, save_svg
-from diccae.reporting.intervals import (
-    accuracy_interval,
-    difference_interval,
-    kind_of,
-    repetition,
-)
+from diccae.reporting.intervals import accuracy_interval, difference_interval, kind_of
+from diccae.reporting.repetitions import repetition
 from diccae.reporting.tables import section_of
 
 COLOURS = (BLUE, GREEN, GREY, "black")

@@ -14,7 +14,8 @@ import pandas as pd
 
 from diccae.plans import Plan
 from diccae.reporting import collect, degrees
-from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
+from diccae.reporting.intervals import accuracy_interval, kind_of
+from diccae.reporting.repetitions import repetition
 from diccae.reporting.tables import section_of
 from diccae.whole_file import whole_file
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from diccae.plans import Plan
 from diccae.reporting import findings, forest, paper, system_findings, verdict_words
-from diccae.reporting.intervals import number_of_seeds, repetition
 from diccae.reporting.page_values import MINUS
+from diccae.reporting.repetitions import number_of_seeds, repetition
 from diccae.reporting.row_words import MODALITIES, Row, widest
 
 Tables = Mapping[str, Sequence[Row] | None]

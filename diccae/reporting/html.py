@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diccae.artifact import FOLDERS
 from diccae.artifacts import TABLES, artifacts_of
@@ -37,17 +36,9 @@ from diccae.reporting.data_sets import records as records_of
 from diccae.reporting.first_screen import first_screen
 from diccae.reporting.listed_files import is_current
 from diccae.reporting.make_command import make_command, verify_command
-from diccae.reporting.page_values import (
-    counted,
-    evidence,
-    interval,
-    number,
-    p_value,
-    placed,
-    quality,
-    rows,
-    significant,
-)
+from diccae.reporting.page_templates import environment
+from diccae.reporting.page_values import placed, quality, rows
+from diccae.reporting.repetitions import number_of_seeds, repetition
 from diccae.reporting.scored_clips import scored_clips
 from diccae.reporting.timing import timing
 from diccae.reporting.visible import visible_range
@@ -111,30 +102,9 @@ def render(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> str:
     Raises:
         UserError: a run that the report needs is missing.
     """
-    template = environment().get_template("report.html.jinja")
-    return template.render(context(plan, folder, verdict))
-
-
-def environment() -> Environment:
-    """The templates, with their filters."""
-    templates = Environment(
-        loader=PackageLoader("diccae.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {
-        "num": number,
-        "interval": interval,
-        "conclusion": pairs.conclusion,
-        "counted": counted,
-        "significant": significant,
-        "p_value": p_value,
-        "evidence": evidence,
-        "level": verdicts.level_words,
-    }
-    return templates
+    templates = environment()
+    templates.filters |= {"conclusion": pairs.conclusion, "level": verdicts.level_words}
+    return templates.get_template("report.html.jinja").render(context(plan, folder, verdict))
 
 
 def read_verdict(path: Path, plan: Plan) -> dict[str, Any] | None:
@@ -187,8 +157,8 @@ def context(plan: Plan, folder: Path, verdict: dict[str, Any] | None) -> dict[st
         "scored": scored,
         "truth": collect.truth(plan),
         "modality": modality,
-        "unit": intervals.repetition(plan),
-        "number_of_seeds": intervals.number_of_seeds(plan),
+        "unit": repetition(plan),
+        "number_of_seeds": number_of_seeds(plan),
         "over": intervals.sources(plan),
         "few": intervals.too_few(plan),
         "groups": collect.clips(plan, plan.reference, modality)["group"].nunique(),

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from diccae.artifacts import TABLES
 from diccae.plans import Plan
 from diccae.reporting import collect
-from diccae.reporting.html import environment
-from diccae.reporting.intervals import repetition
+from diccae.reporting.page_templates import environment
+from diccae.reporting.repetitions import repetition
 
 NAME = "interim.html"
 

@@ -12,7 +12,8 @@ from diccae.functional.bootstrap import clip_bootstrap
 from diccae.plans import Plan
 from diccae.reporting import collect, paper, withheld
 from diccae.reporting.confusable import errors_on_pairs
-from diccae.reporting.intervals import accuracy_interval, kind_of, repetition
+from diccae.reporting.intervals import accuracy_interval, kind_of
+from diccae.reporting.repetitions import repetition
 from diccae.reporting.systems import facts, rate_of, title
 from diccae.reporting.tables import BOOTSTRAP_SEED, clip_ends, section_of
 from diccae.reporting.visible import visible_between

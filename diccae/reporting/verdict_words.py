@@ -19,7 +19,8 @@ from diccae.plans import Plan
 from diccae.reporting import paper, verdicts
 from diccae.reporting.claims import NOT_IN_PLAN, NOT_TESTABLE, REPRODUCED, SELF_CONTRADICTION
 from diccae.reporting.data_sets import HERE
-from diccae.reporting.intervals import repetition, too_few
+from diccae.reporting.intervals import too_few
+from diccae.reporting.repetitions import repetition
 
 
 class Count(NamedTuple):

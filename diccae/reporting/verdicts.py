@@ -16,7 +16,8 @@ from diccae.functional.verdicts import (
 )
 from diccae.plans import Plan
 from diccae.reporting import collect, paper
-from diccae.reporting.intervals import difference_interval, repetition
+from diccae.reporting.intervals import difference_interval
+from diccae.reporting.repetitions import repetition
 
 
 def primary_rows(plan: Plan) -> list[str]:

@@ -14,9 +14,10 @@ from diccae.functional.bootstrap import Interval
 from diccae.plans import Plan, load_plan
 from diccae.reporting import forest, html
 from diccae.reporting.data_sets import drop_words
-from diccae.reporting.intervals import number_of_seeds, too_few
+from diccae.reporting.intervals import too_few
 from diccae.reporting.make_command import make_command, verify_command
 from diccae.reporting.page_values import counted, number, significant
+from diccae.reporting.repetitions import number_of_seeds
 from diccae.reporting.verdict_words import meanings
 from diccae.reporting.verdicts import interval_words
 
