@@ -19,7 +19,6 @@ from diccae.plans import SEEDS_ASKED, Plan
 from diccae.reporting.interim_page import SeedProgress, interim_path, render_interim
 from diccae.reporting.sources import is_in_shard
 from diccae.run_graph import Run
-from diccae.source import source_hash
 from diccae.whole_file import whole_file
 
 
@@ -82,7 +81,7 @@ def _is_current(run: Run, data_hash: str) -> bool:
     now = {
         "config_hash": run.config_hash,
         "data_hash": data_hash,
-        "source_hash": source_hash(run.config(), run.settings.system.name),
+        "source_hash": run.source_hash,
         "lock_hash": lock_hash(),
     }
     return now.items() <= record.items()

@@ -12,7 +12,6 @@ from diccae.jobs import Job, JobKey
 from diccae.plans import Plan
 from diccae.run_graph import check
 from diccae.settings import dropped_list, plan_settings
-from diccae.source import source_hash
 
 
 class PlannedJob:
@@ -44,11 +43,7 @@ class PlannedJob:
     def key(self) -> str:
         """Changes when a composed config does, or the code that a run executes; a rule parameter,
         so that Snakemake runs the job again."""
-        parts = [
-            run.config_hash + source_hash(run.config(), run.settings.system.name)
-            for run in self.job.runs
-        ]
-        return digest("".join(parts))
+        return digest("".join(run.config_hash + run.source_hash for run in self.job.runs))
 
 
 def impossible(plan: Plan) -> str:

@@ -23,6 +23,7 @@ from diccae.plans import SCORED_STAGE, Plan
 from diccae.schedule import StageSchedule
 from diccae.sections import Need
 from diccae.settings import Settings, plan_settings, settings_of
+from diccae.source import present_tree
 from diccae.systems.spec import DataUse, Parent, RunContext, Stage
 
 
@@ -159,12 +160,19 @@ class Run:
         `diccae.hashes.weight_files`."""
         return dict(_of_config(self)[1])
 
+    @property
+    def source_hash(self) -> str:
+        """Digest of the modules that it executes."""
+        return _of_config(self)[2]
+
 
 @lru_cache(maxsize=8192)
-def _of_config(run: Run) -> tuple[str, dict[str, str]]:
-    """Digest of the composed config, and the files of weights that it names."""
+def _of_config(run: Run) -> tuple[str, dict[str, str], str]:
+    """Digest of the composed config, the files of weights that it names, and the digest of the
+    modules that a run with this config executes."""
     config = run.config()
-    return config_hash(config), weight_files(config)
+    executed = present_tree().digest(config, run.settings.system.name)
+    return config_hash(config), weight_files(config), executed
 
 
 @lru_cache

@@ -55,6 +55,8 @@ class SourceTree:
         self.texts = dict(texts)
         # only modules that a run reaches are parsed
         self._imported: dict[str, list[str]] = {}
+        # most runs of a plan execute the same modules
+        self._digests: dict[frozenset[str], str] = {}
         self._classes = {
             match: name for name, text in self.texts.items() for match in CLASS.findall(text)
         }
@@ -91,10 +93,13 @@ class SourceTree:
 
     def digest(self, config: Config, system: str) -> str:
         """First 16 hex digits of the SHA-256 over names and texts of all modules of a run."""
-        hasher = hashlib.sha256()
-        for name in self.closure(self.roots(config, system)):
-            hasher.update(name.encode() + b"\0" + self.texts[name].encode())
-        return hasher.hexdigest()[:16]
+        roots = self.roots(config, system)
+        if roots not in self._digests:
+            hasher = hashlib.sha256()
+            for name in self.closure(roots):
+                hasher.update(name.encode() + b"\0" + self.texts[name].encode())
+            self._digests[roots] = hasher.hexdigest()[:16]
+        return self._digests[roots]
 
 
 def _types(value: Any) -> Iterator[str]:
@@ -144,8 +149,3 @@ def _python_files(archive: bytes) -> dict[str, str]:
             if handle is not None:
                 texts[module_name(member.name)] = handle.read().decode()
     return texts
-
-
-def source_hash(config: Config, system: str) -> str:
-    """Digest of the modules that a run with this config executes."""
-    return present_tree().digest(config, system)

@@ -51,7 +51,7 @@ def test_contributing_names_every_layer() -> None:
     ],
     ids=["workflow", "reporting", "interim page", "look"],
 )
-def test_what_runs_without_training_or_statistics_does_not_load_their_libraries(code: str, absent: set[str]) -> None:
+def test_heavy_libraries_are_loaded_where_they_are_used(code: str, absent: set[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print({absent} & sys.modules.keys())"],
         cwd=ROOT,

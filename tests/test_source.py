@@ -9,7 +9,7 @@ import pytest
 from diccae.executed_code import is_code_of
 from diccae.plans import CONFIG_ROOT, load_plan
 from diccae.run_graph import Run
-from diccae.source import SourceTree, present_tree, source_hash, tree_of_commit
+from diccae.source import SourceTree, present_tree, tree_of_commit
 
 STAGES = ("warmup", "pretrain", "finetune")
 
@@ -74,7 +74,7 @@ def test_what_a_changed_module_imports_counts_as_well() -> None:
 
 def test_the_digest_of_a_run_is_that_of_the_code_on_the_disk() -> None:
     run = Run(load_plan("embedded"), "finetune", "full", 0)
-    assert source_hash(run.config(), "diccae") == digest(present_tree(), "finetune")
+    assert run.source_hash == digest(present_tree(), "finetune")
 
 
 @pytest.mark.parametrize("variant", ["gblend", "attn_av", "full"])

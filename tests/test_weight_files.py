@@ -29,23 +29,23 @@ def test_another_file_under_the_same_path_is_another_run(workspace: Path, tiny_d
     run = Run(plan, "finetune", "perceiver", 0, "A")
     torch.save({"a": torch.zeros(1)}, FILE)
     check(plan)
-    origin = origin_of(run, run.config())
+    origin = origin_of(run)
     assert origin.parts["weights"] == {str(FILE): file_hash(FILE)}
     torch.save({"a": torch.ones(1)}, FILE)
-    other = origin_of(run, run.config())
+    other = origin_of(run)
     assert other.key != origin.key
     assert other.parts | {"weights": origin.parts["weights"]} == origin.parts
 
 
 def test_a_run_that_reads_no_such_file_has_no_such_part(workspace: Path, tiny_data: Path) -> None:
     run = Run(plan_of(workspace, tiny_data, "scratch"), "finetune", "perceiver", 0, "A")
-    assert "weights" not in origin_of(run, run.config()).parts
+    assert "weights" not in origin_of(run).parts
 
 
 def test_a_missing_file_is_named_before_any_training(workspace: Path, tiny_data: Path) -> None:
     plan = plan_of(workspace, tiny_data, str(FILE))
     run = Run(plan, "finetune", "perceiver", 0, "A")
-    for asked in (lambda: check(plan), lambda: origin_of(run, run.config())):
+    for asked in (lambda: check(plan), lambda: origin_of(run)):
         with pytest.raises(UserError, match=f"{FILE} does not exist, and model.init of the compos"):
             asked()
 

@@ -46,7 +46,6 @@ def _changed(plan: Plan, path: Path) -> list[str]:
     from diccae.clips_hash import clips_hash
     from diccae.hashes import file_hash, lock_hash
     from diccae.run_graph import Run
-    from diccae.source import source_hash
 
     try:
         record: dict[str, Any] = json.loads(path.read_text())
@@ -57,7 +56,7 @@ def _changed(plan: Plan, path: Path) -> list[str]:
             run = replace(run, modality=plan.modality)
         now = {
             "config": run.config_hash,
-            "source": source_hash(run.config(), run.settings.system.name),
+            "source": run.source_hash,
             "lock": lock_hash(),
         }
     except (ValueError, KeyError, OSError):

@@ -36,7 +36,6 @@ from diccae.hashes import file_hash, lock_hash, run_key, weight_hashes
 from diccae.run_graph import Run
 from diccae.settings import plan_settings
 from diccae.shared_memory import shortage
-from diccae.source import source_hash
 from diccae.stopwatch import Stopwatch
 from diccae.whole_file import write_error
 
@@ -79,7 +78,7 @@ def execute(run: Run) -> None:
     config = run.config()
     # mmengine does this for a config that is read from a file
     import_modules_from_strings(**config.custom_imports)
-    origin = origin_of(run, config, processes)
+    origin = origin_of(run, processes)
     # the main process decides for all, also while another process writes the files of this run
     if of_main_process(lambda: _finished(run, origin)):
         return
@@ -123,7 +122,7 @@ def _execute(run: Run, config: Config, origin: Origin, work: Path) -> None:
         shutil.rmtree(work)
 
 
-def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
+def origin_of(run: Run, processes: int = 1) -> Origin:
     """What the numbers of a run depend on.
 
     Raises:
@@ -145,7 +144,7 @@ def origin_of(run: Run, config: Config, processes: int = 1) -> Origin:
     parts: dict[str, Any] = {
         "config_hash": run.config_hash,
         "data_hash": clips_hash(run.plan),
-        "source_hash": source_hash(config, run.settings.system.name),
+        "source_hash": run.source_hash,
         "lock_hash": lock_hash(),
         "parents": {str(path): file_hash(path) for path in run.parent_files.values()},
     }

@@ -19,7 +19,6 @@ from diccae.planning.costs import CLIP_BYTES
 from diccae.planning.estimate import disk_of, estimate
 from diccae.plans import Plan, load_plan
 from diccae.run_graph import Run, runs_of_a_seed
-from diccae.source import source_hash
 
 
 def write_record(plan: Plan, **changes: object) -> Path:
@@ -31,7 +30,7 @@ def write_record(plan: Plan, **changes: object) -> Path:
         "modality": run.modality,
         "fold": run.fold,
         "config_hash": run.config_hash,
-        "source_hash": source_hash(run.config(), "diccae"),
+        "source_hash": run.source_hash,
         "lock_hash": lock_hash(),
     }
     path = run.folder / "record.json"

@@ -43,11 +43,11 @@ def test_a_damaged_file_of_another_run_is_named_before_training(plan: Plan) -> N
     run = Run(plan, "pretrain", "full", 0)
     (parent,) = {source.folder: source for source in run.parents.values()}.values()
     finished(parent)
-    assert origin_of(run, run.config()).parts["parents"]
+    assert origin_of(run).parts["parents"]
     path = next(iter(run.parent_files.values()))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match=f"{path} is damaged: .* remove {parent.folder}, then run"):
-        origin_of(run, run.config())
+        origin_of(run)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_finished_run_with_a_damaged_file_is_trained_again(
     trained: list[Run] = []
     monkeypatch.setattr(runs, "_execute", lambda run, *_: trained.append(run))
     run = Run(plan, "finetune", "from_scratch", 0, "A")
-    finished(run, origin_of(run, run.config()).key)
+    finished(run, origin_of(run).key)
     execute(run)
     assert trained == []
     (run.folder / name).write_bytes(content)

@@ -20,12 +20,12 @@ def test_keys_change_with_everything_that_a_run_depends_on(
         Run(tiny_plan(workspace, tiny_data, **overrides), "finetune", "from_scratch", 0, "A")
         for overrides in ({}, {"schedule.finetune.lr": 0.5})
     )
-    origin = origin_of(one, one.config())
+    origin = origin_of(one)
     assert set(origin.parts) <= set(KEY_PARTS)
     keys = {
         origin.key,
-        origin_of(other, other.config()).key,
-        origin_of(one, one.config(), processes=2).key,
+        origin_of(other).key,
+        origin_of(one, processes=2).key,
         *(run_key(origin.parts | {name: "other"}) for name in origin.parts),
     }
     assert len(keys) == 3 + len(origin.parts)

@@ -185,7 +185,7 @@ def _write_run(run: Run) -> None:
     (run.folder / "weights.pth").write_text(f"the weights of {run}")
     names = [path.name for path in run.folder.iterdir() if path.name != "record.json"]
     files = {name: file_hash(run.folder / name) for name in names if (run.folder / name).is_file()}
-    origin = origin_of(run, run.config())
+    origin = origin_of(run)
     record = build_record(run, origin, files, {}, Stopwatch())
     write_atomically(run.folder / "record.json", record)
 
