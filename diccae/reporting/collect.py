@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
 
 
 @lru_cache(maxsize=256)
-def _predictions(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
+def _predictions(path: Path, _state: tuple[Path, int, int]) -> pd.DataFrame:
     with reading(path, train_again(path)):
         table = pd.read_parquet(path, columns=COLUMNS)
     duplicates = int(table.duplicated(["id", "split", "view"]).sum())
@@ -118,32 +118,77 @@ def predictions(
         UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json,
             or a test clip is in two folds.
     """
+    where = f"plan {plan.name}, {variant} {modality} seed {seed}"
     shard = shard_of(plan, variant, seed, modality)
-    parts = (
-        []
-        if shard is None
-        else [_chosen(predictions_of_shard(shard, variant, modality), split, view)]
-    )
-    for fold in plan.folds if shard is None else ():
-        path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
-        metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
-        # The key of the cache: a relative path names another file after a change of the working
-        # directory, and both files may be edited while the process runs.
-        state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
-        table = _predictions(path, state)
-        parts.append(_chosen(table, split, view).assign(fold=-1 if fold is None else fold))
-    table = pd.concat(parts).sort_values(["id", "fold"], ignore_index=True)
-    twice = table.loc[table["id"].duplicated(), "id"]
-    if len(twice) and split == "test":
-        raise UserError(
-            f"plan {plan.name}, {variant} {modality} seed {seed}: {len(twice)} test clips are in "
-            f"two folds, first {twice.iloc[0]}; train these runs again"
-        )
-    return table.assign(correct=table["top1"] == table["label"])
+    if shard is not None:
+        table = _in_shard(shard, variant, modality, split, view, where)
+    else:
+        files = tuple(_stored(plan, variant, seed, modality, fold) for fold in plan.folds)
+        table = _in_files(files, split, view, where)
+    # shares the data, and what a caller changes is its own
+    return table.copy(deep=False)
+
+
+class _File(NamedTuple):
+    """Stored predictions of one fold.
+
+    Attributes:
+        path: of the file.
+        state: with the path the key of a cache: a relative path names another file after a change
+            of the working directory, and predictions and metrics may be edited while the process
+            runs.
+        fold: -1 without folds.
+    """
+
+    path: Path
+    state: tuple[Path, int, int]
+    fold: int
+
+
+def _stored(plan: Plan, variant: str, seed: int, modality: str, fold: int | None) -> _File:
+    path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
+    metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
+    state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
+    return _File(path, state, -1 if fold is None else fold)
+
+
+# The tables are not to be changed. Those of the full method are compared with those of every other
+# variant.
+@lru_cache(maxsize=256)
+def _in_files(files: tuple[_File, ...], split: str, view: str, where: str) -> pd.DataFrame:
+    parts = [
+        _chosen(_predictions(each.path, each.state), split, view).assign(fold=each.fold)
+        for each in files
+    ]
+    return _by_clip(pd.concat(parts), split, where)
+
+
+@lru_cache(maxsize=256)
+def _in_shard(
+    shard: Shard, variant: str, modality: str, split: str, view: str, where: str
+) -> pd.DataFrame:
+    table = _chosen(predictions_of_shard(shard, variant, modality), split, view)
+    return _by_clip(table, split, where)
 
 
 def _chosen(table: pd.DataFrame, split: str, view: str) -> pd.DataFrame:
     return table[(table["split"] == split) & (table["view"] == view)]
+
+
+def _by_clip(table: pd.DataFrame, split: str, where: str) -> pd.DataFrame:
+    """Sorted by clip, with the column `correct`.
+
+    Raises:
+        UserError: a test clip is in two folds.
+    """
+    table = table.sort_values(["id", "fold"], ignore_index=True)
+    twice = table.loc[table["id"].duplicated(), "id"]
+    if len(twice) and split == "test":
+        raise UserError(
+            f"{where}: {len(twice)} test clips are in two folds, first {twice.iloc[0]}; train "
+            "these runs again"
+        )
+    return table.assign(correct=table["top1"] == table["label"])
 
 
 def hits(
