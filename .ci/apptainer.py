@@ -32,6 +32,9 @@ Bootstrap: docker
 """
 GIVEN = ("HOME", "USER")
 OF_BUILD = "DICCAE_"
+# The caller's environment is handed on. A scheduler's TMPDIR is often a folder that the image does
+# not have, and what needs a temporary file then takes the working folder, which is read-only.
+TEMPORARY = '[ -w "$TMPDIR" ] || export TMPDIR=/tmp'
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -106,7 +109,7 @@ def recipe(text: str) -> str:
         section("arguments", [f"{key}={value}" for key, value in arguments.items()]),
         section("files", list(dict.fromkeys(files))),
         section("post", commands),
-        section("environment", [f"export {key}={value}" for key, value in kept.items()]),
+        section("environment", [*(f"export {k}={v}" for k, v in kept.items()), TEMPORARY]),
         section("labels", [f"{key} {value}" for key, value in labels.items()]),
         section(
             "runscript",
