@@ -32,9 +32,9 @@ Bootstrap: docker
 """
 GIVEN = ("HOME", "USER")
 OF_BUILD = "DICCAE_"
-# The caller's environment is handed on. A scheduler's TMPDIR is often a folder that the image does
-# not have, and what needs a temporary file then takes the working folder, which is read-only.
-TEMPORARY = '[ -w "$TMPDIR" ] || export TMPDIR=/tmp'
+# Apptainer hands the caller's environment on. A scheduler's TMPDIR is often a folder that the image
+# does not have; a temporary file then goes to the working folder, which is read-only.
+TEMPORARY = {"TMPDIR": "/tmp"}
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -103,13 +103,13 @@ def recipe(text: str) -> str:
     while commands[-1].startswith("export"):
         commands.pop()
     of_build = {k: v for k, v in variables.items() if k.startswith(OF_BUILD)}
-    kept = {k: v for k, v in variables.items() if k not in (*GIVEN, *of_build)}
+    kept = {k: v for k, v in variables.items() if k not in (*GIVEN, *of_build)} | TEMPORARY
     parts = [
         HEAD + f"From: {bases.pop()}\n",
         section("arguments", [f"{key}={value}" for key, value in arguments.items()]),
         section("files", list(dict.fromkeys(files))),
         section("post", commands),
-        section("environment", [*(f"export {k}={v}" for k, v in kept.items()), TEMPORARY]),
+        section("environment", [f"export {key}={value}" for key, value in kept.items()]),
         section("labels", [f"{key} {value}" for key, value in labels.items()]),
         section(
             "runscript",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -44,24 +41,6 @@ def test_a_job_in_the_image_has_no_commit_of_the_image(script: ModuleType) -> No
     before, _, start = script.recipe(DOCKERFILE).partition("%runscript")
     assert "DICCAE_COMMIT" not in before.partition("Bootstrap")[2]
     assert 'export DICCAE_COMMIT="{{ COMMIT }}"' in start
-
-
-@pytest.mark.parametrize("given", ["there", "missing", None])
-def test_a_temporary_folder_that_the_image_does_not_have_is_replaced(
-    given: str | None, tmp_path: Path
-) -> None:
-    (tmp_path / "there").mkdir()
-    recipe = (ROOT / "apptainer.def").read_text()
-    lines = recipe.partition("%environment\n")[2].partition("\n\n")[0]
-    caller = {"PATH": os.environ["PATH"]} | ({"TMPDIR": str(tmp_path / given)} if given else {})
-    result = subprocess.run(
-        ["sh", "-ec", f'{{ {lines}\n}}; echo "$TMPDIR"'],
-        env=caller,
-        capture_output=True,
-        text=True,
-    )
-    wanted = caller["TMPDIR"] if given == "there" else "/tmp"
-    assert (result.returncode, result.stdout.strip()) == (0, wanted)
 
 
 def test_what_the_script_cannot_translate_is_refused(script: ModuleType) -> None:
