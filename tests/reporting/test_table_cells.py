@@ -12,7 +12,7 @@ import pytest
 
 from diccae.errors import UserError
 from diccae.plans import Plan
-from diccae.reporting import verdicts
+from diccae.reporting import collect, verdicts
 from diccae.sections import Section, Tuning
 from tests.reporting.conftest import SKILL, N, expected, make, set_right, write_run
 
@@ -147,6 +147,13 @@ def test_table1_names_the_dataset_of_each_row(fake: Plan, tmp_path: Path) -> Non
     assert set(table.loc[measured, "dataset"]) == {"embedded benchmark"}
     assert set(table.loc[~measured, "dataset"]) == {"VGGSound"}
     assert table["source"].str.startswith("printed").sum() == 7
+
+
+def test_a_table_that_is_read_again_is_not_changed_by_who_had_it_before(fake: Plan) -> None:
+    first = collect.predictions(fake, "full", 1, "AV")
+    right = first["correct"].sum()
+    first["correct"] = False
+    assert collect.predictions(fake, "full", 1, "AV")["correct"].sum() == right > 0
 
 
 def test_an_edited_metrics_file_is_noticed(fake: Plan, tmp_path: Path) -> None:
