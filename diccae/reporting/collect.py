@@ -118,15 +118,13 @@ def predictions(
         UserError: a file of the run is missing, lists a clip twice, or disagrees with metrics.json,
             or a test clip is in two folds.
     """
-    where = f"plan {plan.name}, {variant} {modality} seed {seed}"
-    shard = shard_of(plan, variant, seed, modality)
-    if shard is not None:
-        table = _in_shard(shard, variant, modality, split, view, where)
-    else:
-        files = tuple(_stored(plan, variant, seed, modality, fold) for fold in plan.folds)
-        table = _in_files(files, split, view, where)
+    where = _where(plan, variant, seed, modality)
     # shares the data, and what a caller changes is its own
-    return table.copy(deep=False)
+    return _table(_stored(plan, variant, seed, modality), split, view, where).copy(deep=False)
+
+
+def _where(plan: Plan, variant: str, seed: int, modality: str) -> str:
+    return f"plan {plan.name}, {variant} {modality} seed {seed}"
 
 
 class _File(NamedTuple):
@@ -145,42 +143,40 @@ class _File(NamedTuple):
     fold: int
 
 
-def _stored(plan: Plan, variant: str, seed: int, modality: str, fold: int | None) -> _File:
-    path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
-    metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
-    state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
-    return _File(path, state, -1 if fold is None else fold)
+class _InShard(NamedTuple):
+    """Predictions of a run in the shard of its seed."""
+
+    shard: Shard
+    variant: str
+    modality: str
 
 
-# The tables are not to be changed. Those of the full method are compared with those of every other
-# variant.
+Stored = tuple[_File, ...] | _InShard
+
+
+def _stored(plan: Plan, variant: str, seed: int, modality: str) -> Stored:
+    shard = shard_of(plan, variant, seed, modality)
+    if shard is not None:
+        return _InShard(shard, variant, modality)
+    files = []
+    for fold in plan.folds:
+        path = run_file(plan, variant, seed, modality, "predictions.parquet", fold)
+        metrics = run_file(plan, variant, seed, modality, "metrics.json", fold)
+        state = (Path.cwd(), path.stat().st_mtime_ns, metrics.stat().st_mtime_ns)
+        files.append(_File(path, state, -1 if fold is None else fold))
+    return tuple(files)
+
+
 @lru_cache(maxsize=256)
-def _in_files(files: tuple[_File, ...], split: str, view: str, where: str) -> pd.DataFrame:
-    parts = [
-        _chosen(_predictions(each.path, each.state), split, view).assign(fold=each.fold)
-        for each in files
-    ]
-    return _by_clip(pd.concat(parts), split, where)
-
-
-@lru_cache(maxsize=256)
-def _in_shard(
-    shard: Shard, variant: str, modality: str, split: str, view: str, where: str
-) -> pd.DataFrame:
-    table = _chosen(predictions_of_shard(shard, variant, modality), split, view)
-    return _by_clip(table, split, where)
-
-
-def _chosen(table: pd.DataFrame, split: str, view: str) -> pd.DataFrame:
-    return table[(table["split"] == split) & (table["view"] == view)]
-
-
-def _by_clip(table: pd.DataFrame, split: str, where: str) -> pd.DataFrame:
-    """Sorted by clip, with the column `correct`.
-
-    Raises:
-        UserError: a test clip is in two folds.
-    """
+def _table(stored: Stored, split: str, view: str, where: str) -> pd.DataFrame:
+    """See `predictions`; the table is not to be changed."""
+    if isinstance(stored, _InShard):
+        table = _chosen(predictions_of_shard(*stored), split, view)
+    else:
+        table = pd.concat(
+            _chosen(_predictions(each.path, each.state), split, view).assign(fold=each.fold)
+            for each in stored
+        )
     table = table.sort_values(["id", "fold"], ignore_index=True)
     twice = table.loc[table["id"].duplicated(), "id"]
     if len(twice) and split == "test":
@@ -189,6 +185,44 @@ def _by_clip(table: pd.DataFrame, split: str, where: str) -> pd.DataFrame:
             "these runs again"
         )
     return table.assign(correct=table["top1"] == table["label"])
+
+
+class _Hits(NamedTuple):
+    """Which clips of a run are right.
+
+    Attributes:
+        ids: (N,) of the clips, sorted; one array for all runs that scored the same clips.
+        correct: (N,) whether each was classified correctly.
+        wrong: (E, 2) true and predicted class of those that were not.
+    """
+
+    ids: NDArray[np.object_]
+    correct: NDArray[np.bool_]
+    wrong: NDArray[np.int32]
+
+
+# much smaller than tables: those of all runs of a plan fit, and each is compared with others often
+@lru_cache(maxsize=16384)
+def _hits_of_stored(stored: Stored, split: str, view: str, where: str) -> _Hits:
+    table = _table(stored, split, view, where)
+    wrong = table.loc[~table["correct"], ["label", "top1"]].to_numpy(np.int32)
+    return _Hits(_ids("\0".join(table["id"])), table["correct"].to_numpy(), wrong)
+
+
+@lru_cache(maxsize=64)
+def _ids(joined: str) -> NDArray[np.object_]:
+    return np.array(joined.split("\0"), dtype=object)
+
+
+def _hits_of_run(
+    plan: Plan, variant: str, seed: int, modality: str, split: str = "test", view: str = "multi"
+) -> _Hits:
+    where = _where(plan, variant, seed, modality)
+    return _hits_of_stored(_stored(plan, variant, seed, modality), split, view, where)
+
+
+def _chosen(table: pd.DataFrame, split: str, view: str) -> pd.DataFrame:
+    return table[(table["split"] == split) & (table["view"] == view)]
 
 
 def hits(
@@ -204,10 +238,10 @@ def hits(
     Raises:
         UserError: a run is missing, or two seeds scored different clips.
     """
-    tables = [
-        predictions(plan, variant, seed, modality, split, view) for seed in (seeds or plan.seeds)
+    runs = [
+        _hits_of_run(plan, variant, seed, modality, split, view) for seed in (seeds or plan.seeds)
     ]
-    return _hits(tables, f"plan {plan.name}, {variant} {modality}")
+    return _hits(runs, f"plan {plan.name}, {variant} {modality}")
 
 
 def hits_of(plan: Plan, *runs: tuple[str, str]) -> list[NDArray[np.bool_]]:
@@ -216,25 +250,34 @@ def hits_of(plan: Plan, *runs: tuple[str, str]) -> list[NDArray[np.bool_]]:
     Raises:
         UserError: a run is missing, or two runs scored different clips.
     """
-    tables = [
-        predictions(plan, variant, seed, modality)
+    found = [
+        _hits_of_run(plan, variant, seed, modality)
         for variant, modality in runs
         for seed in plan.seeds
     ]
-    together = _hits(tables, f"plan {plan.name}, {', '.join(map(' '.join, runs))}")
+    together = _hits(found, f"plan {plan.name}, {', '.join(map(' '.join, runs))}")
     return np.split(together, len(runs))
 
 
-def _hits(tables: list[pd.DataFrame], where: str) -> NDArray[np.bool_]:
-    ids = tables[0]["id"].to_numpy()
-    for table in tables[1:]:
-        if not np.array_equal(ids, table["id"].to_numpy()):
-            only = sorted(set(ids) ^ set(table["id"]))
+def _hits(runs: list[_Hits], where: str) -> NDArray[np.bool_]:
+    ids = runs[0].ids
+    for run in runs[1:]:
+        if run.ids is not ids and not np.array_equal(ids, run.ids):
+            only = sorted(set(ids) ^ set(run.ids))
             raise UserError(
                 f"{where}: {len(only)} clips were scored by some of the runs alone, first "
                 f"{only[0]}; train these runs again on one manifest and cache"
             )
-    return np.stack([table["correct"].to_numpy() for table in tables])
+    return np.stack([run.correct for run in runs])
+
+
+def wrong_classes(plan: Plan, variant: str, seed: int, modality: str) -> NDArray[np.int32]:
+    """(E, 2) true and predicted class of each test clip that a run classified wrongly.
+
+    Raises:
+        UserError: see `predictions`.
+    """
+    return _hits_of_run(plan, variant, seed, modality).wrong
 
 
 def clips(plan: Plan, variant: str, modality: str) -> pd.DataFrame:
@@ -258,7 +301,7 @@ def accuracy(
     """(S,) top-1 accuracy in percent, for each seed; the seeds may have different clips."""
     return 100 * np.array(
         [
-            predictions(plan, variant, seed, modality, split, view)["correct"].to_numpy().mean()
+            _hits_of_run(plan, variant, seed, modality, split, view).correct.mean()
             for seed in (seeds or plan.seeds)
         ]
     )

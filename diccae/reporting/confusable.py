@@ -28,11 +28,7 @@ def errors_on_pairs(plan: Plan, variant: str, modality: str) -> float:
     confusable = {frozenset(pair) for pair in pairs}
     shares = []
     for seed in plan.seeds:
-        table = collect.predictions(plan, variant, seed, modality)
-        wrong = table[~table["correct"]]
-        on_pairs = [
-            frozenset(pair) in confusable
-            for pair in zip(wrong["label"], wrong["top1"], strict=True)
-        ]
+        wrong = collect.wrong_classes(plan, variant, seed, modality)
+        on_pairs = [frozenset(pair) in confusable for pair in wrong.tolist()]
         shares.append(100 * float(np.mean(on_pairs)) if on_pairs else float("nan"))
     return float(np.mean(shares))

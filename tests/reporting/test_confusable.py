@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from diccae.plans import Plan, load_plan
 from diccae.reporting import collect
@@ -23,11 +24,11 @@ PREDICTED = {
 
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
-    def predictions(_: Plan, __: str, seed: int, ___: str) -> pd.DataFrame:
-        table = pd.DataFrame(PREDICTED[seed], columns=["label", "top1"])
-        return table.assign(correct=table["label"] == table["top1"])
+    def wrong_classes(_: Plan, __: str, seed: int, ___: str) -> NDArray[np.int32]:
+        wrong = [(label, top1) for label, top1 in PREDICTED[seed] if label != top1]
+        return np.array(wrong, np.int32).reshape(-1, 2)
 
-    monkeypatch.setattr(collect, "predictions", predictions)
+    monkeypatch.setattr(collect, "wrong_classes", wrong_classes)
     monkeypatch.setattr(collect, "truth", lambda _: {"confusable_pairs": PAIRS})
     return load_plan("smoke")
 

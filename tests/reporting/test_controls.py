@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from diccae.artifacts import artifacts_of
@@ -106,7 +107,12 @@ def test_chance_is_what_predictions_reach_that_do_not_depend_on_the_clip(
         table = pd.DataFrame({"id": np.arange(440), "label": labels, "top1": top1})
         return table.assign(group=table["id"], fold=-1, correct=table["top1"] == table["label"])
 
+    def hits_of(plan: Plan, *runs: tuple[str, str]) -> list[NDArray[np.bool_]]:
+        right = [predictions(plan, "", seed)["correct"] for seed in plan.seeds]
+        return [np.stack(right) for _ in runs]
+
     monkeypatch.setattr(collect, "predictions", predictions)
+    monkeypatch.setattr(collect, "hits_of", hits_of)
     controls = Section(variants=["permuted_labels"], modalities=["AV"])
     plan = load_plan("embedded").model_copy(update={"controls": controls})
     (row,) = control_verdicts(plan).to_dict("records")

@@ -156,6 +156,14 @@ def test_a_table_that_is_read_again_is_not_changed_by_who_had_it_before(fake: Pl
     assert collect.predictions(fake, "full", 1, "AV")["correct"].sum() == right > 0
 
 
+def test_wrong_classes_and_accuracy_are_those_of_the_predictions(fake: Plan) -> None:
+    table = collect.predictions(fake, "full", 1, "AV")
+    pairs = [pair for pair in zip(table["label"], table["top1"], strict=True) if pair[0] != pair[1]]
+    assert [*map(tuple, collect.wrong_classes(fake, "full", 1, "AV").tolist())] == pairs
+    (accuracy,) = collect.accuracy(fake, "full", "AV", seeds=[1])
+    assert accuracy == pytest.approx(100 * (1 - len(pairs) / len(table)))
+
+
 def test_an_edited_metrics_file_is_noticed(fake: Plan, tmp_path: Path) -> None:
     path = fake.run_folder("full", 1, modality="AV") / "metrics.json"
     content = json.loads(path.read_text())
