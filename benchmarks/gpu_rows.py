@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("--step", choices=tuple(STEPS), help="the step, of `done` and `tried`")
     parser.add_argument("--seconds", type=int, default=0, help="how long it took")
     parser.add_argument("--code", type=int, default=0, help="its exit code")
-    parser.add_argument("--not-run", help="why it was not run")
     parser.add_argument("--commit", default="unknown", help="of the code that ran")
     parser.add_argument("--page", type=Path, help="the page to write to")
     options = parser.parse_args()
@@ -49,7 +48,6 @@ def main() -> None:
             "step": options.step,
             "seconds": options.seconds,
             "code": options.code,
-            "not_run": options.not_run,
             "commit": options.commit,
             "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
@@ -116,8 +114,6 @@ def outcome(folder: Path, step: str, tries: list[dict[str, Any]]) -> str:
     """What became of a step, in words: its own for tests and the audit, the reason of a failure
     from the end of its log."""
     last = tries[-1]
-    if last["not_run"]:
-        return f"not run: {plain(last['not_run'])}"
     log = folder / f"{step}.log"
     written = log.read_text(errors="replace") if log.is_file() else ""
     said = _of_tests(folder / "tests.xml") if step == "tests" else ""

@@ -119,7 +119,16 @@ fresh_copy() {
 fresh_copy
 # clips and cache of a plan, in an sh -c script with the plan as $0
 clips='diccae data render --plan "$0" && diccae data cache --plan "$0"'
-two='torchrun --standalone --nproc-per-node 2 -m diccae.cli.main train --plan "$0" --variant full'
+# two processes that train: on a GPU each, or as two nodes that share the only GPU, which NCCL
+# refuses to two processes of one node
+full='-m diccae.cli.main train --plan "$0" --variant full --seed 201'
+two="torchrun --standalone --nproc-per-node 2 $full"
+two_nodes="for rank in 0 1; do
+    NCCL_HOSTID=node\$rank NCCL_SOCKET_IFNAME=lo torchrun --nnodes 2 --node-rank \$rank \\
+        --nproc-per-node 1 --master-addr 127.0.0.1 $full &
+    ranks=\"\$ranks \$!\"
+done
+for rank in \$ranks; do wait \$rank || { kill \$ranks; exit 1; }; done"
 bench() { echo "$root/benchmarks/$1"; }
 
 if [ -n "$tiny" ]; then
@@ -147,15 +156,12 @@ step step 150 "$python" "$(bench gpu_step.py)" "${few[@]}" "${sizes[@]}" --profi
     --json "$folder/step.jsonl"
 step compiled 270 "$python" "$(bench gpu_step.py)" --compile --profile "${few[@]}" \
     "${compiled[@]}" --json "$folder/compiled.jsonl"
-step kmeans 330 "$python" "$(bench gpu_kmeans.py)" "${kmeans[@]}" --json "$folder/kmeans.jsonl"
+step kmeans 390 "$python" "$(bench gpu_kmeans.py)" "${kmeans[@]}" --json "$folder/kmeans.jsonl"
 step plan 480 "${copied[@]}" snakemake --cores all "$target" --resources "gpu=$jobs" \
     --config seeds=1
-step systems 180 "$python" "$(bench gpu_systems.py)" "${systems[@]}" --json "$folder/systems.jsonl"
-if [ "$gpus" -ge 2 ] || [ -n "$tiny" ]; then
-    step ranks 120 "${copied[@]}" sh -c "$clips && $two --seed 201" "$short"
-elif pending ranks; then
-    tried ranks --not-run "one GPU here, and NCCL needs one for each process"
-fi
+step systems 120 "$python" "$(bench gpu_systems.py)" "${systems[@]}" --json "$folder/systems.jsonl"
+[ "$gpus" != 1 ] || two=$two_nodes
+step ranks 120 "${copied[@]}" sh -c "$clips && $two" "$short"
 step deterministic 100 sh -c '"$@" && "$@" --deterministic' sh "$python" "$(bench gpu_step.py)" \
     --batch 32 "${few[@]}" --json "$folder/deterministic.jsonl"
 step portable 330 "${copied[@]}" CUDA_VISIBLE_DEVICES= sh -c "$clips && \"\$@\"" "$plan" \

@@ -27,8 +27,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     gpu_rows.main()
 
 
-def tried(monkeypatch: pytest.MonkeyPatch, folder: Path, step: str, code: int, *words: str) -> None:
-    options = ["--step", step, "--code", str(code), "--seconds", "7", "--commit", "abc", *words]
+def tried(monkeypatch: pytest.MonkeyPatch, folder: Path, step: str, code: int) -> None:
+    options = ["--step", step, "--code", str(code), "--seconds", "7", "--commit", "abc"]
     run(monkeypatch, "tried", str(folder), *options)
 
 
@@ -37,7 +37,6 @@ def test_a_section_has_every_step_its_tables_and_its_notes(
 ) -> None:
     (folder / "kmeans.log").write_text("some output\nValueError: a | b in `c`\n\n")
     tried(monkeypatch, folder, "kmeans", 1)
-    tried(monkeypatch, folder, "ranks", 0, "--not-run", "one GPU")
     tried(monkeypatch, folder, "plan", 124)
     tried(monkeypatch, folder, "plan", 124)
     tried(monkeypatch, folder, "step", 0)
@@ -47,7 +46,6 @@ def test_a_section_has_every_step_its_tables_and_its_notes(
     out.note("One note.")
     text = section(folder)
     assert "| K-means | failed: ValueError: a / b in 'c' | 7 |" in text
-    assert "| two processes | not run: one GPU | 7 |" in text
     assert "| default plan, one seed | stopped at its time limit of try 2 | 14 |" in text
     assert "| training step at ViT-B | done | 7 |" in text
     assert "| tests of what computes with PyTorch, on the GPU | not tried | |" in text
@@ -77,14 +75,13 @@ def test_tests_and_audit_are_told_in_words(folder: Path, monkeypatch: pytest.Mon
         '<testcase classname="a" name="c"/><testcase classname="a" name="d"><skipped/></testcase>'
         "</testsuite></testsuites>"
     )
-    last = {"seconds": 1, "not_run": None}
-    words = outcome(folder, "tests", [last | {"code": 1}])
+    words = outcome(folder, "tests", [{"code": 1}])
     assert words == "failed: 1 passed, 1 failed, 1 skipped: a.b"
     (folder / "portable.log").write_text("a table\nequal: finetune full AV seed 200\nThis proves\n")
-    words = outcome(folder, "portable", [last | {"code": 0}])
+    words = outcome(folder, "portable", [{"code": 0}])
     assert words == "equal: finetune full AV seed 200"
     (folder / "portable.log").write_text("the draw\ndiccae: 3 runs cannot be audited here: why\n")
-    words = outcome(folder, "portable", [last | {"code": 2}])
+    words = outcome(folder, "portable", [{"code": 2}])
     assert words == "failed: diccae: 3 runs cannot be audited here: why"
 
 

@@ -55,7 +55,7 @@ def test_the_same_permutation_at_every_epoch_and_after_a_resume(
         if runner.epoch == 2 and 2 not in seen:
             seen[2] = self.state["degree"], self.state["weights"]
             raise KeyboardInterrupt
-        seen[runner.epoch] = self.state["degree"], runner.model.confusion_weights.clone()
+        seen[runner.epoch] = self.state["degree"], runner.model.confusion_weights.clone().cpu()
 
     monkeypatch.setattr(ConfusionDegreeHook, "after_train_epoch", watched)
     with pytest.raises(KeyboardInterrupt):
