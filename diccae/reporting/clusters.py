@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from diccae.plans import Plan
-from diccae.reporting import collect, sources
+from diccae.reporting import sources
 from diccae.reporting.shard_folder import shards_of
+from diccae.reporting.stored_predictions import train_again
 from diccae.stored_file import MAKE_AGAIN, reading
 
 
@@ -81,7 +82,7 @@ def clusterings(path: Path, labels: pd.Series[int]) -> list[dict[str, Any]]:
     # needs scikit-learn, and shards hold what it computes
     from diccae.functional.cluster_quality import cluster_purity, mutual_information
 
-    with reading(path, collect.train_again(path)), np.load(path) as arrays:
+    with reading(path, train_again(path)), np.load(path) as arrays:
         known = labels.reindex(arrays["ids"]).to_numpy()
         return [
             {

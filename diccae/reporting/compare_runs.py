@@ -14,9 +14,9 @@ import pandas as pd
 from diccae.digests import file_digest
 from diccae.errors import UserError
 from diccae.plans import SCORED_STAGE
-from diccae.reporting.collect import train_again
 from diccae.reporting.shard_folder import by_seed, shard_files
 from diccae.reporting.shards import Shard, read
+from diccae.reporting.stored_predictions import train_again
 from diccae.reporting.stored_scores import FILE, Stored, stored_runs
 from diccae.stored_file import read_json
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diccae.plans import Plan
-from diccae.reporting.collect import predictions, run_file, train_again
+from diccae.reporting.collect import predictions
 from diccae.reporting.sources import shard_of
+from diccae.reporting.stored_predictions import run_file, train_again
 from diccae.stored_file import reading
 
 

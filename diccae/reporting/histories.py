@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diccae.plans import SCORED_STAGE, Plan
-from diccae.reporting.collect import run_file, train_again
 from diccae.reporting.shards import Shard
 from diccae.reporting.sources import shard_of
+from diccae.reporting.stored_predictions import run_file, train_again
 from diccae.stored_file import read_json, reading
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from diccae.errors import UserError
 from diccae.evaluation import withheld
 from diccae.plans import SCORED_STAGE
-from diccae.reporting.collect import predictions_of_shard
 from diccae.reporting.shard_folder import by_seed, shard_files
 from diccae.reporting.shards import read
+from diccae.reporting.stored_predictions import predictions_of_shard
 
 FILE = "predictions.parquet"
 # <variant>/seed<k>/finetune/<modality>/, or with fold<f>/ before the stage; a copy of a folder

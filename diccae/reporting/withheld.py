@@ -16,6 +16,7 @@ from diccae.plans import Plan
 from diccae.reporting import collect
 from diccae.reporting.intervals import accuracy_interval
 from diccae.reporting.sources import shard_of
+from diccae.reporting.stored_predictions import run_file, train_again
 from diccae.stored_file import reading
 
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
@@ -81,7 +82,7 @@ def predictions(plan: Plan, variant: str, seed: int, split: str = "test") -> pd.
         return _sorted(table[table["split"] == split].drop(columns="group"))
     whole, parts = collect.predictions(plan, variant, seed, "AV", split), []
     for fold in plan.folds:
-        path = collect.run_file(plan, variant, seed, "AV", FILE, fold)
+        path = run_file(plan, variant, seed, "AV", FILE, fold)
         table = _read(path, (Path.cwd(), path.stat().st_mtime_ns))
         table = table[table["split"] == split].assign(fold=-1 if fold is None else fold)
         _check_clips(path, table, whole[whole["fold"] == (-1 if fold is None else fold)])
@@ -99,14 +100,14 @@ def _check_clips(path: Path, table: pd.DataFrame, whole: pd.DataFrame) -> None:
     if other:
         raise UserError(
             f"{path}: {other} of {len(table)} rows have a clip or a label that predictions.parquet "
-            f"beside it does not have; one of both was edited: {collect.train_again(path)}"
+            f"beside it does not have; one of both was edited: {train_again(path)}"
         )
 
 
 @lru_cache(maxsize=256)
 def _read(path: Path, _state: tuple[object, ...]) -> pd.DataFrame:
     names = ["id", "label", "split", "withheld", "filling", "top1"]
-    with reading(path, collect.train_again(path)):
+    with reading(path, train_again(path)):
         table = pd.read_parquet(path, columns=names)
     duplicates = int(table.duplicated(["id", "split", "withheld", "filling"]).sum())
     if duplicates:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from diccae.digests import text_digest
 from diccae.errors import UserError
-from diccae.reporting.collect import check_metrics
 from diccae.reporting.degrees import upper
 from diccae.reporting.shards import CURVE, METRICS, Shard
+from diccae.reporting.stored_predictions import check_metrics
 from diccae.run_graph import Run
 from diccae.seals.finding import Finding
 from diccae.seals.record import doubts

@@ -18,6 +18,7 @@ from diccae.reporting import clusters, collect, degrees, html, pictures, scored_
 from diccae.reporting.histories import histories
 from diccae.reporting.shard_file import write_shard
 from diccae.reporting.shards import CURVE, METRICS, NOT_SCORED, PAIR_ARRAYS, plan_text, triangle
+from diccae.reporting.stored_predictions import VIEWS, train_again
 from diccae.run_graph import Run, scored_runs, with_parents
 from diccae.seals.shard_check import name_of
 from diccae.stored_file import reading
@@ -70,7 +71,7 @@ def export_shard(plan: Plan, seed: int, out: Path) -> Exported:
     about = {
         "plan": plan_text(plan),
         "seed": seed,
-        "views": list(collect.VIEWS),
+        "views": list(VIEWS),
         "runs": [{"variant": variant, "modality": modality} for variant, modality in tables],
         "degrees": [name_of(run) for run in scored],
         "clips": clips,
@@ -125,12 +126,12 @@ def _record(plan: Plan, run: Run) -> dict[str, Any]:
         )
     where = run.folder / "record.json"
     if record_digest(record) != record["digest"]:
-        raise UserError(f"{where} was edited; {collect.train_again(where)}")
+        raise UserError(f"{where} was edited; {train_again(where)}")
     for name, stated in record["files"].items():
         if file_hash(run.folder / name) != stated:
             raise UserError(
                 f"{run.folder / name} is not the file that its record.json names; "
-                f"{collect.train_again(where)}"
+                f"{train_again(where)}"
             )
     return record
 
@@ -140,7 +141,7 @@ def _predictions(plan: Plan, seed: int, variant: str, modality: str) -> pd.DataF
     parts = [
         collect.predictions(plan, variant, seed, modality, split, view)
         for split in ("test", "validation")
-        for view in collect.VIEWS
+        for view in VIEWS
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -154,10 +155,10 @@ def _arrays(
     place = pd.MultiIndex.from_frame(rows[ROW])
     labels = rows["label"].to_numpy()
     kind = np.int8 if labels.max() <= np.iinfo(np.int8).max else np.int16
-    top1 = np.full((len(collect.VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
+    top1 = np.full((len(VIEWS), len(rows), len(tables)), NOT_SCORED, kind)
     used = np.zeros((len(rows), len(tables)), bool)
     for column, table in enumerate(tables):
-        for view, name in enumerate(collect.VIEWS):
+        for view, name in enumerate(VIEWS):
             part = table[table["view"] == name]
             at = place.get_indexer(pd.MultiIndex.from_frame(part[ROW]))
             if (part["label"].to_numpy() != labels[at]).any():
@@ -235,7 +236,7 @@ def _modes(table: pd.DataFrame) -> list[Any]:
 def _read_withheld(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    with reading(path, collect.train_again(path)):
+    with reading(path, train_again(path)):
         return pd.read_parquet(path)
 
 
