@@ -21,6 +21,9 @@ from diccae.reporting.shards import Shard
 from diccae.reporting.sources import shard_of
 from diccae.stored_file import read_json, reading
 
+VIEWS = ("multi", "single")
+COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
+
 
 def run_file(
     plan: Plan, variant: str, seed: int, modality: str, name: str, fold: int | None = None
@@ -46,10 +49,6 @@ def train_again(path: Path) -> str:
     record = path.with_name("record.json")
     first = f"remove {record}, then " if record.is_file() else ""
     return f"{first}run the workflow again, which trains this run again"
-
-
-VIEWS = ("multi", "single")
-COLUMNS = ["id", "group", "label", "split", "view", "top1", "in_update"]
 
 
 @lru_cache(maxsize=256)
@@ -139,10 +138,10 @@ class _InShard(NamedTuple):
     modality: str
 
 
-Stored = tuple[_File, ...] | _InShard
+_Stored = tuple[_File, ...] | _InShard
 
 
-def _stored(plan: Plan, variant: str, seed: int, modality: str) -> Stored:
+def _stored(plan: Plan, variant: str, seed: int, modality: str) -> _Stored:
     shard = shard_of(plan, variant, seed, modality)
     if shard is not None:
         return _InShard(shard, variant, modality)
@@ -156,7 +155,7 @@ def _stored(plan: Plan, variant: str, seed: int, modality: str) -> Stored:
 
 
 @lru_cache(maxsize=256)
-def _table(stored: Stored, split: str, view: str, where: str) -> pd.DataFrame:
+def _table(stored: _Stored, split: str, view: str, where: str) -> pd.DataFrame:
     """See `table_of_run`."""
     if isinstance(stored, _InShard):
         table = _chosen(predictions_of_shard(*stored), split, view)
@@ -191,7 +190,7 @@ class Hits(NamedTuple):
 
 # much smaller than tables: those of all runs of a plan fit, and each is compared with others often
 @lru_cache(maxsize=16384)
-def _hits_of_stored(stored: Stored, split: str, view: str, where: str) -> Hits:
+def _hits_of_stored(stored: _Stored, split: str, view: str, where: str) -> Hits:
     table = _table(stored, split, view, where)
     wrong = table.loc[~table["correct"], ["label", "top1"]].to_numpy(np.int32)
     return Hits(_ids("\0".join(table["id"])), table["correct"].to_numpy(), wrong)
