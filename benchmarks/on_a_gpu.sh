@@ -76,15 +76,11 @@ stop() {
 }
 trap stop INT TERM
 
-wanted() { [[ " $only " = *" $1 "* ]]; }
-pending() { wanted "$1" && ! rows done "$folder" --step "$1"; }
-tried() { rows tried "$folder" --commit "$DICCAE_COMMIT" --step "$@"; }
-seconds=0
 # usage: step NAME SECONDS COMMAND...: runs it unless it is done, and keeps what became of it
 step() {
-    local name=$1 limit=$(($2 * slower)) code=0 begin=$SECONDS
+    local name=$1 limit=$(($2 * slower)) code=0 begin=$SECONDS seconds
     shift 2
-    pending "$name" || return 0
+    [[ " $only " = *" $name "* ]] && ! rows done "$folder" --step "$name" || return 0
     echo "$name: at most $limit s, log in $folder/$name.log"
     rm -f "$folder/$name.jsonl"
     timeout --kill-after=20 "$limit" "$@" >"$folder/$name.log" 2>&1 &
@@ -96,7 +92,7 @@ step() {
         plan) runs_of "$plan" plan --shared "$jobs" --minutes "$((seconds / 6))e-1" ;;
         ranks) runs_of "$short" ranks --processes 2 --seeds 2 ;;
     esac
-    tried "$name" --seconds "$seconds" --code "$code"
+    rows tried "$folder" --commit "$DICCAE_COMMIT" --step "$name" --seconds "$seconds" --code "$code"
 }
 # usage: runs_of PLAN STEP OPTION...: what the runs of a step say, also of one that was stopped
 runs_of() {
