@@ -41,13 +41,14 @@ SKILL = {
 
 
 def make_plan(folder: Path) -> Plan:
-    """The plan of the first benchmark under another name, with smaller sweeps and other systems, of
-    which MBT is on tokens."""
+    """The plan of the first benchmark under another name, with fewer variants, smaller sweeps and
+    other systems, of which MBT is on tokens."""
     content = yaml.safe_load(
         (Path(__file__).parents[2] / "configs" / "plans" / "embedded-first.yaml").read_text()
     )
     content |= {"name": "fake", "data_root": "data", "seeds": [0, 1, 2], "overrides": {}}
     content["learning_rates"] |= {"values": [0.002], "seeds": [0]}
+    content["sensitivity"]["variants"] = ["full", "rank", "no_dynamic_weighting", "flat_mean"]
     content["figure3"]["weights"] = [0, 1, 16]
     content["mechanism"] = {"variant": "full", "flat": "flat_mean", "modality": "AV"}
     content["table1"]["variants"] = ["full", "from_scratch", "scratch_tokens", "gblend", "mbt"]
